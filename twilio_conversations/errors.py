@@ -1,0 +1,221 @@
+"""What can go wrong, split by what the caller can do about it.
+
+::
+
+    ConversationsError
+    ├── InvalidArgumentError (ValueError)         fix the call
+    │   └── TokenError                            get another token: the text names the fault
+    ├── ProtocolError                             the peer sent something that is not the protocol
+    ├── NotReadyError                             ask again after `wait_until_ready()`
+    ├── InitializationError                       the client could not start; a new token may help
+    ├── ClientClosedError                         make a new client
+    ├── UnsupportedOperationError                 this object cannot do that
+    ├── NotFoundError (LookupError)               no such thing, or it is not visible to this identity
+    ├── PageUnavailableError                      look at `has_next_page` / `has_prev_page` first
+    ├── RequestTimeoutError (TimeoutError)        the deadline passed; see `.sent`
+    ├── TransportUnavailableError (ConnectionError)   no connection; see `.sent`
+    ├── ReplyError                                the connection refused the frame itself
+    └── ServiceError                              the service answered with an error
+        ├── RestError                             a Conversations command failed
+        │   ├── RestNotFoundError (NotFoundError)     404
+        │   ├── ForbiddenError                        403
+        │   ├── ConflictError                         409
+        │   └── ThrottledError                        429
+        └── SyncError                             a Sync object failed
+
+Every one carries `status`, `code`, `body`, `request_id`, `attempts` and `retryable`; facts that are not known are `None`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+_RETRYABLE_STATUS = frozenset({429, 502, 503, 504})
+
+
+class ConversationsError(Exception):
+    """Base of every error this package raises.
+
+    Attributes:
+        status: HTTP-like status of the answer, e.g. 404.
+        code: Twilio's error code, e.g. 50350.
+        body: the decoded answer.
+        request_id: the service's name for the request (``RQ...``).
+        attempts: how often the request was sent.
+        sent: whether the last attempt was written to the socket (so that it may have had its effect).
+        retryable: whether the same call may succeed later.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: int | None = None,
+        body: Any = None,
+        request_id: str | None = None,
+        attempts: int | None = None,
+        sent: bool | None = None,
+        retryable: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.code = code
+        self.body = body
+        self.request_id = request_id
+        self.attempts = attempts
+        self.sent = sent
+        self.retryable = retryable
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (type(self), self.message, self.__dict__.copy()))
+
+
+def _rebuild(kind: type[ConversationsError], message: str, facts: dict[str, Any]) -> ConversationsError:
+    error = kind.__new__(kind)
+    Exception.__init__(error, message)
+    error.__dict__.update(facts)
+    return error
+
+
+class InvalidArgumentError(ConversationsError, ValueError):
+    """An argument is not acceptable; raised before anything is sent."""
+
+
+class TokenError(InvalidArgumentError):
+    """The access token cannot work; the text names the fault and `code` is what the service would answer."""
+
+
+class ProtocolError(ConversationsError):
+    """Bytes or values that are not the protocol."""
+
+
+class NotReadyError(ConversationsError):
+    """The value is known only after the client is ready."""
+
+
+class InitializationError(ConversationsError):
+    """The client could not start, or was refused for good; `info` says why."""
+
+    def __init__(self, info: ConnectionErrorInfo) -> None:
+        super().__init__(info.message, status=info.http_status_code, code=info.error_code)
+        self.info = info
+
+
+class ClientClosedError(ConversationsError):
+    """The client was closed, before or during the call."""
+
+
+class UnsupportedOperationError(ConversationsError):
+    """This object cannot do that."""
+
+
+class NotFoundError(ConversationsError, LookupError):
+    """No such thing, or nothing that this identity may see."""
+
+
+class PageUnavailableError(ConversationsError):
+    """There is no further page in that direction."""
+
+
+class RequestTimeoutError(ConversationsError, TimeoutError):
+    """The deadline of the call passed."""
+
+
+class TransportUnavailableError(ConversationsError, ConnectionError):
+    """There is no connection, or it broke while the request was under way."""
+
+
+class ReplyError(ConversationsError):
+    """The connection itself refused a frame (start, token update, request)."""
+
+
+class ServiceError(ConversationsError):
+    """The service answered with an error."""
+
+    @classmethod
+    def from_answer(
+        cls, what: str, status: int, body: Any, *, request_id: str | None = None, attempts: int | None = None
+    ) -> ServiceError:
+        """Build the error for an answer of `status` with a decoded `body` (Twilio's ``{status, code, message}``)."""
+        facts = body if isinstance(body, dict) else {}
+        code = facts.get("code")
+        text = facts.get("message") or f"HTTP {status}"
+        code_text = f", code {code}" if code else ""
+        return cls._kind(status)(
+            f"{what}: {text} (status {status}{code_text})",
+            status=status,
+            code=code if isinstance(code, int) else None,
+            body=body,
+            request_id=request_id,
+            attempts=attempts,
+            sent=True,
+            retryable=status in _RETRYABLE_STATUS,
+        )
+
+    @classmethod
+    def _kind(cls, status: int) -> type[ServiceError]:
+        del status
+        return cls
+
+    @property
+    def more_info(self) -> str | None:
+        """Where Twilio explains the code, if the answer said so."""
+        value = self.body.get("more_info") if isinstance(self.body, dict) else None
+        return value if isinstance(value, str) else None
+
+
+class RestError(ServiceError):
+    """A Conversations command or query was refused."""
+
+    @classmethod
+    def _kind(cls, status: int) -> type[ServiceError]:
+        return _BY_STATUS.get(status, RestError)
+
+
+class RestNotFoundError(RestError, NotFoundError):
+    """Status 404."""
+
+
+class ForbiddenError(RestError):
+    """Status 403: the identity's roles do not allow it."""
+
+
+class ConflictError(RestError):
+    """Status 409: it exists already, or is being changed."""
+
+
+class ThrottledError(RestError):
+    """Status 429, after the retries that the deadline allowed."""
+
+
+class SyncError(ServiceError):
+    """A Sync object could not be opened, read or followed."""
+
+
+_BY_STATUS: dict[int, type[RestError]] = {
+    403: ForbiddenError,
+    404: RestNotFoundError,
+    409: ConflictError,
+    429: ThrottledError,
+}
+
+
+@attrs.frozen
+class ConnectionErrorInfo:
+    """Payload of ``connection_error``.
+
+    Attributes:
+        terminal: no further attempt is made until a new token comes.
+        message: the cause in words.
+        http_status_code: status of a refused start, update or close; `None` for socket faults.
+        error_code: Twilio's code, such as 20104 (token expired).
+    """
+
+    terminal: bool
+    message: str
+    http_status_code: int | None = None
+    error_code: int | None = None

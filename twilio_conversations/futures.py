@@ -1,0 +1,196 @@
+"""Futures, deadlines, and the one function that waits.
+
+Work that needs the connection is written as a *flow*: a generator that yields futures and is resumed on the thread that
+settles them (the io thread). So a start-up or a membership change reads from top to bottom and blocks no thread. Everybody
+else waits through `wait`, which ends on the caller's own clock and refuses to run where waiting would hang the client.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Any, ParamSpec, TypeVar
+
+from twilio_conversations.errors import RequestTimeoutError
+
+__all__ = [
+    "Deadline",
+    "Flow",
+    "Future",
+    "Role",
+    "completed",
+    "current_role",
+    "fail",
+    "failed",
+    "flow",
+    "gather",
+    "mark_thread",
+    "settle",
+    "wait",
+]
+
+T = TypeVar("T")
+P = ParamSpec("P")
+Flow = Generator[Future[Any], Any, T]
+
+
+class Role(enum.Enum):
+    """What a thread of ours is for; `None` means a thread of the caller's."""
+
+    IO = "io"
+    EVENTS = "events"
+    CONNECT = "connect"
+    TOKEN = "token"
+
+
+_local = threading.local()
+
+
+def mark_thread(role: Role) -> None:
+    """Say what the current thread is for, so that `wait` can refuse to hang it."""
+    _local.role = role
+
+
+def current_role() -> Role | None:
+    """The role of the current thread, or `None` for a thread that is not ours."""
+    return getattr(_local, "role", None)
+
+
+class Deadline:
+    """A moment on the monotonic clock by which a call must be over."""
+
+    __slots__ = ("at",)
+
+    def __init__(self, seconds: float | None) -> None:
+        """`seconds` from now; `None` for no limit."""
+        self.at = float("inf") if seconds is None else time.monotonic() + seconds
+
+    def remaining(self) -> float | None:
+        """Seconds left, never below zero; `None` for no limit."""
+        return None if self.at == float("inf") else max(0.0, self.at - time.monotonic())
+
+    @property
+    def passed(self) -> bool:
+        """Whether the moment is over."""
+        return time.monotonic() >= self.at
+
+
+def refuse_to_wait(what: str) -> None:
+    """Raise `RuntimeError` on a thread whose waiting would stop what it waits for."""
+    if current_role() in (Role.IO, Role.TOKEN):
+        thread = threading.current_thread().name
+        raise RuntimeError(f"{what} blocks and must not be called on the client's own thread {thread!r}")
+
+
+def wait(future: Future[T], deadline: Deadline, what: str) -> T:
+    """Wait for `future` and return its result.
+
+    Raises:
+        RequestTimeoutError: the deadline passed first; the work itself goes on.
+        RuntimeError: called on a thread that must never wait (the text names the call).
+    """
+    if not future.done():
+        refuse_to_wait(what)
+    try:
+        return future.result(deadline.remaining())
+    except FutureTimeoutError as error:
+        if future.done() and future.exception() is error:
+            raise
+        raise RequestTimeoutError(f"{what}: no answer within the time limit", retryable=True) from None
+
+
+def completed(value: T) -> Future[T]:
+    """A future that is done."""
+    future: Future[T] = Future()
+    future.set_result(value)
+    return future
+
+
+def failed(error: BaseException) -> Future[Any]:
+    """A future that has failed."""
+    future: Future[Any] = Future()
+    future.set_exception(error)
+    return future
+
+
+def settle(future: Future[T], value: T) -> bool:
+    """Set the result unless somebody was faster; say whether it was us."""
+    try:
+        future.set_result(value)
+    except InvalidStateError:
+        return False
+    return True
+
+
+def fail(future: Future[Any], error: BaseException) -> bool:
+    """Set the error unless somebody was faster; say whether it was us."""
+    try:
+        future.set_exception(error)
+    except InvalidStateError:
+        return False
+    return True
+
+
+def gather(futures: Iterable[Future[T]]) -> Future[list[T]]:
+    """A future of all results, in order; it fails as soon as one fails."""
+    members = list(futures)
+    result: Future[list[T]] = Future()
+    missing = len(members)
+    if not missing:
+        result.set_result([])
+        return result
+
+    def one_done(future: Future[T]) -> None:
+        nonlocal missing
+        missing -= 1
+        error = future.exception()
+        if error is not None:
+            fail(result, error)
+        elif missing == 0 and not result.done():
+            settle(result, [member.result() for member in members])
+
+    for member in members:
+        member.add_done_callback(one_done)
+    return result
+
+
+def flow(function: Callable[P, Flow[T]]) -> Callable[P, Future[T]]:
+    """Turn a generator of futures into a function that returns a future.
+
+    The generator runs at once up to its first unfinished future, then goes on where that future is settled.
+    """
+
+    @functools.wraps(function)
+    def start(*args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        result: Future[T] = Future()
+        _advance(function(*args, **kwargs), result, None)
+        return result
+
+    return start
+
+
+def _advance(steps: Flow[T], result: Future[T], settled: Future[Any] | None) -> None:
+    """Run `steps` until it yields a future that is not done yet (a loop: recursion would grow with finished futures)."""
+    while True:
+        try:
+            if settled is None:
+                pending = next(steps)
+            elif (error := settled.exception()) is not None:
+                pending = steps.throw(error)
+            else:
+                pending = steps.send(settled.result())
+        except StopIteration as stop:
+            settle(result, stop.value)
+            return
+        except Exception as error:
+            fail(result, error)
+            return
+        if not pending.done():
+            pending.add_done_callback(functools.partial(_advance, steps, result))
+            return
+        settled = pending

@@ -1,0 +1,99 @@
+"""Attributes and other values of the caller's: strict JSON in, copies out; and lenient reading of what the service sent."""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+import json
+import logging
+from typing import Any
+
+from twilio_conversations.errors import InvalidArgumentError
+
+JSONValue = None | bool | int | float | str | list["JSONValue"] | dict[str, "JSONValue"]
+JSONObject = dict[str, JSONValue]
+JSONArray = list[JSONValue]
+
+_log = logging.getLogger(__name__)
+_loads = json.JSONDecoder().decode
+
+
+def dumps(value: Any, what: str = "attributes") -> str:
+    """JSON text of a caller's value.
+
+    Raises:
+        InvalidArgumentError: the value is not strict JSON (text keys only, no NaN, no foreign objects).
+    """
+    _check_keys(value, what)
+    try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidArgumentError(f"{what} must be plain JSON data: {error}") from error
+    return text
+
+
+def _check_keys(value: Any, what: str) -> None:
+    """`json.dumps` would quietly turn a number used as a key into text."""
+    pending = [value]
+    seen = 0
+    while pending:
+        seen += 1
+        if seen > 1_000_000:
+            raise InvalidArgumentError(f"{what} is too large or refers to itself")
+        item = pending.pop()
+        if isinstance(item, dict):
+            if not all(isinstance(key, str) for key in item):
+                raise InvalidArgumentError(f"{what}: keys must be text")
+            pending.extend(item.values())
+        elif isinstance(item, list | tuple):
+            pending.extend(item)
+
+
+def parse_attributes(value: Any, owner: str) -> Any:
+    """Attributes as the service sent them: JSON text, or data already; anything malformed reads as ``{}``."""
+    if value is None or value == "{}" or value == "":
+        return {}
+    if not isinstance(value, str):
+        return value
+    try:
+        return _loads(value)
+    except (ValueError, RecursionError):
+        _log.warning("%s has malformed attributes; reading them as {}", owner)
+        return {}
+
+
+def parse_time(value: Any) -> dt.datetime | None:
+    """An aware UTC time from ISO-8601 text or epoch milliseconds; anything else reads as `None`."""
+    try:
+        if isinstance(value, str) and value:
+            parsed = dt.datetime.fromisoformat(value)
+            return parsed.replace(tzinfo=dt.UTC) if parsed.tzinfo is None else parsed.astimezone(dt.UTC)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return dt.datetime.fromtimestamp(value / 1000, dt.UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    if value is not None:
+        _log.warning("a malformed time from the service reads as None: %.40r", value)
+    return None
+
+
+def parse_index(value: Any) -> int | None:
+    """A message index: a number, or its decimal text; anything else reads as `None`."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
+        return int(value)
+    return None
+
+
+def parse_text(value: Any) -> str | None:
+    """Text, or `None` for anything else."""
+    return value if isinstance(value, str) else None
+
+
+def copied(value: Any) -> Any:
+    """A copy that the caller may change."""
+    return copy.deepcopy(value) if isinstance(value, dict | list) else value

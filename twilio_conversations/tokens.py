@@ -1,0 +1,123 @@
+"""Access tokens: mint them (servers, tests), read them, and name what is wrong with one before the service has to."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any
+
+import attrs
+import jwt
+
+from twilio_conversations.errors import InvalidArgumentError, TokenError
+
+CONTENT_TYPE = "twilio-fpa;v=1"
+"""The `cty` header by which Twilio tells its access tokens from other JWTs."""
+ALGORITHM = "HS256"
+CLOCK_SKEW = 60.0
+"""Seconds by which this machine's clock may differ from the service's before a token is called expired here."""
+
+
+@attrs.frozen
+class Claims:
+    """What a token says about itself; nothing here has been verified.
+
+    Attributes:
+        identity: who the bearer is.
+        expires_at: seconds since the epoch, by the issuer's clock.
+        not_before: seconds since the epoch, if the token starts later than its issue.
+        service_sid: the Conversations service (``IS...``).
+    """
+
+    identity: str
+    expires_at: float
+    not_before: float | None
+    service_sid: str | None
+
+
+def mint(
+    identity: str,
+    *,
+    account_sid: str,
+    api_key_sid: str,
+    api_key_secret: str,
+    service_sid: str,
+    ttl: float = 3600,
+    now: float | None = None,
+) -> str:
+    """Make an access token with a chat grant.
+
+    Args:
+        identity: who the bearer will be.
+        account_sid: ``AC...``.
+        api_key_sid: ``SK...``, the issuer.
+        api_key_secret: signs the token; keep it on servers.
+        service_sid: ``IS...``, the Conversations service.
+        ttl: seconds until it expires; Twilio accepts up to 24 hours. A negative one makes an expired token, for tests.
+        now: the time of issue, seconds since the epoch.
+    """
+    if not identity:
+        raise InvalidArgumentError("identity must not be empty")
+    issued = int(time.time() if now is None else now)
+    payload: dict[str, Any] = {
+        "jti": f"{api_key_sid}-{uuid.uuid4().hex}",
+        "iss": api_key_sid,
+        "sub": account_sid,
+        "iat": min(issued, issued + int(ttl)),
+        "exp": issued + int(ttl),
+        "grants": {"identity": identity, "chat": {"service_sid": service_sid}},
+    }
+    return jwt.encode(payload, api_key_secret, algorithm=ALGORITHM, headers={"cty": CONTENT_TYPE})
+
+
+def read(token: str) -> Claims:
+    """Read a token without verifying it, naming the first fault that the service would refuse it for.
+
+    Times are not judged here; see `check`.
+
+    Raises:
+        TokenError: not a JWT, not an access token, no identity, no chat grant, no expiry.
+    """
+    if not isinstance(token, str) or not token:
+        raise TokenError("the token must be a non-empty string", code=20101)
+    try:
+        header = jwt.get_unverified_header(token)
+        claims = jwt.decode(token, options={"verify_signature": False})
+    except jwt.PyJWTError as error:
+        raise TokenError(f"the token is not a JWT: {error}", code=20101) from None
+    kind = header.get("cty")
+    if kind != CONTENT_TYPE:
+        raise TokenError(f"the token is not an access token: its cty is {kind!r}, not {CONTENT_TYPE!r}", code=20102)
+    found = claims.get("grants")
+    grants: dict[str, Any] = found if isinstance(found, dict) else {}
+    identity = grants.get("identity")
+    if not isinstance(identity, str) or not identity:
+        raise TokenError("the token has no identity", code=20106)
+    chat = grants.get("chat", grants.get("ip_messaging"))
+    if not isinstance(chat, dict):
+        raise TokenError("the token has no chat grant", code=20106)
+    expires, starts = claims.get("exp"), claims.get("nbf")
+    if not isinstance(expires, int | float):
+        raise TokenError("the token has no expiry", code=20104)
+    service_sid = chat.get("service_sid")
+    return Claims(
+        identity,
+        float(expires),
+        float(starts) if isinstance(starts, int | float) else None,
+        service_sid if isinstance(service_sid, str) else None,
+    )
+
+
+def check(token: str, *, now: float | None = None) -> Claims:
+    """Read a token and judge its times too, allowing for clocks that differ by a minute.
+
+    Raises:
+        TokenError: as `read`; also expired (code 20104) and not yet valid (20105).
+    """
+    claims = read(token)
+    moment = time.time() if now is None else now
+    if claims.expires_at <= moment - CLOCK_SKEW:
+        raise TokenError(f"the token expired {moment - claims.expires_at:.0f} seconds ago", code=20104)
+    if claims.not_before is not None and claims.not_before > moment + CLOCK_SKEW:
+        raise TokenError(f"the token is not valid for another {claims.not_before - moment:.0f} seconds", code=20105)
+    return claims

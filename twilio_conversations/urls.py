@@ -1,0 +1,36 @@
+"""URLs built whole: every segment and value is percent-encoded here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import quote
+
+from twilio_conversations.errors import InvalidArgumentError
+
+
+def segment(value: str) -> str:
+    """Percent-encode one path segment, leaving nothing that could mean more than itself.
+
+    Raises:
+        InvalidArgumentError: the value is empty, ``.`` or ``..`` - a path with those would name something else - or holds
+            characters that UTF-8 cannot carry.
+    """
+    if value in ("", ".", ".."):
+        raise InvalidArgumentError(f"{value!r} cannot be part of a resource path")
+    try:
+        return quote(value, safe="")
+    except UnicodeEncodeError as error:
+        raise InvalidArgumentError(f"{value!r} is not valid Unicode text") from error
+
+
+def join(base: str, *segments: str) -> str:
+    """`base` followed by the encoded `segments`."""
+    return "/".join([base.rstrip("/"), *(segment(part) for part in segments)])
+
+
+def with_query(url: str, pairs: Iterable[tuple[str, str | int | None]]) -> str:
+    """`url` with the pairs appended as a query; pairs of `None` are left out, a space becomes ``%20``."""
+    text = "&".join(f"{quote(name, safe='')}={quote(str(value), safe='')}" for name, value in pairs if value is not None)
+    if not text:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}{text}"

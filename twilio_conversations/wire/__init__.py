@@ -1,0 +1,1 @@
+"""What the bytes mean: pure, with no sockets, no threads and no clock."""

@@ -1,0 +1,470 @@
+"""Each TWILSOCK message as a value: `decode` bytes into one of them, `encode` one of them into bytes.
+
+Client and service share this module. Unknown fields are ignored and unknown methods become `Unknown`; a field that is there
+but has the wrong type is a `ProtocolError`, whose `reply_to` names the request a malformed reply was for.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
+
+from twilio_conversations.errors import InvalidArgumentError, ProtocolError
+from twilio_conversations.wire import frame
+from twilio_conversations.wire.frame import MAX_FRAME, Frame, parse_json
+
+JSON_TYPE = "application/json"
+PRODUCT = "ip_messaging"
+"""The product id of Conversations: the grant under which requests are tunnelled."""
+
+
+class PacketError(ProtocolError):
+    """A frame whose header could be read but whose meaning could not."""
+
+    def __init__(self, message: str, *, id: str | None, method: str | None) -> None:
+        super().__init__(message)
+        self.id = id
+        self.method = method
+
+    @property
+    def reply_to(self) -> str | None:
+        """The id of the request that a malformed reply answers."""
+        return self.id if self.method == "reply" else None
+
+
+@attrs.frozen
+class Status:
+    """Outcome of a frame (`code` 200 to 299 is success) or of the request inside it."""
+
+    code: int
+    status: str = ""
+    description: str | None = None
+    error_code: int | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the code means success."""
+        return 200 <= self.code < 300
+
+    def to_json(self) -> dict[str, Any]:
+        """The wire's spelling."""
+        fields: dict[str, Any] = {"code": self.code, "status": self.status}
+        if self.description is not None:
+            fields["description"] = self.description
+        if self.error_code is not None:
+            fields["errorCode"] = self.error_code
+        return fields
+
+    @classmethod
+    def parse(cls, value: Any) -> Status:
+        """Read ``{code, status, description?, errorCode?}``; raises `ProtocolError`."""
+        if not isinstance(value, dict) or type(value.get("code")) is not int:
+            raise ProtocolError("a status without a code")
+        error_code = value.get("errorCode")
+        return cls(
+            value["code"],
+            _text(value.get("status")) or "",
+            _text(value.get("description")),
+            error_code if type(error_code) is int else None,
+        )
+
+
+OK = Status(200, "OK")
+
+
+@attrs.frozen
+class BackoffHint:
+    """How long the service wants clients to stay away, in milliseconds."""
+
+    reconnect_min_ms: int
+    reconnect_max_ms: int | None = None
+
+    @classmethod
+    def parse(cls, payload: Any) -> BackoffHint | None:
+        """The hint in a payload ``{"backoff_policy": {...}}``, if there is a usable one."""
+        policy = payload.get("backoff_policy") if isinstance(payload, dict) else None
+        low = policy.get("reconnect_min_ms") if isinstance(policy, dict) else None
+        high = policy.get("reconnect_max_ms") if isinstance(policy, dict) else None
+        if type(low) is not int or low < 0:
+            return None
+        return cls(low, high if type(high) is int and high >= low else None)
+
+
+@attrs.frozen
+class HttpRequest:
+    """A REST call to be carried in a frame. `path` and `params` are percent-encoded, as on the wire."""
+
+    method: str
+    host: str
+    path: str
+    params: tuple[tuple[str, str], ...] = ()
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+    body: bytes = b""
+
+    @classmethod
+    def from_url(
+        cls, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> HttpRequest:
+        """Take a complete URL apart without decoding or re-encoding anything.
+
+        Raises:
+            InvalidArgumentError: not an absolute http(s) URL.
+        """
+        parts = _split_url(url)
+        params = tuple((name, value) for name, _, value in (pair.partition("=") for pair in parts[2].split("&") if pair))
+        return cls(method, parts[0], parts[1], params, headers or {}, body)
+
+    @property
+    def content_type(self) -> str:
+        """The request's own content type, else JSON."""
+        return next((value for name, value in self.headers.items() if name.lower() == "content-type"), JSON_TYPE)
+
+    def to_json(self) -> dict[str, Any]:
+        """The wire's ``http_request``; a repeated parameter becomes an array."""
+        params: dict[str, Any] = {}
+        for name, value in self.params:
+            known = params.get(name)
+            params[name] = value if known is None else [*known, value] if isinstance(known, list) else [known, value]
+        return {
+            "host": self.host,
+            "path": self.path,
+            "method": self.method,
+            "params": params,
+            "headers": dict(self.headers),
+        }
+
+    @classmethod
+    def parse(cls, value: Any, body: bytes) -> HttpRequest:
+        """Read an ``http_request``; values may be arrays. Raises `ProtocolError`."""
+        if not isinstance(value, dict):
+            raise ProtocolError("a request without http_request")
+        method, host, path = value.get("method"), value.get("host", ""), value.get("path")
+        if not isinstance(method, str) or not isinstance(host, str) or not isinstance(path, str) or path[:1] != "/":
+            raise ProtocolError("http_request without method, host or path")
+        params = tuple(_pairs(value.get("params")))
+        headers = {name: text for name, text in _pairs(value.get("headers"))}
+        return cls(method, host, path, params, headers, body)
+
+
+@functools.lru_cache(maxsize=256)
+def _split_url(url: str) -> tuple[str, str, str]:
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise InvalidArgumentError(f"not a URL: {url!r}") from error
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise InvalidArgumentError(f"not an absolute http(s) URL: {url!r}")
+    return parts.netloc, parts.path or "/", parts.query
+
+
+def _pairs(value: Any) -> list[tuple[str, str]]:
+    if value is None:
+        return []
+    if not isinstance(value, dict):
+        raise ProtocolError("headers and params must be objects")
+    pairs = []
+    for name, item in value.items():
+        for text in item if isinstance(item, list) else [item]:
+            if not isinstance(text, str):
+                raise ProtocolError("headers and params must hold text")
+            pairs.append((name, text))
+    return pairs
+
+
+@attrs.frozen
+class Init:
+    """First frame of a connection: who it is, and which notifications it wants."""
+
+    id: str
+    token: str = attrs.field(repr=False)
+    continuation_token: str | None = attrs.field(default=None, repr=False)
+    metadata: Mapping[str, Any] = attrs.field(factory=dict)
+    registrations: tuple[Mapping[str, Any], ...] = ()
+    tweaks: Mapping[str, Any] | None = None
+    capabilities: tuple[str, ...] = ()
+
+    def encode(self) -> bytes:
+        """The frame."""
+        fields = {
+            "id": self.id,
+            "method": "init",
+            "token": self.token,
+            "continuation_token": self.continuation_token,
+            "metadata": self.metadata,
+            "registrations": list(self.registrations),
+            "tweaks": self.tweaks,
+            "capabilities": list(self.capabilities),
+        }
+        return frame.encode(fields)
+
+
+@attrs.frozen
+class Update:
+    """A new token for a live connection."""
+
+    id: str
+    token: str = attrs.field(repr=False)
+
+    def encode(self) -> bytes:
+        """The frame."""
+        return frame.encode({"id": self.id, "method": "update", "token": self.token})
+
+
+@attrs.frozen
+class Message:
+    """A REST call in a frame."""
+
+    id: str
+    request: HttpRequest
+    active_grant: str = PRODUCT
+
+    def encode(self) -> bytes:
+        """The frame."""
+        fields = {
+            "id": self.id,
+            "method": "message",
+            "active_grant": self.active_grant,
+            "payload_type": self.request.content_type,
+            "http_request": self.request.to_json(),
+        }
+        return frame.encode(fields, self.request.body)
+
+
+@attrs.frozen
+class Reply:
+    """Answer to a frame; with `http_status`, headers and body when the frame was a REST call."""
+
+    id: str
+    status: Status = OK
+    http_status: Status | None = None
+    http_headers: Mapping[str, str] = attrs.field(factory=dict)
+    body: bytes = b""
+    content_type: str | None = None
+    fields: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    """Further header fields, such as `continuation_token` and `capabilities` in the answer to an init."""
+
+    def json(self) -> Any:
+        """The decoded body, `None` when empty; raises `ProtocolError`."""
+        return parse_json(self.body) if self.body else None
+
+    def encode(self) -> bytes:
+        """The frame."""
+        fields: dict[str, Any] = {"method": "reply", "id": self.id, "status": self.status.to_json()}
+        if self.http_status is not None:
+            fields["http_status"] = self.http_status.to_json()
+            fields["http_headers"] = dict(self.http_headers)
+        fields.update(self.fields)
+        if self.body or self.content_type:
+            fields["payload_type"] = self.content_type or JSON_TYPE
+        return frame.encode(fields, self.body)
+
+
+@attrs.frozen
+class Notification:
+    """Something happened: `payload` is the decoded JSON (or text), `None` when there is none."""
+
+    id: str | None
+    message_type: str
+    payload: Any = None
+
+    def encode(self) -> bytes:
+        """The frame."""
+        return encode_notification(self.id or "", self.message_type, frame.json_bytes(self.payload))
+
+
+@attrs.frozen
+class ClientUpdate:
+    """The service tells the client something about itself, such as ``token_about_to_expire``."""
+
+    id: str | None
+    client_update_type: str
+
+    def encode(self) -> bytes:
+        """The frame."""
+        return frame.encode({"method": "client_update", "id": self.id, "client_update_type": self.client_update_type})
+
+
+@attrs.frozen
+class Close:
+    """The end of a connection: a courtesy from the client, an order with a status from the service."""
+
+    id: str | None
+    status: Status | None = None
+    backoff: BackoffHint | None = None
+
+    def encode(self) -> bytes:
+        """The frame."""
+        fields: dict[str, Any] = {"method": "close", "id": self.id}
+        if self.status is not None:
+            fields["status"] = self.status.to_json()
+        if self.backoff is None:
+            return frame.encode(fields)
+        policy = {name: value for name, value in attrs.asdict(self.backoff).items() if value is not None}
+        fields["payload_type"] = JSON_TYPE
+        return frame.encode(fields, frame.json_bytes({"backoff_policy": policy}))
+
+
+@attrs.frozen
+class Unknown:
+    """A method without a class of its own (`ping`, `telemetry.v1`, notification contexts, whatever comes next)."""
+
+    id: str | None
+    method: str
+    header: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    payload: bytes = b""
+
+    def encode(self) -> bytes:
+        """The frame."""
+        return frame.encode({**self.header, "method": self.method, "id": self.id}, self.payload)
+
+
+Packet = Init | Update | Message | Reply | Notification | ClientUpdate | Close | Unknown
+
+
+def decode(data: bytes, *, max_bytes: int = MAX_FRAME) -> Packet:
+    """Read one packet.
+
+    Raises:
+        ProtocolError: the bytes are not a frame; a `PacketError` when the header was readable.
+    """
+    received = frame.decode(data, max_bytes=max_bytes)
+    header = received.header
+    method, id_ = header.get("method"), header.get("id")
+    if not isinstance(method, str) or not (id_ is None or isinstance(id_, str)):
+        raise PacketError("a header without method or with a strange id", id=None, method=None)
+    try:
+        return _READERS.get(method, _read_unknown)(id_, received)
+    except ProtocolError as error:
+        raise PacketError(f"{method}: {error}", id=id_, method=method) from error
+
+
+def acknowledgement(id_: str, status: Status = OK) -> bytes:
+    """The reply that says a frame was received."""
+    if status is OK and id_.isalnum() and id_.isascii():
+        return _plain_acknowledgement(id_)
+    return Reply(id_, status, content_type=JSON_TYPE).encode()
+
+
+def _plain_acknowledgement(id_: str) -> bytes:
+    """Same bytes as the general way; one is sent for every notification, so it is put together by hand."""
+    head = f'{{"method":"reply","id":"{id_}","status":{{"code":200,"status":"OK"}},"payload_type":"{JSON_TYPE}","payload_size":0}}'
+    return f"TWILSOCK V3.0 {len(head)}\r\n{head}\r\n".encode()
+
+
+def encode_notification(id_: str, message_type: str, payload: bytes) -> bytes:
+    """A notification whose JSON payload is encoded already, as one encoding serves every subscriber."""
+    fields = {
+        "method": "notification",
+        "id": id_,
+        "message_type": message_type,
+        "notification_ctx_id": "",
+        "payload_type": JSON_TYPE,
+    }
+    return frame.encode(fields, payload)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _required_id(id_: str | None) -> str:
+    if not id_:
+        raise ProtocolError("no id")
+    return id_
+
+
+def _token(received: Frame) -> str:
+    token = received.header.get("token")
+    if not isinstance(token, str):
+        raise ProtocolError("no token")
+    return token
+
+
+def _content(received: Frame) -> Any:
+    """The payload by its type: JSON (the default), text, or nothing that we know how to read."""
+    if not received.payload:
+        return None
+    kind = received.header.get("payload_type", JSON_TYPE)
+    if not isinstance(kind, str):
+        raise ProtocolError("payload_type is not text")
+    if kind.startswith(JSON_TYPE):
+        return parse_json(received.payload)
+    if kind.startswith("text/plain"):
+        try:
+            return received.payload.decode()
+        except UnicodeDecodeError as error:
+            raise ProtocolError("the text is not UTF-8") from error
+    return None
+
+
+def _read_init(id_: str | None, received: Frame) -> Packet:
+    header = received.header
+    registrations, capabilities, metadata = (header.get(name) for name in ("registrations", "capabilities", "metadata"))
+    return Init(
+        _required_id(id_),
+        _token(received),
+        _text(header.get("continuation_token")),
+        metadata if isinstance(metadata, dict) else {},
+        tuple(item for item in registrations if isinstance(item, dict)) if isinstance(registrations, list) else (),
+        header["tweaks"] if isinstance(header.get("tweaks"), dict) else None,
+        tuple(item for item in capabilities if isinstance(item, str)) if isinstance(capabilities, list) else (),
+    )
+
+
+def _read_update(id_: str | None, received: Frame) -> Packet:
+    return Update(_required_id(id_), _token(received))
+
+
+def _read_message(id_: str | None, received: Frame) -> Packet:
+    request = HttpRequest.parse(received.header.get("http_request"), received.payload)
+    return Message(_required_id(id_), request, _text(received.header.get("active_grant")) or "")
+
+
+def _read_reply(id_: str | None, received: Frame) -> Packet:
+    header = received.header
+    http_status, headers, kind = header.get("http_status"), header.get("http_headers"), header.get("payload_type")
+    return Reply(
+        _required_id(id_),
+        Status.parse(header.get("status")),
+        None if http_status is None else Status.parse(http_status),
+        {name: str(value) for name, value in headers.items()} if isinstance(headers, dict) else {},
+        received.payload,
+        _text(kind),
+        header,
+    )
+
+
+def _read_notification(id_: str | None, received: Frame) -> Packet:
+    message_type = received.header.get("message_type")
+    if not isinstance(message_type, str):
+        raise ProtocolError("a notification without message_type")
+    return Notification(id_, message_type, _content(received))
+
+
+def _read_client_update(id_: str | None, received: Frame) -> Packet:
+    return ClientUpdate(id_, _text(received.header.get("client_update_type")) or "")
+
+
+def _read_close(id_: str | None, received: Frame) -> Packet:
+    status = received.header.get("status")
+    hint = BackoffHint.parse(_content(received))
+    return Close(id_, None if status is None else Status.parse(status), hint)
+
+
+def _read_unknown(id_: str | None, received: Frame) -> Packet:
+    return Unknown(id_, received.header["method"], received.header, received.payload)
+
+
+_READERS: dict[str, Callable[[str | None, Frame], Packet]] = {
+    "init": _read_init,
+    "update": _read_update,
+    "message": _read_message,
+    "reply": _read_reply,
+    "notification": _read_notification,
+    "client_update": _read_client_update,
+    "close": _read_close,
+}
