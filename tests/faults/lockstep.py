@@ -1,0 +1,112 @@
+"""Counting the rounds of a conversation between a client and a service.
+
+The service's bytes are held until client and service have both been silent for a while: then the client has asked all that
+it can ask with what it knows, and the service has answered all of it. Releasing what is held is one round. On a network with
+a long round trip, the time a client needs is about its number of rounds times the round trip, however fast the machine is.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from tests.faults.observer import Observer, Packet
+from tests.faults.relay import Direction, Flow, Link, Relay
+
+
+@attrs.frozen
+class Round:
+    """One release: what it carried, in words."""
+
+    kinds: tuple[str, ...]
+
+    @property
+    def poke_only(self) -> bool:
+        """Only answers to pokes, what the service says of subscriptions, and nothing that a client waits for."""
+        return bool(self.kinds) and all(kind in ("poke", "subscription", "telemetry") for kind in self.kinds)
+
+
+@attrs.define(eq=False)
+class Held:
+    """The service's bytes of one connection that wait for silence."""
+
+    data: bytearray = attrs.field(factory=bytearray)
+    kinds: list[str] = attrs.field(factory=list)
+    asked: dict[str, str] = attrs.field(factory=dict)
+    up_seen: Observer = attrs.field(factory=Observer)
+    down_seen: Observer = attrs.field(factory=Observer)
+
+
+class LockstepProxy(Relay):
+    """Holds the service's bytes until `quiet` seconds of silence; `rounds` lists the releases so far."""
+
+    def __init__(self, target: tuple[str, int], *, quiet: float = 0.03) -> None:
+        super().__init__(target)
+        self.quiet = quiet
+        self.rounds: list[Round] = []
+        self._held: dict[int, Held] = {}
+
+    @property
+    def counted(self) -> int:
+        """Rounds that carried more than pokes."""
+        return sum(not one.poke_only for one in self.rounds)
+
+    @property
+    def pokes(self) -> int:
+        """Rounds that carried only pokes and their subscription messages."""
+        return sum(one.poke_only for one in self.rounds)
+
+    def opened(self, link: Link) -> None:
+        self._held[link.number] = Held()
+
+    def closed(self, link: Link) -> None:
+        self._held.pop(link.number, None)
+
+    def holds(self, flow: Flow) -> bool:
+        return flow.direction is Direction.DOWN and any(self._held[link.number].data for link in self.links if link.down is flow)
+
+    def received(self, link: Link, flow: Flow, data: bytes) -> None:
+        held = self._held[link.number]
+        if flow.direction is Direction.UP:
+            for packet in held.up_seen.feed(data):
+                held.asked[packet.id] = question(packet)
+            flow.push(data)
+            return
+        was_upgraded = held.down_seen.position > 0
+        held.data += data
+        held.kinds += [answer(packet, held.asked) for packet in held.down_seen.feed(data)]
+        if not was_upgraded and held.down_seen.position > 0:
+            held.kinds.insert(0, "upgrade")
+
+    def idle(self, now: float) -> float | None:
+        waiting = []
+        for link in self.links:
+            held = self._held[link.number]
+            due = max(link.up.last_byte, link.down.last_byte) + self.quiet
+            if held.data and due <= now:
+                self._release(link, held)
+            elif held.data:
+                waiting.append(due)
+        return min(waiting, default=None)
+
+    def _release(self, link: Link, held: Held) -> None:
+        link.down.push(bytes(held.data))
+        self.rounds.append(Round(tuple(held.kinds)))
+        held.data.clear()
+        held.kinds.clear()
+
+
+def question(packet: Packet) -> str:
+    """What a client's packet asks for, in a word or as verb and path."""
+    if packet.request is None:
+        return "telemetry" if packet.method.startswith("telemetry") else packet.method
+    verb, path = packet.request
+    return "poke" if path.endswith("/Subscriptions") else f"{verb} {path}"
+
+
+def answer(packet: Packet, asked: dict[str, str]) -> str:
+    """What a service's packet is: the question that it answers, or the kind of event."""
+    if packet.method == "reply":
+        return asked.pop(packet.id, "reply")
+    body = packet.json()
+    event = str(body.get("event_type")) if isinstance(body, dict) else packet.method
+    return "subscription" if event.startswith("subscription_") else event
