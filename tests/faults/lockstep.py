@@ -1,8 +1,9 @@
 """Counting the rounds of a conversation between a client and a service.
 
-The service's bytes are held until client and service have both been silent for a while: then the client has asked all that
-it can ask with what it knows, and the service has answered all of it. Releasing what is held is one round. On a network with
-a long round trip, the time a client needs is about its number of rounds times the round trip, however fast the machine is.
+The service's bytes are held until the client has been quiet and every question of its has been answered (or, for one that is
+never answered, until nothing came for `PATIENCE`): then the client has asked all that it can ask with what it knows. Releasing
+what is held is one round. On a network with a long round trip, the time a client needs is about its number of rounds times
+the round trip, however fast the machine is.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ import attrs
 
 from tests.faults.observer import Observer, Packet
 from tests.faults.relay import Direction, Flow, Link, Relay
+
+
+PATIENCE = 1.0
 
 
 @attrs.frozen
@@ -22,7 +26,7 @@ class Round:
     @property
     def poke_only(self) -> bool:
         """Only answers to pokes, what the service says of subscriptions, and nothing that a client waits for."""
-        return bool(self.kinds) and all(kind in ("poke", "subscription", "telemetry") for kind in self.kinds)
+        return bool(self.kinds) and all(kind in ("poke", "subscription", "courtesy") for kind in self.kinds)
 
 
 @attrs.define(eq=False)
@@ -31,13 +35,13 @@ class Held:
 
     data: bytearray = attrs.field(factory=bytearray)
     kinds: list[str] = attrs.field(factory=list)
-    asked: dict[str, str] = attrs.field(factory=dict)
+    open_questions: dict[str, str] = attrs.field(factory=dict)
     up_seen: Observer = attrs.field(factory=Observer)
     down_seen: Observer = attrs.field(factory=Observer)
 
 
 class LockstepProxy(Relay):
-    """Holds the service's bytes until `quiet` seconds of silence; `rounds` lists the releases so far."""
+    """Holds the service's bytes until `quiet` seconds of the client's silence; `rounds` lists the releases so far."""
 
     def __init__(self, target: tuple[str, int], *, quiet: float = 0.03) -> None:
         super().__init__(target)
@@ -68,12 +72,13 @@ class LockstepProxy(Relay):
         held = self._held[link.number]
         if flow.direction is Direction.UP:
             for packet in held.up_seen.feed(data):
-                held.asked[packet.id] = question(packet)
+                if (asked := question(packet)) is not None:
+                    held.open_questions[packet.id] = asked
             flow.push(data)
             return
         was_upgraded = held.down_seen.position > 0
         held.data += data
-        held.kinds += [answer(packet, held.asked) for packet in held.down_seen.feed(data)]
+        held.kinds += [answer(packet, held.open_questions) for packet in held.down_seen.feed(data)]
         if not was_upgraded and held.down_seen.position > 0:
             held.kinds.insert(0, "upgrade")
 
@@ -81,7 +86,7 @@ class LockstepProxy(Relay):
         waiting = []
         for link in self.links:
             held = self._held[link.number]
-            due = max(link.up.last_byte, link.down.last_byte) + self.quiet
+            due = max(link.up.last_byte, link.down.last_byte) + (PATIENCE if held.open_questions else self.quiet)
             if held.data and due <= now:
                 self._release(link, held)
             elif held.data:
@@ -95,18 +100,18 @@ class LockstepProxy(Relay):
         held.kinds.clear()
 
 
-def question(packet: Packet) -> str:
-    """What a client's packet asks for, in a word or as verb and path."""
+def question(packet: Packet) -> str | None:
+    """What a client's packet asks for, in a word or as verb and path; None where no answer is owed."""
     if packet.request is None:
-        return "telemetry" if packet.method.startswith("telemetry") else packet.method
+        return packet.method if packet.method in ("init", "update") else None
     verb, path = packet.request
     return "poke" if path.endswith("/Subscriptions") else f"{verb} {path}"
 
 
-def answer(packet: Packet, asked: dict[str, str]) -> str:
+def answer(packet: Packet, open_questions: dict[str, str]) -> str:
     """What a service's packet is: the question that it answers, or the kind of event."""
     if packet.method == "reply":
-        return asked.pop(packet.id, "reply")
+        return open_questions.pop(packet.id, "courtesy")
     body = packet.json()
     event = str(body.get("event_type")) if isinstance(body, dict) else packet.method
     return "subscription" if event.startswith("subscription_") else event
