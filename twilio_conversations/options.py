@@ -54,7 +54,11 @@ class Endpoints:
         base = base.rstrip("/")
         socket_base = "ws" + base.removeprefix("http")
         return cls(
-            twilsock=f"{socket_base}/v3/wsconnect", api=base, sync=base, registrations=f"{base}/v1/registrations", media=base
+            twilsock=f"{socket_base}/v3/wsconnect",
+            api=base,
+            sync=base,
+            registrations=f"{base}/v1/registrations",
+            media=base,
         )
 
     @classmethod

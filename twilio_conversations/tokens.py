@@ -78,7 +78,7 @@ def read(token: str) -> Claims:
     Raises:
         TokenError: not a JWT, not an access token, no identity, no chat grant, no expiry.
     """
-    if not isinstance(token, str) or not token:
+    if not token:
         raise TokenError("the token must be a non-empty string", code=20101)
     try:
         header = jwt.get_unverified_header(token)

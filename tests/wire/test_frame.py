@@ -41,7 +41,9 @@ def test_foreign_bytes_are_a_protocol_error(data: bytes) -> None:
 
 
 @given(headers, st.binary(max_size=60), st.data())
-def test_damaged_frames_never_raise_anything_else(header: dict[str, object], payload: bytes, data: st.DataObject) -> None:
+def test_damaged_frames_never_raise_anything_else(
+    header: dict[str, object], payload: bytes, data: st.DataObject
+) -> None:
     """A frame with a byte changed, dropped or added is read or refused, never a crash."""
     good = frame.encode(header, payload)
     at = data.draw(st.integers(0, len(good) - 1))
@@ -77,7 +79,7 @@ def test_a_frame_without_payload_may_lack_the_last_line_end() -> None:
         raw(b"{}", size=b"-2"),
         raw(b"{}", size=b"2x"),
         raw(b"{}", size=b"99999999999999"),
-        raw(b"{}", size=b"3"),
+        raw(b"{}", size=b"9"),
         raw(b"null"),
         raw(b"[]"),
         raw(b"{"),

@@ -25,7 +25,12 @@ from twilio_conversations.wire.packets import (
 )
 
 REQUEST = HttpRequest(
-    "POST", "aim.us1.twilio.com:443", "/a%2Fb/%2e%2e", (("a", "1"), ("a", "2%203"), ("flag", "")), {"X-Twilio-A": "b"}, b'{"k":"\xc3\xa9"}'
+    "POST",
+    "aim.us1.twilio.com:443",
+    "/a%2Fb/%2e%2e",
+    (("a", "1"), ("a", "2%203"), ("flag", "")),
+    {"X-Twilio-A": "b"},
+    b'{"k":"\xc3\xa9"}',
 )
 
 
@@ -49,11 +54,17 @@ def test_every_packet_survives_the_round_trip(packet: packets.Packet) -> None:
 
 def test_a_reply_keeps_status_headers_and_body() -> None:
     """The two levels of status and the body of a reply arrive apart."""
-    sent = Reply("TM1", Status(200, "OK"), Status(404, "NOT FOUND"), {"a": "b"}, b'{"code":50350}', fields={"debug_info": "x"})
+    sent = Reply(
+        "TM1", Status(200, "OK"), Status(404, "NOT FOUND"), {"a": "b"}, b'{"code":50350}', fields={"debug_info": "x"}
+    )
     reply = packets.decode(sent.encode())
 
     assert isinstance(reply, Reply)
-    assert (Status(200, "OK"), Status(404, "NOT FOUND"), {"a": "b"}) == (reply.status, reply.http_status, reply.http_headers)
+    assert (Status(200, "OK"), Status(404, "NOT FOUND"), {"a": "b"}) == (
+        reply.status,
+        reply.http_status,
+        reply.http_headers,
+    )
     assert {"code": 50350} == reply.json()
     assert "x" == reply.fields["debug_info"]
 
@@ -66,11 +77,37 @@ def test_an_acknowledgement_is_an_ordinary_reply(id_: str) -> None:
     assert ordinary == packets.acknowledgement(id_)
 
 
-@given(st.dictionaries(st.sampled_from(["id", "method", "token", "status", "http_status", "http_request", "message_type",
-                                        "payload_type", "registrations", "capabilities", "metadata"]), json_values)
-       | st.fixed_dictionaries({"id": json_values, "method": st.sampled_from(sorted(packets._READERS)), "status": json_values,
-                                "http_request": json_values, "http_headers": json_values, "payload_type": json_values}),
-       st.binary(max_size=20))
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            [
+                "id",
+                "method",
+                "token",
+                "status",
+                "http_status",
+                "http_request",
+                "message_type",
+                "payload_type",
+                "registrations",
+                "capabilities",
+                "metadata",
+            ]
+        ),
+        json_values,
+    )
+    | st.fixed_dictionaries(
+        {
+            "id": json_values,
+            "method": st.sampled_from(sorted(packets._READERS)),
+            "status": json_values,
+            "http_request": json_values,
+            "http_headers": json_values,
+            "payload_type": json_values,
+        }
+    ),
+    st.binary(max_size=20),
+)
 def test_strange_headers_never_raise_anything_but_the_protocol_error(header: dict[str, object], payload: bytes) -> None:
     """Any header with any payload is a packet or a `ProtocolError`."""
     try:
@@ -94,7 +131,9 @@ def test_strange_headers_never_raise_anything_but_the_protocol_error(header: dic
         ({"id": "TM1"}, b"", None),
     ],
 )
-def test_a_malformed_packet_names_the_request_it_answers(header: dict[str, object], payload: bytes, reply_to: str | None) -> None:
+def test_a_malformed_packet_names_the_request_it_answers(
+    header: dict[str, object], payload: bytes, reply_to: str | None
+) -> None:
     """A malformed reply can fail its request at once, because the error says which one it was."""
     with pytest.raises(PacketError) as caught:
         packets.decode(frame.encode(header, payload))

@@ -25,9 +25,9 @@ PRODUCT = "ip_messaging"
 class PacketError(ProtocolError):
     """A frame whose header could be read but whose meaning could not."""
 
-    def __init__(self, message: str, *, id: str | None, method: str | None) -> None:
+    def __init__(self, message: str, *, id_: str | None, method: str | None) -> None:
         super().__init__(message)
-        self.id = id
+        self.id = id_
         self.method = method
 
     @property
@@ -115,7 +115,9 @@ class HttpRequest:
             InvalidArgumentError: not an absolute http(s) URL.
         """
         parts = _split_url(url)
-        params = tuple((name, value) for name, _, value in (pair.partition("=") for pair in parts[2].split("&") if pair))
+        params = tuple(
+            (name, value) for name, _, value in (pair.partition("=") for pair in parts[2].split("&") if pair)
+        )
         return cls(method, parts[0], parts[1], params, headers or {}, body)
 
     @property
@@ -146,7 +148,7 @@ class HttpRequest:
         if not isinstance(method, str) or not isinstance(host, str) or not isinstance(path, str) or path[:1] != "/":
             raise ProtocolError("http_request without method, host or path")
         params = tuple(_pairs(value.get("params")))
-        headers = {name: text for name, text in _pairs(value.get("headers"))}
+        headers = dict(_pairs(value.get("headers")))
         return cls(method, host, path, params, headers, body)
 
 
@@ -335,11 +337,11 @@ def decode(data: bytes, *, max_bytes: int = MAX_FRAME) -> Packet:
     header = received.header
     method, id_ = header.get("method"), header.get("id")
     if not isinstance(method, str) or not (id_ is None or isinstance(id_, str)):
-        raise PacketError("a header without method or with a strange id", id=None, method=None)
+        raise PacketError("a header without method or with a strange id", id_=None, method=None)
     try:
         return _READERS.get(method, _read_unknown)(id_, received)
     except ProtocolError as error:
-        raise PacketError(f"{method}: {error}", id=id_, method=method) from error
+        raise PacketError(f"{method}: {error}", id_=id_, method=method) from error
 
 
 def acknowledgement(id_: str, status: Status = OK) -> bytes:
@@ -349,9 +351,16 @@ def acknowledgement(id_: str, status: Status = OK) -> bytes:
     return Reply(id_, status, content_type=JSON_TYPE).encode()
 
 
+_ACKNOWLEDGEMENT_HEAD = (
+    '{"method":"reply","id":"%s","status":{"code":200,"status":"OK"},"payload_type":"'
+    + JSON_TYPE
+    + '","payload_size":0}'
+)
+
+
 def _plain_acknowledgement(id_: str) -> bytes:
     """Same bytes as the general way; one is sent for every notification, so it is put together by hand."""
-    head = f'{{"method":"reply","id":"{id_}","status":{{"code":200,"status":"OK"}},"payload_type":"{JSON_TYPE}","payload_size":0}}'
+    head = _ACKNOWLEDGEMENT_HEAD % id_
     return f"TWILSOCK V3.0 {len(head)}\r\n{head}\r\n".encode()
 
 
