@@ -13,7 +13,6 @@ import attrs
 from tests.faults.observer import Observer, Packet
 from tests.faults.relay import Direction, Flow, Link, Relay
 
-
 PATIENCE = 1.0
 
 
