@@ -1,0 +1,1 @@
+"""Replicated objects: documents, lists and maps that follow the service."""

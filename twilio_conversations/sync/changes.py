@@ -1,0 +1,107 @@
+"""What a Sync object holds and what can happen to it, as values."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import attrs
+
+from twilio_conversations.errors import ConversationsError
+
+Kind = Literal["document", "list", "map"]
+Key = str | int
+
+
+@attrs.frozen
+class Item:
+    """One element of a list or map.
+
+    Attributes:
+        key: index in a list, key in a map.
+        data: the value; treat it as immutable.
+        event_id: id of the change that this is the state after; a greater one is newer.
+        date_updated: ISO-8601 text of that change, if the service said it.
+    """
+
+    key: Key
+    data: Any
+    event_id: int
+    date_updated: str | None = None
+
+
+@attrs.frozen
+class Page:
+    """One page of items, straight from the service.
+
+    Attributes:
+        items: in query order; what was removed while the request was under way is left out.
+        has_next: whether something follows in query order.
+        has_previous: whether something precedes in query order.
+    """
+
+    items: tuple[Item, ...]
+    has_next: bool
+    has_previous: bool
+
+
+@attrs.frozen
+class DocumentUpdated:
+    """The document has new contents (all of them)."""
+
+    data: Any
+    event_id: int
+
+
+@attrs.frozen
+class ItemAdded:
+    """An item came into being, whether or not a page has shown it before; `event_id` tells which data is newer."""
+
+    key: Key
+    data: Any
+    event_id: int
+    date_updated: str | None = None
+
+
+@attrs.frozen
+class ItemUpdated:
+    """An item changed; it may be one that the listener has not seen yet."""
+
+    key: Key
+    data: Any
+    event_id: int
+    date_updated: str | None = None
+
+
+@attrs.frozen
+class ItemRemoved:
+    """An item is gone; `data` is its last value, if the service sent it."""
+
+    key: Key
+    data: Any
+    event_id: int
+
+
+@attrs.frozen
+class EntityRemoved:
+    """The object itself is gone, or no longer visible; nothing follows."""
+
+
+@attrs.frozen
+class EntityFailed:
+    """The service refuses to send events of the object.
+
+    Attributes:
+        error: what it said.
+        will_retry: asked again after a while; otherwise only after a new token or a new connection.
+    """
+
+    error: ConversationsError
+    will_retry: bool
+
+
+@attrs.frozen
+class Resynced:
+    """Changes were made that no event told; whoever shows items should read its pages again."""
+
+
+Change = DocumentUpdated | ItemAdded | ItemUpdated | ItemRemoved | EntityRemoved | EntityFailed | Resynced
