@@ -1,0 +1,36 @@
+"""What all tests share: a local service, names that no other test uses, and the pace of generated tests."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Callable, Iterator
+
+import hypothesis
+import pytest
+
+# Generated cases run on busy machines: the time of one case says nothing. A failure prints what repeats it.
+hypothesis.settings.register_profile("house", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("house")
+
+
+@pytest.fixture(scope="session")
+def service() -> Iterator[object]:
+    """A local service on a free port with a data directory of its own, for the whole run."""
+    from twilio_conversations.server import LocalServer
+
+    with LocalServer() as server:
+        yield server
+
+
+@pytest.fixture
+def fresh() -> Callable[[str], str]:
+    """Returns a maker of names that no other test and no other run uses: `fresh("alice")`."""
+    run = uuid.uuid4().hex[:6]
+    numbers = itertools.count()
+
+    def make(name: str) -> str:
+        number = next(numbers)
+        return f"{name}-{run}" if number == 0 else f"{name}-{run}{number}"
+
+    return make

@@ -1,0 +1,100 @@
+"""The official SDK as a fixture: installed when first needed, one Node process per version."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+import pytest
+
+from tests.interop.official import HERE, Driver, Official
+
+VERSIONS = ("3.0.1", "2.2.0")
+REQUIRED = os.environ.get("TWILIO_CONVERSATIONS_INTEROP") == "required"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder is interop."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.interop)
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip, or fail where the interop tests must run."""
+    if REQUIRED:
+        pytest.fail(f"the official SDK is required here, but {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def official_packages() -> None:
+    """The two pinned versions of the official SDK, in tests/interop/node_modules."""
+    for program in ("node", "npm"):
+        if shutil.which(program) is None:
+            unavailable(f"{program} is not installed, and the official SDK needs it")
+    installed = HERE / "node_modules" / ".package-lock.json"
+    if installed.exists() and installed.stat().st_mtime >= (HERE / "package-lock.json").stat().st_mtime:
+        return
+    # No script of a package runs: nothing here needs one.
+    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    try:
+        result = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=100, check=False)
+    except subprocess.TimeoutExpired:
+        unavailable("npm could not install the official SDK within 100 seconds")
+    if result.returncode != 0:
+        unavailable(f"npm could not install the official SDK: {result.stderr.strip()[-500:]}")
+
+
+@pytest.fixture(scope="session")
+def driver_of(official_packages: None) -> Iterator[Callable[[str], Driver]]:
+    """Returns the running driver of a version, started at first use."""
+    drivers: dict[str, Driver] = {}
+
+    def get(version: str) -> Driver:
+        if version not in drivers:
+            drivers[version] = Driver(f"conversations-{version}")
+        return drivers[version]
+
+    yield get
+    for driver in drivers.values():
+        driver.close()
+
+
+@pytest.fixture(params=VERSIONS)
+def version(request: pytest.FixtureRequest) -> str:
+    """Each pinned version in turn."""
+    value: str = request.param
+    return value
+
+
+@pytest.fixture
+def official(version: str, driver_of: Callable[[str], Driver], service: Any) -> Iterator[Callable[..., Official]]:
+    """Returns a maker of connected official clients: `official("alice-1")`; they are shut down after the test.
+
+    Keyword arguments: `token` and `url` instead of the service's own, `wait=False` not to wait for `initialized`,
+    `options` for the SDK's constructor.
+    """
+    driver = driver_of(version)
+    made: list[Official] = []
+
+    def make(
+        identity: str,
+        *,
+        token: str | None = None,
+        url: str | None = None,
+        wait: bool = True,
+        options: dict[str, Any] | None = None,
+    ) -> Official:
+        start = driver.connect if wait else driver.start
+        made.append(start(identity, token or service.token(identity), url or service.url, options))
+        return made[-1]
+
+    yield make
+    problems = list(driver.problems)
+    driver.shutdown(made)
+    driver.problems.clear()  # what a client says while it is being shut down is nobody's business
+    assert not problems, f"promises rejected with nobody listening: {problems}"
