@@ -7,6 +7,7 @@ but has the wrong type is a `ProtocolError`, whose `reply_to` names the request 
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -346,10 +347,12 @@ def decode(data: bytes, *, max_bytes: int = MAX_FRAME) -> Packet:
 
 def acknowledgement(id_: str, status: Status = OK) -> bytes:
     """The reply that says a frame was received."""
-    if status is OK and id_.isalnum() and id_.isascii():
+    if status is OK and _is_plain(id_):
         return _plain_acknowledgement(id_)
     return Reply(id_, status, content_type=JSON_TYPE).encode()
 
+
+_is_plain = re.compile(r"[A-Za-z0-9_-]+").fullmatch
 
 _ACKNOWLEDGEMENT_HEAD = (
     '{"method":"reply","id":"%s","status":{"code":200,"status":"OK"},"payload_type":"'

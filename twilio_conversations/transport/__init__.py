@@ -1,0 +1,1 @@
+"""Sockets, threads and time: everything between the pure protocol in `wire` and the models."""

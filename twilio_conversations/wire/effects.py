@@ -1,0 +1,107 @@
+"""What the session wants done: values that whoever owns the socket, the clock and the listeners carries out, in order.
+
+Besides these, a `packets.Notification` (deliver it) and an `errors.ConnectionErrorInfo` (report it) are effects too.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from twilio_conversations.enums import ConnectionState
+from twilio_conversations.errors import ConnectionErrorInfo, ConversationsError
+from twilio_conversations.wire.packets import Notification, Reply
+
+
+@attrs.frozen
+class OpenSocket:
+    """Open a socket; whatever comes of it is reported with this generation."""
+
+    generation: int
+
+
+@attrs.frozen
+class CloseSocket:
+    """Write what was sent before, then close the socket; nothing more is wanted from it."""
+
+    generation: int
+
+
+@attrs.frozen
+class Send:
+    """Write one frame as a binary message to the open socket."""
+
+    data: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen
+class StateChanged:
+    """The state that the program is told of is another one."""
+
+    state: ConnectionState
+
+
+@attrs.frozen
+class Connected:
+    """The service accepted an init; `resumed` when an earlier connection of this client had been up."""
+
+    resumed: bool
+
+
+@attrs.frozen
+class Disconnected:
+    """A connection that had been up is over."""
+
+
+@attrs.frozen
+class Settle:
+    """A request (by its id) or a token update (by its key) is over."""
+
+    key: str
+    outcome: Reply | ConversationsError | None
+
+
+@attrs.frozen
+class TokenAccepted:
+    """The service took this token."""
+
+    token: str = attrs.field(repr=False)
+
+
+@attrs.frozen
+class TokenWanted:
+    """Nothing goes on without another token from the provider."""
+
+
+@attrs.frozen
+class TokenExpired:
+    """The service called the token expired."""
+
+
+@attrs.frozen
+class TokenAboutToExpire:
+    """The service says that the token will expire soon."""
+
+
+@attrs.frozen
+class Failed:
+    """The connection is given up for good."""
+
+    error: ConversationsError
+
+
+Effect = (
+    OpenSocket
+    | CloseSocket
+    | Send
+    | StateChanged
+    | Connected
+    | Disconnected
+    | Settle
+    | TokenAccepted
+    | TokenWanted
+    | TokenExpired
+    | TokenAboutToExpire
+    | Failed
+    | Notification
+    | ConnectionErrorInfo
+)

@@ -1,0 +1,608 @@
+"""The client's side of a twilsock connection, as a state machine: inputs in, effects out.
+
+Every input returns the effects (`wire.effects`) that it calls for, to be carried out in order. The session owns no socket, no
+thread and no clock: the caller passes the time, asks `next_deadline()` when to come back, and calls `on_time(now)` then. It is
+not thread-safe; one thread must own it. What happens when is a table: `wire.transitions.TRANSITIONS`.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import attrs
+
+from twilio_conversations import tokens
+from twilio_conversations.enums import ConnectionState
+from twilio_conversations.errors import (
+    ClientClosedError,
+    ConnectionErrorInfo,
+    ConversationsError,
+    InitializationError,
+    ProtocolError,
+    ReplyError,
+    RequestTimeoutError,
+    TokenError,
+    TransportUnavailableError,
+)
+from twilio_conversations.options import Options
+from twilio_conversations.wire import packets
+from twilio_conversations.wire.backoff import Backoff, hint_floor
+from twilio_conversations.wire.effects import (
+    CloseSocket,
+    Connected,
+    Disconnected,
+    Effect,
+    Failed,
+    OpenSocket,
+    Send,
+    Settle,
+    StateChanged,
+    TokenAboutToExpire,
+    TokenAccepted,
+    TokenExpired,
+    TokenWanted,
+)
+from twilio_conversations.wire.packets import BackoffHint, Packet, Reply, Status
+from twilio_conversations.wire.requests import Requests, Submission
+from twilio_conversations.wire.transitions import PUBLIC_STATES, TRANSITIONS, Action, Event, Phase
+
+_log = logging.getLogger(__name__)
+
+CAPABILITIES: Final = ("client_update", "offline_storage")
+MESSAGE_TYPES: Final = (
+    "twilio.ipmsg.typing_indicator",
+    "twilio.sync.event",
+    "com.twilio.rtd.cds.document",
+    "com.twilio.rtd.cds.list",
+    "com.twilio.rtd.cds.map",
+)
+"""The notifications wanted from the moment of init."""
+
+TOKEN_EXPIRED: Final = 20104
+WRONG_INSTANCE: Final = 51232
+MAX_BAD_FRAMES: Final = 3
+"""Frames that are not the protocol, on one connection, before it is replaced."""
+
+_UP = (Phase.CONNECTED, Phase.UPDATING)
+_NO_SERVICE = (Phase.DENIED, Phase.FAILED, Phase.CLOSED)
+_BAD_REQUEST: Final = Status(400, "BAD_REQUEST")
+
+
+@attrs.frozen
+class _Cause:
+    """Why something happens: what the service or the socket said."""
+
+    message: str = ""
+    status: Status | None = None
+    hint: BackoffHint | None = None
+    error: BaseException | None = None
+
+    def info(self, *, terminal: bool) -> ConnectionErrorInfo:
+        status = self.status
+        return ConnectionErrorInfo(
+            terminal, self.message, status.code if status else None, status.error_code if status else None
+        )
+
+    def refusal(self) -> ConversationsError:
+        """The error of somebody who waited for a token to be accepted."""
+        if self.status is None:
+            return TransportUnavailableError(self.message, sent=False, retryable=True)
+        return reply_error(self.message, self.status)
+
+
+def reply_error(message: str, status: Status, body: Any = None) -> ReplyError:
+    """The error for a frame that was answered with a status other than 2xx."""
+    return ReplyError(
+        message,
+        status=status.code,
+        code=status.error_code,
+        body=body,
+        sent=True,
+        retryable=status.code == 429 or status.code >= 500,
+    )
+
+
+@attrs.define
+class _TokenUpdate:
+    """Somebody waits until `token`, or one that came after it, is accepted."""
+
+    token: str = attrs.field(repr=False)
+    deadline: float
+
+
+def _random_id() -> str:
+    return f"TM{uuid.uuid4()}"
+
+
+class Session:
+    """One client's connection over all its sockets: at most one at a time, and nothing after `close()`."""
+
+    def __init__(
+        self,
+        options: Options,
+        *,
+        token: str | None = None,
+        refreshable: bool = False,
+        metadata: Mapping[str, Any] | None = None,
+        rng: Callable[[], float] = random.random,
+        new_id: Callable[[], str] = _random_id,
+    ) -> None:
+        """Make an idle session.
+
+        Args:
+            options: timeouts, limits and the back-off policy.
+            token: the access token, if it is known already.
+            refreshable: whether a token provider can give another one when a token expires.
+            metadata: what the client says about itself.
+            rng: source of jitter, values in [0, 1).
+            new_id: names frames.
+        """
+        self._options = options
+        self._refreshable = refreshable
+        self._metadata = metadata or {}
+        self._new_id = new_id
+        self._backoff = Backoff(options.reconnect, rng)
+        self._phase = Phase.IDLE
+        self._generation = 0
+        self._has_socket = False
+        self._socket_open = False
+        self._timer: float | None = None
+        self._not_before = 0.0
+        self._established_at: float | None = None
+        self._connections = 0
+        self._bad_frames = 0
+        self._continuation_token: str | None = None
+        self._control_id: str | None = None  # the init or update that waits for its answer
+        self._token = token
+        self._token_sent: str | None = None
+        self._token_accepted: str | None = None
+        self._token_stale = False
+        self._updates: dict[str, _TokenUpdate] = {}
+        self._requests = Requests()
+        self._reason = "the client was not started"
+        self._effects: list[Effect] = []
+        self._now = 0.0
+        self._round_trip: float | None = None
+
+    # What is known
+
+    @property
+    def phase(self) -> Phase:
+        """The row of the table the session is in."""
+        return self._phase
+
+    @property
+    def state(self) -> ConnectionState:
+        """The state the program is told of."""
+        return PUBLIC_STATES[self._phase]
+
+    @property
+    def generation(self) -> int:
+        """The number of the latest socket."""
+        return self._generation
+
+    @property
+    def connections(self) -> int:
+        """How often the service accepted an init."""
+        return self._connections
+
+    @property
+    def requests(self) -> Requests:
+        """Queued and written requests; to be looked at only."""
+        return self._requests
+
+    @property
+    def round_trip(self) -> float | None:
+        """Seconds between the latest answered request and its answer."""
+        return self._round_trip
+
+    def next_deadline(self) -> float | None:
+        """When `on_time` must be called next, if nothing else happens."""
+        moments = [update.deadline for update in self._updates.values()]
+        if self._timer is not None:
+            moments.append(self._timer)
+        if (earliest := self._requests.next_deadline()) is not None:
+            moments.append(earliest)
+        return min(moments, default=None)
+
+    # Inputs
+
+    def connect(self, now: float) -> list[Effect]:
+        """Start."""
+        return self._input(now, Event.CONNECT_TOKENLESS if self._needs_token() else Event.CONNECT)
+
+    def close(self, now: float) -> list[Effect]:
+        """End for good: everything pending fails, nothing happens afterwards."""
+        return self._input(now, Event.CLOSE, _Cause("the client was closed"))
+
+    def socket_opened(self, generation: int, now: float) -> list[Effect]:
+        """The socket of `generation` is open, its WebSocket handshake done."""
+        if not self._is_current(generation):
+            return []
+        self._socket_open = True
+        return self._input(now, Event.SOCKET_OPEN)
+
+    def socket_lost(self, generation: int, error: BaseException | str, now: float) -> list[Effect]:
+        """The socket of `generation` could not be opened, failed, fell silent or was closed by the peer."""
+        if not self._is_current(generation):
+            return []
+        cause = _Cause(f"Socket error: {error}", error=error if isinstance(error, BaseException) else None)
+        return self._input(now, Event.SOCKET_DOWN, cause)
+
+    def wake(self, now: float) -> list[Effect]:
+        """The computer slept, or the network is back: no reason to wait any longer."""
+        return self._input(now, Event.WAKE)
+
+    def submit(self, request: Submission, now: float) -> list[Effect]:
+        """Write a request, or queue it until there is a connection."""
+        if self._phase in _UP and len(self._requests) < self._options.max_pending_requests and request.deadline > now:
+            self._requests.write(request, now)
+            return [Send(request.data)]
+        if (error := self._refusal(request, now)) is not None:
+            return [Settle(request.id, error)]
+        self._requests.queue(request)
+        return []
+
+    def cancel(self, id_: str) -> None:
+        """Forget a request: it is not written any more, or its answer is ignored."""
+        self._requests.forget(id_)
+
+    def update_token(self, token: str, now: float, *, key: str | None = None, deadline: float = float("inf")) -> list[Effect]:
+        """Use another token from now on; `key` is settled when the service has taken it, or refused it for good."""
+        self._now = now
+        if self._phase in (Phase.FAILED, Phase.CLOSED):
+            return [] if key is None else [Settle(key, self._unavailable())]
+        if self._phase is Phase.CONNECTED and token == self._token_accepted:
+            self._token_stale = False
+            return [] if key is None else [Settle(key, None)]
+        if _holder(token) != _holder(self._token):
+            self._continuation_token = None
+        self._token = token
+        self._token_stale = False
+        if key is not None:
+            self._updates[key] = _TokenUpdate(token, deadline)
+        return self._input(now, Event.TOKEN)
+
+    def token_refused(self, error: BaseException, now: float) -> list[Effect]:
+        """The provider says that there will be no token."""
+        return self._input(now, Event.TOKEN_REFUSED, _Cause(str(error), Status(401, "UNAUTHORIZED"), error=error))
+
+    def token_expired(self) -> None:
+        """The token's own time is over: the provider is asked before it is sent again."""
+        self._token_stale = True
+
+    def receive(self, packet: Packet, now: float) -> list[Effect]:
+        """A packet came on the current socket."""
+        if not self._socket_open:
+            return []
+        if type(packet) is packets.Notification:
+            if packet.id:
+                return [Send(packets.acknowledgement(packet.id)), packet]
+            return [packet]
+        self._now = now
+        if type(packet) is Reply:
+            self._receive_reply(packet)
+        else:
+            if packet.id:
+                self._effects.append(Send(packets.acknowledgement(packet.id)))
+            if type(packet) is packets.Close:
+                self._receive_close(packet)
+            elif type(packet) is packets.ClientUpdate and packet.client_update_type == "token_about_to_expire":
+                self._effects.append(TokenAboutToExpire())
+        return self._take_effects()
+
+    def receive_bad(self, error: ProtocolError, now: float) -> list[Effect]:
+        """A message came on the current socket that is not a packet."""
+        if not self._socket_open:
+            return []
+        self._now = now
+        _log.warning("a frame that is not the protocol: %s", error)
+        self._bad_frames += 1
+        if isinstance(error, packets.PacketError) and error.id:
+            self._answer_bad(error, error.id)
+        if self._bad_frames >= MAX_BAD_FRAMES:
+            self._dispatch(Event.GARBAGE, _Cause(f"the service does not speak the protocol: {error}", error=error))
+        return self._take_effects()
+
+    def on_time(self, now: float) -> list[Effect]:
+        """The moment that `next_deadline` named has come."""
+        self._now = now
+        for id_, written in self._requests.take_expired(now):
+            self._effects.append(Settle(id_, _timeout(written)))
+        for key in [key for key, update in self._updates.items() if update.deadline <= now]:
+            del self._updates[key]
+            self._effects.append(Settle(key, _timeout(self._phase is Phase.UPDATING)))
+        if self._timer is not None and self._timer <= now:
+            self._on_phase_over()
+        return self._take_effects()
+
+    # The machine
+
+    def _input(self, now: float, event: Event, cause: _Cause | None = None) -> list[Effect]:
+        self._now = now
+        self._dispatch(event, cause or _Cause())
+        return self._take_effects()
+
+    def _take_effects(self) -> list[Effect]:
+        effects, self._effects = self._effects, []
+        return effects
+
+    def _dispatch(self, event: Event, cause: _Cause) -> None:
+        row = TRANSITIONS.get((self._phase, event))
+        if row is None:
+            _log.debug("nothing to do for %s while %s", event.name, self._phase)
+            return
+        before, self._phase = self._phase, row.phase
+        if row.phase is not before:
+            self._timer = None
+            self._announce(before, cause)
+        for action in row.actions:
+            _ACTIONS[action](self, cause)
+
+    def _announce(self, before: Phase, cause: _Cause) -> None:
+        if cause.message:
+            self._reason = cause.message
+        if before in _UP and self._phase not in _UP:
+            self._effects.append(Disconnected())
+        if PUBLIC_STATES[before] is not self.state:
+            self._effects.append(StateChanged(self.state))
+
+    def _on_phase_over(self) -> None:
+        if self._phase is Phase.WAITING:
+            self._dispatch(Event.TIMEOUT_TOKENLESS if self._needs_token() else Event.TIMEOUT, _Cause())
+            return
+        self._dispatch(Event.TIMEOUT, _Cause(f"no answer in time while {self._phase}"))
+
+    def _needs_token(self) -> bool:
+        return self._token is None or (self._token_stale and self._refreshable)
+
+    def _is_current(self, generation: int) -> bool:
+        return self._has_socket and generation == self._generation
+
+    # Frames
+
+    def _receive_reply(self, reply: Reply) -> None:
+        if reply.id == self._control_id:
+            self._control_id = None
+            self._receive_control(reply)
+            return
+        written_at = self._requests.answered(reply.id)
+        if written_at is None:
+            _log.debug("an answer to nothing that waits: %s", reply.id)
+            return
+        self._round_trip = self._now - written_at
+        self._effects.append(Settle(reply.id, _outcome(reply)))
+        if reply.status.error_code == TOKEN_EXPIRED:
+            self._note_expiry()
+
+    def _receive_control(self, reply: Reply) -> None:
+        status = reply.status
+        if status.ok:
+            if isinstance(token := reply.fields.get("continuation_token"), str):
+                self._continuation_token = token
+            self._dispatch(Event.ACCEPTED, _Cause())
+            if self._token != self._token_sent:
+                self._dispatch(Event.TOKEN, _Cause())
+            return
+        cause = _Cause(f"Connection error: {status.description or status.status}", status, _hint(reply))
+        self._dispatch(self._refused_as(status, cause, denied=status.code in (401, 403)), cause)
+
+    def _receive_close(self, packet: packets.Close) -> None:
+        status = packet.status or Status(0, "UNKNOWN")
+        cause = _Cause(f"Closed by the service: {status.description or status.status}", packet.status, packet.backoff)
+        if status.code in (406, 417):
+            self._dispatch(Event.UNSUPPORTED, cause)
+            return
+        denied = status.code in (401, 410) or (status.code == 308 and status.error_code == WRONG_INSTANCE)
+        event = self._refused_as(status, cause, denied=denied, expired=status.code == 410)
+        self._dispatch(Event.OFFLOADED if event is Event.REFUSED else event, cause)
+
+    def _refused_as(self, status: Status, cause: _Cause, *, denied: bool, expired: bool = False) -> Event:
+        """Which event a refusal is; an expired token is announced on the way."""
+        if not denied:
+            return Event.REFUSED
+        if self._token != self._token_sent:
+            return Event.DENIED_OUTDATED
+        if expired or status.error_code == TOKEN_EXPIRED:
+            self._token_stale = True
+            self._effects.append(TokenExpired())
+            if self._refreshable:
+                return Event.EXPIRED
+        return Event.DENIED
+
+    def _note_expiry(self) -> None:
+        """A single request was refused because the token is over, though the connection stands."""
+        self._token_stale = True
+        self._effects.append(TokenExpired())
+        if self._refreshable:
+            self._effects.append(TokenWanted())
+
+    def _answer_bad(self, error: packets.PacketError, id_: str) -> None:
+        if error.reply_to is None:
+            self._effects.append(Send(packets.acknowledgement(id_, _BAD_REQUEST)))
+        elif id_ == self._control_id:
+            self._control_id = None
+            self._dispatch(Event.REFUSED, _Cause(f"Connection error: {error}", error=error))
+        elif self._requests.answered(id_) is not None:
+            self._effects.append(Settle(id_, ProtocolError(f"a malformed answer: {error}", sent=True)))
+
+    # Requests
+
+    def _refusal(self, request: Submission, now: float) -> ConversationsError | None:
+        if self._phase in _NO_SERVICE:
+            return self._unavailable()
+        if request.deadline <= now:
+            return _timeout(written=False)
+        if len(self._requests) >= self._options.max_pending_requests:
+            return TransportUnavailableError("too many requests are waiting", sent=False, retryable=True)
+        return None
+
+    def _unavailable(self) -> ConversationsError:
+        if self._phase is Phase.CLOSED:
+            return ClientClosedError("the client was closed", sent=False)
+        return TransportUnavailableError(f"unable to connect: {self._reason}", sent=False)
+
+    # Actions
+
+    def _ask_token(self, _: _Cause) -> None:
+        self._effects.append(TokenWanted())
+
+    def _open(self, _: _Cause) -> None:
+        self._generation += 1
+        self._has_socket = True
+        self._timer = self._now + self._options.connect_timeout
+        self._effects.append(OpenSocket(self._generation))
+
+    def _send_init(self, _: _Cause) -> None:
+        self._token_sent = self._token
+        self._control_id = self._new_id()
+        self._bad_frames = 0
+        self._timer = self._now + self._options.init_timeout
+        registration = {
+            "product": packets.PRODUCT,
+            "type": "ers",
+            "notification_protocol_version": 0,
+            "message_types": list(MESSAGE_TYPES),
+        }
+        init = packets.Init(
+            self._control_id,
+            self._token or "",
+            self._continuation_token,
+            self._metadata,
+            (registration,),
+            capabilities=CAPABILITIES,
+        )
+        self._effects.append(Send(init.encode()))
+
+    def _send_update(self, _: _Cause) -> None:
+        self._token_sent = self._token
+        self._control_id = self._new_id()
+        self._timer = self._now + self._options.init_timeout
+        self._effects.append(Send(packets.Update(self._control_id, self._token or "").encode()))
+
+    def _farewell(self, _: _Cause) -> None:
+        if self._socket_open:
+            self._effects.append(Send(packets.Close(self._new_id()).encode()))
+
+    def _drop(self, cause: _Cause) -> None:
+        self._control_id = None
+        if self._has_socket:
+            self._effects.append(CloseSocket(self._generation))
+        self._has_socket = self._socket_open = False
+        for id_ in self._requests.take_written():
+            self._effects.append(Settle(id_, self._cut(cause)))
+
+    def _cut(self, cause: _Cause) -> ConversationsError:
+        if self._phase is Phase.CLOSED:
+            return ClientClosedError("the client was closed before the answer came", sent=True)
+        text = f"the connection broke before the answer came: {cause.message}"
+        return TransportUnavailableError(text, sent=True, retryable=True)
+
+    def _back_off(self, cause: _Cause) -> None:
+        lasted = self._now - self._established_at if self._established_at is not None else 0.0
+        if self._established_at is not None and lasted >= self._options.reconnect.stable_after:
+            self._backoff.reset()
+        self._established_at = None
+        self._not_before = self._now + hint_floor(cause.hint)
+        self._timer = self._now + self._backoff.next_delay(cause.hint)
+
+    def _hasten(self, _: _Cause) -> None:
+        self._backoff.reset()
+        self._timer = max(self._now, self._not_before)
+        if self._timer <= self._now:
+            self._on_phase_over()
+
+    def _establish(self, cause: _Cause) -> None:
+        self._established_at = self._now
+        self._connections += 1
+        self._effects.append(Connected(resumed=self._connections > 1))
+        self._accept_token(cause)
+        for request in self._requests.flush(self._now):
+            self._effects.append(Send(request.data))
+
+    def _accept_token(self, _: _Cause) -> None:
+        sent = self._token_accepted = self._token_sent
+        self._timer = None
+        self._effects.append(TokenAccepted(sent or ""))
+        superseded_too = self._token == sent
+        for key in [key for key, update in self._updates.items() if superseded_too or update.token == sent]:
+            del self._updates[key]
+            self._effects.append(Settle(key, None))
+
+    def _roll_back(self, cause: _Cause) -> None:
+        sent, self._token_sent = self._token_sent, None
+        newer_at_hand = self._token is not None and self._token != sent
+        for key in [key for key, update in self._updates.items() if update.token == sent or not newer_at_hand]:
+            del self._updates[key]
+            self._effects.append(Settle(key, cause.refusal()))
+        if not newer_at_hand:
+            self._token = self._token_accepted if self._token_accepted != sent else None
+        if self._token_accepted == sent:
+            self._token_accepted = None
+
+    def _report(self, cause: _Cause) -> None:
+        self._effects.append(cause.info(terminal=False))
+
+    def _report_terminal(self, cause: _Cause) -> None:
+        info = cause.info(terminal=True)
+        self._effects.append(info)
+        if self._phase is Phase.FAILED:
+            self._effects.append(Failed(InitializationError(info)))
+
+    def _fail_all(self, _: _Cause) -> None:
+        for id_ in self._requests.take_queued():
+            self._effects.append(Settle(id_, self._unavailable()))
+        for key in list(self._updates):
+            del self._updates[key]
+            self._effects.append(Settle(key, self._unavailable()))
+
+
+_ACTIONS: Final[Mapping[Action, Callable[[Session, _Cause], None]]] = {
+    Action.ASK_TOKEN: Session._ask_token,
+    Action.OPEN: Session._open,
+    Action.SEND_INIT: Session._send_init,
+    Action.SEND_UPDATE: Session._send_update,
+    Action.FAREWELL: Session._farewell,
+    Action.DROP: Session._drop,
+    Action.BACK_OFF: Session._back_off,
+    Action.HASTEN: Session._hasten,
+    Action.ESTABLISH: Session._establish,
+    Action.ACCEPT_TOKEN: Session._accept_token,
+    Action.ROLL_BACK: Session._roll_back,
+    Action.REPORT: Session._report,
+    Action.REPORT_TERMINAL: Session._report_terminal,
+    Action.FAIL_ALL: Session._fail_all,
+}
+
+def _timeout(written: bool) -> RequestTimeoutError:
+    where = "the service did not answer" if written else "there was no connection"
+    return RequestTimeoutError(f"{where} within the time limit", sent=written, retryable=True)
+
+
+def _outcome(reply: Reply) -> Reply | ConversationsError:
+    if not reply.status.ok:
+        status = reply.status
+        return reply_error(f"the connection refused a request: {status.description or status.status}", status)
+    if reply.http_status is None:
+        return ProtocolError("an answer without http_status", sent=True)
+    return reply
+
+
+def _hint(reply: Reply) -> BackoffHint | None:
+    try:
+        return BackoffHint.parse(reply.json())
+    except ProtocolError:
+        return None
+
+
+def _holder(token: str | None) -> tuple[str, str | None] | None:
+    """Whom a token is for; a continuation token is worth nothing to anybody else."""
+    try:
+        claims = tokens.read(token or "")
+    except TokenError:
+        return None
+    return claims.identity, claims.service_sid
