@@ -1,0 +1,82 @@
+"""The project's own files: commands that others rely on, and nothing that belongs to one machine only."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def readme_command(section: str) -> str:
+    """Return the first console command below a heading of the README, as .ci/run finds it."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    below = text.partition(f"\n## {section}\n")[2]
+    found = re.search(r"^\$ (.+)$", below, re.MULTILINE)
+    assert found, f"the README has no command under {section!r}"
+    return found.group(1)
+
+
+@pytest.mark.parametrize(
+    ("section", "end"), [("Try it", "twilio-conversations demo"), ("Test it", ".venv/bin/pytest")], ids=["demo", "tests"]
+)
+def test_readme_has_the_two_commands(section: str, end: str) -> None:
+    """Each of the README's two commands is one line that starts from nothing and ends with the thing itself."""
+    command = readme_command(section)
+    assert command.startswith("python3 -m venv .venv && .venv/bin/pip install ")
+    assert command.endswith(end)
+    assert section in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_lock_file_names_no_registry() -> None:
+    """The lock file of the official SDK pins versions and hashes and leaves the registry to the machine."""
+    text = (ROOT / "tests" / "interop" / "package-lock.json").read_text(encoding="utf-8")
+    packages = json.loads(text)["packages"]
+    assert [name for name, facts in packages.items() if "resolved" in facts] == []
+    assert [name for name, facts in packages.items() if name and "integrity" not in facts] == []
+    assert "registry" not in text
+    versions = {name: facts.get("version") for name, facts in packages.items()}
+    assert versions["node_modules/conversations-3.0.1"] == "3.0.1"
+    assert versions["node_modules/conversations-2.2.0"] == "2.2.0"
+
+
+def test_no_registry_and_no_home_in_tracked_files() -> None:
+    """No tracked file names a package registry or a path of somebody's machine."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout: there is no list of tracked files")
+    forbidden = re.compile("|".join(["regis" + "try.npm", "files.python" + "hosted", "/ho" + "me/", "/ro" + "ot/"]))
+    found = [
+        name
+        for name in listed.stdout.split("\0")
+        if name and (ROOT / name).is_file() and forbidden.search((ROOT / name).read_text(encoding="utf-8", errors="replace"))
+    ]
+    assert found == []
+
+
+@pytest.mark.slow
+def test_wheel_holds_the_package_and_its_marker(tmp_path: Path) -> None:
+    """A built wheel holds every module, `py.typed` and the licence, and no tests."""
+    copy = tmp_path / "copy"  # building writes beside the sources
+    shutil.copytree(ROOT / "twilio_conversations", copy / "twilio_conversations", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    build = [sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path), str(copy)]
+    subprocess.run(build, capture_output=True, text=True, timeout=110, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        metadata = next(archive.read(name).decode() for name in names if name.endswith("METADATA"))
+    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "twilio_conversations").rglob("*.py")}
+    assert modules <= names
+    assert "twilio_conversations/py.typed" in names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert not any(name.startswith("tests") for name in names)
+    assert "License-Expression: MIT" in metadata

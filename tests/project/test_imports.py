@@ -1,0 +1,43 @@
+"""What importing the package loads, and which names it promises."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import subprocess
+import sys
+
+import twilio_conversations
+
+HEAVY = ("click", "pytest", "rich", "sqlalchemy", "starlette", "uvicorn", "websockets")
+
+
+def test_client_loads_nothing_of_the_service() -> None:
+    """`import twilio_conversations` loads neither the service, nor the command line, nor what those stand on."""
+    code = "import sys, twilio_conversations; print(*sorted(sys.modules), sep='\\n')"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    loaded = result.stdout.split()
+    unwanted = (*HEAVY, "twilio_conversations.server", "twilio_conversations.cli", "twilio_conversations.testing")
+    assert [name for name in loaded if name.startswith("twilio_conversations.client")] != []
+    assert [name for name in loaded for root in unwanted if name == root or name.startswith(f"{root}.")] == []
+
+
+def test_client_depends_on_exactly_five() -> None:
+    """Without an extra, installing the package installs five libraries."""
+    required = importlib.metadata.requires("twilio-conversations") or []
+    plain = {re.split(r"[<>=!~ \[;]", one)[0].lower() for one in required if "extra ==" not in one}
+    assert plain == {"requests", "websocket-client", "pyjwt", "attrs", "blinker"}
+
+
+def test_public_names_are_sorted_and_there() -> None:
+    """`__all__` is sorted, holds no name twice, and every name in it exists and is documented."""
+    names = twilio_conversations.__all__
+    assert list(names) == sorted(set(names))
+    for name in names:
+        thing = getattr(twilio_conversations, name)
+        assert name.startswith("__") or getattr(thing, "__doc__", None), f"{name} has no docstring"
+
+
+def test_version_is_the_installed_one() -> None:
+    """The version that the package says is the one it was installed as."""
+    assert importlib.metadata.version("twilio-conversations") == twilio_conversations.__version__

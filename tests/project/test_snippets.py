@@ -1,0 +1,128 @@
+"""Every example in the README and the docs runs, as it stands, and prints what the page says it prints.
+
+The ``python`` blocks of a page are one program, run from the repository in a process of its own with warnings as errors.
+``output`` blocks hold what that program prints. The ``$`` lines of ``console`` blocks are run by a shell. A block is left out
+only after a line ``<!-- snippet: skip because ... -->``, which has to give the reason.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import attrs
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FENCE = re.compile(r"^```(\w*)\s*$")
+SKIP = re.compile(r"^<!-- snippet: skip because (\S.{9,}) -->$")
+SETS_UP = "python3 -m venv .venv && "  # the README's own two commands are run by .ci/run, from nothing
+
+
+@attrs.frozen
+class Block:
+    """A fenced block: its language, the line its text begins on (from 1), its lines, and whether it is left out."""
+
+    language: str
+    line: int
+    lines: tuple[str, ...]
+    skipped: bool
+
+
+def blocks_of(text: str) -> list[Block]:
+    """Return the fenced blocks of a Markdown page, in order."""
+    found: list[Block] = []
+    language, start, lines, skip = None, 0, [], False
+    for number, line in enumerate(text.splitlines(), start=1):
+        fence = FENCE.match(line)
+        if language is None:
+            if fence:
+                language, start, lines = fence.group(1), number + 1, []
+            elif line.strip():
+                skip = bool(SKIP.match(line))
+        elif line.rstrip() == "```":
+            found.append(Block(language, start, tuple(lines), skip))
+            language, skip = None, False
+        else:
+            lines.append(line)
+    return found
+
+
+def program(blocks: list[Block]) -> str:
+    """Return the page's Python blocks as one program whose line numbers are those of the page."""
+    lines: list[str] = []
+    for block in blocks:
+        if block.language == "python" and not block.skipped:
+            lines += [""] * (block.line - 1 - len(lines)) + list(block.lines)
+    return "\n".join(lines) + "\n"
+
+
+def named(pages: list[Path]) -> list[object]:
+    """Return pages as test parameters with readable names."""
+    return [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in pages]
+
+
+def has(language: str) -> list[Path]:
+    """Return the pages that have a block in a language."""
+    return [
+        page
+        for page in PAGES
+        if any(block.language == language and not block.skipped for block in blocks_of(page.read_text(encoding="utf-8")))
+    ]
+
+
+@pytest.mark.parametrize("page", named(has("python")))
+def test_python_examples_run(page: Path, tmp_path: Path) -> None:
+    """The page's program ends well and prints the page's output blocks."""
+    blocks = blocks_of(page.read_text(encoding="utf-8"))
+    script = tmp_path / f"{page.stem}.py"
+    script.write_text(program(blocks), encoding="utf-8")
+    result = subprocess.run(
+        [sys.executable, "-W", "error", str(script)],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    expected = "".join(line + "\n" for block in blocks if block.language == "output" for line in block.lines)
+    if expected:
+        assert result.stdout == expected
+
+
+@pytest.mark.parametrize("page", named(has("console")))
+def test_console_examples_run(page: Path, tmp_path: Path) -> None:
+    """Each command of the page ends well."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    for block in blocks_of(page.read_text(encoding="utf-8")):
+        if block.language != "console" or block.skipped:
+            continue
+        for line in block.lines:
+            if line.startswith("$ ") and not line.startswith(f"$ {SETS_UP}"):
+                result = subprocess.run(
+                    line[2:],
+                    shell=True,
+                    cwd=tmp_path,
+                    env=os.environ | {"PATH": path},
+                    capture_output=True,
+                    text=True,
+                    timeout=90,
+                    check=False,
+                )
+                assert result.returncode == 0, f"{line}\n{result.stderr}"
+
+
+def test_blocks_are_found_and_skipped_only_with_a_reason() -> None:
+    """The reader of pages keeps line numbers and leaves a block out only where a reason is given."""
+    skip = "<!-- snippet: skip because it needs an account -->"
+    page = f"a\n```python\nx = 1\n```\n{skip}\n```python\ny\n```\n```python\nz = x\n```\n"
+    blocks = blocks_of(page)
+    assert [(block.line, block.skipped) for block in blocks] == [(3, False), (7, True), (10, False)]
+    assert program(blocks).splitlines() == ["", "", "x = 1", "", "", "", "", "", "", "z = x"]
+    assert not blocks_of("<!-- snippet: skip because -->\n```python\n```\n")[0].skipped
