@@ -1,0 +1,305 @@
+"""What the service said about one Sync object: events in, changes out, each change once.
+
+Events may be repeated, reordered and replayed, and pages of items are read while they come. A replica puts that right with
+two ids per item: the *state* id (the newest change known from anywhere, for merging) and the *delivered* id (the newest
+event that the listener was told, for announcing). A replica of a list or map holds no data of items at rest: the data flows
+through the changes to whoever keeps it. Records of items exist only while something could still contradict them - a gap in
+the ids below, or a page that was asked for before the change - so a million events leave nothing behind.
+
+Pure: no clock, no sockets, no threads.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import attrs
+
+from twilio_conversations.errors import ProtocolError
+from twilio_conversations.json_values import parse_index
+from twilio_conversations.sync.applied import AppliedIds
+from twilio_conversations.sync.changes import (
+    DocumentUpdated,
+    Item,
+    ItemAdded,
+    ItemRemoved,
+    ItemUpdated,
+    Key,
+    Resynced,
+)
+
+ItemChange = ItemAdded | ItemUpdated | ItemRemoved
+ItemAction = type[ItemAdded] | type[ItemUpdated] | type[ItemRemoved]
+
+MAX_RECORDS = 10_000
+"""More are not kept, however long a gap stays open: an overtaken event of a forgotten item would then count as news."""
+
+_NEVER = -(2**63)
+
+
+def event_id_of(event: Mapping[str, Any], field: str = "id") -> int:
+    """The id in an event or a root; 0 and -1 are ordinary values.
+
+    Raises:
+        ProtocolError: it is missing or not an integer.
+    """
+    value = event.get(field)
+    if type(value) is not int:
+        raise ProtocolError(f"{field!r} is not an event id")
+    return value
+
+
+def parse_key(value: Any, kind: Literal["list", "map"]) -> Key:
+    """A list index (a number, or its decimal text) or a map key.
+
+    Raises:
+        ProtocolError: it is neither.
+    """
+    if kind == "list":
+        index = value if type(value) is int else parse_index(value)
+        if index is not None:
+            return index
+    elif isinstance(value, str):
+        return value
+    raise ProtocolError(f"not a key of a {kind}: {value!r:.50}")
+
+
+class DocumentReplica:
+    """A document: the newest event replaces everything, so one id is all there is to remember."""
+
+    __slots__ = ("cursor", "data")
+
+    def __init__(self, data: Any, event_id: int) -> None:
+        self.data = data
+        self.cursor = event_id
+
+    @property
+    def gaps(self) -> bool:
+        """Never: what was skipped has been replaced anyway."""
+        return False
+
+    def apply(self, event: Mapping[str, Any]) -> DocumentUpdated | None:
+        """Take a ``document_updated`` event in; `None` if it is not newer than what is known."""
+        event_id = event_id_of(event)
+        if "document_data" not in event:
+            raise ProtocolError("a document event without data")
+        return self.refreshed(event["document_data"], event_id)
+
+    def refreshed(self, data: Any, event_id: int, *, restarted: bool = False) -> DocumentUpdated | None:
+        """Take a whole state in. After the service `restarted` its numbering, an older id counts too."""
+        if event_id <= self.cursor and not (restarted and data != self.data):
+            return None
+        self.cursor = event_id
+        self.data = data
+        return DocumentUpdated(data, event_id)
+
+    def behind(self, last_event_id: int | None) -> bool:
+        """Whether the end of a replay at `last_event_id` shows that an update never came."""
+        return last_event_id is not None and last_event_id > self.cursor
+
+
+@attrs.define
+class _Record:
+    """What is known of one item while it could still be contradicted."""
+
+    state: int = _NEVER
+    item: Item | None = None  # `None`: removed
+    delivered: int = _NEVER
+    announced: bool = False  # told to the listener as added, and not removed since
+
+
+class CollectionReplica:
+    """A list or a map.
+
+    Attributes:
+        items: current items of a map opened with them, else `None`.
+    """
+
+    __slots__ = ("_applied", "_fetches", "_key_field", "_kind", "_numbers", "_recent", "_records", "items")
+
+    def __init__(self, kind: Literal["list", "map"], event_id: int, items: Iterable[Item] | None = None) -> None:
+        self._kind: Literal["list", "map"] = kind
+        self._key_field = "item_index" if kind == "list" else "item_key"
+        self._applied = AppliedIds(event_id)
+        self._records: dict[Key, _Record] = {}
+        self._recent: deque[tuple[int, Key, int]] = deque()  # (state id, key, fetches begun by then), oldest first
+        self._numbers = itertools.count(1)
+        self._fetches: dict[int, None] = {}  # running ones, oldest first; a dict for its order
+        self.items: dict[Key, Item] | None = None if items is None else {item.key: item for item in items}
+
+    @property
+    def cursor(self) -> int:
+        """The low-water mark, from which to replay."""
+        return self._applied.cursor
+
+    @property
+    def head(self) -> int:
+        """The newest id that was taken in."""
+        return self._applied.head
+
+    @property
+    def gaps(self) -> bool:
+        """Whether ids are missing below the newest one."""
+        return bool(self._applied.gaps)
+
+    # Events
+
+    def apply(self, action: ItemAction, event: Mapping[str, Any], ordered: bool) -> ItemChange | None:
+        """Take an item event in; the change to announce, or `None` if it tells nothing new.
+
+        `ordered`: the event is part of the replay that was asked for, so nothing below it is still to come.
+
+        Raises:
+            ProtocolError: the event is malformed; nothing has changed.
+        """
+        event_id = event_id_of(event)
+        key = parse_key(event.get(self._key_field), self._kind)
+        if action is not ItemRemoved and "item_data" not in event:
+            raise ProtocolError("an item event without data")
+        applied = self._applied
+        if ordered:
+            applied.close_up_to(event_id - 1)
+        if not applied.take(event_id):
+            return None
+        data = event.get("item_data")
+        change: ItemChange | None
+        if issubclass(action, ItemRemoved):
+            change = ItemRemoved(key, data, event_id)
+        else:
+            change = action(key, data, event_id, event.get("date_created"))
+        if self._records or self._fetches or applied.gaps:
+            change = self._weigh(change)
+        if change is not None and self.items is not None:
+            self._keep(change)
+        return change
+
+    def skip(self, event_id: int, ordered: bool) -> None:
+        """Take in an event that concerns no item."""
+        if ordered:
+            self._applied.close_up_to(event_id - 1)
+        self._applied.take(event_id)
+
+    def _weigh(self, change: ItemChange) -> ItemChange | None:
+        """Compare a change with what is known of its item."""
+        key, event_id = change.key, change.event_id
+        record = self._records.setdefault(key, _Record())
+        newer = event_id > record.state
+        announced: ItemChange | None = change
+        if event_id <= record.delivered:
+            announced = self._late(record, change)
+        elif isinstance(change, ItemRemoved):
+            # A page has shown a newer state: the item was added again, and that event is still to come.
+            announced = change if newer else None
+        elif isinstance(change, ItemAdded) and record.announced:
+            announced = ItemUpdated(key, change.data, event_id, change.date_updated)
+        if newer:
+            record.state = event_id
+            record.item = _item(change)
+        if announced is not None:
+            record.delivered = max(record.delivered, event_id)
+            if not isinstance(announced, ItemUpdated):
+                record.announced = isinstance(announced, ItemAdded)
+        self._remember(key, record)
+        return announced
+
+    @staticmethod
+    def _late(record: _Record, change: ItemChange) -> ItemAdded | None:
+        """An event that a newer one of the same item overtook: only "added" is still news, with the newest data."""
+        item = record.item
+        if not isinstance(change, ItemAdded) or item is None or record.announced:
+            return None
+        return ItemAdded(item.key, item.data, item.event_id, item.date_updated)
+
+    def _keep(self, change: ItemChange) -> None:
+        assert self.items is not None
+        known = self.items.get(change.key)
+        if known is not None and known.event_id > change.event_id:
+            return
+        item = _item(change)
+        if item is None:
+            self.items.pop(change.key, None)
+        else:
+            self.items[change.key] = item
+
+    def completed(self, last_event_id: int | None, asked_from: int) -> Resynced | None:
+        """A replay that was asked for from `asked_from` has ended at `last_event_id`.
+
+        `Resynced` if the service has changes that no event told, or has lost its numbering.
+        """
+        applied = self._applied
+        if last_event_id is None:
+            last_event_id = applied.head
+        if last_event_id < asked_from:
+            self._applied = AppliedIds(last_event_id)
+            self._records.clear()
+            self._recent.clear()
+            return Resynced()
+        untold = last_event_id > applied.head
+        applied.close_up_to(last_event_id)
+        self._forget()
+        return Resynced() if untold else None
+
+    # Pages
+
+    def begin_fetch(self) -> int:
+        """A page is being asked for; its answer may be older than events that come meanwhile."""
+        number = next(self._numbers)
+        self._fetches[number] = None
+        return number
+
+    def end_fetch(self, number: int, items: Iterable[Item] = ()) -> tuple[Item, ...]:
+        """The page's answer has come: its items, brought up to date, without those removed meanwhile."""
+        merged = tuple(item for item in map(self._merge, items) if item is not None)
+        self._fetches.pop(number, None)
+        self._forget()
+        return merged
+
+    def _merge(self, item: Item) -> Item | None:
+        record = self._records.get(item.key)
+        if record is not None and item.event_id <= record.state:
+            return record.item
+        if item.event_id > self._applied.cursor:
+            # Ahead of the events: remember it, so that an older removal does not count.
+            record = self._records.setdefault(item.key, _Record())
+            record.state = item.event_id
+            record.item = item
+            self._remember(item.key, record)
+        if self.items is not None:
+            known = self.items.get(item.key)
+            if known is None or known.event_id < item.event_id:
+                self.items[item.key] = item
+        return item
+
+    # Memory
+
+    def _remember(self, key: Key, record: _Record) -> None:
+        started = next(reversed(self._fetches)) if self._fetches else 0
+        self._recent.append((record.state, key, started))
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drop the records that nothing can contradict any more."""
+        recent = self._recent
+        if not recent:
+            return
+        cursor = self._applied.cursor
+        oldest_fetch = next(iter(self._fetches), None)
+        while recent:
+            state, key, started = recent[0]
+            needed = state > cursor or (oldest_fetch is not None and oldest_fetch <= started)
+            if needed and len(recent) <= MAX_RECORDS:
+                return
+            recent.popleft()
+            record = self._records.get(key)
+            if record is not None and record.state == state:
+                del self._records[key]
+
+
+def _item(change: ItemChange) -> Item | None:
+    """The state of an item after a change."""
+    if isinstance(change, ItemRemoved):
+        return None
+    return Item(change.key, change.data, change.event_id, change.date_updated)

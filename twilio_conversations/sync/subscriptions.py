@@ -1,0 +1,454 @@
+"""Which objects to (un)subscribe now, given what happened.
+
+What is wanted lives here; the service is told by *pokes* until both agree: one poke at a time, built when it is sent, so that
+no stale wish can overtake a newer one. Subscriptions belong to one connection; after every connect all are asked for again.
+
+Pure: the time comes in with every call, `next_deadline` says when to call `on_time` again, and `next_poke` hands out what
+to send. Subscriptions are compared by identity, never by sid: a closed handle must not end its successor's subscription.
+"""
+
+from __future__ import annotations
+
+import enum
+import heapq
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal
+
+import attrs
+
+from twilio_conversations.sync.changes import Kind
+
+DEBOUNCE = 0.015
+"""A wish waits so long for others to share its poke."""
+SPACING = 0.05
+"""Time between the starts of two pokes, unless a whole batch is waiting."""
+FIRST_RETRY, LAST_RETRY, JITTER = 0.1, 120.0, 0.2
+STEADY = 60.0
+"""An object that was followed so long without trouble starts its back-off from the beginning."""
+DEFAULT_BATCH = 100
+DEFAULT_DELIVERY = 30.0
+"""Silence that is waited for when the service does not say how long confirmations take."""
+
+
+class Phase(enum.Enum):
+    """Where a subscription stands."""
+
+    IDLE = "idle"  # wanted; a poke will ask for it
+    REQUESTED = "requested"  # in a poke that is not answered yet
+    ACCEPTED = "accepted"  # poke answered, confirmation outstanding
+    ESTABLISHED = "established"
+    FAILED = "failed"  # refused until a new token or connection
+    HELD = "held"  # its owner does not take events now
+    ENDED = "ended"  # closed, or the object is gone
+
+
+class Refusal(enum.Enum):
+    """What a failed subscription means."""
+
+    GONE = "gone"
+    FORBIDDEN = "forbidden"
+    TROUBLE = "trouble"  # asked again after a while
+
+
+@attrs.define(eq=False)
+class Subscription:
+    """The wish to follow one object; `cursor` tells from where to replay."""
+
+    sid: str
+    kind: Kind
+    cursor: Callable[[], int]
+    phase: Phase = Phase.IDLE
+    poke: Poke | None = None
+    asked_from: int = -1
+    confirmed_by: int | None = None
+    failures: int = 0
+    silences: int = 0
+    not_before: float = 0.0
+    steady_since: float | None = None
+    on_server: bool = False
+
+    def awaits(self, correlation_id: Any) -> bool:
+        """Whether a message with this correlation answers the poke that counts."""
+        return self.poke is not None and self.poke.correlation_id == correlation_id
+
+
+@attrs.define(eq=False)
+class Poke:
+    """One request to the service; `waiting` are the subscriptions that it has not confirmed yet."""
+
+    action: Literal["establish", "cancel"]
+    correlation_id: int
+    body: dict[str, Any]
+    waiting: dict[Subscription, None]
+    objects: dict[str, Kind]
+    patience: float | None = None  # how long to wait for a sign of life; `None` until the request is accepted
+    last_sign: float = 0.0
+
+
+class Subscriptions:
+    """All subscriptions of one client."""
+
+    def __init__(self, correlation_ids: Iterator[int], rng: Callable[[], float]) -> None:
+        self._correlation_ids = correlation_ids
+        self._rng = rng
+        self._order = itertools.count()
+        self._all: dict[Subscription, None] = {}
+        self._live: dict[str, Subscription] = {}
+        self._connected = False
+        self._limit = DEFAULT_BATCH
+        self._reset()
+
+    def _reset(self) -> None:
+        """Forget everything that belonged to one connection."""
+        self._ready: dict[Subscription, None] = {}
+        self._delayed: list[tuple[float, int, Subscription]] = []
+        self._cancels: dict[str, Kind] = {}
+        self._in_flight: Poke | None = None
+        self._awaited: dict[int, Poke] = {}
+        self._poke_at: float | None = None
+        self._last_poke = -SPACING
+        self._pause_until = 0.0
+        self._rejections = 0
+        self._renew_at: float | None = None
+        self._because_of_ttl = False
+
+    # What is wanted
+
+    def add(self, subscription: Subscription, now: float) -> None:
+        """Follow an object."""
+        # Instead of a cancel that was not sent yet: the new request replaces the subscription that the service still has.
+        subscription.on_server = self._cancels.pop(subscription.sid, None) is not None
+        self._all[subscription] = None
+        self._live[subscription.sid] = subscription
+        self._want(subscription, now)
+
+    def drop(self, subscription: Subscription, now: float) -> None:
+        """Stop following an object."""
+        if subscription not in self._all:
+            return
+        self._end(subscription)
+        if subscription.on_server and self._connected:
+            self._cancels[subscription.sid] = subscription.kind
+            self._schedule(now)
+
+    def removed(self, subscription: Subscription) -> None:
+        """The object does not exist any more, so there is nothing to cancel."""
+        if subscription in self._all:
+            self._end(subscription)
+
+    def hold(self, subscription: Subscription) -> None:
+        """Ask for nothing until `release`; confirmations that are under way no longer count."""
+        if subscription in self._all:
+            self._withdraw(subscription, Phase.HELD)
+
+    def release(self, subscription: Subscription, now: float) -> None:
+        """Ask again, from the cursor."""
+        if subscription.phase is Phase.HELD:
+            self._want(subscription, now)
+
+    def retry(self, subscription: Subscription, now: float) -> None:
+        """Ask again for an established object, after a delay: what its confirmation called for has failed."""
+        if subscription.phase is Phase.ESTABLISHED:
+            self._want_later(subscription, now)
+
+    def renew(self, subscription: Subscription, now: float) -> None:
+        """Ask again for an established object, so that the service replays what did not arrive."""
+        if subscription.phase is Phase.ESTABLISHED:
+            self._want(subscription, now)
+
+    def _want(self, subscription: Subscription, now: float) -> None:
+        subscription.phase = Phase.IDLE
+        self._ready[subscription] = None
+        self._schedule(now)
+
+    def _want_later(self, subscription: Subscription, now: float) -> None:
+        """Ask again after a delay that grows with every failure."""
+        steady = subscription.steady_since
+        if steady is not None and now - steady > STEADY:
+            subscription.failures = 0
+        subscription.steady_since = None
+        self._withdraw(subscription, Phase.IDLE)
+        subscription.not_before = now + self._delay(subscription.failures)
+        subscription.failures += 1
+        heapq.heappush(self._delayed, (subscription.not_before, next(self._order), subscription))
+
+    def _withdraw(self, subscription: Subscription, phase: Phase) -> None:
+        self._settle(subscription)
+        self._ready.pop(subscription, None)
+        subscription.phase = phase
+
+    def _settle(self, subscription: Subscription) -> None:
+        """Its poke has nothing more to say to it."""
+        poke, subscription.poke = subscription.poke, None
+        if poke is not None:
+            poke.waiting.pop(subscription, None)
+            if not poke.waiting and poke is not self._in_flight:
+                self._awaited.pop(poke.correlation_id, None)
+
+    def _end(self, subscription: Subscription) -> None:
+        self._withdraw(subscription, Phase.ENDED)
+        del self._all[subscription]
+        if self._live.get(subscription.sid) is subscription:
+            del self._live[subscription.sid]
+
+    # The connection
+
+    def connected(self, now: float) -> None:
+        """A new connection: ask for everything."""
+        self.disconnected()
+        self._connected = True
+        for subscription in self._all:
+            if subscription.phase is not Phase.HELD:
+                self._want(subscription, now)
+
+    def disconnected(self) -> None:
+        """Subscriptions end with the connection; cursors stay."""
+        self._connected = False
+        self._reset()
+        for subscription in self._all:
+            subscription.poke = None
+            subscription.on_server = False
+            subscription.failures = subscription.silences = 0
+            subscription.steady_since = None
+            if subscription.phase is not Phase.HELD:
+                subscription.phase = Phase.IDLE
+
+    def token_updated(self, now: float) -> None:
+        """What was forbidden may be allowed now."""
+        self._pause_until = now
+        for subscription in self._all:
+            if subscription.phase in (Phase.FAILED, Phase.IDLE):
+                self._want(subscription, now)
+
+    # Time
+
+    def next_deadline(self) -> float | None:
+        """When `on_time` has something to do, if nothing happens before."""
+        if not self._connected:
+            return None
+        moments = [poke.last_sign + poke.patience for poke in self._awaited.values() if poke.patience is not None]
+        if self._delayed:
+            moments.append(self._delayed[0][0])
+        if self._renew_at is not None:
+            moments.append(self._renew_at)
+        if self._poke_at is not None and self._in_flight is None:
+            moments.append(self._poke_at)
+        return min(moments, default=None)
+
+    def on_time(self, now: float) -> None:
+        """Let time pass."""
+        if not self._connected:
+            return
+        while self._delayed and self._delayed[0][0] <= now:
+            when, _, subscription = heapq.heappop(self._delayed)
+            if subscription.phase is Phase.IDLE and subscription.not_before == when and subscription in self._all:
+                self._want(subscription, now)
+        self._check_silence(now)
+        if self._renew_at is not None and self._renew_at <= now:
+            self._renew_at = None
+            self._because_of_ttl = True
+            for subscription in self._all:
+                self.renew(subscription, now)
+
+    def _check_silence(self, now: float) -> None:
+        for poke in list(self._awaited.values()):
+            if poke.patience is None or poke.last_sign + poke.patience > now:
+                continue
+            for subscription in list(poke.waiting):
+                subscription.silences += 1
+                self._want_later(subscription, now)
+
+    def _delay(self, failures: int) -> float:
+        return min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(failures, 20)) * (1 + JITTER * self._rng())
+
+    def _schedule(self, now: float) -> None:
+        """Set the time of the next poke; a time that is set already is only moved forward, by a full batch."""
+        if not self._connected:
+            return
+        moment = max(now + DEBOUNCE, self._last_poke + SPACING)
+        if self._poke_at is not None:
+            moment = min(moment, self._poke_at)
+        if len(self._ready) >= self._limit:
+            moment = now
+        self._poke_at = max(moment, self._pause_until)
+
+    # Pokes
+
+    def next_poke(self, now: float) -> Poke | None:
+        """The poke to send now, if it is time for one."""
+        if not self._connected or self._in_flight is not None or self._poke_at is None or now < self._poke_at:
+            return None
+        self._poke_at = None
+        if self._ready:
+            poke = self._establish(now)
+        elif self._cancels:
+            poke = self._cancel()
+        else:
+            return None
+        self._last_poke = now
+        self._in_flight = self._awaited[poke.correlation_id] = poke
+        return poke
+
+    def _establish(self, now: float) -> Poke:
+        batch = list(itertools.islice(self._ready, self._limit))
+        requests = []
+        poke = Poke("establish", next(self._correlation_ids), {}, {}, {}, last_sign=now)
+        for subscription in batch:
+            del self._ready[subscription]
+            self._settle(subscription)
+            subscription.phase = Phase.REQUESTED
+            subscription.poke = poke
+            subscription.on_server = True
+            subscription.asked_from = subscription.cursor()
+            poke.waiting[subscription] = None
+            requests.append(
+                {
+                    "object_sid": subscription.sid,
+                    "object_type": subscription.kind,
+                    "last_event_id": subscription.asked_from,
+                }
+            )
+        retried = sum(1 for subscription in batch if subscription.silences)
+        poke.body = _poke_body(poke, requests, retried)
+        if self._because_of_ttl:
+            poke.body["reason"] = "ttl"
+            self._because_of_ttl = False
+        return poke
+
+    def _cancel(self) -> Poke:
+        objects = dict(itertools.islice(self._cancels.items(), self._limit))
+        for sid in objects:
+            del self._cancels[sid]
+        poke = Poke("cancel", next(self._correlation_ids), {}, {}, objects)
+        poke.body = _poke_body(poke, [{"object_sid": sid, "object_type": kind} for sid, kind in objects.items()], 0)
+        return poke
+
+    def accepted(self, poke: Poke, answer: Any, now: float) -> None:
+        """The service took the poke; confirmations come (or came) as messages."""
+        if not self._answered(poke):
+            return
+        self._rejections = 0
+        facts = answer if isinstance(answer, dict) else {}
+        limit = facts.get("max_batch_size")
+        self._limit = limit if type(limit) is int and limit > 0 else DEFAULT_BATCH
+        ttl = _positive(facts.get("ttl_in_s"))
+        if ttl is not None and self._renew_at is None:
+            self._renew_at = now + max(1.0, ttl)
+        delivery = _positive(facts.get("estimated_delivery_in_ms"))
+        for subscription in poke.waiting:
+            subscription.phase = Phase.ACCEPTED
+        if poke.waiting:
+            poke.patience = DEFAULT_DELIVERY if delivery is None else delivery / 1000
+            poke.last_sign = now
+            self._awaited[poke.correlation_id] = poke
+        self._go_on(now)
+
+    def rejected(self, poke: Poke, status: int | None, now: float, *, retry_after: float = 0.0) -> list[Subscription]:
+        """The poke failed, with an HTTP status or (`None`) on its way; everything in it is asked again later.
+
+        Returns the subscriptions that are concerned, for reporting.
+        """
+        if not self._answered(poke):
+            return []
+        self._pause_until = now + max(retry_after, self._delay(self._rejections))
+        self._rejections += 1
+        concerned = list(poke.waiting)
+        refused = status is not None and 400 <= status < 500 and status != 429
+        for subscription in concerned:
+            if refused:
+                self._want_later(subscription, now)
+            else:
+                self._withdraw(subscription, Phase.IDLE)
+                self._want(subscription, now)
+        if refused:
+            # One object that the service chokes on must not keep the others waiting: smaller batches part them.
+            self._limit = max(1, len(concerned) // 2)
+        for sid, kind in poke.objects.items():
+            if sid not in self._live:
+                self._cancels[sid] = kind
+        self._go_on(now)
+        return concerned
+
+    def _answered(self, poke: Poke) -> bool:
+        """Whether this is the poke in flight, and not one of an earlier connection."""
+        if poke is not self._in_flight:
+            return False
+        self._in_flight = None
+        self._awaited.pop(poke.correlation_id, None)
+        return True
+
+    def _go_on(self, now: float) -> None:
+        # Always looked at anew: a confirmation may have come before the answer, and more may be waiting.
+        self._poke_at = None
+        if self._ready or self._cancels:
+            self._schedule(now)
+
+    # Messages of the service
+
+    def heard(self, correlation_id: Any, now: float) -> None:
+        """A message that belongs to a poke: the service is working on it."""
+        if type(correlation_id) is int and (poke := self._awaited.get(correlation_id)) is not None:
+            poke.last_sign = now
+
+    def established(self, subscription: Subscription, correlation_id: Any, now: float) -> bool:
+        """The replay is complete. `False` if the message is late."""
+        if not subscription.awaits(correlation_id):
+            return False
+        self._settle(subscription)
+        subscription.confirmed_by = correlation_id
+        subscription.phase = Phase.ESTABLISHED
+        subscription.silences = 0
+        subscription.steady_since = now
+        return True
+
+    def interrupted(self, subscription: Subscription, correlation_id: Any, now: float) -> None:
+        """The replay was cut: go on from where it got to, at once if it got anywhere."""
+        if not subscription.awaits(correlation_id):
+            return
+        if subscription.cursor() > subscription.asked_from:
+            subscription.failures = 0
+            self._withdraw(subscription, Phase.IDLE)
+            self._want(subscription, now)
+        else:
+            self._want_later(subscription, now)
+
+    def canceled(self, subscription: Subscription, correlation_id: Any, now: float) -> bool:
+        """The service ended the subscription by itself: it is asked again. `False` if that answers an older cancel of ours."""
+        if subscription.phase not in (Phase.ESTABLISHED, Phase.ACCEPTED):
+            return False
+        if correlation_id not in (None, subscription.confirmed_by):
+            return False
+        subscription.on_server = False
+        self._want_later(subscription, now)
+        return True
+
+    def failed(self, subscription: Subscription, correlation_id: Any, status: Any, now: float) -> Refusal | None:
+        """The service refused the subscription. `None` if the message is late."""
+        if not subscription.awaits(correlation_id):
+            return None
+        subscription.on_server = False
+        if status == 404:
+            self.removed(subscription)
+            return Refusal.GONE
+        if status in (401, 403):
+            self._withdraw(subscription, Phase.FAILED)
+            return Refusal.FORBIDDEN
+        self._want_later(subscription, now)
+        return Refusal.TROUBLE
+
+
+def _poke_body(poke: Poke, requests: Iterable[dict[str, Any]], retried: int) -> dict[str, Any]:
+    return {
+        "event_protocol_version": 4,
+        "action": poke.action,
+        "correlation_id": poke.correlation_id,
+        "retried_requests": retried,
+        "ttl_in_s": -1,
+        "requests": list(requests),
+    }
+
+
+def _positive(value: Any) -> float | None:
+    """A number above zero, or `None`."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e9 else None
