@@ -1,0 +1,17 @@
+"""The command ``twilio-conversations``. Needs the extra ``twilio-conversations[server]``."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Entry point of the console script; says what to install when the extra is missing."""
+    try:
+        from twilio_conversations.cli.commands import group
+    except ImportError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("click", "sqlalchemy", "starlette", "uvicorn", "websockets"):
+            raise
+        sys.exit(f'twilio-conversations needs {missing}; install it with: pip install "twilio-conversations[server]"')
+    group(prog_name="twilio-conversations")

@@ -1,0 +1,108 @@
+"""The ASGI application: the websocket, the same API over plain HTTP, and start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse
+from starlette.responses import Response as HttpResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from twilio_conversations.server.credentials import Credentials
+from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.http import JSON, Caller, Request, Response, split_path
+from twilio_conversations.server.service import Service
+from twilio_conversations.server.session import Session
+
+MAX_BODY = 1024 * 1024
+_HOST = re.compile(r"[A-Za-z0-9.\-_\[\]:]{1,255}")
+
+
+class App:
+    """Routes of one service. `url` is its own address, for clients that do not say by which one they came."""
+
+    def __init__(self, data_dir: Path, credentials: Credentials, url: str, *, durable: bool) -> None:
+        self._data_dir = data_dir
+        self._credentials = credentials
+        self._url = url
+        self._durable = durable
+        self._service: Service | None = None
+
+    def asgi(self) -> Starlette:
+        """The application for uvicorn."""
+        methods = ["GET", "POST", "PUT", "DELETE"]
+        routes = [
+            WebSocketRoute("/v3/wsconnect", self._websocket),
+            Route("/_local/health", self._health),
+            Route("/{path:path}", self._rest, methods=methods),
+        ]
+        return Starlette(routes=routes, lifespan=self._lifespan)
+
+    @property
+    def service(self) -> Service:
+        """The running service."""
+        if self._service is None:
+            raise RuntimeError("the service has not started")
+        return self._service
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        service = Service(self._data_dir, self._credentials, durable=self._durable)
+        await service.start()
+        self._service = service
+        try:
+            yield
+        finally:
+            await service.stop()
+
+    async def _websocket(self, websocket: WebSocket) -> None:
+        await Session(websocket, self.service, self._base_url(websocket.headers.get("host"))).run()
+
+    async def _health(self, _request: HttpRequest) -> HttpResponse:
+        return JSONResponse({"status": "ok", "connections": self.service.gateway.connections})
+
+    async def _rest(self, request: HttpRequest) -> HttpResponse:
+        """The client API without the tunnel, for those who hold a token: ``X-Twilio-Token``."""
+        try:
+            grant = self.service.verify(request.headers.get("x-twilio-token", ""))
+            body = await _body(request)
+        except ServiceError as error:
+            return _http(Response.error(error))
+        raw_path = request.scope.get("raw_path", b"").decode("latin-1").partition("?")[0]
+        decoded = Request(request.method, split_path(raw_path), dict(request.query_params), dict(request.headers), body)
+        answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        caller = Caller(grant.identity, self._base_url(request.headers.get("host")))
+        self.service.ensure_user(grant.identity, lambda: self.service.answer(caller, decoded, _settle(answer)))
+        return _http(await answer)
+
+    def _base_url(self, host: str | None) -> str:
+        """The address by which the client came; links in answers start with it."""
+        return f"http://{host}" if host and _HOST.fullmatch(host) else self._url
+
+
+def _settle(future: asyncio.Future[Response]) -> Callable[[Response], None]:
+    def settle(response: Response) -> None:
+        if not future.done():
+            future.set_result(response)
+
+    return settle
+
+
+async def _body(request: HttpRequest) -> bytes:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise ServiceError(20001, "The body is too large")
+    return body
+
+
+def _http(response: Response) -> HttpResponse:
+    return HttpResponse(response.body, response.status, media_type=JSON if response.body else None)

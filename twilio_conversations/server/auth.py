@@ -1,0 +1,78 @@
+"""Who may come in: access tokens are verified here, and nowhere else."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import attrs
+import jwt
+
+from twilio_conversations.server.credentials import Credentials
+from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.tokens import ALGORITHM
+
+LEEWAY = 5
+"""Seconds that `nbf` and `iat` may lie ahead of this clock; `exp` gets none."""
+
+
+@attrs.frozen
+class Grant:
+    """What a verified token allows: to be `identity` until `expires_at` (seconds since the epoch)."""
+
+    identity: str
+    expires_at: float
+
+
+def verify(token: str, credentials: Credentials) -> Grant:
+    """Verify signature (HS256 only), times, issuer, subject and the chat grant.
+
+    Raises:
+        ServiceError: 20101, 20103, 20104, 20105, 20106 or 20107, all with status 401.
+    """
+    claims = _claims(token, credentials.api_key_secret)
+    if claims.get("iss") != credentials.api_key_sid or claims.get("sub") != credentials.account_sid:
+        raise ServiceError(20103)
+    _check_times(claims)
+    grants = claims.get("grants")
+    identity = grants.get("identity") if isinstance(grants, dict) else None
+    chat = (grants.get("chat") or grants.get("ip_messaging")) if isinstance(grants, dict) else None
+    if not isinstance(identity, str) or not identity or len(identity) > 256 or not isinstance(chat, dict):
+        raise ServiceError(20106)
+    if chat.get("service_sid") != credentials.service_sid:
+        raise ServiceError(20106, "The chat grant is for another service")
+    return Grant(identity, float(claims["exp"]))
+
+
+def _claims(token: str, secret: str) -> dict[str, Any]:
+    try:
+        return jwt.decode(
+            token,
+            secret,
+            algorithms=[ALGORITHM],
+            options={"verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False, "verify_sub": False},
+        )
+    except jwt.InvalidSignatureError as error:
+        raise ServiceError(20107) from error
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
+        raise ServiceError(20101) from error
+
+
+def _check_times(claims: dict[str, Any]) -> None:
+    now = time.time()
+    expires = _time(claims.get("exp"))
+    if expires is None:
+        raise ServiceError(20104, "Access Token has no valid expiry")
+    if expires <= now:
+        raise ServiceError(20104)
+    for name in ("nbf", "iat"):
+        starts = _time(claims.get(name, 0))
+        if starts is None or starts > now + LEEWAY:
+            raise ServiceError(20105)
+
+
+def _time(value: Any) -> float | None:
+    """Seconds since the epoch, `None` for anything that cannot be that."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if abs(value) < 1e12 else None

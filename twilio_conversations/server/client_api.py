@@ -1,0 +1,315 @@
+"""The REST API of Conversations clients: reads are answered at once, changes become commands for the writer."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+from sqlalchemy import bindparam, func, select
+
+from twilio_conversations.server.catalog import Catalog
+from twilio_conversations.server.domain import conversations, messages, participants, users
+from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.gateway import TYPING, Gateway
+from twilio_conversations.server.http import Caller, Request, Response
+from twilio_conversations.server.representation import Links, page
+from twilio_conversations.server.store import Reader
+from twilio_conversations.server.tables import conversations as conversations_table
+from twilio_conversations.server.tables import messages as messages_table
+from twilio_conversations.server.tables import participants as participants_table
+from twilio_conversations.server.writer import Command, Transaction
+
+PAGE_SIZE = 100
+TYPING_TIMEOUT = 5
+TYPING_ALLOWANCE = 1
+"""Seconds; the notification lives longer than the sender's window by this much."""
+
+_C, _P, _M = conversations_table.c, participants_table.c, messages_table.c
+_UNREAD = (
+    select(func.count())
+    .where(_M.conversation_sid == _P.conversation_sid, _M.index > func.coalesce(_P.last_read_index, -1))
+    .scalar_subquery()
+)
+_MINE = (
+    select(
+        _C.sid.label("conversation_sid"),
+        _C.friendly_name,
+        _C.unique_name,
+        _C.attributes,
+        _C.created_by,
+        _C.date_created,
+        _C.date_updated,
+        _P.sid.label("participant_sid"),
+        _P.last_read_index,
+        _P.notification_level,
+        _UNREAD.label("unread"),
+    )
+    .join_from(participants_table, conversations_table, _C.sid == _P.conversation_sid)
+    .where(_P.identity == bindparam("identity"))
+)
+_MY_PAGE = _MINE.where(_P.conversation_sid > bindparam("after")).order_by(_P.conversation_sid).limit(bindparam("limit"))
+_MY_ONE = _MINE.where((_C.sid == bindparam("ref")) | (_C.unique_name == bindparam("ref")))
+_COUNT_MESSAGES = select(func.count()).select_from(messages_table).where(_M.conversation_sid == bindparam("conversation"))
+_COUNT_PARTICIPANTS = select(func.count()).select_from(participants_table).where(
+    _P.conversation_sid == bindparam("conversation")
+)
+
+
+@attrs.frozen
+class ClientApi:
+    """Answers ``/Client/v2/...`` and ``/v1/typing``."""
+
+    reader: Reader
+    catalog: Catalog
+    gateway: Gateway
+    account_sid: str
+    service_sid: str
+
+    def answer(self, caller: Caller, request: Request) -> Response | Command:
+        """The answer, or the command that will make it. Raises `ServiceError`."""
+        match request.method, request.path:
+            case "GET", ("Client", "v2", "Configuration"):
+                return Response.json(200, self._links(caller).configuration(self._user(caller.identity)))
+            case "GET", ("Client", "v2", "ContentTemplates"):
+                return Response.json(200, page("templates", []))
+            case "POST", ("v1", "typing"):
+                return self._typing(caller, request)
+            case method, ("Client", "v2", "Services", service_sid, *rest) if service_sid == self.service_sid:
+                if method == "GET":
+                    return self._read(caller, rest, request)
+                return self._change(caller, method, rest, request)
+        raise ServiceError(20404)
+
+    # -- reads -------------------------------------------------------------------------------------------------------------
+
+    def _read(self, caller: Caller, path: list[str], request: Request) -> Response:
+        match path:
+            case ["Users", user, "Conversations"]:
+                self._require_self(caller, user)
+                return self._my_conversations(caller, request)
+            case ["Users", user, "Conversations", reference]:
+                self._require_self(caller, user)
+                return Response.json(200, self._my_conversation(caller, reference))
+            case ["Users", reference]:
+                return self._user_body(caller, self._user(reference))
+            case ["Conversations", reference]:
+                conversation, member = self._enter(caller, reference)
+                return Response.json(200, self._conversation(caller, conversation, member))
+            case ["Conversations", reference, "MessageRecipients"]:
+                self._enter(caller, reference)
+                return Response.json(200, page("message_recipients", []))
+            case ["Conversations", reference, "Participants", participant]:
+                conversation, _ = self._enter(caller, reference)
+                row = self.reader.first(participants.BY_REFERENCE, conversation=conversation.sid, ref=participant)
+                return Response.json(200, self._links(caller).participant(_found(row, 50432)))
+            case ["Conversations", reference, "Messages", sid, *rest]:
+                conversation, _ = self._enter(caller, reference)
+                message = _found(self.reader.first(messages.BY_SID, conversation=conversation.sid, sid=sid), 50500)
+                return self._message(caller, message, rest)
+        raise ServiceError(20404)
+
+    def _message(self, caller: Caller, message: Any, rest: list[str]) -> Response:
+        match rest:
+            case []:
+                return Response.json(200, self._links(caller).message(message))
+            case ["Receipts"]:
+                return Response.json(200, page("delivery_receipts", []))
+            case ["ChannelMetadata"]:
+                raise ServiceError(50530)
+        raise ServiceError(20404)
+
+    def _my_conversations(self, caller: Caller, request: Request) -> Response:
+        after = _read_token(request.query.get("PageToken"))
+        rows = self.reader.all(_MY_PAGE, identity=caller.identity, after=after, limit=PAGE_SIZE + 1)
+        more, rows = len(rows) > PAGE_SIZE, rows[:PAGE_SIZE]
+        self.catalog.prepare(row.conversation_sid for row in rows)
+        links = self._links(caller)
+        entries = [links.my_conversation(row, caller.identity) for row in rows]
+        following = _token(rows[-1].conversation_sid) if more else None
+        return Response.json(200, page("conversations", entries, following, _token("") if after and rows else None))
+
+    def _my_conversation(self, caller: Caller, reference: str) -> dict[str, Any]:
+        row = self.reader.first(_MY_ONE, identity=caller.identity, ref=reference)
+        if row is None:
+            self._enter(caller, reference)  # says whether there is none, or only none of the caller's
+            raise ServiceError(50430)
+        return self._links(caller).my_conversation(row, caller.identity)
+
+    def _enter(self, caller: Caller, reference: str) -> tuple[Any, Any]:
+        """The conversation and the caller's participant, if any. Raises 50350 or 50430."""
+        conversation = _found(self.reader.first(conversations.BY_REFERENCE, ref=reference), 50350)
+        member = self.reader.first(conversations.MEMBER, conversation=conversation.sid, identity=caller.identity)
+        if member is None and conversation.created_by != caller.identity:
+            raise ServiceError(50430)
+        return conversation, member
+
+    def _conversation(self, caller: Caller, conversation: Any, member: Any) -> dict[str, Any]:
+        counts = {
+            "participants": self.reader.first(_COUNT_PARTICIPANTS, conversation=conversation.sid)[0],
+            "messages": self.reader.first(_COUNT_MESSAGES, conversation=conversation.sid)[0],
+        }
+        return self._links(caller).conversation(conversation, member=member, **counts)
+
+    def _user(self, reference: str) -> Any:
+        return _found(self.reader.first(users.BY_REFERENCE, ref=reference), 50200)
+
+    def _user_body(self, caller: Caller, user: Any) -> Response:
+        return Response.json(200, self._links(caller).user(user, online=self.gateway.is_online(user.identity)))
+
+    def _require_self(self, caller: Caller, reference: str) -> None:
+        if reference != caller.identity and self._user(reference).identity != caller.identity:
+            raise ServiceError(20404)
+
+    def _links(self, caller: Caller) -> Links:
+        return Links(caller.base_url, self.account_sid, self.service_sid)
+
+    # -- changes -----------------------------------------------------------------------------------------------------------
+
+    def _change(self, caller: Caller, method: str, path: list[str], request: Request) -> Command:
+        body = request.json()
+        match method, path:
+            case "POST", ["Conversations"]:
+                return self._create_conversation(caller, body)
+            case "POST", ["Conversations", reference]:
+                return self._change_conversation(caller, reference, body)
+            case "DELETE", ["Conversations", reference]:
+                return _deletion(conversations.destroy, caller.identity, reference)
+            case "POST", ["Conversations", reference, "Participants"]:
+                return self._add_participant(caller, reference, body)
+            case "POST", ["Conversations", reference, "Participants", participant]:
+                return self._change_participant(caller, reference, participant, body)
+            case "DELETE", ["Conversations", reference, "Participants", participant]:
+                return _deletion(participants.remove, caller.identity, reference, participant)
+            case "POST", ["Conversations", reference, "Messages"]:
+                return self._send(caller, reference, body)
+            case "POST", ["Conversations", reference, "Messages", sid]:
+                return self._change_message(caller, reference, sid, body)
+            case "DELETE", ["Conversations", reference, "Messages", sid]:
+                return _deletion(messages.remove, caller.identity, reference, sid)
+            case "POST", ["Users", user, "Conversations", reference]:
+                self._require_self(caller, user)
+                return self._change_my_conversation(caller, reference, body)
+            case "POST", ["Users", reference]:
+                return self._change_user(caller, reference, body)
+        raise ServiceError(20404)
+
+    def _create_conversation(self, caller: Caller, body: dict[str, Any]) -> Command:
+        def command(tx: Transaction) -> Response:
+            row = conversations.create(tx, caller.identity, body)
+            value = self._links(caller).conversation(row, member=None, participants=0, messages=0)
+            return Response.json(201, value, self._links(caller).path("Conversations", row.sid))
+
+        return command
+
+    def _change_conversation(self, caller: Caller, reference: str, body: dict[str, Any]) -> Command:
+        def command(tx: Transaction) -> Response:
+            row = conversations.change(tx, caller.identity, reference, body)
+            member = tx.first(conversations.MEMBER, conversation=row.sid, identity=caller.identity)
+            counts = {
+                "participants": tx.first(_COUNT_PARTICIPANTS, conversation=row.sid)[0],
+                "messages": tx.first(_COUNT_MESSAGES, conversation=row.sid)[0],
+            }
+            value = self._links(caller).conversation(row, member=member, **counts)
+            return Response.json(200, value, self._links(caller).path("Conversations", row.sid))
+
+        return command
+
+    def _add_participant(self, caller: Caller, reference: str, body: dict[str, Any]) -> Command:
+        def command(tx: Transaction) -> Response:
+            return self._participant_made(caller, 201, participants.add(tx, caller.identity, reference, body))
+
+        return command
+
+    def _change_participant(self, caller: Caller, reference: str, participant: str, body: dict[str, Any]) -> Command:
+        def command(tx: Transaction) -> Response:
+            row = participants.change(tx, caller.identity, reference, participant, body)
+            return self._participant_made(caller, 200, row)
+
+        return command
+
+    def _participant_made(self, caller: Caller, status: int, row: Any) -> Response:
+        links = self._links(caller)
+        path = links.path("Conversations", row.conversation_sid, "Participants", row.sid)
+        return Response.json(status, links.participant(row), path)
+
+    def _send(self, caller: Caller, reference: str, body: dict[str, Any]) -> Command:
+        def command(tx: Transaction) -> Response:
+            return self._message_made(caller, 201, messages.send(tx, caller.identity, reference, body))
+
+        return command
+
+    def _change_message(self, caller: Caller, reference: str, sid: str, body: dict[str, Any]) -> Command:
+        def command(tx: Transaction) -> Response:
+            return self._message_made(caller, 200, messages.change(tx, caller.identity, reference, sid, body))
+
+        return command
+
+    def _message_made(self, caller: Caller, status: int, row: Any) -> Response:
+        links = self._links(caller)
+        path = links.path("Conversations", row.conversation_sid, "Messages", row.sid)
+        return Response.json(status, links.message(row), path)
+
+    def _change_my_conversation(self, caller: Caller, reference: str, body: dict[str, Any]) -> Command:
+        """The answer counts the unread messages even without a read horizon: then all of them are."""
+
+        def command(tx: Transaction) -> Response:
+            conversation, _ = participants.read(tx, caller.identity, reference, body)
+            row = tx.first(_MY_ONE, identity=caller.identity, ref=conversation.sid)
+            links = self._links(caller)
+            value = links.my_conversation(row, caller.identity) | {"unread_messages_count": row.unread}
+            return Response.json(200, value, links.path("Users", caller.identity, "Conversations", conversation.sid))
+
+        return command
+
+    def _change_user(self, caller: Caller, reference: str, body: dict[str, Any]) -> Command:
+        online = self.gateway.is_online(reference)
+
+        def command(tx: Transaction) -> Response:
+            row = users.change(tx, caller.identity, reference, body)
+            links = self._links(caller)
+            return Response.json(200, links.user(row, online=online), links.path("Users", row.identity))
+
+        return command
+
+    # -- typing ------------------------------------------------------------------------------------------------------------
+
+    def _typing(self, caller: Caller, request: Request) -> Response:
+        """Tell the other chat participants who are online; never the sender. Nothing of it is kept."""
+        conversation = self.reader.first(conversations.BY_REFERENCE, ref=request.form().get("ChannelSid", ""))
+        sid = _found(conversation, 50350).sid
+        others = self.catalog.members(sid)
+        if caller.identity not in others:
+            raise ServiceError(50430)
+        payload = {"channel_sid": sid, "identity": caller.identity, "typing_timeout": TYPING_TIMEOUT + TYPING_ALLOWANCE}
+        self.gateway.notify(others - {caller.identity}, TYPING, payload)
+        return Response.json(200, {"typing_timeout": TYPING_TIMEOUT})
+
+
+def _deletion(action: Callable[..., None], *arguments: str) -> Command:
+    def command(tx: Transaction) -> Response:
+        action(tx, *arguments)
+        return Response(204)
+
+    return command
+
+
+def _found(row: Any, code: int) -> Any:
+    if row is None:
+        raise ServiceError(code)
+    return row
+
+
+def _token(after: str) -> str:
+    return base64.urlsafe_b64encode(after.encode()).decode() or "-"
+
+
+def _read_token(token: str | None) -> str:
+    if token is None or token == "-":
+        return ""
+    try:
+        return base64.urlsafe_b64decode(token.encode()).decode()
+    except (ValueError, binascii.Error) as error:
+        raise ServiceError(20001, "Invalid PageToken") from error

@@ -1,0 +1,78 @@
+"""The secrets of a data directory: made at first use, read ever after, readable by their owner only."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+import uuid
+from pathlib import Path
+
+import attrs
+
+from twilio_conversations import tokens
+
+FILE_NAME = "credentials.json"
+
+
+@attrs.frozen
+class Credentials:
+    """Account, service and API key of one local service."""
+
+    account_sid: str
+    service_sid: str
+    api_key_sid: str
+    api_key_secret: str = attrs.field(repr=False)
+
+    def mint(self, identity: str, ttl: float = 3600) -> str:
+        """An access token for `identity`, valid for `ttl` seconds (negative: expired already, for tests)."""
+        return tokens.mint(
+            identity,
+            account_sid=self.account_sid,
+            api_key_sid=self.api_key_sid,
+            api_key_secret=self.api_key_secret,
+            service_sid=self.service_sid,
+            ttl=ttl,
+        )
+
+
+def default_data_dir() -> Path:
+    """Where the service keeps its data when not told otherwise: the platform's place for a user's application data."""
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "twilio-conversations"
+
+
+def load_or_create(data_dir: Path) -> Credentials:
+    """The credentials of `data_dir`; both are made when absent.
+
+    The file appears whole or not at all, so a service and a command that start at the same moment agree on one.
+    """
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = data_dir / FILE_NAME
+    if not path.exists():
+        _write_once(path, _generate())
+    return Credentials(**json.loads(path.read_text("utf-8")))
+
+
+def _generate() -> Credentials:
+    return Credentials(f"AC{uuid.uuid4().hex}", f"IS{uuid.uuid4().hex}", f"SK{uuid.uuid4().hex}", secrets.token_urlsafe(32))
+
+
+def _write_once(path: Path, credentials: Credentials) -> None:
+    draft = path.with_name(f".{FILE_NAME}.{uuid.uuid4().hex}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(attrs.asdict(credentials), file)
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass  # somebody was faster; theirs counts
+    finally:
+        draft.unlink()

@@ -1,0 +1,211 @@
+"""Conversations: making, changing and deleting them, and what each caller may do in one."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import attrs
+from sqlalchemy import bindparam, delete, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from twilio_conversations.server import projection
+from twilio_conversations.server.domain import limits, roles, users
+from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.tables import conversations, messages, participants
+from twilio_conversations.server.tables import users as users_table
+from twilio_conversations.server.writer import Transaction
+
+ACTIVE, INACTIVE, CLOSED = "active", "inactive", "closed"
+
+BY_REFERENCE = select(conversations).where(
+    or_(conversations.c.sid == bindparam("ref"), conversations.c.unique_name == bindparam("ref"))
+)
+BY_SID = select(conversations).where(conversations.c.sid == bindparam("sid"))
+MEMBER = select(participants).where(
+    participants.c.conversation_sid == bindparam("conversation"), participants.c.identity == bindparam("identity")
+)
+_NEW = insert(conversations)
+_SET = (
+    update(conversations)
+    .where(conversations.c.sid == bindparam("of"))
+    .values(
+        friendly_name=bindparam("new_friendly_name"),
+        unique_name=bindparam("new_unique_name"),
+        attributes=bindparam("new_attributes"),
+        date_updated=bindparam("at"),
+    )
+)
+_MEMBERS = (
+    select(participants.c.identity, users_table.c.sid.label("user_sid"))
+    .join(users_table, users_table.c.identity == participants.c.identity)
+    .where(participants.c.conversation_sid == bindparam("conversation"))
+    .order_by(participants.c.sid)
+)
+_DROP_MESSAGES = delete(messages).where(messages.c.conversation_sid == bindparam("of"))
+_DROP_PARTICIPANTS = delete(participants).where(participants.c.conversation_sid == bindparam("of"))
+_DROP = delete(conversations).where(conversations.c.sid == bindparam("of"))
+
+_AS_OWNER = frozenset(roles.STANDARD[roles.CHANNEL_ADMIN][1]) - {"sendMessage", "sendMediaMessage"}
+
+
+def document(sid: str) -> str:
+    """The name of the conversation's document."""
+    return f"{sid}.channel"
+
+
+def message_list(sid: str) -> str:
+    """The name of the list of messages."""
+    return f"{sid}.messages"
+
+
+def roster(sid: str) -> str:
+    """The name of the map of participants."""
+    return f"{sid}.roster"
+
+
+@attrs.frozen
+class Place:
+    """A conversation as one caller meets it: its row, the caller's participant row if a member, and what the caller may do."""
+
+    conversation: Any
+    caller: str
+    member: Any
+    permissions: frozenset[str]
+
+    def require(self, permission: str) -> None:
+        """Raises 50107 unless allowed."""
+        if permission not in self.permissions:
+            raise ServiceError(50107)
+
+
+def enter(tx: Transaction, caller: str, reference: str) -> Place:
+    """Find a conversation by sid or unique name on behalf of `caller`.
+
+    The creator may act in it without being a member, except for sending.
+
+    Raises:
+        ServiceError: 50350 no such conversation; 50430 not the caller's.
+    """
+    conversation = tx.first(BY_REFERENCE, ref=reference)
+    if conversation is None:
+        raise ServiceError(50350)
+    member = tx.first(MEMBER, conversation=conversation.sid, identity=caller)
+    if member is not None:
+        return Place(conversation, caller, member, roles.permissions(tx, member.role_sid))
+    if conversation.created_by == caller:
+        return Place(conversation, caller, None, _AS_OWNER)
+    allowed = roles.permissions(tx, users.ensure(tx, caller).role_sid)
+    if "editAnyUserInfo" not in allowed:
+        raise ServiceError(50430)
+    return Place(conversation, caller, None, allowed)
+
+
+def enter_open(tx: Transaction, caller: str, reference: str) -> Place:
+    """As `enter`, for changes: raises 50377 when the conversation is closed."""
+    place = enter(tx, caller, reference)
+    if place.conversation.state == CLOSED:
+        raise ServiceError(50377)
+    return place
+
+
+def content(conversation: Any) -> dict[str, Any]:
+    """The conversation's document."""
+    fields = {
+        "sid": conversation.sid,
+        "friendlyName": conversation.friendly_name,
+        "uniqueName": conversation.unique_name,
+        "attributes": conversation.attributes,
+        "createdBy": conversation.created_by,
+        "dateCreated": conversation.date_created,
+        "dateUpdated": conversation.date_updated,
+        "messages": message_list(conversation.sid),
+        "roster": roster(conversation.sid),
+        "state": {"current": conversation.state, "dateUpdated": conversation.state_updated},
+        "lastMessage": None,
+        "bindings": {},
+    }
+    if conversation.last_index is not None:
+        fields["lastMessage"] = {"index": conversation.last_index, "timestamp": conversation.last_timestamp}
+    return fields
+
+
+def publish(tx: Transaction, sid: str) -> Any:
+    """Bring the document up to date with the row; returns the row."""
+    conversation = tx.first(BY_SID, sid=sid)
+    projection.set_document(tx, document(sid), content(conversation))
+    return conversation
+
+
+def create(tx: Transaction, caller: str, body: dict[str, Any]) -> Any:
+    """Make a conversation. Its creator is not a participant until joining."""
+    if "createConversation" not in roles.permissions(tx, users.ensure(tx, caller).role_sid):
+        raise ServiceError(50107)
+    sid = f"CH{uuid.uuid4().hex}"
+    values = {
+        "sid": sid,
+        "friendly_name": limits.text(body, "friendly_name", limits.FRIENDLY_NAME, 50003),
+        "unique_name": limits.unique_name(body),
+        "attributes": limits.attributes(body, limits.CONVERSATION_ATTRIBUTES),
+        "created_by": caller,
+        "state": ACTIVE,
+        "state_updated": tx.now,
+        "next_index": 0,
+        "last_index": None,
+        "last_timestamp": None,
+        "date_created": tx.now,
+        "date_updated": tx.now,
+    }
+    _write(tx, _NEW, values)
+    conversation = tx.first(BY_SID, sid=sid)
+    projection.create(tx, projection.LIST, message_list(sid), owner=caller, conversation_sid=sid)
+    projection.create(tx, projection.MAP, roster(sid), owner=caller, conversation_sid=sid)
+    projection.create(
+        tx, projection.DOCUMENT, document(sid), data=content(conversation), owner=caller, conversation_sid=sid
+    )
+    return conversation
+
+
+def change(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> Any:
+    """Change `friendly_name`, `unique_name` (empty: remove it) or `attributes`."""
+    place = enter_open(tx, caller, reference)
+    before = place.conversation
+    values = {
+        "of": before.sid,
+        "at": tx.now,
+        "new_friendly_name": before.friendly_name,
+        "new_unique_name": before.unique_name,
+        "new_attributes": before.attributes,
+    }
+    if "friendly_name" in body:
+        place.require("editConversationName")
+        values["new_friendly_name"] = limits.text(body, "friendly_name", limits.FRIENDLY_NAME, 50003)
+    if "unique_name" in body:
+        place.require("editConversationName")
+        values["new_unique_name"] = limits.unique_name(body)
+    if "attributes" in body:
+        place.require("editConversationAttributes")
+        values["new_attributes"] = limits.attributes(body, limits.CONVERSATION_ATTRIBUTES)
+    _write(tx, _SET, values)
+    return publish(tx, before.sid)
+
+
+def _write(tx: Transaction, statement: Any, values: dict[str, Any]) -> None:
+    try:
+        tx.execute(statement, values)
+    except IntegrityError as error:
+        raise ServiceError(50353) from error
+
+
+def destroy(tx: Transaction, caller: str, reference: str) -> None:
+    """Delete a conversation: it leaves its members' lists first, so that they see it go before its objects do."""
+    place = enter(tx, caller, reference)
+    place.require("deleteConversation")
+    sid = place.conversation.sid
+    for member in tx.all(_MEMBERS, conversation=sid):
+        projection.remove_item(tx, users.conversations_map(member.user_sid), sid)
+    for name in (document(sid), message_list(sid), roster(sid)):
+        projection.remove(tx, name)
+    for statement in (_DROP_MESSAGES, _DROP_PARTICIPANTS, _DROP):
+        tx.execute(statement, {"of": sid})
+    tx.members_changed.add(sid)

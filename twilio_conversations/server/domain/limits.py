@@ -1,0 +1,121 @@
+"""Twilio's limits, and the checks of what a client sends. Sizes of JSON and bodies are UTF-8 bytes, names are characters."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from twilio_conversations.server.errors import ServiceError
+
+FRIENDLY_NAME = 256
+UNIQUE_NAME = 256
+IDENTITY = 256
+ADDRESS = 256
+SUBJECT = 256
+CONVERSATION_ATTRIBUTES = 16 * 1024
+MESSAGE_ATTRIBUTES = 4 * 1024
+PARTICIPANT_ATTRIBUTES = 4 * 1024
+USER_ATTRIBUTES = 4 * 1024
+BODY = 32 * 1024
+PARTICIPANTS = 1000
+NON_CHAT_PARTICIPANTS = 50
+CONVERSATIONS_PER_IDENTITY = 1000
+
+_CONVERSATION_SID = re.compile(r"CH[0-9a-f]{32}")
+_USER_SID = re.compile(r"US[0-9a-f]{32}")
+_CONTENT_SID = re.compile(r"HX[0-9a-f]{32}")
+
+
+def text(body: dict[str, Any], name: str, limit: int, code: int) -> str | None:
+    """The text field `name`, `None` when absent or null; too long raises `code`, not text raises 20422."""
+    value = body.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str) or not _storable(value):
+        raise ServiceError(20422, f"'{name}' must be text")
+    if len(value) > limit:
+        raise ServiceError(code)
+    return value
+
+
+def unique_name(body: dict[str, Any]) -> str | None:
+    """A unique name; the empty one means none. Raises 50004 or 50390."""
+    value = text(body, "unique_name", UNIQUE_NAME, 50004)
+    if value and _CONVERSATION_SID.fullmatch(value):
+        raise ServiceError(50390)
+    return value or None
+
+
+def attributes(body: dict[str, Any], limit: int) -> str:
+    """Attributes: JSON text, kept as it was written. Raises 50303 or 50304."""
+    value = body.get("attributes", "{}")
+    if not isinstance(value, str) or not _storable(value):
+        raise ServiceError(50304)
+    if len(value.encode()) > limit:
+        raise ServiceError(50303)
+    try:
+        json.loads(value, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise ServiceError(50304) from error
+    return value
+
+
+def identity(value: Any) -> str:
+    """An identity. Raises 50204, 50206 or 50207."""
+    if not isinstance(value, str) or not value or not _storable(value):
+        raise ServiceError(50204)
+    if len(value) > IDENTITY:
+        raise ServiceError(50207)
+    if _USER_SID.fullmatch(value):
+        raise ServiceError(50206)
+    return value
+
+
+def message_body(body: dict[str, Any]) -> str | None:
+    """The text of a message, `None` when absent or null. Raises 50504."""
+    value = body.get("body")
+    if value is None:
+        return None
+    if not isinstance(value, str) or not _storable(value):
+        raise ServiceError(50503, "Message body must be text")
+    if len(value.encode()) > BODY:
+        raise ServiceError(50504)
+    return value
+
+
+def content_sid(body: dict[str, Any]) -> str | None:
+    """The template a message is made from. Raises 50526."""
+    value = body.get("content_sid")
+    if value is None:
+        return None
+    if not isinstance(value, str) or not _CONTENT_SID.fullmatch(value):
+        raise ServiceError(50526)
+    return value
+
+
+def read_index(value: Any) -> int | None:
+    """A read horizon: a message index or null. Raises 50421."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 10**12):
+        raise ServiceError(50421)
+    return value
+
+
+def notification_level(value: Any) -> str:
+    """``default`` or ``muted``. Raises 50210."""
+    if value not in ("default", "muted"):
+        raise ServiceError(50210)
+    return str(value)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _storable(value: str) -> bool:
+    """Whether the text can be written as UTF-8: half of a surrogate pair cannot."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,245 @@
+"""Participants: joining, being added, leaving and being removed; their attributes, read horizon and notification level."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import uuid
+from typing import Any
+
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from twilio_conversations.server import projection
+from twilio_conversations.server.domain import conversations, limits, roles, users
+from twilio_conversations.server.domain.conversations import Place, roster
+from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.tables import participants
+from twilio_conversations.server.writer import Transaction
+
+CHAT, SMS, WHATSAPP, EMAIL = "chat", "sms", "whatsapp", "email"
+
+BY_SID = select(participants).where(participants.c.sid == bindparam("sid"))
+BY_REFERENCE = select(participants).where(
+    participants.c.conversation_sid == bindparam("conversation"),
+    or_(participants.c.sid == bindparam("ref"), participants.c.identity == bindparam("ref")),
+)
+_COUNT = select(func.count(), func.count(participants.c.address)).where(
+    participants.c.conversation_sid == bindparam("conversation")
+)
+_COUNT_OF_IDENTITY = select(func.count()).where(participants.c.identity == bindparam("identity"))
+_NEW = insert(participants)
+_SET_ATTRIBUTES = (
+    update(participants)
+    .where(participants.c.sid == bindparam("of"))
+    .values(attributes=bindparam("new_attributes"), date_updated=bindparam("at"))
+)
+_SET_READING = (
+    update(participants)
+    .where(participants.c.sid == bindparam("of"))
+    .values(
+        last_read_index=bindparam("new_index"),
+        last_read_timestamp=bindparam("new_timestamp"),
+        notification_level=bindparam("new_level"),
+    )
+)
+_DROP = delete(participants).where(participants.c.sid == bindparam("of"))
+
+
+def roster_item(participant: Any, user_sid: str | None) -> dict[str, Any]:
+    """A participant in the roster."""
+    read_at = participant.last_read_timestamp
+    return {
+        "identity": participant.identity,
+        "type": participant.type,
+        "roleSid": participant.role_sid,
+        "attributes": participant.attributes,
+        "userInfo": user_sid and users.info_map(user_sid),
+        "dateCreated": participant.date_created,
+        "dateUpdated": participant.date_updated,
+        "lastConsumedMessageIndex": participant.last_read_index,
+        "lastConsumptionTimestamp": read_at and int(dt.datetime.fromisoformat(read_at).timestamp() * 1000),
+        "bindings": {participant.type: json.loads(participant.binding)} if participant.binding else {},
+    }
+
+
+def membership_item(participant: Any) -> dict[str, Any]:
+    """A conversation among those of a user."""
+    return {
+        "channel": conversations.document(participant.conversation_sid),
+        "status": "joined",
+        "lastConsumedMessageIndex": participant.last_read_index,
+        "notificationLevel": participant.notification_level,
+    }
+
+
+def add(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> Any:
+    """Join (one's own `identity`), add a chat participant (`identity`), or someone outside (`messaging_binding`)."""
+    place = conversations.enter_open(tx, caller, reference)
+    if body.get("messaging_binding") is not None:
+        place.require("addNonChatParticipant")
+        return _add_outsider(tx, place, body)
+    identity = limits.identity(body.get("identity"))
+    if place.member is not None or identity != caller:
+        place.require("addParticipant")
+    return _add_chat(tx, place, identity, body)
+
+
+def _add_chat(tx: Transaction, place: Place, identity: str, body: dict[str, Any]) -> Any:
+    conversation = place.conversation
+    if tx.first(conversations.MEMBER, conversation=conversation.sid, identity=identity) is not None:
+        raise ServiceError(50433)
+    user = users.ensure(tx, identity)
+    if tx.first(_COUNT_OF_IDENTITY, identity=identity)[0] >= limits.CONVERSATIONS_PER_IDENTITY:
+        raise ServiceError(50214)
+    role = roles.CHANNEL_ADMIN if identity == conversation.created_by else roles.CHANNEL_USER
+    participant = _insert(tx, place, {"identity": identity, "type": CHAT, "role_sid": roles.sid_of(tx, role)}, body)
+    projection.add_item(tx, roster(conversation.sid), participant.sid, roster_item(participant, user.sid))
+    projection.add_item(tx, users.conversations_map(user.sid), conversation.sid, membership_item(participant))
+    tx.members_changed.add(conversation.sid)
+    return participant
+
+
+def _add_outsider(tx: Transaction, place: Place, body: dict[str, Any]) -> Any:
+    type_, binding = _binding(body["messaging_binding"])
+    values = {
+        "type": type_,
+        "address": binding["address"],
+        "proxy_address": binding["proxy_address"],
+        "binding": projection.to_json(binding),
+        "role_sid": roles.sid_of(tx, roles.CHANNEL_USER),
+    }
+    participant = _insert(tx, place, values, body)
+    projection.add_item(tx, roster(place.conversation.sid), participant.sid, roster_item(participant, None))
+    return participant
+
+
+def _insert(tx: Transaction, place: Place, values: dict[str, Any], body: dict[str, Any]) -> Any:
+    total, outsiders = tx.first(_COUNT, conversation=place.conversation.sid)
+    if total >= limits.PARTICIPANTS:
+        raise ServiceError(50417)
+    if values["type"] != CHAT and outsiders >= limits.NON_CHAT_PARTICIPANTS:
+        raise ServiceError(50418)
+    blank = {"identity": None, "address": None, "proxy_address": None, "binding": None}
+    row = {
+        **blank,
+        **values,
+        "sid": f"MB{uuid.uuid4().hex}",
+        "conversation_sid": place.conversation.sid,
+        "attributes": limits.attributes(body, limits.PARTICIPANT_ATTRIBUTES),
+        "last_read_index": None,
+        "last_read_timestamp": None,
+        "notification_level": "default",
+        "date_created": tx.now,
+        "date_updated": tx.now,
+    }
+    try:
+        tx.execute(_NEW, row)
+    except IntegrityError as error:
+        raise ServiceError(50416) from error
+    return tx.first(BY_SID, sid=row["sid"])
+
+
+def _binding(value: Any) -> tuple[str, dict[str, str]]:
+    """The type of a messaging binding and its checked fields."""
+    if not isinstance(value, dict):
+        raise ServiceError(50407)
+    address = _address(value.get("address"), 50411, 50407)
+    proxy = _address(value.get("proxy_address"), 50412, 50408)
+    if address == proxy:
+        raise ServiceError(50409)
+    type_ = _address_type(address)
+    if _address_type(proxy) != type_:
+        raise ServiceError(50414)
+    extras = {name: value[name] for name in ("name", "level") if isinstance(value.get(name), str)}
+    if extras and type_ != EMAIL:
+        raise ServiceError(50420)
+    return type_, {"address": address, "proxy_address": proxy, **extras}
+
+
+def _address(value: Any, missing: int, invalid: int) -> str:
+    if value is None or value == "":
+        raise ServiceError(missing)
+    if not isinstance(value, str) or len(value) > limits.ADDRESS:
+        raise ServiceError(invalid)
+    return value
+
+
+def _address_type(address: str) -> str:
+    if address.startswith("whatsapp:"):
+        return WHATSAPP
+    return EMAIL if "@" in address else SMS
+
+
+def _find(tx: Transaction, place: Place, reference: str) -> Any:
+    participant = tx.first(BY_REFERENCE, conversation=place.conversation.sid, ref=reference)
+    if participant is None:
+        raise ServiceError(50432)
+    return participant
+
+
+def _user_sid(tx: Transaction, participant: Any) -> str | None:
+    return None if participant.identity is None else str(users.ensure(tx, participant.identity).sid)
+
+
+def change(tx: Transaction, caller: str, reference: str, participant_reference: str, body: dict[str, Any]) -> Any:
+    """Change a participant's `attributes`."""
+    place = conversations.enter_open(tx, caller, reference)
+    participant = _find(tx, place, participant_reference)
+    place.require("editOwnParticipantAttributes" if participant.identity == caller else "editAnyParticipantAttributes")
+    if "attributes" in body:
+        attributes = limits.attributes(body, limits.PARTICIPANT_ATTRIBUTES)
+        tx.execute(_SET_ATTRIBUTES, {"of": participant.sid, "new_attributes": attributes, "at": tx.now})
+        participant = tx.first(BY_SID, sid=participant.sid)
+        projection.set_item(
+            tx, roster(participant.conversation_sid), participant.sid, roster_item(participant, _user_sid(tx, participant))
+        )
+    return participant
+
+
+def remove(tx: Transaction, caller: str, reference: str, participant_reference: str) -> None:
+    """Leave (one's own reference) or remove a participant. The conversation leaves that user's list before the roster changes."""
+    place = conversations.enter_open(tx, caller, reference)
+    participant = _find(tx, place, participant_reference)
+    place.require("leaveConversation" if participant.identity == caller else "removeParticipant")
+    sid = participant.conversation_sid
+    if participant.identity is not None:
+        user = users.ensure(tx, participant.identity)
+        projection.remove_item(tx, users.conversations_map(user.sid), sid)
+        tx.members_changed.add(sid)
+        if participant.identity != place.conversation.created_by:
+            tx.revoked.append((participant.identity, sid))
+    projection.remove_item(tx, roster(sid), participant.sid)
+    tx.execute(_DROP, {"of": participant.sid})
+
+
+def read(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> tuple[Any, Any]:
+    """Change one's own `last_read_message_index` (null: nothing read) or `notification_level`.
+
+    Returns the conversation's row and the participant's.
+    """
+    place = conversations.enter(tx, caller, reference)
+    member = place.member
+    if member is None:
+        raise ServiceError(50430)
+    values = {"of": member.sid, "new_index": member.last_read_index, "new_timestamp": member.last_read_timestamp}
+    values["new_level"] = member.notification_level
+    if "last_read_message_index" in body:
+        values["new_index"] = limits.read_index(body["last_read_message_index"])
+        values["new_timestamp"] = tx.now
+    if "notification_level" in body:
+        place.require("editNotificationLevel")
+        values["new_level"] = limits.notification_level(body["notification_level"])
+    tx.execute(_SET_READING, values)
+    changed = tx.first(BY_SID, sid=member.sid)
+    _publish_reading(tx, member, changed)
+    return place.conversation, changed
+
+
+def _publish_reading(tx: Transaction, before: Any, after: Any) -> None:
+    """The user's own list has horizon and level; the roster, which everybody reads, the horizon only."""
+    sid = after.conversation_sid
+    user = users.ensure(tx, after.identity)
+    if before.last_read_timestamp != after.last_read_timestamp or before.last_read_index != after.last_read_index:
+        projection.set_item(tx, roster(sid), after.sid, roster_item(after, user.sid))
+    projection.set_item(tx, users.conversations_map(user.sid), sid, membership_item(after))

@@ -1,0 +1,78 @@
+"""Roles: who may do what.
+
+A user has a service role, a participant a conversation role. The four standard roles carry Twilio's permission names. The
+standard *channel user* may also add and remove participants and rename the conversation: that is what applications without
+roles of their own expect of members, and what the official SDK's examples do. It may not touch other people's messages,
+other people's attributes, or delete the conversation; the creator, who gets *channel admin*, may.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+from sqlalchemy import bindparam, insert, select
+
+from twilio_conversations.server.tables import roles
+from twilio_conversations.server.writer import Transaction
+
+OWN = (
+    "sendMessage",
+    "sendMediaMessage",
+    "leaveConversation",
+    "editOwnMessage",
+    "editOwnMessageAttributes",
+    "deleteOwnMessage",
+    "editOwnParticipantAttributes",
+    "editNotificationLevel",
+)
+TOGETHER = (
+    "addParticipant",
+    "addNonChatParticipant",
+    "removeParticipant",
+    "editConversationName",
+    "editConversationAttributes",
+)
+ANY = (
+    "editAnyMessage",
+    "editAnyMessageAttributes",
+    "deleteAnyMessage",
+    "editAnyParticipantAttributes",
+    "deleteConversation",
+)
+SERVICE = ("createConversation", "joinConversation", "editOwnUserInfo")
+
+CHANNEL_USER, CHANNEL_ADMIN = "channel user", "channel admin"
+SERVICE_USER, SERVICE_ADMIN = "service user", "service admin"
+
+STANDARD: dict[str, tuple[str, tuple[str, ...]]] = {
+    CHANNEL_USER: ("conversation", OWN + TOGETHER),
+    CHANNEL_ADMIN: ("conversation", OWN + TOGETHER + ANY),
+    SERVICE_USER: ("service", SERVICE),
+    SERVICE_ADMIN: ("service", OWN + TOGETHER + ANY + SERVICE + ("editAnyUserInfo",)),
+}
+
+_ALL = select(roles.c.friendly_name)
+_NEW = insert(roles)
+_BY_NAME = select(roles.c.sid).where(roles.c.friendly_name == bindparam("name"))
+_PERMISSIONS = select(roles.c.permissions).where(roles.c.sid == bindparam("sid"))
+
+
+def install(tx: Transaction) -> None:
+    """Make the standard roles that are not there yet."""
+    known = {row.friendly_name for row in tx.all(_ALL)}
+    for name, (type_, permissions) in STANDARD.items():
+        if name not in known:
+            values = {"sid": f"RL{uuid.uuid4().hex}", "friendly_name": name, "type": type_}
+            values |= {"permissions": json.dumps(permissions), "date_created": tx.now, "date_updated": tx.now}
+            tx.execute(_NEW, values)
+
+
+def sid_of(tx: Transaction, name: str) -> str:
+    """The sid of a standard role."""
+    return str(tx.first(_BY_NAME, name=name).sid)
+
+
+def permissions(tx: Transaction, role_sid: str) -> frozenset[str]:
+    """What a role allows."""
+    return frozenset(json.loads(tx.first(_PERMISSIONS, sid=role_sid).permissions))

@@ -1,0 +1,71 @@
+"""Users: made when an identity is first seen, by connecting or by being added to a conversation."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from sqlalchemy import bindparam, insert, or_, select, update
+
+from twilio_conversations.server import projection
+from twilio_conversations.server.domain import limits, roles
+from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.tables import users
+from twilio_conversations.server.writer import Transaction
+
+BY_IDENTITY = select(users).where(users.c.identity == bindparam("identity"))
+BY_REFERENCE = select(users).where(or_(users.c.sid == bindparam("ref"), users.c.identity == bindparam("ref")))
+_NEW = insert(users)
+_SET_NAME = (
+    update(users).where(users.c.sid == bindparam("of")).values(friendly_name=bindparam("value"), date_updated=bindparam("at"))
+)
+_SET_ATTRIBUTES = (
+    update(users).where(users.c.sid == bindparam("of")).values(attributes=bindparam("value"), date_updated=bindparam("at"))
+)
+
+
+def info_map(user_sid: str) -> str:
+    """The name of the map with a user's friendly name and attributes."""
+    return f"{user_sid}.info"
+
+
+def conversations_map(user_sid: str) -> str:
+    """The name of the map with a user's conversations."""
+    return f"{user_sid}.conversations"
+
+
+def ensure(tx: Transaction, identity: str) -> Any:
+    """The user's row; the user and its two maps are made if need be."""
+    return tx.first(BY_IDENTITY, identity=identity) or _create(tx, identity)
+
+
+def _create(tx: Transaction, identity: str) -> Any:
+    sid = f"US{uuid.uuid4().hex}"
+    values = {"sid": sid, "identity": identity, "friendly_name": None, "attributes": "{}"}
+    values |= {"role_sid": roles.sid_of(tx, roles.SERVICE_USER), "date_created": tx.now, "date_updated": tx.now}
+    tx.execute(_NEW, values)
+    projection.create(tx, projection.MAP, info_map(sid))
+    projection.add_item(tx, info_map(sid), "friendlyName", {"value": None})
+    projection.add_item(tx, info_map(sid), "attributes", {"value": "{}"})
+    projection.create(tx, projection.MAP, conversations_map(sid), owner=identity)
+    return tx.first(BY_IDENTITY, identity=identity)
+
+
+def change(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> Any:
+    """Change a user's `friendly_name` or `attributes`; one's own, unless the role says ``editAnyUserInfo``."""
+    user = tx.first(BY_REFERENCE, ref=reference)
+    own = ensure(tx, caller)
+    needed = "editOwnUserInfo" if user is not None and user.identity == caller else "editAnyUserInfo"
+    if needed not in roles.permissions(tx, own.role_sid):
+        raise ServiceError(50107)
+    if user is None:
+        raise ServiceError(50200)
+    if "friendly_name" in body:
+        name = limits.text(body, "friendly_name", limits.FRIENDLY_NAME, 50003)
+        tx.execute(_SET_NAME, {"of": user.sid, "value": name, "at": tx.now})
+        projection.set_item(tx, info_map(user.sid), "friendlyName", {"value": name})
+    if "attributes" in body:
+        attributes = limits.attributes(body, limits.USER_ATTRIBUTES)
+        tx.execute(_SET_ATTRIBUTES, {"of": user.sid, "value": attributes, "at": tx.now})
+        projection.set_item(tx, info_map(user.sid), "attributes", {"value": attributes})
+    return tx.first(BY_IDENTITY, identity=user.identity)

@@ -1,0 +1,93 @@
+"""What the service refuses, and with which of Twilio's codes."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+CATALOGUE: dict[int, tuple[int, str]] = {
+    20001: (400, "Bad request"),
+    20004: (405, "Method not allowed"),
+    20101: (401, "Invalid Access Token"),
+    20103: (401, "Invalid Access Token issuer/subject"),
+    20104: (401, "Access Token expired"),
+    20105: (401, "Access Token not yet valid"),
+    20106: (401, "Invalid Access Token grants"),
+    20107: (401, "Invalid Access Token signature"),
+    20404: (404, "The requested resource was not found"),
+    20409: (409, "Conflict"),
+    20422: (400, "Invalid parameter"),
+    20500: (500, "Internal server error"),
+    20503: (503, "Service unavailable"),
+    50003: (400, "Friendly name too long"),
+    50004: (400, "Unique name too long"),
+    50107: (403, "User not authorized for command"),
+    50200: (404, "User not found"),
+    50203: (400, "Identity is reserved"),
+    50204: (400, "Identity not provided"),
+    50206: (400, "Identity should not match user SID pattern"),
+    50207: (400, "Identity too long"),
+    50210: (400, "Invalid notification level"),
+    50214: (403, "User conversation limit exceeded"),
+    50303: (400, "Attributes too long"),
+    50304: (400, "Attributes are not valid JSON"),
+    50350: (404, "Conversation not found"),
+    50353: (409, "Conversation with provided unique name already exists"),
+    50377: (400, "Conversation is in the final closed state and cannot be updated"),
+    50390: (400, "Unique name should not match the conversation SID pattern"),
+    50407: (400, "Invalid messaging binding address"),
+    50408: (400, "Invalid participant proxy address"),
+    50409: (400, "Participant address equals proxy address"),
+    50411: (400, "Participant address is empty"),
+    50412: (400, "Participant proxy address is empty"),
+    50414: (400, "Participant address type does not match proxy address type"),
+    50416: (409, "Participant and proxy address pair is already in use"),
+    50417: (403, "Participants limit exceeded"),
+    50418: (403, "Non-chat participants limit exceeded"),
+    50420: (400, "Messaging binding type does not support all provided parameters"),
+    50421: (400, "Invalid last read message index format"),
+    50430: (403, "Participant is not a member of the conversation"),
+    50432: (404, "Participant not found"),
+    50433: (409, "Participant already exists"),
+    50500: (404, "Message not found"),
+    50503: (400, "Message body not provided"),
+    50504: (400, "Message body is too long"),
+    50506: (400, "Media SID not provided"),
+    50507: (404, "Media not found"),
+    50510: (400, "Invalid message media SID"),
+    50526: (400, "Invalid content SID"),
+    50530: (404, "Channel metadata not found"),
+    54007: (403, "Access forbidden for identity"),
+    54100: (404, "Document not found"),
+    54150: (404, "List not found"),
+    54200: (404, "Map not found"),
+    54300: (404, "Unique name not found"),
+    54454: (400, "Invalid 'PageSize' query parameter"),
+}
+
+
+class ServiceError(Exception):
+    """A refusal, told to the client as Twilio's error body ``{status, code, message, more_info}``."""
+
+    def __init__(self, code: int, message: str | None = None) -> None:
+        self.status, text = CATALOGUE[code]
+        self.code = code
+        self.message = message or text
+        super().__init__(f"{self.code}: {self.message}")
+
+    def to_json(self) -> dict[str, Any]:
+        """The error body."""
+        return {
+            "status": self.status,
+            "code": self.code,
+            "message": self.message,
+            "more_info": f"https://www.twilio.com/docs/errors/{self.code}",
+        }
+
+
+def reason(status: int) -> str:
+    """The status text beside a status number, such as ``CONFLICT``."""
+    try:
+        return HTTPStatus(status).name.replace("_", " ")
+    except ValueError:
+        return "UNKNOWN"

@@ -1,0 +1,55 @@
+"""Everybody who is connected, and what is sent to people rather than to subscribers."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from typing import Protocol
+
+from twilio_conversations.wire.packets import Notification
+
+TYPING = "twilio.ipmsg.typing_indicator"
+
+
+class Connected(Protocol):
+    """A connection, as the gateway sees it."""
+
+    identity: str
+
+    def send(self, message_type: str, frame: bytes) -> None:
+        """Queue a frame, unless this type was not asked for."""
+
+
+class Gateway:
+    """Connections by identity; one person may have several."""
+
+    def __init__(self) -> None:
+        self._connected: dict[str, set[Connected]] = {}
+
+    def enter(self, session: Connected) -> None:
+        """A connection was let in."""
+        self._connected.setdefault(session.identity, set()).add(session)
+
+    def leave(self, session: Connected) -> None:
+        """A connection ended."""
+        sessions = self._connected.get(session.identity)
+        if sessions is not None:
+            sessions.discard(session)
+            if not sessions:
+                del self._connected[session.identity]
+
+    def is_online(self, identity: str) -> bool:
+        """Whether somebody is connected under this identity."""
+        return identity in self._connected
+
+    @property
+    def connections(self) -> int:
+        """How many connections there are."""
+        return sum(len(sessions) for sessions in self._connected.values())
+
+    def notify(self, identities: Iterable[str], message_type: str, payload: object) -> None:
+        """Send one notification to all connections of several people."""
+        frame = Notification(f"TM{uuid.uuid4().hex}", message_type, payload).encode()
+        for identity in identities:
+            for session in list(self._connected.get(identity, ())):
+                session.send(message_type, frame)

@@ -1,0 +1,192 @@
+"""`LocalServer`: a Conversations service of one's own, in this process."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import socket
+import tempfile
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+
+import uvicorn
+
+from twilio_conversations.server.app import App
+from twilio_conversations.server.credentials import Credentials, load_or_create
+from twilio_conversations.server.store import Lock
+
+_log = logging.getLogger(__name__)
+
+START_TIMEOUT = 15.0
+STOP_TIMEOUT = 15.0
+MAX_FRAME = 1024 * 1024
+"""Largest websocket message that is accepted, in bytes."""
+PING_INTERVAL, PING_TIMEOUT = 20.0, 20.0
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class LocalServer:
+    """A local Conversations service on one port, run by a background thread of this process.
+
+    Args:
+        data_dir: where conversations and secrets are kept; `None` keeps them in a temporary directory until `stop`.
+        port: the port, 0 for a free one. After `stop` and `start` it stays the same.
+        host: the address to listen on. Anything but loopback lets others in who can get a token; a warning says so.
+        durable: survive not only the end of the process but also the loss of power, at a price per command.
+
+    Use it as a context manager, or call `start` and `stop`; both may be called again.
+    """
+
+    def __init__(
+        self, data_dir: str | Path | None = None, port: int = 0, host: str = "127.0.0.1", *, durable: bool = False
+    ) -> None:
+        self._wanted_dir = None if data_dir is None else Path(data_dir)
+        self._port = port
+        self._host = host
+        self._durable = durable
+        self._data_dir: Path | None = None
+        self._credentials: Credentials | None = None
+        self._lock: Lock | None = None
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+        self._failure: BaseException | None = None
+
+    @property
+    def port(self) -> int:
+        """The port; with 0 asked for, known after `start`."""
+        return self._port
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has been started and has neither stopped nor failed since."""
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def url(self) -> str:
+        """Where the service is, such as ``http://127.0.0.1:8089``: the `endpoint` of a client."""
+        return f"http://{self._address()}"
+
+    @property
+    def twilsock(self) -> str:
+        """The address of the websocket."""
+        return f"ws://{self._address()}/v3/wsconnect"
+
+    def token(self, identity: str, ttl: float = 3600) -> str:
+        """An access token for `identity`, valid for `ttl` seconds.
+
+        Raises:
+            RuntimeError: the service has not been started.
+        """
+        if self._credentials is None:
+            raise RuntimeError("start the service first: its secrets are made then")
+        return self._credentials.mint(identity, ttl)
+
+    def start(self) -> LocalServer:
+        """Start, and return when requests are answered. Does nothing when already started.
+
+        Raises:
+            OSError: the port is taken.
+            DataDirectoryInUseError: another service works on the same data directory.
+            RuntimeError: it did not start in time, or the database could not be opened.
+        """
+        if self._thread is not None:
+            return self
+        if self._host not in LOOPBACK:
+            _log.warning("listening on %s: whoever reaches this address can connect with a token", self._host)
+        try:
+            self._prepare()
+        except BaseException:
+            self._clean_up()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """End all connections, finish the commands under way and stop. Does nothing when not started."""
+        if self._thread is None or self._server is None:
+            return
+        self._server.should_exit = True
+        self._thread.join(STOP_TIMEOUT)
+        if self._thread.is_alive():
+            _log.warning("the local service is still stopping after %.0f s", STOP_TIMEOUT)
+        self._clean_up()
+
+    def __enter__(self) -> LocalServer:
+        return self.start()
+
+    def __exit__(self, _type: type[BaseException] | None, _value: BaseException | None, _trace: TracebackType | None) -> None:
+        self.stop()
+
+    def _prepare(self) -> None:
+        directory = self._wanted_dir or Path(tempfile.mkdtemp(prefix="twilio-conversations-"))
+        self._data_dir = directory
+        self._credentials = load_or_create(directory)
+        self._lock = Lock(directory)
+        listener = _listen(self._host, self._port)
+        self._port = listener.getsockname()[1]
+        app = App(directory, self._credentials, self.url, durable=self._durable)
+        self._server = uvicorn.Server(_config(app))
+        self._failure = None
+        self._thread = threading.Thread(target=self._run, args=(listener,), name="conversations-server", daemon=True)
+        self._thread.start()
+        self._wait_until_ready()
+
+    def _run(self, listener: socket.socket) -> None:
+        assert self._server is not None
+        try:
+            self._server.run(sockets=[listener])
+        except BaseException as error:
+            self._failure = error
+        finally:
+            listener.close()
+
+    def _wait_until_ready(self) -> None:
+        assert self._server is not None
+        assert self._thread is not None
+        deadline = time.monotonic() + START_TIMEOUT
+        while not self._server.started:
+            if not self._thread.is_alive():
+                raise RuntimeError("the local service could not start; the log says why") from self._failure
+            if time.monotonic() > deadline:
+                self._server.should_exit = True
+                raise RuntimeError(f"the local service did not start within {START_TIMEOUT:.0f} s")
+            self._thread.join(0.005)
+
+    def _clean_up(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+        if self._wanted_dir is None and self._data_dir is not None:
+            shutil.rmtree(self._data_dir, ignore_errors=True)
+        self._lock = self._server = self._thread = self._data_dir = self._credentials = None
+
+    def _address(self) -> str:
+        return f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}"
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(1024)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def _config(app: App) -> uvicorn.Config:
+    return uvicorn.Config(
+        app.asgi(),
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        ws="websockets-sansio",
+        ws_max_size=MAX_FRAME,
+        ws_ping_interval=PING_INTERVAL,
+        ws_ping_timeout=PING_TIMEOUT,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=3,
+    )

@@ -1,0 +1,168 @@
+"""The local service put together: database, writer, caches, feed and API, all reachable from the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from twilio_conversations.server import auth
+from twilio_conversations.server.auth import Grant
+from twilio_conversations.server.bus import Bus
+from twilio_conversations.server.catalog import Bounded, Catalog
+from twilio_conversations.server.client_api import ClientApi
+from twilio_conversations.server.credentials import Credentials
+from twilio_conversations.server.domain import roles, users
+from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.feed import Feed
+from twilio_conversations.server.gateway import Gateway
+from twilio_conversations.server.http import Caller, Request, Response
+from twilio_conversations.server.session import Session
+from twilio_conversations.server.store import DATABASE_FILE, Database
+from twilio_conversations.server.sync_api import SyncApi
+from twilio_conversations.server.writer import MAX_MUTATION_ID, Job, Mutation, Transaction, Writer
+
+_log = logging.getLogger(__name__)
+
+MAX_KNOWN_USERS = 20_000
+
+
+class Service:
+    """Made and used on one event loop; the writer is its only other thread."""
+
+    def __init__(self, data_dir: Path, credentials: Credentials, *, durable: bool) -> None:
+        self._credentials = credentials
+        self._database = Database(data_dir / DATABASE_FILE, durable=durable)
+        self._reader = self._database.reader()
+        self._writer = Writer(self._database.writer())
+        self._bus = Bus(asyncio.get_running_loop())
+        self._catalog = Catalog(self._reader, credentials.account_sid, credentials.service_sid)
+        self._feed = Feed(self._reader, self._catalog)
+        self._sync_api = SyncApi(self._reader, self._catalog)
+        self.gateway = Gateway()
+        self._client_api = ClientApi(
+            self._reader, self._catalog, self.gateway, credentials.account_sid, credentials.service_sid
+        )
+        self._known_users: Bounded[str, None] = Bounded(MAX_KNOWN_USERS)
+        self._bus.follow(self._catalog.on_commit)  # before the feed, which asks the catalog for heads
+        self._bus.follow(self._feed.on_commit)
+
+    async def start(self) -> None:
+        """Begin to work. Raises what goes wrong with the database."""
+        self._writer.start()
+        done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self._submit(_install, None, done.set_result)
+        if (await done).status >= 400:
+            raise RuntimeError("the database could not be prepared; the log says why")
+
+    async def stop(self) -> None:
+        """Finish the commands under way and close the database."""
+        await asyncio.to_thread(self._writer.stop)
+        self._reader.close()
+        self._database.dispose()
+
+    # -- for sessions ------------------------------------------------------------------------------------------------------
+
+    def verify(self, token: str) -> Grant:
+        """What the token allows. Raises `ServiceError`."""
+        return auth.verify(token, self._credentials)
+
+    def storage_id(self, identity: str) -> str:
+        """Opaque, and the same for an identity as long as the data directory lives."""
+        return hmac.new(self._credentials.api_key_secret.encode(), identity.encode(), hashlib.sha256).hexdigest()[:32]
+
+    def admit(self, session: Session, then: Callable[[], None]) -> None:
+        """Let a verified session in."""
+
+        def enter() -> None:
+            self.gateway.enter(session)
+            then()
+
+        self.ensure_user(session.identity, enter)
+
+    def ensure_user(self, identity: str, then: Callable[[], None]) -> None:
+        """Make the user at first sight, then go on."""
+        if identity in self._known_users:
+            then()
+            return
+
+        def made(response: Response) -> None:
+            if response.status < 300:
+                self._known_users[identity] = None
+            then()
+
+        self._submit(lambda tx: _ensured(tx, identity), None, made)
+
+    def leave(self, session: Session) -> None:
+        """A session ended; may be said twice."""
+        self._feed.drop(session)
+        if session.identity:
+            self.gateway.leave(session)
+
+    def caught_up(self, session: Session) -> None:
+        """A slow connection has room again."""
+        self._feed.room(session)
+
+    def request(self, session: Session, request: Request, reply: Callable[[Response], None]) -> None:
+        """Answer a request that came through the tunnel."""
+        if request.path == ("v4", "Subscriptions") and request.method == "POST":
+            try:
+                response, poke = self._feed.poke(session, request)
+            except ServiceError as error:
+                reply(Response.error(error))
+            else:
+                reply(response)
+                self._feed.carry_out(poke)
+            return
+        self.answer(session.caller, request, reply)
+
+    # -- for everybody -----------------------------------------------------------------------------------------------------
+
+    def answer(self, caller: Caller, request: Request, reply: Callable[[Response], None]) -> None:
+        """Answer a request: reads at once, commands after their commit. `reply` is called once, on the loop."""
+        try:
+            if request.path[0] == "v3":
+                reply(self._sync_api.answer(caller, request))
+                return
+            answer = self._client_api.answer(caller, request)
+            mutation = self._mutation(caller, request)
+        except ServiceError as error:
+            reply(Response.error(error))
+        except Exception:
+            _log.exception("a request failed")
+            reply(Response.error(ServiceError(20500)))
+        else:
+            if isinstance(answer, Response):
+                reply(answer)
+            else:
+                self._submit(answer, mutation, reply)
+
+    def _mutation(self, caller: Caller, request: Request) -> Mutation | None:
+        mutation_id = request.headers.get("x-twilio-mutation-id")
+        if not mutation_id:
+            return None
+        if len(mutation_id) > MAX_MUTATION_ID:
+            raise ServiceError(20001, "X-Twilio-Mutation-Id is too long")
+        sid = self._credentials.service_sid
+        return Mutation(sid, caller.identity, mutation_id, request.method, caller.base_url)
+
+    def _submit(
+        self, command: Callable[[Transaction], Response], mutation: Mutation | None, reply: Callable[[Response], None]
+    ) -> None:
+        def done(commit: object, response: Response) -> None:
+            self._bus.deliver(commit, reply, response)  # type: ignore[arg-type]
+
+        self._writer.submit(Job(command, done, mutation))
+
+
+def _install(tx: Transaction) -> Response:
+    roles.install(tx)
+    return Response(204)
+
+
+def _ensured(tx: Transaction, identity: str) -> Response:
+    users.ensure(tx, identity)
+    return Response(204)

@@ -1,0 +1,329 @@
+"""One websocket: who it is, what it asks, what it is sent.
+
+A client says `init` with a token, then sends requests in frames; everything it is sent goes through one bounded queue in
+order. Bad frames are answered with a `close` 406 (417 for a bad acknowledgement). After a refusal the client closes the
+socket; the service does so itself only after `LINGER` seconds, because a socket that closes right behind the refusal makes
+official clients take it for a fault of the network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from twilio_conversations.errors import ProtocolError
+from twilio_conversations.server.auth import Grant
+from twilio_conversations.server.errors import ServiceError, reason
+from twilio_conversations.server.http import Caller, Request, Response
+from twilio_conversations.wire import packets
+from twilio_conversations.wire.packets import (
+    ClientUpdate,
+    Close,
+    HttpRequest,
+    Init,
+    Message,
+    Packet,
+    PacketError,
+    Reply,
+    Status,
+    Unknown,
+    Update,
+)
+
+_log = logging.getLogger(__name__)
+
+LINGER = 5.0
+"""Seconds that a client has for closing the socket after it was refused."""
+INIT_TIMEOUT = 20.0
+"""Seconds that a client has for its `init`."""
+EXPIRY_NOTICE = 180.0
+"""Seconds before the token expires at which the client is told; at once, if less is left."""
+MAX_QUEUED_FRAMES, MAX_QUEUED_BYTES = 2_000, 4 * 1024 * 1024
+"""With so much unsent, cursors stand still and requests are not read."""
+MAX_COMMANDS = 500
+"""Commands of one connection that may be under way; more are not read."""
+CAPABILITIES = ("client_update", "offline_storage", "telemetry.v1")
+
+
+class Host(Protocol):
+    """The service, as a session needs it."""
+
+    def verify(self, token: str) -> Grant:
+        """Raises `ServiceError`."""
+
+    def storage_id(self, identity: str) -> str:
+        """Opaque, the same for an identity at all times."""
+
+    def admit(self, session: Session, then: Callable[[], None]) -> None:
+        """Make sure that the user exists, let the session in, then call `then`."""
+
+    def request(self, session: Session, request: Request, reply: Callable[[Response], None]) -> None:
+        """Answer a request, now or later."""
+
+    def caught_up(self, session: Session) -> None:
+        """The session has room again."""
+
+    def leave(self, session: Session) -> None:
+        """The session ended."""
+
+
+class Session:
+    """The service's side of one connection. Lives on the event loop."""
+
+    def __init__(self, websocket: WebSocket, host: Host, base_url: str) -> None:
+        self.identity = ""
+        self.base_url = base_url
+        self._websocket = websocket
+        self._host = host
+        self._loop = asyncio.get_running_loop()
+        self._message_types: frozenset[str] = frozenset()
+        self._capabilities: tuple[str, ...] = ()
+        self._admitted = False
+        self._refused = False
+        self._standing_still = False
+        self._commands = 0
+        self._queue: deque[bytes] = deque()
+        self._queued_bytes = 0
+        self._work = asyncio.Event()
+        self._room = asyncio.Event()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+
+    @property
+    def caller(self) -> Caller:
+        """Who requests come from."""
+        return Caller(self.identity, self.base_url)
+
+    async def run(self) -> None:
+        """Serve until the connection ends."""
+        await self._websocket.accept()
+        self._at("init", INIT_TIMEOUT, lambda: self._refuse(Close(_new_id(), Status(408, "REQUEST TIMEOUT"))))
+        writing = asyncio.create_task(self._write(), name="conversations-session-writer")
+        reading = asyncio.create_task(self._read(), name="conversations-session-reader")
+        try:
+            await asyncio.wait({writing, reading}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for timer in self._timers.values():
+                timer.cancel()
+            self._host.leave(self)
+            for task in (writing, reading):
+                task.cancel()
+            await asyncio.gather(writing, reading, return_exceptions=True)
+
+    # -- what is sent ------------------------------------------------------------------------------------------------------
+
+    def send(self, message_type: str, frame: bytes) -> None:
+        """Queue a notification, if the client registered for its type."""
+        if message_type in self._message_types:
+            self._push(frame)
+
+    def has_room(self) -> bool:
+        """Whether the client keeps up; if not, the service hears from the session when it does again."""
+        if self._full():
+            self._standing_still = True
+            return False
+        return True
+
+    def _full(self) -> bool:
+        return len(self._queue) >= MAX_QUEUED_FRAMES or self._queued_bytes >= MAX_QUEUED_BYTES
+
+    def _push(self, frame: bytes) -> None:
+        self._queue.append(frame)
+        self._queued_bytes += len(frame)
+        self._work.set()
+
+    async def _write(self) -> None:
+        try:
+            while True:
+                while self._queue:
+                    frame = self._queue.popleft()
+                    self._queued_bytes -= len(frame)
+                    await self._websocket.send({"type": "websocket.send", "bytes": frame})
+                    if not self._full():
+                        self._catch_up()
+                self._work.clear()
+                await self._work.wait()
+        except (WebSocketDisconnect, RuntimeError, OSError) as error:
+            _log.debug("a connection ended while writing: %s", error)
+
+    def _catch_up(self) -> None:
+        self._room.set()
+        if self._standing_still and len(self._queue) <= MAX_QUEUED_FRAMES // 2:
+            self._standing_still = False
+            self._host.caught_up(self)
+
+    # -- what is received --------------------------------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        while True:
+            message = await self._websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            data = message.get("bytes")
+            if self._refused:
+                continue
+            if not self._take(data):
+                return
+            while self._full() or self._commands >= MAX_COMMANDS:
+                self._room.clear()
+                await self._room.wait()
+
+    def _take(self, data: bytes | None) -> bool:
+        """Handle one websocket message; whether to go on."""
+        try:
+            if data is None:
+                raise ProtocolError("frames are binary")
+            packet = packets.decode(data)
+        except ProtocolError as error:
+            code = 417 if isinstance(error, PacketError) and error.reply_to else 406
+            self._refuse(Close(_new_id(), Status(code, "BAD FRAME", str(error)[:200])))
+            return True
+        return self._handle(packet)
+
+    def _handle(self, packet: Packet) -> bool:
+        match packet:
+            case Message():
+                self._on_message(packet)
+            case Init():
+                self._on_init(packet)
+            case Update():
+                self._on_update(packet)
+            case Close():
+                return False
+            case Unknown(method="telemetry.v1"):
+                pass
+            case Unknown():
+                self._on_unknown(packet)
+            case _:
+                pass  # acknowledgements of what was sent
+        return True
+
+    def _on_unknown(self, packet: Unknown) -> None:
+        known = packet.method in ("ping", "put_notification_ctx", "delete_notification_ctx")
+        if packet.id:
+            status = packets.OK if known else Status(400, "BAD REQUEST", f"unknown method {packet.method[:50]!r}")
+            self._push(packets.acknowledgement(packet.id, status))
+
+    # -- tokens ------------------------------------------------------------------------------------------------------------
+
+    def _on_init(self, packet: Init) -> None:
+        if self.identity:
+            self._push(Reply(packet.id, Status(400, "BAD REQUEST", "the session is initialised already")).encode())
+            return
+        try:
+            grant = self._host.verify(packet.token)
+        except ServiceError as error:
+            self._reject(packet.id, error)
+            return
+        self.identity = grant.identity
+        self._message_types = _message_types(packet)
+        self._capabilities = tuple(name for name in CAPABILITIES if name in packet.capabilities)
+        self._timers.pop("init").cancel()
+        self._host.admit(self, lambda: self._welcome(packet, grant))
+
+    def _welcome(self, packet: Init, grant: Grant) -> None:
+        self._admitted = True
+        storage_id = self._host.storage_id(self.identity)
+        known = packet.continuation_token == storage_id
+        token_status: dict[str, Any] = {"reissued": not known, "reissue_message": "" if known else "NEW"}
+        if not known:
+            token_status["reissue_reason"] = "UNKNOWN" if packet.continuation_token else "MISSING"
+        fields = {
+            "capabilities": list(self._capabilities),
+            "continuation_token": storage_id,
+            "continuation_token_status": token_status,
+            "offline_storage": {packets.PRODUCT: {"storage_id": storage_id}},
+            "init_registrations": [dict(registration) for registration in packet.registrations],
+            "debug_info": {},
+        }
+        self._push(Reply(packet.id, fields=fields).encode())
+        self._watch_expiry(grant)
+
+    def _on_update(self, packet: Update) -> None:
+        try:
+            if not self._admitted:
+                raise ServiceError(20101, "The session is not initialised")
+            grant = self._host.verify(packet.token)
+            if grant.identity != self.identity:
+                raise ServiceError(20106, "The token is for another identity")
+        except ServiceError as error:
+            self._reject(packet.id, error)
+            return
+        self._push(Reply(packet.id).encode())
+        self._watch_expiry(grant)
+
+    def _reject(self, id_: str, error: ServiceError) -> None:
+        self._refuse(Reply(id_, Status(error.status, reason(error.status), error.message, error.code)))
+
+    def _refuse(self, last: Reply | Close) -> None:
+        """Say the last word and wait for the client to go."""
+        self._refused = True
+        self._push(last.encode())
+        self._host.leave(self)
+        self._at("linger", LINGER, lambda: self._loop.create_task(self._hang_up()))
+
+    async def _hang_up(self) -> None:
+        try:
+            await self._websocket.close()
+        except (WebSocketDisconnect, RuntimeError, OSError) as error:
+            _log.debug("a refused connection was gone already: %s", error)
+
+    def _watch_expiry(self, grant: Grant) -> None:
+        left = grant.expires_at - time.time()
+        if "client_update" in self._capabilities:
+            notice = ClientUpdate(_new_id(), "token_about_to_expire")
+            self._at("notice", max(0.0, left - EXPIRY_NOTICE), lambda: self._push(notice.encode()))
+        expired = Status(410, "GONE", "Access Token expired", 20104)
+        self._at("expiry", left, lambda: self._refuse(Close(_new_id(), expired)))
+
+    def _at(self, name: str, delay: float, action: Callable[[], object]) -> None:
+        """Do something later; a timer of the same name is replaced."""
+        timer = self._timers.pop(name, None)
+        if timer is not None:
+            timer.cancel()
+        self._timers[name] = self._loop.call_later(delay, action)
+
+    # -- requests ----------------------------------------------------------------------------------------------------------
+
+    def _on_message(self, packet: Message) -> None:
+        if not self._admitted:
+            self._push(Reply(packet.id, Status(401, "UNAUTHORIZED", "send init first", 20101)).encode())
+            return
+        self._commands += 1
+        self._host.request(self, Request.from_tunnel(packet.request), lambda response: self._answer(packet, response))
+
+    def _answer(self, packet: Message, response: Response) -> None:
+        """Called exactly once for each request, perhaps after the connection has ended."""
+        self._commands -= 1
+        self._room.set()
+        request_id = _request_id(packet.request)
+        headers = {"content-type": packets.JSON_TYPE, "twilio-request-id": request_id}
+        status = Status(response.status, reason(response.status))
+        kind = packets.JSON_TYPE if response.body else None
+        self._push(Reply(packet.id, packets.OK, status, headers, response.body, kind).encode())
+
+
+def _message_types(packet: Init) -> frozenset[str]:
+    """The notifications that the client wants."""
+    wanted: set[str] = set()
+    for registration in packet.registrations:
+        types = registration.get("message_types")
+        if isinstance(types, list):
+            wanted.update(name for name in types if isinstance(name, str))
+    return frozenset(wanted)
+
+
+def _request_id(request: HttpRequest) -> str:
+    """The client's own id of the request, else a new one."""
+    given = next((value for name, value in request.headers.items() if name.lower() == "twilio-request-id"), "")
+    return given[:64] or f"RQ{uuid.uuid4().hex}"
+
+
+def _new_id() -> str:
+    return f"TM{uuid.uuid4().hex}"

@@ -1,0 +1,138 @@
+"""The tables. Times are ISO-8601 text in UTC with milliseconds, which sorts as time does; JSON is kept as text."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+
+metadata = MetaData()
+
+SID = String(34)
+TIME = String(24)
+
+roles = Table(
+    "roles",
+    metadata,
+    Column("sid", SID, primary_key=True),
+    Column("friendly_name", String(64), nullable=False, unique=True),
+    Column("type", String(16), nullable=False),
+    Column("permissions", Text, nullable=False),
+    Column("date_created", TIME, nullable=False),
+    Column("date_updated", TIME, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("sid", SID, primary_key=True),
+    Column("identity", String(256), nullable=False, unique=True),
+    Column("friendly_name", String(256)),
+    Column("attributes", Text, nullable=False),
+    Column("role_sid", SID, ForeignKey("roles.sid"), nullable=False),
+    Column("date_created", TIME, nullable=False),
+    Column("date_updated", TIME, nullable=False),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("sid", SID, primary_key=True),
+    Column("unique_name", String(256), unique=True),
+    Column("friendly_name", String(256)),
+    Column("attributes", Text, nullable=False),
+    Column("created_by", String(256), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("state_updated", TIME, nullable=False),
+    Column("next_index", Integer, nullable=False),
+    Column("last_index", Integer),
+    Column("last_timestamp", TIME),
+    Column("date_created", TIME, nullable=False),
+    Column("date_updated", TIME, nullable=False),
+)
+
+participants = Table(
+    "participants",
+    metadata,
+    Column("sid", SID, primary_key=True),
+    Column("conversation_sid", SID, ForeignKey("conversations.sid"), nullable=False),
+    Column("identity", String(256)),
+    Column("type", String(16), nullable=False),
+    Column("address", String(256)),
+    Column("proxy_address", String(256)),
+    Column("binding", Text),
+    Column("attributes", Text, nullable=False),
+    Column("role_sid", SID, ForeignKey("roles.sid"), nullable=False),
+    Column("last_read_index", Integer),
+    Column("last_read_timestamp", TIME),
+    Column("notification_level", String(16), nullable=False),
+    Column("date_created", TIME, nullable=False),
+    Column("date_updated", TIME, nullable=False),
+    UniqueConstraint("conversation_sid", "identity"),
+    UniqueConstraint("address", "proxy_address"),
+    Index("participants_of_identity", "identity", "conversation_sid"),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("sid", SID, primary_key=True),
+    Column("conversation_sid", SID, ForeignKey("conversations.sid"), nullable=False),
+    Column("index", Integer, nullable=False),
+    Column("author", String(256), nullable=False),
+    Column("participant_sid", SID),
+    Column("body", Text),
+    Column("subject", String(256)),
+    Column("attributes", Text, nullable=False),
+    Column("content_sid", SID),
+    Column("last_updated_by", String(256)),
+    Column("date_created", TIME, nullable=False),
+    Column("date_updated", TIME, nullable=False),
+    UniqueConstraint("conversation_sid", "index"),
+)
+
+mutations = Table(
+    "mutations",
+    metadata,
+    Column("service_sid", SID, primary_key=True),
+    Column("identity", String(256), primary_key=True),
+    Column("mutation_id", String(64), primary_key=True),
+    Column("resource", Text),
+    Column("date_created", TIME, nullable=False, index=True),
+)
+
+sync_entities = Table(
+    "sync_entities",
+    metadata,
+    Column("sid", SID, primary_key=True),
+    Column("unique_name", String(320), nullable=False, unique=True),
+    Column("kind", String(8), nullable=False),
+    # Who may read: everybody when both are null, else the owner, and the members of the conversation.
+    Column("owner", String(256)),
+    Column("conversation_sid", SID),
+    Column("head", Integer, nullable=False),
+    Column("data", Text),
+    Column("removed", Boolean, nullable=False),
+    Column("date_created", TIME, nullable=False),
+    Column("date_updated", TIME, nullable=False),
+    Index("entities_of_conversation", "conversation_sid"),
+)
+
+sync_items = Table(
+    "sync_items",
+    metadata,
+    Column("entity_sid", SID, ForeignKey("sync_entities.sid"), primary_key=True),
+    # A list's index is written with leading zeros, so that text order is number order.
+    Column("key", String(256), primary_key=True),
+    Column("event_id", Integer, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("date_created", TIME, nullable=False),
+    Column("date_updated", TIME, nullable=False),
+)
+
+sync_events = Table(
+    "sync_events",
+    metadata,
+    Column("entity_sid", SID, ForeignKey("sync_entities.sid"), primary_key=True),
+    Column("id", Integer, primary_key=True),
+    Column("type", String(32), nullable=False),
+    Column("body", Text, nullable=False),
+)
