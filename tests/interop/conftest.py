@@ -6,11 +6,14 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from tests.interop.official import HERE, Driver, Official
+from tests.interop.official import HERE, WAIT, Driver, Official
+
+if TYPE_CHECKING:
+    from tests.interop.ours import Ours
 
 VERSIONS = ("3.0.1", "2.2.0")
 REQUIRED = os.environ.get("TWILIO_CONVERSATIONS_INTEROP") == "required"
@@ -98,3 +101,24 @@ def official(version: str, driver_of: Callable[[str], Driver], service: Any) -> 
     driver.shutdown(made)
     driver.problems.clear()  # what a client says while it is being shut down is nobody's business
     assert not problems, f"promises rejected with nobody listening: {problems}"
+
+
+@pytest.fixture
+def ours(service: Any) -> Iterator[Callable[..., Ours]]:
+    """Returns a maker of ready clients of ours, with the same calls: `ours("bob-1")`; closed after the test."""
+    made: list[Ours] = []
+
+    def make(identity: str, *, token: str | None = None, url: str | None = None) -> Ours:
+        from tests.interop.ours import Ours
+        from twilio_conversations import Client
+
+        client = Client(token or service.token(identity), endpoint=url or service.url)
+        made.append(Ours(client, identity))
+        client.wait_until_ready(timeout=WAIT)
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.client.close()
+    problems = [seen.data for one in made for seen in one.events("error")]
+    assert not problems, f"errors that no call reported: {problems}"

@@ -36,6 +36,52 @@ class Seen:
     data: Any
 
 
+class History:
+    """What a client's application has seen, in order; to be asked from a test, filled from another thread."""
+
+    def __init__(self, identity: str) -> None:
+        self.identity = identity
+        self._events: list[Seen] = []
+        self._changed = threading.Condition()
+
+    def mark(self) -> int:
+        """Return the present end of the history, for `since`."""
+        with self._changed:
+            return len(self._events)
+
+    def events(self, name: str | None = None, *, since: int = 0) -> list[Seen]:
+        """Return the events of one name, or all, from a mark on."""
+        with self._changed:
+            return [seen for seen in self._events[since:] if name in (None, seen.name)]
+
+    def wait_event(
+        self,
+        name: str,
+        predicate: Callable[[Any], bool] = lambda data: True,
+        *,
+        since: int = 0,
+        timeout: float = WAIT,
+    ) -> Any:
+        """Return the data of the first matching event at or after a mark, waiting for it if need be."""
+        matches: list[Any] = []
+
+        def found() -> bool:
+            matches[:] = [seen.data for seen in self._events[since:] if seen.name == name and predicate(seen.data)]
+            return bool(matches)
+
+        with self._changed:
+            if not self._changed.wait_for(found, timeout):
+                history = [(seen.name, seen.data) for seen in self._events[since:]]
+                raise AssertionError(f"{self.identity}: no {name} within {timeout} s; saw {history}")
+        return matches[0]
+
+    def receive(self, name: str, data: Any) -> None:
+        """Record an event; called by whoever hears it."""
+        with self._changed:
+            self._events.append(Seen(len(self._events), name, data))
+            self._changed.notify_all()
+
+
 @attrs.define(eq=False)
 class Target:
     """Something of an official client that can be looked at and called: a conversation, a message, ..."""
@@ -52,15 +98,13 @@ class Target:
         return self.client.ask("look", on=self.address)
 
 
-class Official:
+class Official(History):
     """One client of the official SDK. `call` is for methods of the client itself."""
 
     def __init__(self, driver: Driver, name: str, identity: str) -> None:
-        self.identity = identity
+        super().__init__(identity)
         self._driver = driver
         self._name = name
-        self._events: list[Seen] = []
-        self._changed = threading.Condition()
 
     def ask(self, command: str, *, timeout: float = WAIT, **parameters: Any) -> Any:
         """Send one request to the driver and wait for its answer."""
@@ -102,43 +146,6 @@ class Official:
         """Return the connection state, the number of sockets opened so far and the SDK's version."""
         state: dict[str, Any] = self.ask("state")
         return state
-
-    def mark(self) -> int:
-        """Return the present end of the history, for `since`."""
-        with self._changed:
-            return len(self._events)
-
-    def events(self, name: str | None = None, *, since: int = 0) -> list[Seen]:
-        """Return the events of one name, or all, from a mark on."""
-        with self._changed:
-            return [seen for seen in self._events[since:] if name in (None, seen.name)]
-
-    def wait_event(
-        self,
-        name: str,
-        predicate: Callable[[Any], bool] = lambda data: True,
-        *,
-        since: int = 0,
-        timeout: float = WAIT,
-    ) -> Any:
-        """Return the data of the first matching event at or after a mark, waiting for it if need be."""
-        matches: list[Any] = []
-
-        def found() -> bool:
-            matches[:] = [seen.data for seen in self._events[since:] if seen.name == name and predicate(seen.data)]
-            return bool(matches)
-
-        with self._changed:
-            if not self._changed.wait_for(found, timeout):
-                history = [(seen.name, seen.data) for seen in self._events[since:]]
-                raise AssertionError(f"{self.identity}: no {name} within {timeout} s; saw {history}")
-        return matches[0]
-
-    def receive(self, name: str, data: Any) -> None:
-        """Record an event; called by the driver's reader."""
-        with self._changed:
-            self._events.append(Seen(len(self._events), name, data))
-            self._changed.notify_all()
 
 
 class Driver:
