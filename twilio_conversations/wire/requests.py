@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import uuid
 from collections.abc import Iterator
 
 import attrs
@@ -21,6 +22,11 @@ class Submission:
     id: str
     data: bytes = attrs.field(repr=False)
     deadline: float
+
+
+def new_id() -> str:
+    """A name for a frame."""
+    return f"TM{uuid.uuid4()}"
 
 
 class Requests:

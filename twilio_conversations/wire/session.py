@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import random
-import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -47,7 +46,7 @@ from twilio_conversations.wire.effects import (
     TokenWanted,
 )
 from twilio_conversations.wire.packets import BackoffHint, Packet, Reply, Status
-from twilio_conversations.wire.requests import Requests, Submission
+from twilio_conversations.wire.requests import Requests, Submission, new_id
 from twilio_conversations.wire.transitions import PUBLIC_STATES, TRANSITIONS, Action, Event, Phase
 
 _log = logging.getLogger(__name__)
@@ -114,10 +113,6 @@ class _TokenUpdate:
     deadline: float
 
 
-def _random_id() -> str:
-    return f"TM{uuid.uuid4()}"
-
-
 class Session:
     """One client's connection over all its sockets: at most one at a time, and nothing after `close()`."""
 
@@ -129,7 +124,7 @@ class Session:
         refreshable: bool = False,
         metadata: Mapping[str, Any] | None = None,
         rng: Callable[[], float] = random.random,
-        new_id: Callable[[], str] = _random_id,
+        new_id: Callable[[], str] = new_id,
     ) -> None:
         """Make an idle session.
 

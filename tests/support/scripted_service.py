@@ -1,0 +1,183 @@
+"""A twilsock service whose every byte a test decides: raw sockets, websocket-client's frame pieces, no threads of its own
+beyond the one that accepts."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import queue
+import socket
+import threading
+from types import TracebackType
+from typing import Any, Self
+
+from websocket import ABNF, frame_buffer
+
+from twilio_conversations.options import Endpoints, Options
+from twilio_conversations.wire import packets
+from twilio_conversations.wire.packets import Init, Message, Packet, Reply, Status, Update
+
+LIMIT = 10.0
+"""Seconds after which a test gives up waiting for anything."""
+
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+class Peer:
+    """The service's end of one connection, driven by the test."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        self.socket = connected
+        self.socket.settimeout(LIMIT)
+        self._frames = frame_buffer(self._recv, True)
+
+    def _recv(self, size: int) -> bytes:
+        data = self.socket.recv(size)
+        if not data:
+            raise ConnectionError("the client closed the connection")
+        return data
+
+    def upgrade(self) -> None:
+        """Answer the WebSocket handshake."""
+        request = b""
+        while b"\r\n\r\n" not in request:
+            request += self._recv(4096)
+        key = next(line.split(b":", 1)[1].strip() for line in request.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key"))
+        accept = base64.b64encode(hashlib.sha1(key + _GUID).digest())
+        self.socket.sendall(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+        )
+
+    def frame(self) -> tuple[int, bytes]:
+        """The next WebSocket frame of the client's: opcode and payload."""
+        frame = self._frames.recv_frame()
+        data = frame.data
+        return frame.opcode, data if isinstance(data, bytes) else bytes(data)
+
+    def packet(self, *, acks: bool = False) -> Packet:
+        """The next packet of the client's; acknowledgements are passed over unless asked for, pings are answered."""
+        while True:
+            opcode, payload = self.frame()
+            if opcode == ABNF.OPCODE_PING:
+                self.send_frame(ABNF.OPCODE_PONG, payload)
+            elif opcode == ABNF.OPCODE_CLOSE:
+                raise ConnectionError("the client said goodbye")
+            elif opcode == ABNF.OPCODE_BINARY:
+                packet = packets.decode(payload)
+                if acks or not isinstance(packet, Reply):
+                    return packet
+
+    def expect(self, kind: type[Any]) -> Any:
+        """The next packet, which must be of that kind."""
+        packet = self.packet()
+        assert isinstance(packet, kind), packet
+        return packet
+
+    def accept_init(self, **fields: Any) -> Init:
+        """Take the first frame and accept it."""
+        init: Init = self.expect(Init)
+        self.send(Reply(init.id, fields={"continuation_token": "ct", "capabilities": [], **fields}))
+        return init
+
+    def refuse(self, packet: Init | Update | Message, code: int, error_code: int | None = None, body: bytes = b"") -> None:
+        """Answer a frame with a status other than 2xx."""
+        self.send(Reply(packet.id, Status(code, "NO", "because", error_code), body=body))
+
+    def answer(self, message: Message, status: int = 200, body: bytes = b"{}", headers: dict[str, str] | None = None) -> None:
+        """Answer a tunnelled request."""
+        http = Status(status, "Whatever")
+        self.send(Reply(message.id, http_status=http, http_headers=headers or {}, body=body))
+
+    def send(self, packet: Packet | bytes) -> None:
+        """Send one packet as a binary message."""
+        self.send_frame(ABNF.OPCODE_BINARY, packet if isinstance(packet, bytes) else packet.encode())
+
+    def send_frame(self, opcode: int, payload: bytes, fin: int = 1) -> None:
+        """Send one WebSocket frame."""
+        self.send_raw(ABNF(fin, 0, 0, 0, opcode, 0, payload).format())
+
+    def send_raw(self, data: bytes) -> None:
+        """Send bytes."""
+        self.socket.sendall(data)
+
+    def wait_closed(self) -> None:
+        """Read until the client is gone."""
+        try:
+            while self.socket.recv(65536):
+                pass
+        except ConnectionError:
+            pass
+
+    def cut(self) -> None:
+        """End the connection without a word."""
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.socket.close()
+
+
+class ScriptedService:
+    """Accepts connections and hands them to the test, upgraded unless told otherwise."""
+
+    def __init__(self, *, upgrade: bool = True) -> None:
+        self.upgrade = upgrade
+        self.accepted = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._peers: queue.Queue[Peer] = queue.Queue()
+        self._all: list[Peer] = []
+        self._thread = threading.Thread(target=self._accept, name="scripted-service", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(LIMIT)
+        for peer in self._all:
+            peer.cut()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._listener.getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        """Its base address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def options(self, **changes: Any) -> Options:
+        """Options of a client of this service."""
+        return Options(endpoints=Endpoints.for_base(self.url), **changes)
+
+    def peer(self, timeout: float = LIMIT) -> Peer:
+        """The next connection."""
+        return self._peers.get(timeout=timeout)
+
+    def no_peer(self, timeout: float) -> bool:
+        """Whether nobody connects for so long."""
+        try:
+            self._peers.get(timeout=timeout)
+        except queue.Empty:
+            return True
+        return False
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connected, _ = self._listener.accept()
+            except OSError:
+                return
+            self.accepted += 1
+            peer = Peer(connected)
+            self._all.append(peer)
+            try:
+                if self.upgrade:
+                    peer.upgrade()
+            except OSError:
+                continue
+            self._peers.put(peer)

@@ -1,0 +1,602 @@
+"""The io thread: it alone drives the session, reads and writes the socket, and runs the timers."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import logging
+import os
+import platform
+import selectors
+import socket
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, Protocol, TypeVar
+
+import attrs
+import requests
+
+from twilio_conversations._version import __version__
+from twilio_conversations.enums import ConnectionState
+from twilio_conversations.errors import (
+    ClientClosedError,
+    ConnectionErrorInfo,
+    ConversationsError,
+    ProtocolError,
+    TokenError,
+    TransportUnavailableError,
+)
+from twilio_conversations.futures import Deadline, Future, Role, current_role, fail, mark_thread, settle
+from twilio_conversations.options import Options
+from twilio_conversations.transport import processes
+from twilio_conversations.transport.link import Link, LinkLost
+from twilio_conversations.transport.sockets import Attempt, close_descriptor
+from twilio_conversations.transport.stream import BINARY
+from twilio_conversations.transport.timers import Timers
+from twilio_conversations.transport.token_source import TokenSource
+from twilio_conversations.wire import effects as fx
+from twilio_conversations.wire import packets
+from twilio_conversations.wire.packets import HttpRequest, Message, Notification, Reply
+from twilio_conversations.wire.requests import Submission, new_id
+from twilio_conversations.wire.session import Session
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+CLOSE_LIMIT: Final = 2.0
+"""Seconds that `close` may take."""
+
+_LONGEST_SELECT: Final = 30.0
+_SLEEP_SUSPECTED: Final = 5.0
+"""Seconds by which the wall clock must run ahead of the monotonic one to tell that the computer slept."""
+
+_names = itertools.count(1)
+
+
+class Listener(Protocol):
+    """Who is told what happens. Called on the io thread: must not block; exceptions are logged and harm nothing else."""
+
+    def on_state(self, state: ConnectionState) -> None:
+        """The state changed."""
+
+    def on_connected(self, resumed: bool) -> None:
+        """The service accepted an init; `resumed` when an earlier connection of this client had been up."""
+
+    def on_disconnected(self) -> None:
+        """A connection that had been up is over."""
+
+    def on_notification(self, message_type: str, payload: Any) -> None:
+        """The service says that something happened."""
+
+    def on_connection_error(self, info: ConnectionErrorInfo) -> None:
+        """Connecting or authorising failed."""
+
+    def on_token_about_to_expire(self) -> None:
+        """The service says that the token will expire soon."""
+
+    def on_token_expired(self) -> None:
+        """The service called the token expired."""
+
+    def on_batch_end(self) -> None:
+        """Everything that came in one read has been told."""
+
+    def on_failed(self, cause: BaseException) -> None:
+        """The connection is over for good, though nobody closed it; everything pending has failed with the cause."""
+
+
+@attrs.frozen
+class ConnectionStats:
+    """How the connection is doing.
+
+    Attributes:
+        reconnects: how often a connection was replaced by another.
+        queued: requests that wait for a connection.
+        in_flight: requests that wait for an answer.
+        last_byte_age: seconds since the service was last heard of; `None` without a connection.
+        round_trip: seconds that the latest answered request took; `None` before the first.
+    """
+
+    reconnects: int
+    queued: int
+    in_flight: int
+    last_byte_age: float | None
+    round_trip: float | None
+
+
+class Connection:
+    """The connection of one client, over all reconnects.
+
+    `send`, `call`, `post`, `update_token`, `stats`, `state`, `start` and `close` may be used from any thread; `timers` on the io
+    thread only. Everything else happens on the io thread.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        tokens: TokenSource,
+        listener: Listener,
+        *,
+        session: requests.Session | None = None,
+        name: str | None = None,
+    ) -> None:
+        """Nothing happens before `start`.
+
+        Args:
+            options: addresses, timeouts, limits.
+            tokens: where tokens come from.
+            listener: is told what happens.
+            session: the caller's session, asked for proxies and certificates at each connect.
+            name: ends the names of the threads.
+        """
+        self.name = name or str(next(_names))
+        self.timers = Timers()
+        self._options = options
+        self._tokens = tokens
+        self._listener = listener
+        self._http_session = session
+        self._session = Session(options, token=tokens.initial, refreshable=tokens.refreshable, metadata=_metadata(options))
+        self._state = self._session.state
+        self._selector = selectors.DefaultSelector()
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._wake_writer.setblocking(False)
+        self._selector.register(self._wake_reader, selectors.EVENT_READ)
+        self._link: Link | None = None
+        self._watched = 0  # the readiness that the selector watches on the link
+        self._attempt: Attempt | None = None  # the one that is wanted
+        self._latest_attempt: Attempt | None = None
+        self._commands: deque[Callable[[], None]] = deque()
+        self._woken = False
+        self._effects: deque[fx.Effect] = deque()
+        self._applying = False
+        self._futures: dict[str, Future[Any]] = {}
+        self._call_numbers = itertools.count()
+        self._clock_gap = time.time() - time.monotonic()
+        self._thread: threading.Thread | None = None
+        self._closing = threading.Lock()
+        self._close_deadline: Deadline | None = None
+        self._over: ConversationsError | None = None  # why nothing goes on, once nothing goes on
+        self._read_ready = False
+
+    # From any thread
+
+    @property
+    def state(self) -> ConnectionState:
+        """The state the program is told of."""
+        return self._state
+
+    def start(self) -> None:
+        """Start the io thread, which connects; once only."""
+        processes.register(self)
+        self._thread = threading.Thread(target=self._run, name=f"conversations-io-{self.name}", daemon=True)
+        self._thread.start()
+
+    def post(self, function: Callable[[], None]) -> None:
+        """Run `function` on the io thread soon; dropped silently once the connection is over."""
+        if self._over is not None:
+            return
+        self._commands.append(function)
+        if not self._woken:
+            self._wake()
+
+    def call(self, function: Callable[[], T]) -> Future[T]:
+        """Run `function` on the io thread soon; the future has its result."""
+        future: Future[T] = Future()
+        key = self._expect(f"call-{next(self._call_numbers)}", future)
+
+        def run() -> None:
+            self._futures.pop(key, None)
+            try:
+                settle(future, function())
+            except Exception as error:
+                fail(future, error)
+
+        self.post(run)
+        return future
+
+    def send(self, request: HttpRequest, deadline: Deadline) -> Future[Reply]:
+        """Send a REST call through the connection, or queue it until there is one.
+
+        The future fails with `RequestTimeoutError`, `TransportUnavailableError`, `ReplyError`, `ProtocolError` or
+        `ClientClosedError`; `sent` says whether the request had been written. Cancelling the future takes the request back.
+        """
+        future: Future[Reply] = Future()
+        if len(self._futures) >= self._options.max_pending_requests:
+            fail(future, TransportUnavailableError("too many requests are waiting", sent=False, retryable=True))
+            return future
+        id_ = new_id()
+        submission = Submission(id_, Message(id_, request).encode(), deadline.at)
+        self._expect(id_, future)
+        future.add_done_callback(functools.partial(self._on_done, id_))
+        if self.on_io_thread:
+            self._submit(submission)
+        else:
+            self.post(lambda: self._submit(submission))
+        return future
+
+    def update_token(self, token: str, deadline: Deadline | None = None) -> Future[None]:
+        """Use another token; the future is done when the service has taken it, and fails when it was refused for good."""
+        future: Future[None] = Future()
+        until = (deadline or Deadline(self._options.default_timeout)).at
+        key = self._expect(f"token-{next(self._call_numbers)}", future)
+
+        def run() -> None:
+            self._tokens.superseded()
+            self._apply(self._session.update_token(token, time.monotonic(), key=key, deadline=until))
+
+        self.post(run)
+        return future
+
+    def stats(self) -> ConnectionStats:
+        """How the connection is doing; a glance, not a measurement."""
+        link, session = self._link, self._session
+        return ConnectionStats(
+            reconnects=max(0, session.connections - 1),
+            queued=session.requests.queued,
+            in_flight=session.requests.written,
+            last_byte_age=None if link is None else time.monotonic() - link.last_byte_at,
+            round_trip=session.round_trip,
+        )
+
+    @property
+    def on_io_thread(self) -> bool:
+        """Whether the caller is the io thread of this connection."""
+        return threading.current_thread() is self._thread
+
+    def close(self, timeout: float = CLOSE_LIMIT) -> None:
+        """End the connection: everything pending fails with `ClientClosedError`.
+
+        Returns within `timeout` seconds whatever the peer does; at once on the client's own threads. Closing twice is
+        harmless, and the second caller waits no longer than the first.
+        """
+        self.begin_close(timeout)
+        assert self._close_deadline is not None
+        if current_role() is None or current_role() is Role.CONNECT:
+            self.join(self._close_deadline.remaining() or 0.0)
+
+    def begin_close(self, timeout: float = CLOSE_LIMIT) -> None:
+        """Start closing, and return at once."""
+        if self._close_deadline is not None:
+            return
+        with self._closing:
+            if self._close_deadline is not None:
+                return  # another thread was faster
+            self._close_deadline = Deadline(timeout)
+        if self._thread is None:
+            self._finish(ClientClosedError("the client was closed", sent=False))
+        else:
+            self.post(self._shut)
+
+    def join(self, timeout: float) -> None:
+        """Wait for the threads, at most `timeout` seconds."""
+        deadline = Deadline(timeout)
+        if self._thread is not None:
+            self._thread.join(timeout)
+        if self._latest_attempt is not None:
+            self._latest_attempt.join(deadline.remaining() or 0.0)
+
+    def forget_in_child(self) -> None:
+        """In a forked child: the connection stays the parent's; the child's copies of the descriptors are closed."""
+        self._over = ClientClosedError(
+            f"this client was made in process {os.getppid()} and cannot be used in its forked child: make a new one there"
+        )
+        self._close_deadline = Deadline(0.0)
+        self._thread = None
+        self._commands.clear()
+        for owner in (self._link, self._attempt):
+            if owner is not None:
+                owner.close_in_child()
+        close_descriptor(self._wake_reader)
+        close_descriptor(self._wake_writer)
+        self._selector.close()  # closes the child's descriptor only; what the parent watches is not touched
+
+    def _expect(self, key: str, future: Future[Any]) -> str:
+        """Remember a future, so that it ends with the connection. Stored first, then looked: no future falls through."""
+        self._futures[key] = future
+        if self._over is not None:
+            self._futures.pop(key, None)
+            fail(future, self._over)
+        return key
+
+    def _on_done(self, id_: str, future: Future[Any]) -> None:
+        if future.cancelled() and self._futures.pop(id_, None) is not None:
+            self.post(lambda: self._session.cancel(id_))
+
+    def _wake(self) -> None:
+        self._woken = True
+        try:
+            self._wake_writer.send(b"\0")
+        except OSError:
+            pass  # full: it is awake anyway; closed: it is over
+
+    # The loop
+
+    def _run(self) -> None:
+        mark_thread(Role.IO)
+        try:
+            self._tokens.attach(self, self.timers, self.post, self.name)
+            self._apply(self._session.connect(time.monotonic()))
+            while self._over is None:
+                self._turn()
+        except BaseException as error:
+            _log.exception("the io thread failed")
+            self._crash(error)
+
+    def _turn(self) -> None:
+        for key, ready in self._selector.select(self._patience()):
+            if key.fileobj is self._wake_reader:
+                self._drain_wake()
+            elif ready & selectors.EVENT_READ:
+                self._read_ready = True
+        self._run_commands()
+        if self._over is not None:
+            return
+        now = time.monotonic()
+        self._check_sleep(now)
+        if self._link is not None and (self._read_ready or self._link.has_more):
+            self._read(self._link)
+        self.timers.run_due(now)
+        deadline = self._session.next_deadline()
+        if deadline is not None and deadline <= now:
+            self._apply(self._session.on_time(now))
+        if self._link is not None:
+            self._serve(self._link)
+
+    def _patience(self) -> float:
+        """How long the selector may wait."""
+        if self._commands or (self._link is not None and self._link.has_more):
+            return 0.0
+        moments = [self._session.next_deadline(), self.timers.next_deadline()]
+        if self._link is not None:
+            moments.append(self._link.next_deadline())
+        earliest = min((moment for moment in moments if moment is not None), default=None)
+        if earliest is None:
+            return _LONGEST_SELECT
+        return min(_LONGEST_SELECT, max(0.0, earliest - time.monotonic()))
+
+    def _drain_wake(self) -> None:
+        try:
+            while len(self._wake_reader.recv(4096)) == 4096:
+                pass
+        except BlockingIOError:
+            pass
+        # Cleared before the commands are run: one that is posted from now on wakes the next turn.
+        self._woken = False
+
+    def _run_commands(self) -> None:
+        commands = self._commands
+        for _ in range(len(commands)):
+            if not commands:
+                return  # one of them ended the connection
+            try:
+                commands.popleft()()
+            except Exception:
+                _log.exception("a call on the io thread failed")
+
+    def _read(self, link: Link) -> None:
+        self._read_ready = False
+        now = time.monotonic()
+        session = self._session
+        try:
+            for opcode, data in link.read(now):
+                try:
+                    if opcode != BINARY:
+                        raise ProtocolError("a text message")
+                    packet = packets.decode(data, max_bytes=self._options.max_frame_bytes)
+                except ProtocolError as error:
+                    self._apply(session.receive_bad(error, now))
+                else:
+                    self._apply(session.receive(packet, now))
+                if self._link is not link:
+                    break  # closed by what was just read: the rest is nobody's
+        except LinkLost as lost:
+            self._lose(link, lost)
+        self._tell(self._listener.on_batch_end)
+
+    def _serve(self, link: Link) -> None:
+        """Write what is to be written, see whether the peer lives, and watch for what is wanted next."""
+        try:
+            link.check(time.monotonic())
+            if link.wants_write:
+                link.flush()
+        except LinkLost as lost:
+            self._lose(link, lost)
+            return
+        wanted = (selectors.EVENT_READ if link.wants_read else 0) | (selectors.EVENT_WRITE if link.wants_write else 0)
+        if wanted != self._watched:
+            self._selector.modify(link, wanted)
+            self._watched = wanted
+
+    def _lose(self, link: Link, lost: LinkLost) -> None:
+        if self._link is link:
+            self._apply(self._session.socket_lost(link.generation, lost, time.monotonic()))
+
+    def _check_sleep(self, now: float) -> None:
+        gap = time.time() - now
+        slept, self._clock_gap = gap - self._clock_gap, gap
+        if slept < _SLEEP_SUSPECTED:
+            return
+        _log.info("the clock jumped by %.0f seconds: checking the connection", slept)
+        if self._link is not None:
+            self._link.ping(now)
+        self._tokens.check_clock()
+        self._apply(self._session.wake(now))
+
+    # What the session wants done
+
+    def _submit(self, submission: Submission) -> None:
+        self._apply(self._session.submit(submission, time.monotonic()))
+
+    def _apply(self, wanted: list[fx.Effect]) -> None:
+        """Carry out effects in order; what they cause in turn comes after them."""
+        effects = self._effects
+        effects.extend(wanted)
+        if self._applying:
+            return
+        self._applying = True
+        try:
+            while effects:
+                effect = effects.popleft()
+                _PERFORM[type(effect)](self, effect)
+        finally:
+            self._applying = False
+
+    def _tell(self, what: Callable[..., None], *facts: Any) -> None:
+        try:
+            what(*facts)
+        except Exception:
+            _log.exception("a listener failed")
+
+    def _do_send(self, effect: fx.Send) -> None:
+        if self._link is not None:
+            self._link.send(effect.data)
+
+    def _do_notification(self, effect: Notification) -> None:
+        try:
+            self._listener.on_notification(effect.message_type, effect.payload)
+        except Exception:
+            _log.exception("a listener failed")
+
+    def _do_open(self, effect: fx.OpenSocket) -> None:
+        timeout = self._options.connect_timeout
+        url = self._options.endpoints.twilsock
+        attempt = Attempt(effect.generation, url, self._http_session, timeout, self._on_attempt_done)
+        self._attempt = self._latest_attempt = attempt
+        attempt.start(f"conversations-connect-{self.name}")
+
+    def _on_attempt_done(self, attempt: Attempt) -> None:
+        """On the connecting thread."""
+        self.post(lambda: self._take_attempt(attempt))
+
+    def _take_attempt(self, attempt: Attempt) -> None:
+        if attempt is not self._attempt:
+            return
+        self._attempt = None
+        now = time.monotonic()
+        try:
+            opened = attempt.take()
+        except Exception as error:
+            self._apply(self._session.socket_lost(attempt.generation, error, now))
+            return
+        self._link = Link(opened, attempt.generation, self._options, now)
+        self._watched = selectors.EVENT_READ
+        self._selector.register(self._link, self._watched)
+        self._apply(self._session.socket_opened(attempt.generation, now))
+
+    def _do_close_socket(self, _: fx.CloseSocket) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            self._selector.unregister(link)
+            link.close()
+        attempt, self._attempt = self._attempt, None
+        if attempt is not None:
+            attempt.abandon()
+
+    def _do_state(self, effect: fx.StateChanged) -> None:
+        self._state = effect.state
+        self._tell(self._listener.on_state, effect.state)
+
+    def _do_settle(self, effect: fx.Settle) -> None:
+        future = self._futures.pop(effect.key, None)
+        if future is None:
+            return
+        if isinstance(effect.outcome, ConversationsError):
+            fail(future, effect.outcome)
+        else:
+            settle(future, effect.outcome)
+
+    def _do_failed(self, effect: fx.Failed) -> None:
+        self._tell(self._listener.on_failed, effect.error)
+
+    def _do_token_about_to_expire(self, _: fx.TokenAboutToExpire) -> None:
+        self._tell(self._listener.on_token_about_to_expire)
+        self._tokens.refresh()
+
+    # The token source's answers
+
+    def on_token(self, token: str) -> None:
+        """The provider gave a token."""
+        self._apply(self._session.update_token(token, time.monotonic()))
+
+    def on_token_refused(self, error: TokenError) -> None:
+        """The provider said that there will be no token."""
+        self._apply(self._session.token_refused(error, time.monotonic()))
+
+    def on_token_problem(self, info: ConnectionErrorInfo) -> None:
+        """The provider failed and will be asked again."""
+        self._tell(self._listener.on_connection_error, info)
+
+    def on_token_over(self) -> None:
+        """The token's time has passed by our clock."""
+        self._session.token_expired()
+        self._tokens.refresh()
+
+    # The end
+
+    def _shut(self) -> None:
+        self._apply(self._session.close(time.monotonic()))
+        self._finish(ClientClosedError("the client was closed", sent=False))
+
+    def _finish(self, why: ConversationsError) -> None:
+        """Nothing goes on from here: fail what is left, give everything back."""
+        self._over = why
+        self._tokens.close()
+        self._do_close_socket(fx.CloseSocket(0))
+        while self._futures:
+            for key in list(self._futures):
+                if (future := self._futures.pop(key, None)) is not None:
+                    fail(future, why)
+        self._commands.clear()
+        self._selector.close()
+        self._wake_reader.close()
+        self._wake_writer.close()
+        processes.unregister(self)
+
+    def _crash(self, cause: BaseException) -> None:
+        """The io thread cannot go on: make that impossible to miss."""
+        why = TransportUnavailableError(f"the client's io thread failed: {cause!r}")
+        why.__cause__ = cause
+        self._state = ConnectionState.ERROR
+        try:
+            self._finish(why)
+        finally:
+            self._tell(self._listener.on_state, ConnectionState.ERROR)
+            self._tell(self._listener.on_failed, why)
+
+
+_PERFORM: Final[dict[type, Callable[[Connection, Any], None]]] = {
+    fx.Send: Connection._do_send,
+    Notification: Connection._do_notification,
+    fx.Settle: Connection._do_settle,
+    fx.OpenSocket: Connection._do_open,
+    fx.CloseSocket: Connection._do_close_socket,
+    fx.StateChanged: Connection._do_state,
+    fx.Connected: lambda self, effect: self._tell(self._listener.on_connected, effect.resumed),
+    fx.Disconnected: lambda self, effect: self._tell(self._listener.on_disconnected),
+    fx.TokenAccepted: lambda self, effect: self._tokens.accepted(effect.token),
+    fx.TokenWanted: lambda self, effect: self._tokens.refresh(),
+    fx.TokenExpired: lambda self, effect: self._tell(self._listener.on_token_expired),
+    fx.TokenAboutToExpire: Connection._do_token_about_to_expire,
+    fx.Failed: Connection._do_failed,
+    ConnectionErrorInfo: lambda self, effect: self._tell(self._listener.on_connection_error, effect),
+}
+
+
+def _metadata(options: Options) -> dict[str, Any]:
+    """What the client says about itself in its first frame."""
+    return {
+        "ver": __version__,
+        "env": platform.python_implementation(),
+        "envv": platform.python_version(),
+        "os": platform.system() or "unknown",
+        "osv": platform.release() or "unknown",
+        "osa": 8 * struct.calcsize("P"),
+        "type": "conversations",
+        "sdk": "Python",
+        "sdkv": __version__,
+        **options.client_metadata,
+    }

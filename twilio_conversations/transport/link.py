@@ -1,0 +1,175 @@
+"""One open WebSocket: what was received, what is still to be written, and whether the peer is alive. io thread only."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from typing import Any, Final
+
+from twilio_conversations.errors import ProtocolError
+from twilio_conversations.options import Options
+from twilio_conversations.transport import stream
+from twilio_conversations.transport.sockets import close_descriptor
+from twilio_conversations.transport.stream import Message, Stream
+
+READ_SIZE: Final = 64 * 1024
+READS_PER_TURN: Final = 16
+"""TLS hands out one record at a time; after so many, other work gets its turn."""
+
+OUTBOX_LIMIT: Final = 4 * 1024 * 1024
+"""Unwritten bytes above which nothing more is read: a peer that does not take our acknowledgements gets no more chances to
+cause some."""
+
+_GOING_AWAY: Final = (1000).to_bytes(2, "big")
+_PROTOCOL_ERROR: Final = (1002).to_bytes(2, "big")
+
+
+class LinkLost(Exception):
+    """The connection is over; the text says why."""
+
+
+class Link:
+    """A socket after the upgrade. Its owner calls `read` and `flush` when the socket is ready, and `check` in time."""
+
+    def __init__(self, opened: Any, generation: int, options: Options, now: float) -> None:
+        """`opened` is a connected, non-blocking socket (plain, TLS, or TLS in TLS)."""
+        self.generation = generation
+        self.last_byte_at = now
+        self._socket = opened
+        self._encrypted = not hasattr(opened, "recvmsg_into") or isinstance(opened, ssl.SSLSocket)
+        self._stream = Stream(options.max_frame_bytes)
+        self._outbox = bytearray()
+        self._interval = options.keepalive_interval
+        self._patience = options.keepalive_timeout
+        self._pinged_at: float | None = None
+        self.has_more = self._encrypted
+
+    def fileno(self) -> int:
+        """The descriptor to watch."""
+        return self._socket.fileno()  # type: ignore[no-any-return]
+
+    # Receiving
+
+    @property
+    def wants_read(self) -> bool:
+        """Whether `read` should be called when the socket is readable."""
+        return len(self._outbox) < OUTBOX_LIMIT
+
+    def read(self, now: float) -> Iterator[Message]:
+        """Yield the data messages that have come; WebSocket's own control frames are dealt with here.
+
+        Raises:
+            LinkLost: after the messages that came before the end.
+        """
+        for _ in range(READS_PER_TURN if self._encrypted else 1):
+            data = self._receive()
+            if data is None:
+                self.has_more = False
+                return
+            self.last_byte_at = now
+            self._pinged_at = None
+            yield from self._messages(data)
+        self.has_more = self._encrypted
+
+    def _receive(self) -> bytes | None:
+        try:
+            data: bytes = self._socket.recv(READ_SIZE)
+        except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return None
+        except (OSError, ValueError) as error:
+            raise LinkLost(f"the connection broke: {error}") from error
+        if not data:
+            raise LinkLost("the peer closed the connection")
+        return data
+
+    def _messages(self, data: bytes) -> Iterator[Message]:
+        try:
+            for opcode, payload in self._stream.feed(data):
+                if opcode == stream.BINARY or opcode == stream.TEXT:
+                    yield opcode, payload
+                elif opcode == stream.PING:
+                    self._outbox += stream.build(stream.PONG, payload)
+                elif opcode == stream.CLOSE:
+                    self._outbox += stream.build(stream.CLOSE, payload[:2])
+                    raise LinkLost(_close_reason(payload))
+        except ProtocolError as error:
+            self._outbox += stream.build(stream.CLOSE, _PROTOCOL_ERROR)
+            raise LinkLost(str(error)) from error
+
+    # Sending
+
+    def send(self, packet: bytes) -> None:
+        """Put a packet into the outbox, as one binary message."""
+        self._outbox += stream.build(stream.BINARY, packet)
+
+    @property
+    def wants_write(self) -> bool:
+        """Whether `flush` should be called when the socket is writable."""
+        return bool(self._outbox)
+
+    def flush(self) -> None:
+        """Write the outbox as far as the peer takes it.
+
+        Raises:
+            LinkLost: it takes nothing any more.
+        """
+        outbox = self._outbox
+        while outbox:
+            try:
+                sent = self._socket.send(outbox)
+            except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return
+            except (OSError, ValueError) as error:
+                raise LinkLost(f"the connection broke: {error}") from error
+            del outbox[:sent]
+
+    # Silence
+
+    def next_deadline(self) -> float:
+        """When `check` must be called."""
+        if self._pinged_at is not None:
+            return self._pinged_at + self._patience
+        return self.last_byte_at + self._interval
+
+    def check(self, now: float) -> None:
+        """Ping a peer that has been silent.
+
+        Raises:
+            LinkLost: it stayed silent.
+        """
+        if now < self.next_deadline():
+            return
+        if self._pinged_at is not None:
+            raise LinkLost(f"not a byte for {now - self.last_byte_at:.0f} seconds, and no answer to a ping")
+        self.ping(now)
+
+    def ping(self, now: float) -> None:
+        """Ask for a sign of life; without one in time, `check` gives the connection up."""
+        if self._pinged_at is None:
+            self._pinged_at = now
+            self._outbox += stream.build(stream.PING, b"")
+
+    # The end
+
+    def close(self) -> None:
+        """Write what the system takes at once, say goodbye, give the descriptor back. Waits for nothing."""
+        try:
+            self._outbox += stream.build(stream.CLOSE, _GOING_AWAY)
+            self.flush()
+        except LinkLost:
+            pass
+        try:
+            self._socket.close()
+        except OSError:
+            pass
+
+    def close_in_child(self) -> None:
+        """After a fork: the child forgets the connection that stays its parent's."""
+        close_descriptor(self._socket)
+
+
+def _close_reason(payload: bytes) -> str:
+    if len(payload) < 2:
+        return "the peer closed the connection"
+    reason = payload[2:].decode(errors="replace")
+    return f"the peer closed the connection with {int.from_bytes(payload[:2], 'big')} {reason}".rstrip()

@@ -1,0 +1,195 @@
+"""Where access tokens come from: one given string, or the program's provider, called on a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from twilio_conversations import tokens
+from twilio_conversations.errors import ConnectionErrorInfo, TokenError
+from twilio_conversations.futures import Role, mark_thread
+from twilio_conversations.options import Options
+from twilio_conversations.transport.timers import Timer, Timers
+from twilio_conversations.wire.backoff import Backoff
+
+_log = logging.getLogger(__name__)
+
+
+class TokenListener(Protocol):
+    """What is done with what the provider says. Called on the io thread."""
+
+    def on_token(self, token: str) -> None:
+        """A new token."""
+
+    def on_token_refused(self, error: TokenError) -> None:
+        """There will be none: the provider raised `TokenError`."""
+
+    def on_token_problem(self, info: ConnectionErrorInfo) -> None:
+        """The provider failed, or takes too long; it is asked again later."""
+
+    def on_token_over(self) -> None:
+        """The time of the token in use has passed."""
+
+
+class TokenSource:
+    """The token of one client.
+
+    A provider is called one call at a time on the thread `conversations-token`. A call that raises, returns something that
+    cannot be a token, or takes longer than `Options.token_timeout` has failed: that is reported, and it is tried again with
+    the delays of `Options.reconnect`. An answer that comes late after all is taken. The provider says "never again" by raising
+    `TokenError`. Everything but the constructor runs on the io thread.
+    """
+
+    def __init__(self, source: str | Callable[[], str], options: Options, *, clock: Callable[[], float] = time.time) -> None:
+        """`source` is a token, or a function that returns one. `clock` is the wall clock that expiries are compared with."""
+        self._provider = None if isinstance(source, str) else source
+        self._given = source if isinstance(source, str) else None
+        self._options = options
+        self._clock = clock
+        self._backoff = Backoff(options.reconnect)
+        self._wanted = False  # a token is asked for, and has not come yet
+        self._calling = False
+        self._call = 0  # number of the latest call whose answer is wanted
+        self._timeout: Timer | None = None
+        self._rest: Timer | None = None  # until then the provider is left in peace
+        self._renewal: Timer | None = None
+        self._expiry: Timer | None = None
+        self._in_use: str | None = None
+        self._closed = False
+
+    @property
+    def initial(self) -> str | None:
+        """The token to start with, if there is one without asking."""
+        return self._given
+
+    @property
+    def refreshable(self) -> bool:
+        """Whether there is a provider to ask."""
+        return self._provider is not None
+
+    def attach(self, listener: TokenListener, timers: Timers, post: Callable[[Callable[[], None]], None], name: str) -> None:
+        """Connect to the io thread that owns this; `name` becomes part of the thread's name."""
+        self._listener = listener
+        self._timers = timers
+        self._post = post
+        self._name = name
+
+    def refresh(self) -> None:
+        """Have the provider asked, now or when it may be asked again; without a provider nothing happens."""
+        self._wanted = True
+        self._ask()
+
+    def _ask(self) -> None:
+        resting = self._rest is not None and self._rest.active
+        if self._provider is None or not self._wanted or self._closed or self._calling or resting:
+            return
+        self._call += 1
+        self._calling = True
+        number = self._call
+        self._timeout = self._timers.call_later(self._options.token_timeout, lambda: self._on_timeout(number))
+        thread = threading.Thread(target=self._run, args=(number,), name=f"conversations-token-{self._name}", daemon=True)
+        thread.start()
+
+    def superseded(self) -> None:
+        """The program gave a token itself: what the provider still answers is not wanted, and it need not be asked again."""
+        self._wanted = False
+        self._call += 1
+        _cancel(self._timeout)
+        _cancel(self._rest)
+        self._backoff.reset()
+
+    def accepted(self, token: str) -> None:
+        """The service took `token`: renew it before it expires."""
+        if token == self._in_use:
+            return
+        self._in_use = token
+        self._backoff.reset()
+        _cancel(self._renewal)
+        _cancel(self._expiry)
+        try:
+            remaining = tokens.read(token).expires_at - self._clock()
+        except TokenError:
+            return
+        # A token that the service accepts though it is over by our clock tells that the clocks differ: only the service's
+        # own notices count then.
+        if remaining <= 0:
+            return
+        self._expiry = self._timers.call_later(remaining, self._listener.on_token_over)
+        margin = min(self._options.token_renewal_margin, remaining / 2)
+        self._renewal = self._timers.call_later(remaining - margin, self.refresh)
+
+    def check_clock(self) -> None:
+        """The computer slept: timers stood still while the token aged."""
+        in_use, self._in_use = self._in_use, None
+        if in_use is None:
+            return
+        try:
+            over = tokens.read(in_use).expires_at <= self._clock()
+        except TokenError:
+            over = False
+        self.accepted(in_use)
+        if over:
+            self._listener.on_token_over()
+
+    def close(self) -> None:
+        """Nothing is asked or told any more. A call that is running is left to end by itself."""
+        self._closed = True
+        self.superseded()
+        _cancel(self._renewal)
+        _cancel(self._expiry)
+
+    def _run(self, number: int) -> None:
+        mark_thread(Role.TOKEN)
+        assert self._provider is not None
+        error: BaseException | None = None
+        token: object = None
+        try:
+            token = self._provider()
+        except BaseException as raised:  # whatever it is, the client must hear of it
+            error = raised
+        self._post(lambda: self._on_answer(number, token, error))
+
+    def _on_answer(self, number: int, token: object, error: BaseException | None) -> None:
+        self._calling = False
+        if number != self._call or self._closed:
+            self._ask()
+            return
+        _cancel(self._timeout)
+        # However it went: should it be needed again soon, then not at once.
+        self._rest = self._timers.call_later(self._backoff.next_delay(), self._ask)
+        if isinstance(error, TokenError):
+            self._wanted = False
+            self._listener.on_token_refused(error)
+        elif error is not None:
+            _log.warning("the token provider failed", exc_info=error)
+            self._report(f"the token provider failed: {type(error).__name__}: {error}")
+        else:
+            self._on_token(token)
+
+    def _on_token(self, token: object) -> None:
+        try:
+            if not isinstance(token, str):
+                raise TokenError(f"it is {type(token).__name__}, not text")
+            tokens.check(token, now=self._clock())
+        except TokenError as fault:
+            self._report(f"the token provider gave something unusable: {fault}")
+            return
+        # The same token again may serve (the clocks may differ), but renews nothing: the provider is asked once more later.
+        self._wanted = token == self._in_use
+        self._listener.on_token(token)
+
+    def _report(self, text: str) -> None:
+        self._listener.on_token_problem(ConnectionErrorInfo(False, text))
+
+    def _on_timeout(self, number: int) -> None:
+        if number == self._call and self._calling:
+            self._report(f"the token provider has not answered for {self._options.token_timeout:g} seconds")
+            self._timeout = self._timers.call_later(self._options.token_timeout, lambda: self._on_timeout(number))
+
+
+def _cancel(timer: Timer | None) -> None:
+    if timer is not None:
+        timer.cancel()
