@@ -5,7 +5,7 @@
     report.py       medians, aims, the table and its Markdown
     processes.py    the processes: the service, the delay, the blaster, and one worker for each client
     ours.py  official.js  bare.py       the workers; they answer the same questions
-    blaster.py  script.py               a scripted service that sends prebuilt events as fast as the client takes them
+    script.py  scripted.py  blaster.py  a scripted service that sends prebuilt events as fast as the client takes them
     seed.py         hundreds of conversations within seconds
 
 Nothing here asserts: absolute figures depend on the machine, only ratios of one run mean something.

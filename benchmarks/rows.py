@@ -137,7 +137,7 @@ def events(bench: Bench) -> list[Row]:
             count = bench.settings.messages_official if client == "official" else bench.settings.messages
             acknowledge = client != "bare_silent"
             worker.ask("open_feed", **place, wanted=count)
-            blaster.ask("ready")
+            blaster.ask("ready", count=count)
             blaster.tell("blast", count=count, acknowledged=acknowledge)
             answer = worker.ask("collect", timeout=150, count=count, acknowledge=acknowledge)
             started = blaster.read(150)["started"]

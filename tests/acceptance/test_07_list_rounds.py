@@ -1,0 +1,35 @@
+"""A long list loads in few rounds: what the network's round trip costs does not grow with the number of conversations."""
+
+from __future__ import annotations
+
+import threading
+
+from benchmarks.seed import seed_conversations
+from tests.acceptance.scene import Served
+from tests.faults.lockstep import LockstepProxy
+
+CONVERSATIONS = 500
+ROUNDS = 12
+
+
+def test_five_hundred_conversations_in_twelve_rounds(served: Served) -> None:
+    """All pages walked, every name known, a message into the last conversation raised its event: twelve rounds plus pokes."""
+    seed_conversations(served.twilsock, served.token("lister"), "lister", CONVERSATIONS)
+    with LockstepProxy(served.address) as proxy, served.client("lister", proxy.url) as client:
+        conversations = list(client.get_subscribed_conversations())
+        assert len(conversations) == CONVERSATIONS
+        assert sorted(one.friendly_name for one in conversations) == sorted(f"Conversation {n}" for n in range(CONVERSATIONS))
+        last = conversations[-1]
+        arrived = threading.Event()
+        client.on("message_added", lambda message: arrived.set() if message.conversation.sid == last.sid else None)
+        last.send_message("is anyone there?")
+        assert arrived.wait(30)
+        for number, one in enumerate(proxy.rounds, 1):
+            print(number, "pokes" if one.poke_only else summary(one.kinds))
+        assert proxy.counted <= ROUNDS, f"{proxy.counted} rounds and {proxy.pokes} of pokes"
+
+
+def summary(kinds: tuple[str, ...]) -> str:
+    """A round in a line: how many of what."""
+    short = [kind.rsplit("/", 2)[-2] if kind.count("/") > 2 else kind for kind in kinds]
+    return ", ".join(f"{short.count(kind)} x {kind}" for kind in dict.fromkeys(short))
