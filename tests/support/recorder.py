@@ -25,7 +25,9 @@ class Recorder:
             self.told.append((what, fact))
             self._changed.notify_all()
 
-    def wait_for(self, what: str, matches: Callable[[Any], bool] = lambda fact: True, *, count: int = 1, limit: float = LIMIT) -> Any:
+    def wait_for(
+        self, what: str, matches: Callable[[Any], bool] = lambda fact: True, *, count: int = 1, limit: float = LIMIT
+    ) -> Any:
         """Wait until `what` was told `count` times with a matching fact; returns the last of these facts."""
         end = time.monotonic() + limit
         with self._changed:

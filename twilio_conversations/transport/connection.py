@@ -149,7 +149,7 @@ class Connection:
         self._watched = 0  # the readiness that the selector watches on the link
         self._attempt: Attempt | None = None  # the one that is wanted
         self._latest_attempt: Attempt | None = None
-        self._commands: deque[Callable[[], None]] = deque()
+        self._commands: deque[Callable[[], object]] = deque()
         self._woken = False
         self._effects: deque[fx.Effect] = deque()
         self._applying = False
@@ -175,7 +175,7 @@ class Connection:
         self._thread = threading.Thread(target=self._run, name=f"conversations-io-{self.name}", daemon=True)
         self._thread.start()
 
-    def post(self, function: Callable[[], None]) -> None:
+    def post(self, function: Callable[[], object]) -> None:
         """Run `function` on the io thread soon; dropped silently once the connection is over."""
         if self._over is not None:
             return
@@ -196,6 +196,21 @@ class Connection:
                 fail(future, error)
 
         self.post(run)
+        return future
+
+    def sleep(self, seconds: float) -> Future[None]:
+        """A future that is done after a while, on the io thread; it fails when the connection is over before."""
+        future: Future[None] = Future()
+        key = self._expect(f"sleep-{next(self._call_numbers)}", future)
+
+        def wake() -> None:
+            self._futures.pop(key, None)
+            settle(future, None)
+
+        if self.on_io_thread:
+            self.timers.call_later(seconds, wake)
+        else:
+            self.post(lambda: self.timers.call_later(seconds, wake))
         return future
 
     def send(self, request: HttpRequest, deadline: Deadline) -> Future[Reply]:

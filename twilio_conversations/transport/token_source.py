@@ -70,7 +70,7 @@ class TokenSource:
         """Whether there is a provider to ask."""
         return self._provider is not None
 
-    def attach(self, listener: TokenListener, timers: Timers, post: Callable[[Callable[[], None]], None], name: str) -> None:
+    def attach(self, listener: TokenListener, timers: Timers, post: Callable[[Callable[[], object]], None], name: str) -> None:
         """Connect to the io thread that owns this; `name` becomes part of the thread's name."""
         self._listener = listener
         self._timers = timers

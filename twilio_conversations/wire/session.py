@@ -82,9 +82,7 @@ class _Cause:
 
     def info(self, *, terminal: bool) -> ConnectionErrorInfo:
         status = self.status
-        return ConnectionErrorInfo(
-            terminal, self.message, status.code if status else None, status.error_code if status else None
-        )
+        return ConnectionErrorInfo(terminal, self.message, status.code if status else None, status.error_code if status else None)
 
     def refusal(self) -> ConversationsError:
         """The error of somebody who waited for a token to be accepted."""
@@ -572,6 +570,7 @@ _ACTIONS: Final[Mapping[Action, Callable[[Session, _Cause], None]]] = {
     Action.REPORT_TERMINAL: Session._report_terminal,
     Action.FAIL_ALL: Session._fail_all,
 }
+
 
 def _timeout(written: bool) -> RequestTimeoutError:
     where = "the service did not answer" if written else "there was no connection"

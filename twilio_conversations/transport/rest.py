@@ -1,0 +1,149 @@
+"""Commands and queries of the Conversations REST API: blocking, typed errors, never done twice."""
+
+from __future__ import annotations
+
+import functools
+import uuid
+from collections.abc import Mapping
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, Final, cast
+from urllib.parse import quote, urljoin
+
+import requests
+from requests.structures import CaseInsensitiveDict
+
+from twilio_conversations.errors import InvalidArgumentError, ProtocolError, RestError
+from twilio_conversations.futures import Deadline
+from twilio_conversations.options import Options
+from twilio_conversations.transport.tunnel import MUTATION_HEADER, SCHEME, HttpResponse, Tunnel, TunnelAdapter
+from twilio_conversations.wire.frame import json_bytes
+
+_JSON: Final = "application/json; charset=utf-8"
+_FORM: Final = "application/x-www-form-urlencoded"
+_MUTATION_CONFLICT: Final = 202
+_NOT_FOUND: Final = 404
+
+
+class Rest:
+    """Blocking calls through a tunnel, for the program's threads and for handlers.
+
+    URLs are complete and percent-encoded (`twilio_conversations.urls` builds them). Every method takes `timeout` in seconds,
+    which covers queueing, flight and resends; `None` is the client's default. Every method raises:
+
+    * `RestError` (`RestNotFoundError`, `ForbiddenError`, `ConflictError`, `ThrottledError`): the service refused;
+    * `RequestTimeoutError`, `TransportUnavailableError`, `ReplyError`: there was no answer; `sent` tells whether the service may
+      have acted all the same;
+    * `ProtocolError`: the answer made no sense; `ClientClosedError`: the client was closed;
+    * `RuntimeError`: called on a thread that must not wait.
+    """
+
+    def __init__(self, tunnel: Tunnel, options: Options) -> None:
+        self._options = options
+        self._session = _private_session(TunnelAdapter(tunnel))
+
+    def get(self, url: str, *, timeout: float | None = None) -> Any:
+        """GET: the decoded answer. Sent again as needed."""
+        deadline = self._deadline(timeout)
+        return _content(url, self._send("GET", url, {"Content-Type": _JSON}, b"", deadline))
+
+    def post(self, url: str, body: Any, *, timeout: float | None = None, mutation_id: str | None = None) -> Any:
+        """POST of JSON: the decoded answer, or the resource that it points to.
+
+        All attempts carry the same mutation id, so the service acts once; `mutation_id` lets the caller keep it over calls.
+        """
+        deadline = self._deadline(timeout)
+        answer = self._send("POST", url, _mutation_headers(mutation_id), json_bytes(body), deadline)
+        if answer.status == _MUTATION_CONFLICT and (found := _resource_url(url, answer)) is not None:
+            return _content(found, self._send("GET", found, {"Content-Type": _JSON}, b"", deadline))
+        return _content(url, answer)
+
+    def delete(self, url: str, *, timeout: float | None = None, mutation_id: str | None = None) -> None:
+        """DELETE. That it was done already, by an earlier attempt, is success."""
+        deadline = self._deadline(timeout)
+        answer = self._send("DELETE", url, _mutation_headers(mutation_id), b"{}", deadline)
+        if answer.status == _MUTATION_CONFLICT and (found := _resource_url(url, answer)) is not None:
+            self._send("GET", found, {"Content-Type": _JSON}, b"", deadline, gone_is_fine=True)
+
+    def post_form(self, url: str, fields: Mapping[str, str], *, timeout: float | None = None) -> Any:
+        """POST of a form: the decoded answer. Never sent again: it is for what is worth nothing later, such as typing."""
+        form = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in fields.items())
+        return _content(url, self._send("POST", url, {"Content-Type": _FORM}, form.encode(), self._deadline(timeout)))
+
+    def close(self) -> None:
+        """Close the private session; the connection stays."""
+        self._session.close()
+
+    def _deadline(self, timeout: float | None) -> Deadline:
+        return Deadline(self._options.default_timeout if timeout is None else timeout)
+
+    def _send(
+        self, method: str, url: str, headers: dict[str, str], body: bytes, deadline: Deadline, *, gone_is_fine: bool = False
+    ) -> HttpResponse:
+        # The adapter takes the call's own deadline, and leaves what it received in `raw`.
+        facts: dict[str, Any] = {"timeout": deadline, "allow_redirects": False}
+        answer = cast(HttpResponse, self._session.send(_prepared(method, url, headers, body), **facts).raw)
+        if not answer.ok and not (gone_is_fine and answer.status == _NOT_FOUND):
+            raise RestError.from_answer(
+                f"{method} {url}", answer.status, _error_body(answer), request_id=answer.request_id, attempts=answer.attempts
+            )
+        return answer
+
+
+def _private_session(adapter: TunnelAdapter) -> requests.Session:
+    """A session that knows nothing of the environment and keeps nothing between calls."""
+    session = requests.Session()
+    session.trust_env = False
+    session.max_redirects = 0
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    session.headers.clear()
+    for prefix in list(session.adapters):
+        del session.adapters[prefix]
+    session.mount(SCHEME, adapter)
+    return session
+
+
+def _prepared(method: str, url: str, headers: dict[str, str], body: bytes) -> requests.PreparedRequest:
+    """A prepared request put together by hand: `Session.prepare_request` costs several times the rest of a call, and would
+    re-encode the URL."""
+    prepared = requests.PreparedRequest()
+    prepared.method = method
+    prepared.url = _tunnelled(url)
+    prepared.headers = CaseInsensitiveDict(headers)
+    prepared.body = body
+    prepared.hooks = {"response": []}
+    return prepared
+
+
+@functools.lru_cache(maxsize=256)
+def _tunnelled(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in ("http", "https"):
+        raise InvalidArgumentError(f"not an absolute http(s) URL: {url!r}")
+    return SCHEME + rest
+
+
+def _mutation_headers(mutation_id: str | None) -> dict[str, str]:
+    return {"Content-Type": _JSON, MUTATION_HEADER: mutation_id or str(uuid.uuid4())}
+
+
+def _content(url: str, answer: HttpResponse) -> Any:
+    try:
+        return answer.json()
+    except ProtocolError as error:
+        raise ProtocolError(
+            f"{url}: the answer is not JSON", status=answer.status, request_id=answer.request_id, sent=True
+        ) from error
+
+
+def _error_body(answer: HttpResponse) -> Any:
+    """What an error says: usually JSON, but a proxy on the way may answer with anything."""
+    try:
+        return answer.json()
+    except ProtocolError:
+        return answer.body.decode(errors="replace")
+
+
+def _resource_url(url: str, answer: HttpResponse) -> str | None:
+    body = _error_body(answer)
+    found = body.get("resource_url") if isinstance(body, dict) else None
+    return urljoin(url, found) if isinstance(found, str) and found else None

@@ -1,0 +1,260 @@
+"""HTTP inside the websocket: `Tunnel.request` returns a future, `TunnelAdapter` carries a requests session over it."""
+
+from __future__ import annotations
+
+import email.utils
+import math
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import attrs
+import requests
+from requests.adapters import BaseAdapter
+from requests.structures import CaseInsensitiveDict
+
+from twilio_conversations.errors import ConversationsError, ReplyError, TransportUnavailableError
+from twilio_conversations.futures import Deadline, Future, fail, settle, wait
+from twilio_conversations.options import BackoffPolicy, Options
+from twilio_conversations.transport.connection import Connection
+from twilio_conversations.wire.backoff import Backoff
+from twilio_conversations.wire.frame import parse_json
+from twilio_conversations.wire.packets import HttpRequest, Reply
+
+SCHEME: Final = "http+twilsock://"
+"""Prefix of URLs that a session with a `TunnelAdapter` sends through the websocket; the rest is as in ``https://``."""
+
+MUTATION_HEADER: Final = "X-Twilio-Mutation-Id"
+IN_PROGRESS: Final = 20409
+"""Code of a 409 that says: the same mutation is being worked on."""
+
+RESENDS: Final = BackoffPolicy(minimum=0.25, maximum=10.0)
+"""Delays between attempts of one request where the service names none."""
+
+_RETRYABLE: Final = frozenset({429, 502, 503, 504})
+
+
+@attrs.frozen
+class HttpResponse:
+    """Answer to a tunnelled request.
+
+    Attributes:
+        status: such as 200.
+        reason: its words.
+        headers: with names in lower case.
+        body: bytes, as they came.
+        attempts: how often the request was sent.
+    """
+
+    status: int
+    reason: str
+    headers: Mapping[str, str]
+    body: bytes = attrs.field(repr=False)
+    attempts: int = 1
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self.status < 300
+
+    @property
+    def request_id(self) -> str | None:
+        """The service's name for the request (``RQ...``)."""
+        return self.headers.get("twilio-request-id")
+
+    def json(self) -> Any:
+        """The decoded body, `None` when empty; raises `ProtocolError`."""
+        return parse_json(self.body) if self.body else None
+
+
+class Tunnel:
+    """Sends REST calls through a connection. Usable from any thread; nothing here waits."""
+
+    def __init__(self, connection: Connection, options: Options) -> None:
+        self._connection = connection
+        self._options = options
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+        body: bytes = b"",
+        deadline: Deadline | None = None,
+        idempotent: bool = False,
+    ) -> Future[HttpResponse]:
+        """Send a call; the future has the answer, whatever its status.
+
+        An idempotent one is sent again after cuts, 429, 502 to 504 and 409 with code 20409, with growing delays and never
+        earlier than ``Retry-After`` says, as long as the deadline allows; then the last answer or error is the outcome.
+
+        Args:
+            method: such as ``GET``.
+            url: complete, percent-encoded; it is passed on without a change.
+            headers: only ``Content-Type``, ``X-Twilio-*`` and ``Twilio-*`` are carried.
+            body: bytes.
+            deadline: covers queue, flight and resends; the default time limit if not given.
+            idempotent: whether sending it twice is the same as sending it once.
+
+        The future fails with `RequestTimeoutError`, `TransportUnavailableError`, `ReplyError`, `ProtocolError` or
+        `ClientClosedError`, which say in `sent` whether any attempt had been written and in `attempts` how many there were.
+        """
+        request = HttpRequest.from_url(method, url, carried(headers), body)
+        exchange = _Exchange(self._connection, request, deadline or Deadline(self._options.default_timeout), idempotent)
+        exchange.send()
+        return exchange.result
+
+
+class _Exchange:
+    """One call and its attempts. After the first attempt it lives on the io thread."""
+
+    def __init__(self, connection: Connection, request: HttpRequest, deadline: Deadline, idempotent: bool) -> None:
+        self.result: Future[HttpResponse] = Future()
+        self._connection = connection
+        self._request = request
+        self._deadline = deadline
+        self._idempotent = idempotent
+        self._backoff: Backoff | None = None
+        self._attempts = 0
+        self._sent = False
+
+    def send(self) -> None:
+        self._attempts += 1
+        self._connection.send(self._request, self._deadline).add_done_callback(self._on_reply)
+
+    def _on_reply(self, future: Future[Reply]) -> None:
+        if future.cancelled():
+            return
+        error = future.exception()
+        if error is None:
+            self._on_answer(self._response(future.result()))
+        elif isinstance(error, ConversationsError):
+            self._on_error(error)
+        else:
+            fail(self.result, error)
+
+    def _response(self, reply: Reply) -> HttpResponse:
+        status = reply.http_status
+        assert status is not None  # the session has seen to it
+        headers = {name.lower(): value for name, value in reply.http_headers.items()}
+        return HttpResponse(status.code, status.description or status.status, headers, reply.body, self._attempts)
+
+    def _on_answer(self, response: HttpResponse) -> None:
+        self._sent = True
+        again = self._idempotent and (response.status in _RETRYABLE or _in_progress(response))
+        if not again or not self._try_later(retry_after(response.headers)):
+            settle(self.result, response)
+
+    def _on_error(self, error: ConversationsError) -> None:
+        self._sent = self._sent or bool(error.sent)
+        error.sent, error.attempts = self._sent, self._attempts
+        may_be_repeated = self._idempotent or not self._sent
+        again = isinstance(error, TransportUnavailableError | ReplyError) and error.retryable and may_be_repeated
+        if not again or not self._try_later(0.0):
+            fail(self.result, error)
+
+    def _try_later(self, asked: float) -> bool:
+        """Send again after a while, unless the deadline comes first."""
+        if self.result.done():
+            return True
+        if self._backoff is None:
+            self._backoff = Backoff(RESENDS)
+        delay = max(asked, self._backoff.next_delay())
+        remaining = self._deadline.remaining()
+        if remaining is not None and delay >= remaining:
+            return False
+        self._connection.sleep(delay).add_done_callback(self._on_slept)
+        return True
+
+    def _on_slept(self, future: Future[None]) -> None:
+        if (error := future.exception()) is not None:
+            fail(self.result, error)
+        elif not self.result.cancelled():
+            self.send()
+
+
+class TunnelAdapter(BaseAdapter):
+    """Lets a `requests.Session` send through a tunnel: mount it at `SCHEME`. It waits, and raises this package's errors."""
+
+    def __init__(self, tunnel: Tunnel) -> None:
+        super().__init__()
+        self._tunnel = tunnel
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: bool | str = True,
+        cert: Any = None,
+        proxies: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        """Send a prepared request and wait for its answer.
+
+        `timeout` is seconds or a `Deadline`. A request that reads, or that carries a mutation id, is sent again as
+        `Tunnel.request` has it; others never are.
+        """
+        deadline = timeout if isinstance(timeout, Deadline) else Deadline(timeout)
+        method, url, body = request.method or "GET", request.url or "", request.body or b""
+        answer = wait(
+            self._tunnel.request(
+                method,
+                "https://" + url.removeprefix(SCHEME),
+                headers=request.headers,
+                body=body.encode() if isinstance(body, str) else body,
+                deadline=deadline,
+                idempotent=method == "GET" or MUTATION_HEADER in request.headers,
+            ),
+            deadline,
+            f"{method} {url}",
+        )
+        return _as_response(answer, request)
+
+    def close(self) -> None:
+        """Nothing to close: the connection belongs to the client."""
+
+
+def _as_response(answer: HttpResponse, request: requests.PreparedRequest) -> requests.Response:
+    response = requests.Response()
+    response.status_code = answer.status
+    response.reason = answer.reason
+    response.headers = CaseInsensitiveDict(answer.headers)
+    response.url = request.url or ""
+    response.request = request
+    response.encoding = "utf-8"
+    response._content = answer.body
+    response._content_consumed = True  # type: ignore[attr-defined]
+    response.raw = answer
+    return response
+
+
+def carried(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The headers that go into a frame; everything else is between a program and its own HTTP library."""
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    return {name: value for name, value in pairs if name.lower().startswith(("content-type", "x-twilio-", "twilio-"))}
+
+
+def retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds that ``Retry-After`` (a number or a date) asks to wait; 0 when it asks for nothing that can be read."""
+    text = headers.get("retry-after", "").strip()
+    if not text:
+        return 0.0
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(text).timestamp() - time.time()
+        except (ValueError, OverflowError):
+            return 0.0
+    return max(0.0, seconds) if math.isfinite(seconds) else 0.0
+
+
+def _in_progress(response: HttpResponse) -> bool:
+    if response.status != 409:
+        return False
+    try:
+        body = response.json()
+    except ConversationsError:
+        return False
+    return isinstance(body, dict) and body.get("code") == IN_PROGRESS
