@@ -74,11 +74,9 @@ class Served:
         assert self._process is not None
         return self._process.pid
 
-    def tracebacks(self) -> list[str]:
-        """What the service said on standard error from its first traceback on."""
-        said = self._log.read_text()
-        at = said.find("Traceback")
-        return [] if at < 0 else said[at:].splitlines()[-40:]
+    def crashes(self) -> list[str]:
+        """Tracebacks through our own code on standard error (uvicorn also logs some for bytes that it refuses, and goes on)."""
+        return [part for part in self._log.read_text().split("Traceback")[1:] if "/twilio_conversations/" in part]
 
     def kill(self) -> None:
         """End it as a power cut would, and wait until it is gone."""
