@@ -50,17 +50,45 @@ def _check_keys(value: Any, what: str) -> None:
             pending.extend(item)
 
 
-def parse_attributes(value: Any, owner: str) -> Any:
-    """Attributes as the service sent them: JSON text, or data already; anything malformed reads as ``{}``."""
-    if value is None or value == "{}" or value == "":
-        return {}
-    if not isinstance(value, str):
-        return value
-    try:
-        return _loads(value)
-    except (ValueError, RecursionError):
-        _log.warning("%s has malformed attributes; reading them as {}", owner)
-        return {}
+class Attributes:
+    """JSON as the service sent it - text, or data already - parsed only when somebody looks.
+
+    Two are equal when they mean the same, however they are spelled. Malformed text means ``{}``.
+    """
+
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: Any = "{}") -> None:
+        self.raw = "{}" if raw is None or raw == "" else raw
+
+    def value(self) -> Any:
+        """The data; a fresh copy each time, the caller's to change."""
+        if not isinstance(self.raw, str):
+            return copied(self.raw)
+        try:
+            return _loads(self.raw)
+        except (ValueError, RecursionError):
+            _log.warning("malformed attributes from the service read as {}")
+            self.raw = "{}"
+            return {}
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Attributes):
+            return NotImplemented
+        if isinstance(self.raw, str) and self.raw == other.raw:
+            return True
+        mine, theirs = self.value(), other.value()
+        return bool(mine == theirs) and _same_kinds(mine, theirs)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Attributes({self.raw!r})"
+
+
+def _same_kinds(one: Any, other: Any) -> bool:
+    """`1`, `1.0` and `True` are equal in Python but not in JSON."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def parse_time(value: Any) -> dt.datetime | None:

@@ -1,0 +1,527 @@
+"""The facade: the only module that puts the others together."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, ClassVar, NoReturn, Self
+
+import attrs
+import requests
+
+from twilio_conversations import checks, tokens, urls
+from twilio_conversations._version import __version__
+from twilio_conversations.conversation import Conversation
+from twilio_conversations.directory import Directory
+from twilio_conversations.dispatcher import Dispatcher
+from twilio_conversations.emitter import EventEmitter
+from twilio_conversations.enums import ConnectionState, State
+from twilio_conversations.errors import (
+    ClientClosedError,
+    ConnectionErrorInfo,
+    InitializationError,
+    InvalidArgumentError,
+    NotReadyError,
+    TransportUnavailableError,
+)
+from twilio_conversations.event_names import ClientEvent, EventName, HandlerError, InitFailedEventArgs
+from twilio_conversations.event_stream import EventStream
+from twilio_conversations.futures import Deadline, Future, current_role, fail, refuse_to_wait, settle, wait
+from twilio_conversations.json_values import dumps
+from twilio_conversations.options import Endpoints, Options
+from twilio_conversations.paginator import Paginator
+from twilio_conversations.services import RecentlyUsed, Services
+from twilio_conversations.startup import Startup
+from twilio_conversations.sync.client import SyncClient
+from twilio_conversations.transport.connection import CLOSE_LIMIT, Connection, ConnectionStats
+from twilio_conversations.transport.rest import Rest
+from twilio_conversations.transport.token_source import TokenSource
+from twilio_conversations.transport.tunnel import Tunnel
+from twilio_conversations.user import User
+from twilio_conversations.users import Users
+
+_log = logging.getLogger(__name__)
+_TYPING = "twilio.ipmsg.typing_indicator"
+_PAGE_SIZE = 50
+
+
+@attrs.frozen
+class ClientStats:
+    """How a client is doing; a glance, not a measurement.
+
+    Attributes:
+        connection: reconnects, requests under way, age of the last byte, round trip.
+        pending_events: events that wait for handlers.
+    """
+
+    connection: ConnectionStats
+    pending_events: int
+
+
+class Client(EventEmitter):
+    """A connection to Twilio Conversations as one identity.
+
+    The constructor returns at once; the client connects in the background and reconnects by itself until `close`. Every
+    method waits until the client is ready, then for its own answer, at most `timeout` seconds together
+    (`default_timeout` when `None`). Methods may be called from any thread, handlers included.
+
+    Attributes:
+        version: version of this package.
+    """
+
+    _events: ClassVar[type[EventName]] = ClientEvent
+    version: ClassVar[str] = __version__
+
+    def __init__(
+        self,
+        token: str | Callable[[], str],
+        *,
+        region: str | None = None,
+        endpoint: str | None = None,
+        endpoints: Endpoints | None = None,
+        session: requests.Session | None = None,
+        auto_connect: bool = True,
+        **options: Any,
+    ) -> None:
+        """Check the token and start connecting.
+
+        Args:
+            token: an access token, or a function that returns one; it is called at the start, before and after the expiry
+                of the last one, and whenever a reconnect needs it.
+            region: Twilio's region, ``us1`` by default.
+            endpoint: a service that answers everything at one address, such as the local one; the environment variable
+                ``TWILIO_CONVERSATIONS_ENDPOINT`` is read when no address is given.
+            endpoints: each address by itself.
+            session: gives proxies, CA and client certificates for the websocket too.
+            auto_connect: connect now; otherwise call `connect`, after handlers were registered.
+            options: the fields of `Options`, such as ``default_timeout``.
+
+        Raises:
+            TokenError: the token cannot work; the text names its fault.
+            InvalidArgumentError: an option does not exist or has a value that cannot be.
+        """
+        self._options = _options(Endpoints.choose(region, endpoint, endpoints), options)
+        if not callable(token):
+            tokens.check(token)
+        connection = Connection(self._options, TokenSource(token, self._options), _Listener(self), session=session)
+        dispatcher = Dispatcher(connection.name, self._options.max_pending_events)
+        super().__init__(dispatcher)
+        tunnel = Tunnel(connection, self._options)
+        sync = SyncClient(tunnel.request, connection.timers, self._options.endpoints.sync)
+        self._services = Services(
+            self._options,
+            connection,
+            tunnel,
+            Rest(tunnel, self._options),
+            sync,
+            dispatcher,
+            self,
+            RecentlyUsed(self._options.max_cached_messages),
+        )
+        self._connection = connection
+        self._token = token if isinstance(token, str) else None
+        self._directory = Directory(self._services)
+        self._users = Users(self._services)
+        self._startup = Startup(self._services, self._users, self._directory, self._on_ready, self._on_start_failed)
+        self._ready: Future[None] = Future()
+        self._state: State | None = None
+        self._failure: BaseException | None = None
+        self._connection_state = ConnectionState.UNKNOWN
+        self._streams: weakref.WeakSet[EventStream] = weakref.WeakSet()
+        self._closing = threading.Lock()
+        self._close_deadline: Deadline | None = None
+        self._over = threading.Event()
+        dispatcher.root = self
+        dispatcher.on_room = lambda: connection.post(self._directory.release)
+        dispatcher.on_death = self._on_death
+        self._started = False
+        if auto_connect:
+            self.connect()
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+
+    def connect(self) -> Client:
+        """Start connecting, if the client was made with ``auto_connect=False``. Returns this client."""
+        with self._closing:
+            if self._close_deadline is not None:
+                raise ClientClosedError("the client was closed")
+            if not self._started:
+                self._started = True
+                self._dispatcher.start()
+                self._connection.start()
+        return self
+
+    def wait_until_ready(self, timeout: float | None = None) -> Client:
+        """Wait until the client is ready, and return it. `timeout` is in seconds.
+
+        Raises:
+            InitializationError: the client was refused; `.info` says why.
+            RequestTimeoutError: it is still trying.
+        """
+        self._await_ready(self._services.deadline(timeout), "wait_until_ready()")
+        return self
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the client is closed; without a limit, as long as it takes. Says whether it was closed.
+
+        Ctrl-C interrupts it.
+        """
+        refuse_to_wait("wait()")
+        return self._over.wait(timeout)
+
+    def update_token(self, token: str, *, timeout: float | None = None) -> Client:
+        """Use another token from now on; returns when the service has taken it. Does not wait for readiness.
+
+        Raises:
+            TokenError: the token cannot work; nothing was sent.
+            ReplyError: the service refused it; the former one stays.
+        """
+        tokens.check(token)
+        if token == self._token and self._connection.state is not ConnectionState.DENIED:
+            return self
+        self._check_open()
+        deadline = self._services.deadline(timeout)
+        self._ready_again()
+        wait(self._connection.update_token(token, deadline), deadline, "update_token()")
+        self._token = token
+        return self
+
+    def close(self) -> None:
+        """End the client: disconnect, fail what is pending with `ClientClosedError`, and end its threads.
+
+        Returns within 2 seconds whatever the line and the service do; a handler that is running is not interrupted.
+        Repeated calls are harmless, and on the client's own threads it waits for nothing.
+        """
+        with self._closing:
+            first = self._close_deadline is None
+            if first:
+                self._close_deadline = Deadline(CLOSE_LIMIT)
+        deadline = self._close_deadline
+        assert deadline is not None
+        if first:
+            self._connection.begin_close(CLOSE_LIMIT)
+        if current_role() is None:
+            self._connection.join(deadline.remaining() or 0.0)
+        if first:
+            self._end()
+        if current_role() is None and self._started:
+            self._dispatcher.join(deadline)
+
+    def shutdown(self) -> None:
+        """The official name of `close`."""
+        self.close()
+
+    def _end(self) -> None:
+        """The connection is over: last words, and whoever waits is woken."""
+        error = self._failure or ClientClosedError("the client was closed")
+        fail(self._ready, error)
+        fail(self._directory.listed, error)
+        for stream in list(self._streams):
+            stream.end()
+        former, self._connection_state = self._connection_state, ConnectionState.DISCONNECTED
+        if self._started and former is not ConnectionState.DISCONNECTED:
+            self._dispatcher.close_with(((self, ClientEvent.CONNECTION_STATE_CHANGED),), ConnectionState.DISCONNECTED)
+        else:
+            self._dispatcher.close()
+        self._over.set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+    # -- what is known ------------------------------------------------------------------------------------------------
+
+    @property
+    def connection_state(self) -> ConnectionState:
+        """What the connection is doing."""
+        return self._connection_state
+
+    @property
+    def state(self) -> State | None:
+        """How the start ended; `None` while it has not."""
+        return self._state
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether calls need not wait for the start."""
+        return self._state is State.INITIALIZED
+
+    @property
+    def identity(self) -> str:
+        """Who this client is: by the service once it said so, else by the token; empty when a provider gave none yet."""
+        known = self._services.known_configuration
+        if known is not None:
+            return known.identity
+        return tokens.read(self._token).identity if self._token is not None else ""
+
+    @property
+    def user(self) -> User:
+        """The own user; the same object for the whole life of the client."""
+        return self._users.myself
+
+    @property
+    def reachability_enabled(self) -> bool:
+        """Whether the service tells who is online; `NotReadyError` before the service has said so."""
+        return self._services.configuration.reachability_enabled
+
+    def stats(self) -> ClientStats:
+        """How the client is doing."""
+        return ClientStats(self._connection.stats(), self._dispatcher.depth)
+
+    # -- conversations ------------------------------------------------------------------------------------------------
+
+    def create_conversation(
+        self,
+        *,
+        friendly_name: str | None = None,
+        unique_name: str | None = None,
+        attributes: Any = None,
+        access: str | None = None,
+        timeout: float | None = None,
+    ) -> Conversation:
+        """Create a conversation (``POST .../Conversations``). The creator is no participant until `Conversation.join`.
+
+        Raises:
+            ConflictError: the unique name is taken.
+        """
+        names = {"friendly_name": friendly_name, "unique_name": unique_name, "access": access}
+        body = {name: checks.text(value, name) for name, value in names.items() if value is not None}
+        body["attributes"] = dumps({} if attributes is None else attributes)
+        deadline = self._await_ready(self._services.deadline(timeout), "create_conversation()")
+        url = self._services.configuration.conversations_url
+        answer = self._services.rest.post(url, body, timeout=deadline.remaining())
+        return self._learn(answer, deadline, "create_conversation()")
+
+    def get_conversation_by_sid(self, conversation_sid: str, *, timeout: float | None = None) -> Conversation:
+        """The conversation with that sid: one of the own, else looked up as `peek_conversation_by_sid` does.
+
+        Raises:
+            NotFoundError: there is none, or it is not visible to this identity.
+        """
+        sid = checks.filled(conversation_sid, "conversation_sid")
+        deadline = self._await_ready(self._services.deadline(timeout), "get_conversation_by_sid()")
+        if self._directory.known(sid) is None:
+            wait(self._directory.listed, deadline, "get_conversation_by_sid()")
+        known = self._directory.known(sid)
+        if known is not None:
+            return wait(known.ready, deadline, "get_conversation_by_sid()")
+        return self._peek(sid, deadline, "get_conversation_by_sid()")
+
+    def peek_conversation_by_sid(self, conversation_sid: str, *, timeout: float | None = None) -> Conversation:
+        """Look a conversation up that this identity need not be in (``GET .../Conversations/{sid}``).
+
+        Raises:
+            NotFoundError: there is none.
+            ForbiddenError: this identity may not look at it.
+        """
+        sid = checks.filled(conversation_sid, "conversation_sid")
+        deadline = self._await_ready(self._services.deadline(timeout), "peek_conversation_by_sid()")
+        return self._peek(sid, deadline, "peek_conversation_by_sid()")
+
+    def get_conversation_by_unique_name(self, unique_name: str, *, timeout: float | None = None) -> Conversation:
+        """The own conversation with that unique name (``GET .../Users/{...}/Conversations/{unique name}``).
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        name = checks.filled(unique_name, "unique_name")
+        deadline = self._await_ready(self._services.deadline(timeout), "get_conversation_by_unique_name()")
+        url = urls.join(self._services.configuration.my_conversations_url, name)
+        answer = self._services.rest.get(url, timeout=deadline.remaining())
+        return self._learn(answer, deadline, "get_conversation_by_unique_name()")
+
+    def get_subscribed_conversations(
+        self, *, page_size: int = _PAGE_SIZE, timeout: float | None = None
+    ) -> Paginator[Conversation]:
+        """The conversations this identity participates in, by sid; waits until the list is complete.
+
+        Every conversation of the list is followed, so that turning the pages needs no request.
+        """
+        size = checks.positive(page_size, "page_size")
+        deadline = self._await_ready(self._services.deadline(timeout), "get_subscribed_conversations()")
+        wait(self._directory.listed, deadline, "get_subscribed_conversations()")
+        return _list_page(self._services.run_now(self._directory.joined, deadline, "the list"), 0, size)
+
+    def iter_conversations(self, *, timeout: float | None = None) -> Iterator[Conversation]:
+        """The conversations this identity participates in, one after another."""
+        return self.get_subscribed_conversations(timeout=timeout).iter_all()
+
+    def _peek(self, sid: str, deadline: Deadline, what: str) -> Conversation:
+        url = urls.join(self._services.configuration.conversations_url, sid)
+        return self._learn(self._services.rest.get(url, timeout=deadline.remaining()), deadline, what)
+
+    def _learn(self, answer: Any, deadline: Deadline, what: str) -> Conversation:
+        """The live conversation of a REST answer, once it is followed."""
+        return self._services.run(lambda: self._directory.learn(answer).ready, deadline, what)
+
+    # -- events -------------------------------------------------------------------------------------------------------
+
+    def wait_for(self, event: str, predicate: Callable[[Any], bool] | None = None, timeout: float | None = None) -> Any:
+        """Wait for the next `event` whose payload satisfies `predicate`, and return that payload.
+
+        Without `timeout` (seconds) it waits as long as it takes. It cannot be used inside a handler.
+
+        Raises:
+            RequestTimeoutError: it did not happen in time.
+            ClientClosedError: the client was closed first.
+        """
+        with self.events(event, timeout=timeout) as stream:
+            while True:
+                payload = stream.next_event().payload
+                if predicate is None or predicate(payload):
+                    return payload
+
+    def events(self, *names: str, timeout: float | None = None) -> EventStream:
+        """Events in a loop: an iterator of `Event`, of the given names or of all. It ends when the client is closed.
+
+        Without `timeout` (seconds, for all of them together) it waits as long as it takes; use it in ``with`` to end the
+        registration early. It cannot be used inside a handler.
+        """
+        chosen = [ClientEvent.parse(name) for name in names] or list(ClientEvent)
+        self._check_open()
+        stream = EventStream(self, chosen, timeout, self._options.max_pending_events)
+        self._streams.add(stream)
+        if self._over.is_set():
+            stream.end()
+        return stream
+
+    # -- readiness ----------------------------------------------------------------------------------------------------
+
+    def _await_ready(self, deadline: Deadline, what: str) -> Deadline:
+        self._check_open()
+        if not self._started:
+            raise NotReadyError("call connect() first: the client was made with auto_connect=False")
+        wait(self._ready, deadline, what)
+        return deadline
+
+    def _check_open(self) -> None:
+        if self._failure is not None:
+            raise TransportUnavailableError(f"the client has failed: {self._failure}") from self._failure
+        if self._close_deadline is not None:
+            raise ClientClosedError("the client was closed")
+
+    def _ready_again(self) -> None:
+        """A start that failed for good is wanted again, as another token may succeed."""
+        if self._state is State.FAILED:
+            self._state = None
+            self._ready = Future()
+
+    # -- the io thread tells ------------------------------------------------------------------------------------------
+
+    def _tell(self, event: ClientEvent, payload: Any = None) -> None:
+        self._dispatcher.post(((self, event),), payload)
+
+    def _on_ready(self) -> None:
+        if self._ready.done():
+            self._ready = Future()
+        self._state = State.INITIALIZED
+        settle(self._ready, None)
+        self._tell(ClientEvent.STATE_CHANGED, State.INITIALIZED)
+        self._tell(ClientEvent.INITIALIZED)
+
+    def _on_start_failed(self, info: ConnectionErrorInfo) -> None:
+        if self._state is not None:
+            return
+        self._state = State.FAILED
+        fail(self._ready, InitializationError(info))
+        self._tell(ClientEvent.STATE_CHANGED, State.FAILED)
+        self._tell(ClientEvent.INIT_FAILED, InitFailedEventArgs(info))
+
+    def _on_death(self, cause: BaseException) -> None:
+        """A thread of ours ended though nobody closed the client: nothing may wait for it any more."""
+        self._failure = cause
+        error = TransportUnavailableError(f"the client has failed: {cause!r}")
+        error.__cause__ = cause
+        fail(self._ready, error)
+        fail(self._directory.listed, error)
+        for stream in list(self._streams):
+            stream.end()
+        self._tell(ClientEvent.ERROR, HandlerError(error))
+        self._connection.begin_close()
+
+    def __repr__(self) -> str:
+        return f"<Client {self.identity!r} {self._connection_state.value}>"
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError("a Client is alive and cannot be pickled")
+
+
+class _Listener:
+    """What the connection tells, passed on to who cares; on the io thread."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def on_state(self, state: ConnectionState) -> None:
+        """The connection does something else now."""
+        client = self._client
+        if state is not client._connection_state:
+            client._connection_state = state
+            client._tell(ClientEvent.CONNECTION_STATE_CHANGED, state)
+
+    def on_connected(self, resumed: bool) -> None:
+        """The service took the token."""
+        del resumed
+        client = self._client
+        client._ready_again()
+        client._services.sync.connected()
+        client._startup.begin()
+
+    def on_disconnected(self) -> None:
+        """The line is cut."""
+        self._client._services.sync.disconnected()
+
+    def on_notification(self, message_type: str, payload: Any) -> None:
+        """Something happened to a Sync object, or somebody types."""
+        client = self._client
+        if message_type != _TYPING:
+            client._services.sync.notification(message_type, payload)
+        elif isinstance(payload, dict):
+            client._directory.typing(payload.get("channel_sid"), payload.get("identity"), payload.get("typing_timeout"))
+
+    def on_batch_end(self) -> None:
+        """Nothing is kept for the end of a read."""
+
+    def on_connection_error(self, info: ConnectionErrorInfo) -> None:
+        """Connecting or authorising failed; for good, a start that has not ended fails with it."""
+        self._client._tell(ClientEvent.CONNECTION_ERROR, info)
+        if info.terminal:
+            self._client._on_start_failed(info)
+
+    def on_token_about_to_expire(self) -> None:
+        """The service says so."""
+        self._client._tell(ClientEvent.TOKEN_ABOUT_TO_EXPIRE)
+
+    def on_token_expired(self) -> None:
+        """The service says so."""
+        self._client._tell(ClientEvent.TOKEN_EXPIRED)
+
+    def on_failed(self, cause: BaseException) -> None:
+        """The connection is over for good."""
+        self._client._on_death(cause)
+
+
+def _options(endpoints: Endpoints, given: dict[str, Any]) -> Options:
+    known = {field.name for field in attrs.fields(Options)} - {"endpoints"}
+    unknown = sorted(given.keys() - known)
+    if unknown:
+        raise InvalidArgumentError(f"unknown option {unknown[0]!r}; there are: {', '.join(sorted(known))}")
+    return Options(endpoints=endpoints, **given)
+
+
+def _list_page(conversations: list[Conversation], start: int, size: int) -> Paginator[Conversation]:
+    """The page of a list that begins at `start`."""
+
+    def turn(to: int) -> Callable[[float | None], Paginator[Conversation]]:
+        return lambda _: _list_page(conversations, to, size)
+
+    return Paginator(
+        conversations[start : start + size],
+        turn(start + size) if start + size < len(conversations) else None,
+        turn(max(0, start - size)) if start > 0 else None,
+    )

@@ -1,0 +1,451 @@
+"""A conversation: what is known of it, and what can be done with it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import attrs
+
+from twilio_conversations import checks, urls
+from twilio_conversations.configuration import ConversationLimits
+from twilio_conversations.enums import (
+    ConversationStateValue,
+    ConversationStatus,
+    ConversationUpdateReason,
+    Direction,
+    NotificationLevel,
+)
+from twilio_conversations.errors import ProtocolError
+from twilio_conversations.event_names import ConversationEvent, EventName
+from twilio_conversations.futures import Future
+from twilio_conversations.json_values import Attributes, dumps, parse_index, parse_text, parse_time
+from twilio_conversations.model import Model
+from twilio_conversations.paginator import Paginator
+
+if TYPE_CHECKING:
+    from twilio_conversations.directory import Directory
+    from twilio_conversations.message import Message
+    from twilio_conversations.messages import Messages
+    from twilio_conversations.participant import Participant
+    from twilio_conversations.read_horizon import ReadHorizon
+    from twilio_conversations.roster import Roster
+    from twilio_conversations.typing_indicator import TypingIndicator
+
+REASONS = (
+    ("attributes", ConversationUpdateReason.ATTRIBUTES),
+    ("friendly_name", ConversationUpdateReason.FRIENDLY_NAME),
+    ("unique_name", ConversationUpdateReason.UNIQUE_NAME),
+    ("created_by", ConversationUpdateReason.CREATED_BY),
+    ("date_created", ConversationUpdateReason.DATE_CREATED),
+    ("date_updated", ConversationUpdateReason.DATE_UPDATED),
+    ("last_message", ConversationUpdateReason.LAST_MESSAGE),
+    ("state", ConversationUpdateReason.STATE),
+    ("bindings", ConversationUpdateReason.BINDINGS),
+    ("last_read_message_index", ConversationUpdateReason.LAST_READ_MESSAGE_INDEX),
+    ("notification_level", ConversationUpdateReason.NOTIFICATION_LEVEL),
+)
+"""Fields whose changes are announced, in the order of detection."""
+
+
+@attrs.frozen
+class LastMessage:
+    """The newest message of a conversation: its index, and when it was sent (UTC)."""
+
+    index: int | None = None
+    date_created: dt.datetime | None = None
+
+    @classmethod
+    def parse(cls, value: Any) -> LastMessage | None:
+        """Read ``{index?, timestamp?}``; anything empty is `None`."""
+        if not isinstance(value, dict) or not value:
+            return None
+        return cls(parse_index(value.get("index")), parse_time(value.get("timestamp")))
+
+
+@attrs.frozen
+class ConversationState:
+    """Life of a conversation, and since when (UTC)."""
+
+    current: ConversationStateValue | str
+    date_updated: dt.datetime | None = None
+
+    @classmethod
+    def parse(cls, value: Any) -> ConversationState | None:
+        """Read ``{current, dateUpdated}``; anything else is `None`."""
+        current = value.get("current") if isinstance(value, dict) else None
+        if not isinstance(current, str):
+            return None
+        try:
+            current = ConversationStateValue(current)
+        except ValueError:
+            pass
+        return cls(current, parse_time(value.get("dateUpdated")))
+
+
+@attrs.frozen
+class ConversationData:
+    """What the conversation's document and the own membership say, in our names."""
+
+    friendly_name: str | None = None
+    unique_name: str | None = None
+    attributes: Attributes = attrs.field(factory=Attributes)
+    created_by: str = ""
+    date_created: dt.datetime | None = None
+    date_updated: dt.datetime | None = None
+    last_message: LastMessage | None = None
+    state: ConversationState | None = None
+    bindings: Mapping[str, Any] = attrs.field(factory=dict)
+    status: ConversationStatus = ConversationStatus.NOT_PARTICIPATING
+    last_read_message_index: int | None = None
+    notification_level: NotificationLevel | str = NotificationLevel.DEFAULT
+
+    def with_document(self, document: Any) -> ConversationData:
+        """This state after the document became `document`; what it does not mention stays.
+
+        Raises:
+            ProtocolError: the document is not an object.
+        """
+        if not isinstance(document, dict):
+            raise ProtocolError("a conversation document that is not an object")
+        return attrs.evolve(
+            self, **{name: read(document[key]) for key, (name, read) in _DOCUMENT_FIELDS.items() if key in document}
+        )
+
+    def with_membership(self, item: Any) -> ConversationData:
+        """This state after the own membership became `item`; what it does not mention stays."""
+        if not isinstance(item, dict):
+            return self
+        return attrs.evolve(self, **{name: read(item[key]) for key, (name, read) in _MEMBERSHIP_FIELDS.items() if key in item})
+
+
+def _level(value: Any) -> NotificationLevel | str:
+    try:
+        return NotificationLevel(value or "default")
+    except ValueError:
+        return str(value)
+
+
+_DOCUMENT_FIELDS: dict[str, tuple[str, Any]] = {
+    "friendlyName": ("friendly_name", lambda value: parse_text(value) or None),
+    "uniqueName": ("unique_name", lambda value: parse_text(value) or None),
+    "attributes": ("attributes", Attributes),
+    "createdBy": ("created_by", lambda value: parse_text(value) or ""),
+    "dateCreated": ("date_created", parse_time),
+    "dateUpdated": ("date_updated", parse_time),
+    "lastMessage": ("last_message", LastMessage.parse),
+    "state": ("state", ConversationState.parse),
+    "bindings": ("bindings", lambda value: value if isinstance(value, dict) else {}),
+}
+_MEMBERSHIP_FIELDS: dict[str, tuple[str, Any]] = {
+    "lastConsumedMessageIndex": ("last_read_message_index", parse_index),
+    "notificationLevel": ("notification_level", _level),
+}
+
+
+@attrs.define(eq=False, repr=False)
+class Conversation(Model[ConversationData]):
+    """A conversation. Made by the client only; there is one object per sid.
+
+    Properties give the latest state known and never block. Methods send a command, wait for its answer (`timeout` in
+    seconds, the client's default when `None`) and return once its effect can be read here.
+
+    Attributes:
+        sid: ``CH...``.
+    """
+
+    _events: ClassVar[type[EventName]] = ConversationEvent
+    sid: str
+    _directory: Directory
+    _messages: Messages = attrs.field(init=False)
+    _roster: Roster = attrs.field(init=False)
+    _horizon: ReadHorizon = attrs.field(init=False)
+    _typing: TypingIndicator = attrs.field(init=False)
+
+    @property
+    def friendly_name(self) -> str | None:
+        """Display name."""
+        return self._data.friendly_name
+
+    @property
+    def unique_name(self) -> str | None:
+        """Name that is unique in the service."""
+        return self._data.unique_name
+
+    @property
+    def attributes(self) -> Any:
+        """Custom data; a copy, ``{}`` when there is none."""
+        return self._data.attributes.value()
+
+    @property
+    def created_by(self) -> str:
+        """Identity of the creator; empty when unknown."""
+        return self._data.created_by
+
+    @property
+    def date_created(self) -> dt.datetime | None:
+        """When it was created, UTC."""
+        return self._data.date_created
+
+    @property
+    def date_updated(self) -> dt.datetime | None:
+        """When it was changed last, UTC."""
+        return self._data.date_updated
+
+    @property
+    def last_message(self) -> LastMessage | None:
+        """Index and time of the newest message; `None` while there is none."""
+        return self._data.last_message
+
+    @property
+    def state(self) -> ConversationState | None:
+        """Whether it is active, inactive or closed; `None` until known."""
+        return self._data.state
+
+    @property
+    def status(self) -> ConversationStatus:
+        """Whether the own identity is a participant."""
+        return self._data.status
+
+    @property
+    def last_read_message_index(self) -> int | None:
+        """The own read horizon; `None` when it was never set."""
+        return self._data.last_read_message_index
+
+    @property
+    def notification_level(self) -> NotificationLevel | str:
+        """Whether this conversation pushes to the own identity."""
+        return self._data.notification_level
+
+    @property
+    def limits(self) -> ConversationLimits:
+        """What one message may carry, by the service's configuration."""
+        return self._services.configuration.limits
+
+    # -- messages -----------------------------------------------------------------------------------------------------
+
+    def send_message(
+        self,
+        body: str | None = None,
+        *,
+        attributes: Any = None,
+        subject: str | None = None,
+        idempotency_key: str | None = None,
+        timeout: float | None = None,
+    ) -> Message:
+        """Send a message (``POST .../Messages``) and return it.
+
+        It is sent once: after a broken line or a busy service the same mutation id goes again until the deadline. Use an
+        `idempotency_key` (a UUID) of your own to make a repeat from another process the same send.
+
+        Raises:
+            InvalidArgumentError: the body is not text, or the attributes are not plain JSON.
+            ForbiddenError: the own identity is no participant, or its role may not send.
+            RequestTimeoutError: no answer came in time; `.sent` says whether it may have arrived.
+        """
+        return self._messages.send(body, attributes=attributes, subject=subject, mutation_id=idempotency_key, timeout=timeout)
+
+    def get_messages(
+        self,
+        page_size: int = 30,
+        anchor: int | None = None,
+        direction: Direction | str = Direction.BACKWARDS,
+        *,
+        timeout: float | None = None,
+    ) -> Paginator[Message]:
+        """One page of messages, ascending by index, straight from the service.
+
+        Args:
+            page_size: how many at most.
+            anchor: index to start at, inclusive; by default the newest (backwards) or the oldest (forward).
+            direction: ``"backwards"`` or ``"forward"`` from the anchor.
+            timeout: seconds.
+
+        `next_page` is towards newer messages, `prev_page` towards older ones, whatever the direction.
+        """
+        return self._messages.get_page(
+            checks.positive(page_size, "page_size"),
+            None if anchor is None else checks.index(anchor, "anchor"),
+            checks.member(Direction, direction, "direction"),
+            timeout,
+        )
+
+    def iter_messages(
+        self, *, newest_first: bool = True, after: int | None = None, limit: int | None = None
+    ) -> Iterator[Message]:
+        """Walk through the messages, a page at a time, holding only one page.
+
+        Args:
+            newest_first: the order; `after` implies oldest first.
+            after: start behind this index.
+            limit: stop after this many.
+        """
+        return self._messages.walk(newest_first=newest_first and after is None, after=after, limit=limit)
+
+    def get_messages_count(self, *, timeout: float | None = None) -> int:
+        """How many messages there are (``GET .../Conversations/{sid}``); eventually right."""
+        return _count(self._services.rest.get(self._url, timeout=timeout), "messages_count")
+
+    def get_unread_messages_count(self, *, timeout: float | None = None) -> int | None:
+        """How many messages are beyond the own read horizon; `None` when that was never set.
+
+        Raises:
+            NotFoundError: the own identity is no participant.
+        """
+        return self._horizon.unread_count(timeout)
+
+    def advance_last_read_message_index(self, index: int, *, timeout: float | None = None) -> int | None:
+        """Move the read horizon forward, never back; returns the unread count."""
+        return self._horizon.advance(checks.index(index, "index"), timeout)
+
+    def update_last_read_message_index(self, index: int | None, *, timeout: float | None = None) -> int | None:
+        """Set the read horizon, also back; `None` means that nothing was read. Returns the unread count."""
+        return self._horizon.update(None if index is None else checks.index(index, "index"), timeout)
+
+    def set_all_messages_read(self, *, timeout: float | None = None) -> int | None:
+        """Move the read horizon to the newest message; returns the unread count."""
+        return self._horizon.all_read(timeout)
+
+    def set_all_messages_unread(self, *, timeout: float | None = None) -> int | None:
+        """Forget the read horizon; returns the unread count."""
+        return self._horizon.update(None, timeout)
+
+    def typing(self, *, timeout: float | None = None) -> None:
+        """Tell the others that the own identity is typing; repeated calls within some seconds send nothing."""
+        self._typing.send(timeout)
+
+    # -- participants -------------------------------------------------------------------------------------------------
+
+    def join(self, *, timeout: float | None = None) -> Conversation:
+        """Become a participant (``POST .../Participants``); returns once messages and roster are followed.
+
+        Raises:
+            ConflictError: already a participant.
+        """
+        deadline = self._services.deadline(timeout)
+        identity = self._services.configuration.identity
+        url = urls.join(self._url, "Participants")
+        self._write(
+            {"status": ConversationStatus.JOINED},
+            lambda: self._services.rest.post(url, {"identity": identity}, timeout=deadline.remaining()),
+        )
+        self._services.run(lambda: self._directory.follow(self.sid), deadline, "join()")
+        return self
+
+    def leave(self, *, timeout: float | None = None) -> Conversation:
+        """Stop being a participant (``DELETE .../Participants/{identity}``); nothing is sent unless joined."""
+        if self.status is ConversationStatus.JOINED:
+            url = urls.join(self._url, "Participants", self._services.configuration.identity)
+            self._write(
+                {"status": ConversationStatus.NOT_PARTICIPATING},
+                lambda: self._services.rest.delete(url, timeout=timeout),
+            )
+        return self
+
+    def add(self, identity: str, attributes: Any = None, *, timeout: float | None = None) -> Participant:
+        """Add a chat participant (``POST .../Participants``) and return it.
+
+        Raises:
+            ConflictError: already a participant.
+        """
+        return self._roster.add(
+            {
+                "identity": checks.filled(identity, "identity"),
+                "attributes": dumps({} if attributes is None else attributes),
+            },
+            timeout,
+        )
+
+    def remove_participant(self, participant: str | Participant, *, timeout: float | None = None) -> None:
+        """Remove a participant, given as object, sid or identity (``DELETE .../Participants/{...}``).
+
+        Raises:
+            RestNotFoundError: there is no such participant.
+        """
+        key = participant if isinstance(participant, str) else participant.sid
+        self._roster.remove(checks.filled(key, "participant"), timeout)
+
+    def get_participants(self, *, timeout: float | None = None) -> list[Participant]:
+        """All participants."""
+        return self._roster.get_all(timeout)
+
+    def get_participant_by_sid(self, participant_sid: str, *, timeout: float | None = None) -> Participant:
+        """The participant with that sid; `NotFoundError` when there is none."""
+        return self._roster.get_by_sid(checks.filled(participant_sid, "participant_sid"), timeout)
+
+    def get_participant_by_identity(self, identity: str, *, timeout: float | None = None) -> Participant:
+        """The chat participant with that identity; `NotFoundError` when there is none."""
+        return self._roster.get_by_identity(checks.filled(identity, "identity"), timeout)
+
+    def get_participants_count(self, *, timeout: float | None = None) -> int:
+        """How many participants there are (``GET .../Conversations/{sid}``); eventually right."""
+        return _count(self._services.rest.get(self._url, timeout=timeout), "participants_count")
+
+    # -- the conversation itself --------------------------------------------------------------------------------------
+
+    def update_friendly_name(self, friendly_name: str, *, timeout: float | None = None) -> Conversation:
+        """Change the display name (``POST .../Conversations/{sid}``). Returns this conversation, changed."""
+        name = checks.text(friendly_name, "friendly_name")
+        self._post(self._url, {"friendly_name": name}, {"friendly_name": name or None}, timeout)
+        return self
+
+    def update_unique_name(self, unique_name: str | None, *, timeout: float | None = None) -> Conversation:
+        """Change the unique name, or remove it with `None` (``POST .../Conversations/{sid}``).
+
+        Raises:
+            ConflictError: another conversation has that name.
+        """
+        name = "" if unique_name is None else checks.text(unique_name, "unique_name")
+        self._post(self._url, {"unique_name": name}, {"unique_name": name or None}, timeout)
+        return self
+
+    def update_attributes(self, attributes: Any, *, timeout: float | None = None) -> Conversation:
+        """Replace the custom data (``POST .../Conversations/{sid}``). Returns this conversation, changed."""
+        text = dumps(attributes)
+        self._post(self._url, {"attributes": text}, {"attributes": Attributes(text)}, timeout)
+        return self
+
+    def get_attributes(self) -> Any:
+        """The custom data; same as `attributes`, since a conversation is loaded before anybody sees it."""
+        return self.attributes
+
+    def set_user_notification_level(self, notification_level: NotificationLevel | str, *, timeout: float | None = None) -> None:
+        """Choose whether this conversation pushes to the own identity (``POST .../Users/{...}/Conversations/{sid}``)."""
+        level = checks.member(NotificationLevel, notification_level, "notification_level")
+        self._post(self._my_url, {"notification_level": level.value}, {"notification_level": level}, timeout)
+
+    def delete(self, *, timeout: float | None = None) -> Conversation:
+        """Delete the conversation for everybody (``DELETE .../Conversations/{sid}``); ``removed`` follows."""
+        self._write(
+            {"status": ConversationStatus.NOT_PARTICIPATING},
+            lambda: self._services.rest.delete(self._url, timeout=timeout),
+        )
+        return self
+
+    @property
+    def _url(self) -> str:
+        return urls.join(self._services.configuration.conversations_url, self.sid)
+
+    @property
+    def _my_url(self) -> str:
+        return urls.join(self._services.configuration.my_conversations_url, self.sid)
+
+    def _fetch(self) -> Future[tuple[ConversationData, int] | None]:
+        return self._directory.fetch(self.sid)
+
+    def __repr__(self) -> str:
+        return f"<Conversation {self.sid} {self.friendly_name or self.unique_name or ''!r} {self.status.value}>"
+
+
+def _count(answer: Any, name: str) -> int:
+    value = answer.get(name) if isinstance(answer, dict) else None
+    return value if isinstance(value, int) else 0
+
+
+@attrs.frozen
+class ConversationUpdatedEventArgs:
+    """Payload of ``conversation_updated`` and of a conversation's ``updated``."""
+
+    conversation: Conversation
+    update_reasons: tuple[ConversationUpdateReason, ...]

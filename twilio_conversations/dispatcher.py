@@ -1,0 +1,175 @@
+"""The events thread: runs user handlers only, one at a time, in the order things happened."""
+
+from __future__ import annotations
+
+import collections
+import logging
+import queue
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from twilio_conversations.event_names import ClientEvent, EventName, HandlerError
+from twilio_conversations.futures import Deadline, Role, mark_thread
+
+if TYPE_CHECKING:
+    from twilio_conversations.emitter import EventEmitter, Subscription
+
+_log = logging.getLogger(__name__)
+Targets = tuple[tuple["EventEmitter", EventName], ...]
+
+
+@attrs.frozen
+class _Delivery:
+    targets: Targets
+    payload: Any
+
+
+class Dispatcher:
+    """A queue of events and the thread that delivers them.
+
+    The queue has no hard limit, since an event that was taken from the service must not be lost; instead `full` tells the
+    io thread to stop taking further ones, and `on_room` is called once the queue is half empty again.
+    """
+
+    def __init__(self, name: str, limit: int) -> None:
+        self._queue: queue.SimpleQueue[_Delivery | Callable[[], None] | None] = queue.SimpleQueue()
+        self._limit = limit
+        self._full = False
+        self._closed = False
+        self._busy_with: str | None = None
+        self._pinned: weakref.WeakSet[EventEmitter] = weakref.WeakSet()
+        self._pins: collections.deque[EventEmitter] = collections.deque()
+        self._thread = threading.Thread(target=self._run, name=f"conversations-events-{name}", daemon=True)
+        self.root: EventEmitter | None = None
+        """Where failures of handlers are reported: the client."""
+        self.on_room: Callable[[], None] = lambda: None
+        self.on_death: Callable[[BaseException], None] = lambda error: None
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    @property
+    def thread(self) -> threading.Thread:
+        """The events thread."""
+        return self._thread
+
+    @property
+    def depth(self) -> int:
+        """How many events wait."""
+        return self._queue.qsize()
+
+    @property
+    def full(self) -> bool:
+        """Whether handlers are so far behind that no further event should be taken from the service."""
+        if not self._full and self._queue.qsize() >= self._limit:
+            self._full = True
+            _log.warning(
+                "handlers are too slow: %d events wait, now in %s; live events stay with the service until half are done",
+                self._queue.qsize(),
+                self._busy_with or "no handler",
+            )
+        return self._full
+
+    def post(self, targets: Targets, payload: Any) -> None:
+        """Deliver `payload` to the handlers of each target, in this order; from any thread, never blocks."""
+        if not self._closed:
+            self._queue.put(_Delivery(targets, payload))
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Run a function of the user's on the events thread."""
+        if not self._closed:
+            self._queue.put(function)
+
+    def replay(self, emitter: EventEmitter, subscription: Subscription, event: EventName, payload: Any) -> None:
+        """Give one late handler what the others got earlier."""
+        self.call(lambda: self._guarded(emitter, subscription, event, payload))
+
+    def pin(self, emitter: EventEmitter) -> None:
+        """Keep an object with handlers alive, so that the handlers outlive the program's own reference to it."""
+        if emitter not in self._pinned:
+            self._pinned.add(emitter)
+            self._pins.append(emitter)
+
+    def close(self, last: _Delivery | None = None) -> None:
+        """Forget what waits, deliver `last`, and end the thread after the handler that is running."""
+        self._closed = True
+        try:
+            while True:
+                self._queue.get_nowait()
+        except queue.Empty:
+            pass
+        if last is not None:
+            self._queue.put(last)
+        self._queue.put(None)
+
+    def close_with(self, targets: Targets, payload: Any) -> None:
+        """`close`, with these last words."""
+        self.close(_Delivery(targets, payload))
+
+    def join(self, deadline: Deadline) -> None:
+        """Wait for the thread to end; a handler that outlives the deadline is named in a warning."""
+        if not self._thread.is_alive() or threading.current_thread() is self._thread:
+            return
+        self._thread.join(deadline.remaining())
+        if self._thread.is_alive():
+            _log.warning("the handler %s still runs after the client was closed", self._busy_with or "of an event")
+
+    def _run(self) -> None:
+        mark_thread(Role.EVENTS)
+        try:
+            while (item := self._queue.get()) is not None:
+                if isinstance(item, _Delivery):
+                    for emitter, event in item.targets:
+                        self._deliver(emitter, event, item.payload)
+                else:
+                    self._call_guarded(item)
+                if self._full and self._queue.qsize() <= self._limit // 2:
+                    self._full = False
+                    self.on_room()
+        except BaseException as error:
+            _log.exception("the events thread ends")
+            self.on_death(error)
+            raise
+        finally:
+            self._pins.clear()
+
+    def _deliver(self, emitter: EventEmitter, event: EventName, payload: Any) -> None:
+        for receiver in emitter._receivers(event, payload):
+            self._guarded(emitter, receiver, event, payload)
+
+    def _guarded(self, emitter: EventEmitter, receiver: Callable[..., Any], event: EventName, payload: Any) -> None:
+        handler = getattr(receiver, "handler", receiver)
+        self._busy_with = f"{getattr(handler, '__qualname__', handler)!s} ({event.python_name})"
+        started = time.monotonic()
+        try:
+            receiver(emitter, event=event, payload=payload)
+        except Exception as error:
+            _log.exception("the handler %s raised", self._busy_with)
+            if event is not ClientEvent.ERROR:
+                self.report(HandlerError(error, event, handler))
+        finally:
+            took = time.monotonic() - started
+            if took > 1:
+                _log.info("the handler %s took %.1f s", self._busy_with, took)
+            self._busy_with = None
+
+    def _call_guarded(self, function: Callable[[], None]) -> None:
+        self._busy_with = getattr(function, "__qualname__", "a callback")
+        try:
+            function()
+        except Exception as error:
+            _log.exception("the callback %s raised", self._busy_with)
+            self.report(HandlerError(error, None, function))
+        finally:
+            self._busy_with = None
+
+    def report(self, failure: HandlerError) -> None:
+        """Tell the client's ``error`` handlers."""
+        if self.root is not None:
+            self.post(((self.root, ClientEvent.ERROR),), failure)

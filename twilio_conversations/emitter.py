@@ -1,0 +1,223 @@
+"""`on`, `once`, `off`: handlers are receivers of blinker signals, kept in order and strongly, each run guarded.
+
+There is one mechanism: `on` connects a wrapper to ``obj.signals.<event>``; whoever connects to that signal in blinker's own
+way is called just the same, as ``receiver(sender, event=..., payload=...)``. Only the events thread runs receivers.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, MutableSet
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, overload
+
+import attrs
+import blinker
+
+from twilio_conversations.errors import InvalidArgumentError
+from twilio_conversations.event_names import STICKY, WITHOUT_PAYLOAD, EventName
+
+if TYPE_CHECKING:
+    from twilio_conversations.dispatcher import Dispatcher
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+_NEVER = object()
+_registering = threading.Lock()
+"""Held for a few assignments while registrations and remembered payloads change; one for all emitters saves one for each."""
+
+
+class OrderedSet(MutableSet[Any]):
+    """A set that iterates in the order things were added; blinker keeps receivers in it."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Iterable[Any] = ()) -> None:
+        self._items = dict.fromkeys(items)
+
+    def __contains__(self, item: object) -> bool:
+        return item in self._items
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def add(self, value: Any) -> None:
+        """Add `value` at the end, unless it is there."""
+        self._items[value] = None
+
+    def discard(self, value: Any) -> None:
+        """Take `value` out if it is there."""
+        self._items.pop(value, None)
+
+    def copy(self) -> OrderedSet:
+        """A copy that later changes do not touch."""
+        return OrderedSet(tuple(self._items))
+
+
+class Signal(blinker.Signal):
+    """A blinker signal whose receivers are called in the order they were connected."""
+
+    set_class = cast("type[set[Any]]", OrderedSet)
+
+
+class Signals:
+    """The signals of one object, as attributes by event name; each is made when it is first asked for."""
+
+    __slots__ = ("_by_event", "_names")
+
+    def __init__(self, names: type[EventName]) -> None:
+        self._names = names
+        self._by_event: dict[EventName, Signal] = {}
+
+    def __getattr__(self, name: str) -> Signal:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            return self.signal(self._names.parse(name))
+        except InvalidArgumentError as error:
+            raise AttributeError(str(error)) from None
+
+    def signal(self, event: EventName) -> Signal:
+        """The signal of `event`."""
+        found = self._by_event.get(event)
+        return found if found is not None else self._by_event.setdefault(event, Signal(event.python_name))
+
+    def known(self, event: EventName) -> Signal | None:
+        """The signal of `event` if anybody ever asked for it."""
+        return self._by_event.get(event)
+
+
+class Subscription:
+    """One registration of a handler; a context manager that ends it."""
+
+    __slots__ = ("__weakref__", "_emitter", "_once", "event", "handler")
+
+    def __init__(self, emitter: EventEmitter, event: EventName, handler: Callable[..., Any], *, once: bool) -> None:
+        self._emitter: EventEmitter | None = emitter
+        self._once = once
+        self.event = event
+        self.handler = handler
+
+    def cancel(self) -> None:
+        """Stop calling the handler; harmless when repeated."""
+        emitter, self._emitter = self._emitter, None
+        if emitter is not None:
+            emitter.signals.signal(self.event).disconnect(self)
+
+    def __enter__(self) -> Subscription:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cancel()
+
+    def __call__(self, _sender: Any, *, event: EventName, payload: Any) -> None:
+        """What blinker calls; not for users."""
+        if self._emitter is None:
+            return
+        if self._once:
+            self.cancel()
+        if event in WITHOUT_PAYLOAD:
+            self.handler()
+        else:
+            self.handler(payload)
+
+
+@attrs.define(eq=False, repr=False)
+class EventEmitter:
+    """Base of everything that has events.
+
+    Handlers run one at a time on the client's events thread, in the order things happened; they may call any blocking
+    method. An exception in one is logged, reported on the client's ``error`` event, and stops nothing.
+    """
+
+    _events: ClassVar[type[EventName]]
+    _dispatcher: Dispatcher
+    _signals: Signals | None = attrs.field(default=None, init=False)
+    _last: dict[EventName, Any] | None = attrs.field(default=None, init=False)
+
+    @property
+    def signals(self) -> Signals:
+        """The blinker signals behind the events, such as ``obj.signals.message_added``.
+
+        Receivers connected there are called as ``receiver(sender, event=..., payload=...)``.
+        """
+        if self._signals is None:
+            with _registering:
+                if self._signals is None:
+                    self._signals = Signals(self._events)
+            self._dispatcher.pin(self)
+        return self._signals
+
+    @overload
+    def on(self, event: str, handler: None = None, *, replay: bool = False) -> Callable[[Handler], Handler]: ...
+
+    @overload
+    def on(self, event: str, handler: Callable[..., Any], *, replay: bool = False) -> Subscription: ...
+
+    def on(self, event: str, handler: Callable[..., Any] | None = None, *, replay: bool = False) -> Any:
+        """Call `handler` whenever `event` happens; without a handler, a decorator.
+
+        The same handler registered twice runs twice. With `replay`, a handler is first given the latest payload of the
+        event if it has happened already (``initialized`` and ``init_failed`` always do so).
+
+        Raises:
+            InvalidArgumentError: this object has no such event, or the handler cannot be called.
+        """
+        return self._register(event, handler, replay=replay, once=False)
+
+    @overload
+    def once(self, event: str, handler: None = None, *, replay: bool = False) -> Callable[[Handler], Handler]: ...
+
+    @overload
+    def once(self, event: str, handler: Callable[..., Any], *, replay: bool = False) -> Subscription: ...
+
+    def once(self, event: str, handler: Callable[..., Any] | None = None, *, replay: bool = False) -> Any:
+        """Like `on`, for the next time only: the registration ends before the handler runs."""
+        return self._register(event, handler, replay=replay, once=True)
+
+    def off(self, event: str, handler: Callable[..., Any]) -> None:
+        """End the latest registration of `handler`; one that is not registered is ignored."""
+        for subscription in reversed(self._subscriptions(event)):
+            if subscription.handler == handler:
+                subscription.cancel()
+                return
+
+    def listeners(self, event: str) -> list[Callable[..., Any]]:
+        """The handlers registered for `event`, in order."""
+        return [subscription.handler for subscription in self._subscriptions(event)]
+
+    def remove_all_listeners(self, event: str | None = None) -> None:
+        """End all registrations made with `on` and `once`, of one event or of all."""
+        for name in [event] if event is not None else list(self._events):
+            for subscription in self._subscriptions(name):
+                subscription.cancel()
+
+    def _register(self, event: str, handler: Callable[..., Any] | None, *, replay: bool, once: bool) -> Any:
+        name = self._events.parse(event)
+        if handler is None:
+            return lambda function: (self._register(name, function, replay=replay, once=once), function)[1]
+        if not callable(handler):
+            raise InvalidArgumentError(f"a handler must be callable, not {handler!r}")
+        subscription = Subscription(self, name, handler, once=once)
+        signal = self.signals.signal(name)
+        with _registering:
+            signal.connect(subscription, weak=False)
+            latest = (self._last or {}).get(name, _NEVER) if replay or name in STICKY else _NEVER
+        if latest is not _NEVER:
+            self._dispatcher.replay(self, subscription, name, latest)
+        return subscription
+
+    def _subscriptions(self, event: str) -> list[Subscription]:
+        signal = self._signals.known(self._events.parse(event)) if self._signals is not None else None
+        receivers = signal.receivers_for(self) if signal is not None else ()
+        return [receiver for receiver in receivers if isinstance(receiver, Subscription)]
+
+    def _receivers(self, event: EventName, payload: Any) -> list[Callable[..., Any]]:
+        """Who is to be called for this event, in order; from now on it is also the one that `replay` gives."""
+        with _registering:
+            if self._last is None:
+                self._last = {}
+            self._last[event] = payload
+            signal = self._signals.known(event) if self._signals is not None else None
+            return list(signal.receivers_for(self)) if signal is not None and not signal.is_muted else []

@@ -1,0 +1,277 @@
+"""A message."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import attrs
+
+from twilio_conversations import checks, urls
+from twilio_conversations.enums import MessageType, MessageUpdateReason
+from twilio_conversations.errors import NotFoundError, ProtocolError
+from twilio_conversations.event_names import EventName, MessageEvent
+from twilio_conversations.futures import Future
+from twilio_conversations.json_values import Attributes, dumps, parse_text, parse_time
+from twilio_conversations.layered import renamed
+from twilio_conversations.model import Model
+
+if TYPE_CHECKING:
+    from twilio_conversations.conversation import Conversation
+    from twilio_conversations.participant import Participant
+
+_REST_NAMES = {
+    "sid": "sid",
+    "author": "author",
+    "body": "text",
+    "subject": "subject",
+    "content_sid": "contentSid",
+    "participant_sid": "memberSid",
+    "attributes": "attributes",
+    "date_created": "timestamp",
+    "date_updated": "dateUpdated",
+}
+
+REASONS = (
+    ("body", MessageUpdateReason.BODY),
+    ("subject", MessageUpdateReason.SUBJECT),
+    ("last_updated_by", MessageUpdateReason.LAST_UPDATED_BY),
+    ("author", MessageUpdateReason.AUTHOR),
+    ("date_updated", MessageUpdateReason.DATE_UPDATED),
+    ("date_created", MessageUpdateReason.DATE_CREATED),
+    ("attributes", MessageUpdateReason.ATTRIBUTES),
+    ("delivery", MessageUpdateReason.DELIVERY_RECEIPT),
+    ("medias", MessageUpdateReason.MEDIA),
+)
+"""Fields whose changes are announced, in the order of detection."""
+
+
+@attrs.frozen
+class MessageData:
+    """What a message list item says, in our names."""
+
+    sid: str
+    author: str | None = None
+    body: str | None = None
+    subject: str | None = None
+    content_sid: str | None = None
+    participant_sid: str | None = None
+    last_updated_by: str | None = None
+    date_created: dt.datetime | None = None
+    date_updated: dt.datetime | None = None
+    attributes: Attributes = attrs.field(factory=Attributes)
+    type: MessageType | str = MessageType.TEXT
+    medias: tuple[Mapping[str, Any], ...] = ()
+    delivery: Mapping[str, Any] | None = None
+
+    @classmethod
+    def parse(cls, item: Any, base: MessageData | None = None) -> MessageData:
+        """Read an item; what it does not mention stays as in `base`.
+
+        Raises:
+            ProtocolError: there is no telling which message it is.
+        """
+        if not isinstance(item, dict):
+            raise ProtocolError("a message that is not an object")
+        sid = item.get("sid") or (base.sid if base is not None else None)
+        if not isinstance(sid, str):
+            raise ProtocolError("a message without sid")
+        get = item.get
+        if base is None or _ALL_FIELDS <= item.keys():
+            return cls(
+                sid,
+                parse_text(get("author")),
+                parse_text(get("text")),
+                parse_text(get("subject")),
+                parse_text(get("contentSid")),
+                parse_text(get("memberSid")),
+                parse_text(get("lastUpdatedBy")),
+                parse_time(get("timestamp")),
+                parse_time(get("dateUpdated")),
+                Attributes(get("attributes")),
+                _type(get("type")),
+                _medias(item),
+                _delivery(get("delivery")),
+            )
+        return attrs.evolve(base, sid=sid, **{name: read(item) for key, (name, read) in _FIELDS.items() if key in item})
+
+    @classmethod
+    def from_rest(cls, body: Any) -> MessageData:
+        """Read the answer to a send."""
+        if not isinstance(body, dict):
+            raise ProtocolError("the answer to a send is not a message")
+        item = renamed(body, _REST_NAMES)
+        media = body.get("media")
+        if isinstance(media, list) and media:
+            item["medias"] = [{**entry, "contentType": entry.get("content_type")} for entry in media]
+            item["type"] = "media"
+        return cls.parse(item)
+
+
+def _type(value: Any) -> MessageType | str:
+    try:
+        return MessageType(value or "text")
+    except ValueError:
+        return str(value)
+
+
+def _medias(item: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """All attachments; a legacy single one counts as a list of one."""
+    medias = item.get("medias")
+    if isinstance(medias, list):
+        return tuple(entry for entry in medias if isinstance(entry, dict))
+    media = item.get("media")
+    return ({"category": "media", **media},) if isinstance(media, dict) else ()
+
+
+def _delivery(value: Any) -> Mapping[str, Any] | None:
+    return value if isinstance(value, dict) and value else None
+
+
+_FIELDS: dict[str, tuple[str, Any]] = {
+    "author": ("author", lambda item: parse_text(item["author"])),
+    "text": ("body", lambda item: parse_text(item["text"])),
+    "subject": ("subject", lambda item: parse_text(item["subject"])),
+    "contentSid": ("content_sid", lambda item: parse_text(item["contentSid"])),
+    "memberSid": ("participant_sid", lambda item: parse_text(item["memberSid"])),
+    "lastUpdatedBy": ("last_updated_by", lambda item: parse_text(item["lastUpdatedBy"])),
+    "timestamp": ("date_created", lambda item: parse_time(item["timestamp"])),
+    "dateUpdated": ("date_updated", lambda item: parse_time(item["dateUpdated"])),
+    "attributes": ("attributes", lambda item: Attributes(item["attributes"])),
+    "type": ("type", lambda item: _type(item["type"])),
+    "medias": ("medias", _medias),
+    "media": ("medias", _medias),
+    "delivery": ("delivery", lambda item: _delivery(item["delivery"])),
+}
+_ALL_FIELDS = _FIELDS.keys()
+
+
+@attrs.define(eq=False, repr=False)
+class Message(Model[MessageData]):
+    """A message of a conversation. Made by the client only; a later page gives the same object.
+
+    Attributes:
+        conversation: the conversation it belongs to.
+        index: its place in the conversation; grows, but with gaps, and is no count.
+    """
+
+    _events: ClassVar[type[EventName]] = MessageEvent
+    conversation: Conversation
+    index: int
+
+    @property
+    def sid(self) -> str:
+        """``IM...``."""
+        return self._data.sid
+
+    @property
+    def author(self) -> str | None:
+        """Identity or address of the sender."""
+        return self._data.author
+
+    @property
+    def body(self) -> str | None:
+        """The text; `None` when there is none."""
+        return self._data.body
+
+    @property
+    def subject(self) -> str | None:
+        """Subject of an e-mail."""
+        return self._data.subject
+
+    @property
+    def content_sid(self) -> str | None:
+        """The content template it was made from (``HX...``)."""
+        return self._data.content_sid
+
+    @property
+    def participant_sid(self) -> str | None:
+        """The author's participant (``MB...``)."""
+        return self._data.participant_sid
+
+    @property
+    def last_updated_by(self) -> str | None:
+        """Who edited it last; `None` while nobody has."""
+        return self._data.last_updated_by
+
+    @property
+    def date_created(self) -> dt.datetime | None:
+        """When it was sent, UTC."""
+        return self._data.date_created
+
+    @property
+    def date_updated(self) -> dt.datetime | None:
+        """When it was changed last, UTC."""
+        return self._data.date_updated
+
+    @property
+    def attributes(self) -> Any:
+        """Custom data; a copy, ``{}`` when there is none."""
+        return self._data.attributes.value()
+
+    @property
+    def type(self) -> MessageType | str:
+        """Whether it carries media."""
+        return self._data.type
+
+    def update_body(self, body: str, *, timeout: float | None = None) -> Message:
+        """Change the text (``POST .../Messages/{sid}``); may be empty. Returns this message, changed.
+
+        Raises:
+            RestNotFoundError: the message was removed.
+            ForbiddenError: the identity's role does not allow it.
+        """
+        self._post(self._url, {"body": checks.text(body, "body")}, {"body": body}, timeout)
+        return self
+
+    def update_attributes(self, attributes: Any, *, timeout: float | None = None) -> Message:
+        """Replace the custom data (``POST .../Messages/{sid}``). Returns this message, changed."""
+        text = dumps(attributes)
+        self._post(self._url, {"attributes": text}, {"attributes": Attributes(text)}, timeout)
+        return self
+
+    def remove(self, *, timeout: float | None = None) -> Message:
+        """Delete the message (``DELETE .../Messages/{sid}``); ``message_removed`` follows."""
+        self._services.rest.delete(self._url, timeout=timeout)
+        return self
+
+    def get_participant(self, *, timeout: float | None = None) -> Participant:
+        """The author's participant: by participant sid, else by the author's identity.
+
+        Raises:
+            NotFoundError: the author is not, or no longer, a participant.
+        """
+        data = self._data
+        for participant in self.conversation.get_participants(timeout=timeout):
+            if participant.sid == data.participant_sid:
+                return participant
+        for participant in self.conversation.get_participants(timeout=timeout):
+            if data.author is not None and participant.identity == data.author:
+                return participant
+        raise NotFoundError(f"no participant with sid {data.participant_sid!r} or identity {data.author!r}")
+
+    @property
+    def _url(self) -> str:
+        return urls.join(self.conversation._url, "Messages", self.sid)
+
+    def _confirmed(self, answer: Any) -> Mapping[str, Any]:
+        date = answer.get("date_updated") if isinstance(answer, dict) else None
+        return {"date_updated": parse_time(date)} if date else {}
+
+    def _fetch(self) -> Future[tuple[MessageData, int] | None]:
+        return self.conversation._messages.fetch(self.index)
+
+    def __repr__(self) -> str:
+        return f"<Message {self.index} {self.sid} by {self.author!r}>"
+
+
+@attrs.frozen
+class MessageUpdatedEventArgs:
+    """Payload of ``message_updated`` and of a message's ``updated``.
+
+    `update_reasons` is empty when the message was not held before, so that the difference is not known.
+    """
+
+    message: Message
+    update_reasons: tuple[MessageUpdateReason, ...]

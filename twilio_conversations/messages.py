@@ -1,0 +1,242 @@
+"""The messages of one conversation: from Sync's list to `Message` objects, and from a send to the message it became."""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Literal
+
+import attrs
+
+from twilio_conversations import checks, urls
+from twilio_conversations.enums import Direction
+from twilio_conversations.errors import NotFoundError, ProtocolError
+from twilio_conversations.event_names import ClientEvent, ConversationEvent, MessageEvent
+from twilio_conversations.futures import Flow, Future, flow
+from twilio_conversations.json_values import dumps, parse_index
+from twilio_conversations.layered import Layered, reasons
+from twilio_conversations.message import REASONS, Message, MessageData, MessageUpdatedEventArgs
+from twilio_conversations.paginator import Paginator
+from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated
+
+if TYPE_CHECKING:
+    from twilio_conversations.conversation import Conversation
+    from twilio_conversations.services import Services
+    from twilio_conversations.sync.client import Entity
+
+_log = logging.getLogger(__name__)
+_MOST_PER_REQUEST = 100
+Order = Literal["asc", "desc"]
+
+
+@attrs.frozen
+class _Slice:
+    """Consecutive messages, oldest first, and whether there are others on both sides."""
+
+    messages: list[Message]
+    has_older: bool
+    has_newer: bool
+
+
+class Messages:
+    """The messages of one conversation. Live objects are held weakly; the latest ones also by the client."""
+
+    def __init__(self, conversation: Conversation, services: Services, opened: Callable[[], Future[Entity]]) -> None:
+        """`opened` gives the Sync list, opening it if need be; it runs on the io thread."""
+        self._conversation = conversation
+        self._services = services
+        self._opened = opened
+        self._held: weakref.WeakValueDictionary[int, Message] = weakref.WeakValueDictionary()
+        self._added_to = (
+            (conversation, ConversationEvent.MESSAGE_ADDED),
+            (services.events, ClientEvent.MESSAGE_ADDED),
+        )
+
+    # -- from Sync, on the io thread ----------------------------------------------------------------------------------
+
+    def changed(self, change: Change) -> None:
+        """Take what the list says and announce it."""
+        if isinstance(change, ItemAdded):
+            self._added(change)
+        elif isinstance(change, ItemUpdated):
+            self._updated(change)
+        elif isinstance(change, ItemRemoved):
+            self._removed(change)
+
+    def _added(self, change: ItemAdded) -> None:
+        message, _ = self._apply(change)
+        if message.author is not None:
+            self._conversation._typing.ended(message.author)
+        self._services.dispatcher.post(self._added_to, message)
+
+    def _updated(self, change: ItemUpdated) -> None:
+        message, former = self._apply(change)
+        found = reasons(former, message._state.replica, REASONS)
+        if found or former is None:
+            self._services.emit(
+                MessageUpdatedEventArgs(message, found),
+                (message, MessageEvent.UPDATED),
+                (self._conversation, ConversationEvent.MESSAGE_UPDATED),
+                (self._services.events, ClientEvent.MESSAGE_UPDATED),
+            )
+
+    def _apply(self, change: ItemAdded | ItemUpdated) -> tuple[Message, MessageData | None]:
+        """The live message with the change applied, and its state before (`None` when that is not known)."""
+        index = _index(change.key)
+        with self._services.lock:
+            message = self._held.get(index)
+            if message is None:
+                return self._hold(index, MessageData.parse(change.data), change.event_id, delivered=True), None
+            data = MessageData.parse(change.data, message._state.replica)
+            former = message._state.apply(data, change.event_id)
+            return message, former
+
+    def _removed(self, change: ItemRemoved) -> None:
+        index = _index(change.key)
+        with self._services.lock:
+            message = self._held.pop(index, None)
+            if message is None:
+                if change.data is None:
+                    return
+                message = self._make(index, MessageData.parse(change.data), change.event_id, delivered=True)
+        self._services.emit(
+            message,
+            (self._conversation, ConversationEvent.MESSAGE_REMOVED),
+            (self._services.events, ClientEvent.MESSAGE_REMOVED),
+        )
+
+    def _hold(self, index: int, data: MessageData, version: int, *, delivered: bool) -> Message:
+        """Make a message and keep it; the client's lock is held."""
+        message = self._make(index, data, version, delivered=delivered)
+        self._held[index] = message
+        self._services.recent.keep(message)
+        return message
+
+    def _make(self, index: int, data: MessageData, version: int, *, delivered: bool) -> Message:
+        services = self._services
+        state = Layered(data, version, delivered=delivered)
+        return Message(services.dispatcher, services, state, self._conversation, index)
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def get_page(self, size: int, anchor: int | None, direction: Direction, timeout: float | None) -> Paginator[Message]:
+        """One page from `anchor` on, inclusive."""
+        order: Order = "desc" if direction is Direction.BACKWARDS else "asc"
+        return self._page(lambda: self._read(anchor, size, order, inclusive=True), size, timeout)
+
+    def _page(self, read: Callable[[], Future[_Slice]], size: int, timeout: float | None) -> Paginator[Message]:
+        part = self._services.run(read, self._services.deadline(timeout), "get_messages()")
+        if not part.messages:
+            return Paginator([], None, None)
+        oldest, newest = part.messages[0].index, part.messages[-1].index
+
+        def turn(start: int, order: Order) -> Callable[[float | None], Paginator[Message]]:
+            return lambda limit: self._page(lambda: self._read(start, size, order, inclusive=False), size, limit)
+
+        newer = turn(newest, "asc") if part.has_newer else None
+        older = turn(oldest, "desc") if part.has_older else None
+        return Paginator(part.messages, newer, older)
+
+    @flow
+    def _read(self, start: int | None, size: int, order: Order, *, inclusive: bool) -> Flow[_Slice]:
+        """Up to `size` messages from `start`, in as many requests as the service's largest page makes necessary."""
+        entity: Entity = yield self._opened()
+        items: list[Item] = []
+        before = after = False
+        while True:
+            wanted = min(size - len(items), _MOST_PER_REQUEST)
+            page = yield entity.page(start=start, size=wanted, order=order, bounds="inclusive" if inclusive else "exclusive")
+            before = before or (not items and page.has_previous)
+            after = page.has_next
+            items += page.items[: size - len(items)]
+            if not after or len(items) >= size or not page.items:
+                break
+            start, inclusive = page.items[-1].key, False
+        messages = [message for message in map(self._show, items) if message is not None]
+        if order == "desc":
+            return _Slice(messages[::-1], has_older=after, has_newer=before)
+        return _Slice(messages, has_older=before, has_newer=after)
+
+    def _show(self, item: Item) -> Message | None:
+        """The live message of a page's item; a malformed one is left out."""
+        try:
+            index = _index(item.key)
+            with self._services.lock:
+                message = self._held.get(index)
+                if message is None:
+                    return self._hold(index, MessageData.parse(item.data), item.event_id, delivered=False)
+                message._state.show(MessageData.parse(item.data, message._data), item.event_id)
+                self._services.recent.keep(message)
+                return message
+        except ProtocolError as error:
+            _log.warning("%r: leaving out message %r: %s", self._conversation, item.key, error)
+            return None
+
+    def walk(self, *, newest_first: bool, after: int | None, limit: int | None) -> Iterator[Message]:
+        """The messages one after another, a page at a time."""
+        left = -1 if limit is None else limit
+        if newest_first:
+            page = self.get_page(_MOST_PER_REQUEST, None, Direction.BACKWARDS, None)
+        else:
+            page = self.get_page(_MOST_PER_REQUEST, 0 if after is None else after + 1, Direction.FORWARD, None)
+        while left != 0:
+            for message in reversed(page.items) if newest_first else page.items:
+                yield message
+                left -= 1
+                if left == 0:
+                    return
+            if not (page.has_prev_page if newest_first else page.has_next_page):
+                return
+            page = page.prev_page() if newest_first else page.next_page()
+
+    @flow
+    def fetch(self, index: int) -> Flow[tuple[MessageData, int] | None]:
+        """What the service says of one message now."""
+        entity: Entity = yield self._opened()
+        item: Item | None = yield entity.item(index)
+        return None if item is None else (MessageData.parse(item.data), item.event_id)
+
+    # -- sending, on the caller's thread ------------------------------------------------------------------------------
+
+    def send(
+        self,
+        body: str | None,
+        *,
+        attributes: Any,
+        subject: str | None,
+        mutation_id: str | None,
+        timeout: float | None,
+    ) -> Message:
+        """POST a message and give back the live object it became."""
+        request = {
+            "body": checks.text("" if body is None else body, "body"),
+            "attributes": dumps({} if attributes is None else attributes),
+        }
+        if subject is not None:
+            request["subject"] = checks.filled(subject, "subject")
+        url = urls.join(self._conversation._url, "Messages")
+        return self._sent(self._services.rest.post(url, request, timeout=timeout, mutation_id=mutation_id))
+
+    def _sent(self, answer: Any) -> Message:
+        """The message that an answer tells of: the live one if its event was faster, else one made from the answer."""
+        index = parse_index(answer.get("index")) if isinstance(answer, dict) else None
+        if index is None:
+            raise ProtocolError("the answer to a send has no index", body=answer)
+        with self._services.lock:
+            message = self._held.get(index)
+            if message is None:
+                message = self._hold(index, MessageData.from_rest(answer), -1, delivered=False)
+            return message
+
+    def newest_index(self, timeout: float | None) -> int | None:
+        """Index of the newest message, `None` when there is none."""
+        page = self.get_page(1, None, Direction.BACKWARDS, timeout)
+        return page.items[-1].index if page.items else None
+
+
+def _index(key: Any) -> int:
+    index = parse_index(key)
+    if index is None:
+        raise NotFoundError(f"{key!r} is no message index")
+    return index

@@ -1,0 +1,101 @@
+"""What all live objects share: layered state, writes that the caller can read back at once, refusal to be pickled."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, NoReturn
+
+import attrs
+
+from twilio_conversations.emitter import EventEmitter
+from twilio_conversations.errors import ConversationsError
+from twilio_conversations.futures import Flow, Future, flow
+from twilio_conversations.json_values import Attributes
+from twilio_conversations.layered import OVERLAY_SECONDS, Data, Layered
+from twilio_conversations.services import Services
+
+_log = logging.getLogger(__name__)
+
+
+@attrs.define(eq=False, repr=False)
+class Model(EventEmitter, Generic[Data]):
+    """A live object: one per key and client, equal only to itself, kept current by the client."""
+
+    _services: Services
+    _state: Layered[Data]
+
+    @property
+    def _data(self) -> Data:
+        return self._state.visible
+
+    def _write(self, fields: Mapping[str, Any], call: Callable[[], Any]) -> Any:
+        """Run `call`, which writes `fields`; show them before returning, and give back its answer."""
+        with self._services.lock:
+            write = self._state.begin(fields)
+        try:
+            answer = call()
+        except BaseException:
+            with self._services.lock:
+                self._state.abandon(write)
+            raise
+        with self._services.lock:
+            overlaid = self._state.confirm(write, self._confirmed(answer))
+            overlay = self._state.overlays
+        if overlaid:
+            self._services.later(OVERLAY_SECONDS, lambda: self._settle_overlay(overlay))
+        return answer
+
+    def _post(self, url: str, body: Mapping[str, Any], fields: Mapping[str, Any], timeout: float | None) -> Any:
+        """POST `body`, which writes `fields`."""
+        return self._write(fields, lambda: self._services.rest.post(url, body, timeout=timeout))
+
+    def _confirmed(self, answer: Any) -> Mapping[str, Any]:
+        """Further fields that the answer to a write confirms."""
+        del answer
+        return {}
+
+    def _fetch(self) -> Future[tuple[Data, int] | None]:
+        """The state that the service has now, with its event id; `None` when it is gone."""
+        raise NotImplementedError
+
+    @flow
+    def _settle_overlay(self, overlay: int) -> Flow[None]:
+        """Sync has not told of a write for a while: look what became of it, and trust that."""
+        if not self._state.overlay or self._state.overlays != overlay:
+            return
+        try:
+            found = yield self._fetch()
+        except ConversationsError as error:
+            _log.info("%r: could not look whether a write arrived: %s", self, error)
+            found = None
+        with self._services.lock:
+            if self._state.overlays == overlay:
+                if found is not None:
+                    self._state.show(*found)
+                self._state.drop_overlay()
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is known now, as data that `json` can write."""
+        with self._services.lock:
+            data = self._data
+        return {name: _plain(value) for name, value in _fields(data)}
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError(f"a {type(self).__name__} is alive and cannot be pickled; use to_dict()")
+
+
+def _fields(data: Any) -> list[tuple[str, Any]]:
+    return [(field.name, getattr(data, field.name)) for field in attrs.fields(type(data)) if not field.name.startswith("_")]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Attributes):
+        return value.value()
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if attrs.has(type(value)):
+        return {name: _plain(item) for name, item in _fields(value)}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value

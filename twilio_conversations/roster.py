@@ -1,0 +1,160 @@
+"""The participants of one conversation: from Sync's roster to `Participant` objects."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from twilio_conversations import urls
+from twilio_conversations.errors import NotFoundError, ProtocolError
+from twilio_conversations.event_names import ClientEvent, ConversationEvent, ParticipantEvent
+from twilio_conversations.futures import Flow, Future, flow
+from twilio_conversations.layered import OVERLAY_SECONDS, Layered, reasons
+from twilio_conversations.participant import REASONS, Participant, ParticipantData, ParticipantUpdatedEventArgs
+from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated
+
+if TYPE_CHECKING:
+    from twilio_conversations.conversation import Conversation
+    from twilio_conversations.services import Services
+    from twilio_conversations.sync.client import Entity
+
+_log = logging.getLogger(__name__)
+
+
+class Roster:
+    """The participants of one conversation, all of them, once it is loaded."""
+
+    def __init__(self, conversation: Conversation, services: Services, loaded: Callable[[], Future[Entity]]) -> None:
+        """`loaded` gives the Sync map after `load` has run for it; it runs on the io thread."""
+        self._conversation = conversation
+        self._services = services
+        self._loaded = loaded
+        self._by_sid: dict[str, Participant] = {}
+        self._leaving: set[str] = set()
+
+    # -- from Sync, on the io thread ----------------------------------------------------------------------------------
+
+    def load(self, items: list[Item]) -> None:
+        """Take the whole roster as it is now; nothing is announced for what was not known before."""
+        known = set()
+        for item in items:
+            participant = self._take(str(item.key), item.data, item.event_id)
+            if participant is not None:
+                known.add(participant[0].sid)
+        for sid in [sid for sid, held in self._by_sid.items() if sid not in known and held._state.replica is not None]:
+            del self._by_sid[sid]
+
+    def changed(self, change: Change) -> None:
+        """Take what the roster says and announce it."""
+        if isinstance(change, ItemAdded | ItemUpdated):
+            self._added_or_updated(change)
+        elif isinstance(change, ItemRemoved):
+            self._removed(str(change.key))
+
+    def _added_or_updated(self, change: ItemAdded | ItemUpdated) -> None:
+        taken = self._take(str(change.key), change.data, change.event_id)
+        if taken is None:
+            return
+        participant, former = taken
+        if isinstance(change, ItemAdded):
+            self._emit(participant, ConversationEvent.PARTICIPANT_JOINED, ClientEvent.PARTICIPANT_JOINED)
+            return
+        found = reasons(former, participant._state.replica, REASONS)
+        if found:
+            self._services.emit(
+                ParticipantUpdatedEventArgs(participant, found),
+                (participant, ParticipantEvent.UPDATED),
+                (self._conversation, ConversationEvent.PARTICIPANT_UPDATED),
+                (self._services.events, ClientEvent.PARTICIPANT_UPDATED),
+            )
+
+    def _take(self, sid: str, data: Any, version: int) -> tuple[Participant, ParticipantData | None] | None:
+        """The live participant with `data` applied, and its state before; `None` for an entry that is none."""
+        try:
+            with self._services.lock:
+                participant = self._by_sid.get(sid)
+                if participant is None:
+                    return self._make(sid, ParticipantData.parse(data), version, delivered=True), None
+                state = participant._state
+                former = state.apply(ParticipantData.parse(data, state.replica), version)
+                return participant, former
+        except ProtocolError as error:
+            _log.warning("%r: leaving out participant %s: %s", self._conversation, sid, error)
+            return None
+
+    def _removed(self, sid: str) -> None:
+        participant = self._by_sid.get(sid)
+        if participant is not None and participant.identity is not None:
+            self._conversation._typing.ended(participant.identity)
+        with self._services.lock:
+            self._by_sid.pop(sid, None)
+            self._leaving.discard(sid)
+        if participant is not None:
+            self._emit(participant, ConversationEvent.PARTICIPANT_LEFT, ClientEvent.PARTICIPANT_LEFT)
+
+    def _emit(self, participant: Participant, own: ConversationEvent, clients: ClientEvent) -> None:
+        self._services.emit(participant, (self._conversation, own), (self._services.events, clients))
+
+    def _make(self, sid: str, data: ParticipantData, version: int, *, delivered: bool) -> Participant:
+        services = self._services
+        state = Layered(data, version, delivered=delivered)
+        participant = Participant(services.dispatcher, services, state, self._conversation, sid)
+        self._by_sid[sid] = participant
+        return participant
+
+    def with_identity(self, identity: str) -> Participant | None:
+        """The participant with that identity, as far as is known; from any thread."""
+        found = None
+        for participant in list(self._by_sid.values()):
+            if participant.identity == identity:
+                found = participant
+        return found
+
+    # -- for callers --------------------------------------------------------------------------------------------------
+
+    def get_all(self, timeout: float | None) -> list[Participant]:
+        """All participants, without those whose removal was just confirmed."""
+        self._services.run(self._loaded, self._services.deadline(timeout), "get_participants()")
+        with self._services.lock:
+            return [participant for sid, participant in self._by_sid.items() if sid not in self._leaving]
+
+    def get_by_sid(self, sid: str, timeout: float | None) -> Participant:
+        """The participant with that sid."""
+        for participant in self.get_all(timeout):
+            if participant.sid == sid:
+                return participant
+        raise NotFoundError(f"no participant with sid {sid!r} in {self._conversation.sid}")
+
+    def get_by_identity(self, identity: str, timeout: float | None) -> Participant:
+        """The latest participant with that identity."""
+        for participant in reversed(self.get_all(timeout)):
+            if participant.identity == identity:
+                return participant
+        raise NotFoundError(f"no participant with identity {identity!r} in {self._conversation.sid}")
+
+    def add(self, request: Mapping[str, Any], timeout: float | None) -> Participant:
+        """POST a participant and give back the live object it became."""
+        url = urls.join(self._conversation._url, "Participants")
+        answer = self._services.rest.post(url, request, timeout=timeout)
+        sid = answer.get("sid") if isinstance(answer, dict) else None
+        if not isinstance(sid, str):
+            raise ProtocolError("the answer to an add has no sid", body=answer)
+        with self._services.lock:
+            known = self._by_sid.get(sid)
+            return known or self._make(sid, ParticipantData.from_rest(answer), -1, delivered=False)
+
+    def remove(self, key: str, timeout: float | None) -> None:
+        """DELETE a participant, named by sid or identity; it is not shown any more when this returns."""
+        self._services.rest.delete(urls.join(self._conversation._url, "Participants", key), timeout=timeout)
+        with self._services.lock:
+            gone = {sid for sid, held in self._by_sid.items() if key in (sid, held.identity)}
+            self._leaving |= gone
+        self._services.later(OVERLAY_SECONDS, lambda: self._leaving.difference_update(gone))
+
+    @flow
+    def fetch(self, sid: str) -> Flow[tuple[ParticipantData, int] | None]:
+        """What the service says of one participant now."""
+        entity: Entity = yield self._loaded()
+        item: Item | None = yield entity.item(sid)
+        return None if item is None else (ParticipantData.parse(item.data), item.event_id)

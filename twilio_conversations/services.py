@@ -1,0 +1,110 @@
+"""The bundle that models are handed: how they reach the service, the threads and each other, without knowing `Client`."""
+
+from __future__ import annotations
+
+import collections
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import attrs
+
+from twilio_conversations.configuration import Configuration
+from twilio_conversations.dispatcher import Dispatcher
+from twilio_conversations.emitter import EventEmitter
+from twilio_conversations.errors import NotReadyError, RestError
+from twilio_conversations.event_names import EventName
+from twilio_conversations.futures import Deadline, Flow, Future, flow, wait
+from twilio_conversations.options import Options
+from twilio_conversations.sync.client import SyncClient
+from twilio_conversations.transport.connection import Connection
+from twilio_conversations.transport.rest import Rest
+from twilio_conversations.transport.tunnel import Tunnel
+
+T = TypeVar("T")
+
+
+class RecentlyUsed:
+    """Strong references to the latest objects, so that what a program is likely to ask for again stays live.
+
+    The registries themselves hold their objects weakly.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._kept: collections.OrderedDict[int, Any] = collections.OrderedDict()
+
+    def keep(self, item: Any) -> None:
+        """Make `item` the latest. Callers hold the client's lock."""
+        key = id(item)
+        if self._kept.pop(key, None) is None and len(self._kept) >= self._limit > 0:
+            self._kept.popitem(last=False)
+        if self._limit > 0:
+            self._kept[key] = item
+
+
+@attrs.define(eq=False)
+class Services:
+    """What models work with.
+
+    Attributes:
+        lock: held for a few assignments when state changes; never while waiting or while user code runs.
+        events: the client, as somebody whose handlers are told.
+        recent: messages that are kept alive.
+    """
+
+    options: Options
+    connection: Connection
+    tunnel: Tunnel
+    rest: Rest
+    sync: SyncClient
+    dispatcher: Dispatcher
+    events: EventEmitter
+    recent: RecentlyUsed
+    lock: threading.Lock = attrs.field(factory=threading.Lock)
+    known_configuration: Configuration | None = None
+
+    @property
+    def configuration(self) -> Configuration:
+        """What the service said at start.
+
+        Raises:
+            NotReadyError: it has not said anything yet.
+        """
+        if self.known_configuration is None:
+            raise NotReadyError("the service's configuration has not arrived yet")
+        return self.known_configuration
+
+    def deadline(self, timeout: float | None) -> Deadline:
+        """The deadline of a call: `timeout` seconds, or the client's default."""
+        return Deadline(self.options.default_timeout if timeout is None else timeout)
+
+    def run(self, start: Callable[[], Future[T]], deadline: Deadline, what: str) -> T:
+        """Start work on the io thread and wait for its result, within the deadline."""
+        return wait(wait(self.connection.call(start), deadline, what), deadline, what)
+
+    def run_now(self, look: Callable[[], T], deadline: Deadline, what: str) -> T:
+        """Look at something that belongs to the io thread."""
+        return wait(self.connection.call(look), deadline, what)
+
+    @flow
+    def get_json(self, url: str) -> Flow[Any]:
+        """The decoded answer to a GET, resent as needed within the default time limit; for flows on the io thread."""
+        answer = yield self.tunnel.request(
+            "GET", url, headers={"Content-Type": "application/json"}, deadline=self.deadline(None), idempotent=True
+        )
+        body = answer.json()
+        if not 200 <= answer.status < 300:
+            raise RestError.from_answer(f"GET {url}", answer.status, body)
+        return body
+
+    def emit(self, payload: Any, *targets: tuple[EventEmitter, EventName]) -> None:
+        """Queue one event for the handlers of each target, in this order."""
+        self.dispatcher.post(targets, payload)
+
+    def later(self, seconds: float, function: Callable[[], object]) -> None:
+        """Run `function` on the io thread after a while; from any thread."""
+        self.connection.post(lambda: self._schedule(seconds, function))
+
+    def _schedule(self, seconds: float, function: Callable[[], object]) -> None:
+        self.connection.timers.call_later(seconds, function)

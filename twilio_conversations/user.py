@@ -1,0 +1,116 @@
+"""A user of the service."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import attrs
+
+from twilio_conversations import checks, urls
+from twilio_conversations.enums import UserUpdateReason
+from twilio_conversations.event_names import EventName, UserEvent
+from twilio_conversations.futures import Future, completed
+from twilio_conversations.json_values import Attributes, dumps, parse_text
+from twilio_conversations.model import Model
+
+REASONS = (
+    ("friendly_name", UserUpdateReason.FRIENDLY_NAME),
+    ("attributes", UserUpdateReason.ATTRIBUTES),
+    ("is_online", UserUpdateReason.REACHABILITY_ONLINE),
+    ("is_notifiable", UserUpdateReason.REACHABILITY_NOTIFIABLE),
+)
+"""Fields whose changes are announced, in the order of detection."""
+
+
+@attrs.frozen
+class UserData:
+    """What a user's Sync map says, in our names."""
+
+    friendly_name: str | None = None
+    attributes: Attributes = attrs.field(factory=Attributes)
+    is_online: bool | None = None
+    is_notifiable: bool | None = None
+
+    def with_item(self, key: object, data: Any) -> UserData:
+        """This state after the map's item `key` became `data`; unknown keys and malformed data change nothing."""
+        if not isinstance(data, dict):
+            return self
+        if key == "friendlyName":
+            return attrs.evolve(self, friendly_name=parse_text(data.get("value")))
+        if key == "attributes":
+            return attrs.evolve(self, attributes=Attributes(data.get("value")))
+        if key == "reachability":
+            return attrs.evolve(self, is_online=_flag(data.get("online")), is_notifiable=_flag(data.get("notifiable")))
+        return self
+
+
+def _flag(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+@attrs.define(eq=False, repr=False)
+class User(Model[UserData]):
+    """A user. Made by the client only.
+
+    Attributes:
+        identity: who it is; empty on the own user until the client is ready.
+        is_subscribed: whether changes arrive.
+    """
+
+    _events: ClassVar[type[EventName]] = UserEvent
+    identity: str
+    is_subscribed: bool = attrs.field(default=False, init=False)
+
+    @property
+    def friendly_name(self) -> str | None:
+        """Display name."""
+        return self._data.friendly_name
+
+    @property
+    def attributes(self) -> Any:
+        """Custom data; a copy, ``{}`` when there is none."""
+        return self._data.attributes.value()
+
+    @property
+    def is_online(self) -> bool | None:
+        """Whether it is connected; `None` unless the service tells reachability."""
+        return self._data.is_online
+
+    @property
+    def is_notifiable(self) -> bool | None:
+        """Whether push can reach it; `None` unless the service tells reachability."""
+        return self._data.is_notifiable
+
+    def update_friendly_name(self, friendly_name: str, *, timeout: float | None = None) -> User:
+        """Change the display name (``POST .../Users/{identity}``). Returns this user, changed.
+
+        Raises:
+            ForbiddenError: the role does not allow to edit this user.
+        """
+        body = {"friendly_name": checks.text(friendly_name, "friendly_name")}
+        self._post(self._url, body, body, timeout)
+        return self
+
+    def update_attributes(self, attributes: Any, *, timeout: float | None = None) -> User:
+        """Replace the custom data (``POST .../Users/{identity}``). Returns this user, changed."""
+        text = dumps(attributes)
+        self._post(self._url, {"attributes": text}, {"attributes": Attributes(text)}, timeout)
+        return self
+
+    @property
+    def _url(self) -> str:
+        return urls.join(self._services.configuration.users_url, self.identity)
+
+    def _fetch(self) -> Future[tuple[UserData, int] | None]:
+        return completed(None)
+
+    def __repr__(self) -> str:
+        return f"<User {self.identity!r}>"
+
+
+@attrs.frozen
+class UserUpdatedEventArgs:
+    """Payload of ``user_updated`` and of a user's ``updated``."""
+
+    user: User
+    update_reasons: tuple[UserUpdateReason, ...]
