@@ -55,8 +55,8 @@ class Timer(Protocol):
 class Timers(Protocol):
     """The io thread's timers."""
 
-    def call_later(self, delay: float, fn: Callable[[], None]) -> Timer:
-        """Call `fn` after `delay` seconds."""
+    def call_later(self, delay: float, function: Callable[[], object], /) -> Timer:
+        """Call `function` after `delay` seconds."""
         ...
 
 
@@ -455,18 +455,21 @@ class SyncClient:
             handles, root.handles = root.handles, ()
             for handle in handles:
                 handle.ended()
-            self._tell(handles, EntityRemoved())
-
-    def _emit(self, root: Root, change: Change) -> None:
-        self._tell(root.handles, change)
+            for handle in handles:
+                _tell(handle, EntityRemoved())
 
     @staticmethod
-    def _tell(handles: tuple[Entity, ...], change: Change) -> None:
-        for handle in handles:
-            try:
-                handle.listener(handle, change)
-            except Exception:
-                _log.exception("a listener of %r failed", handle)
+    def _emit(root: Root, change: Change) -> None:
+        for handle in root.handles:
+            if handle.open:  # a listener before may have closed it
+                _tell(handle, change)
+
+
+def _tell(handle: Entity, change: Change) -> None:
+    try:
+        handle.listener(handle, change)
+    except Exception:
+        _log.exception("a listener of %r failed", handle)
 
 
 def _has_items(root: Root) -> bool:
