@@ -211,7 +211,7 @@ class Driver:
             answer = self._answers.pop(number, None)
             fate = "Node ended" if self._ended else f"no answer within {timeout} s"
         if answer is None:
-            raise AssertionError(f"{client}: {command} {parameters}: {fate}")
+            raise AssertionError(f"{client}: {command} {parameters.get('method', '')}: {fate}")  # arguments may be tokens
         if "error" in answer:
             raise OfficialError(**answer["error"])
         return answer["result"]

@@ -76,9 +76,7 @@ def test_removal_leaves_a_gap(official: Connect, fresh: Fresh) -> None:
     for member in (alice, bob):
         member.wait_event("messageRemoved", lambda data: data["index"] == 3)
         assert [seen.data["index"] for seen in member.events("messageRemoved")] == [1, 3]
-        eventually(
-            lambda member=member: member.conversation(sid).look()["lastMessage"]["index"] == 2, "lastMessage goes back"
-        )
+        eventually(lambda member=member: member.conversation(sid).look()["lastMessage"]["index"] == 2, "lastMessage goes back")
         assert bodies(member.conversation(sid).call("getMessages")) == [(0, "m0"), (2, "m2")]
     assert bob.conversation(sid).call("sendMessage", "m4") == 4
     with pytest.raises(OfficialError):
@@ -115,7 +113,7 @@ def test_pages_both_ways(official: Connect, fresh: Fresh) -> None:
     assert indexes(room.call("getMessages", 5, 1000)) == [20, 21, 22, 23, 24]
     last = room.call("getMessages", 5)
     assert (last["hasNextPage"], last["hasPrevPage"]) == (False, True)
-    with pytest.raises(OfficialError, match="next page"):
+    with pytest.raises(OfficialError, match="page"):
         reader.page(last["page"]).call("nextPage")
 
 

@@ -306,9 +306,7 @@ def test_users(trio: Trio) -> None:
     ):
         since = trio.marks()
         trio.actor.user(trio.actor.identity).call(method, value)
-        update = trio.both_see(
-            "userUpdated", lambda data, field=field: field in data["updateReasons"], since=since
-        )
+        update = trio.both_see("userUpdated", lambda data, field=field: field in data["updateReasons"], since=since)
         assert (update["updateReasons"], update["user"][field]) == ([field], value)
         assert trio.actor.wait_event("userUpdated", since=since[trio.actor])["user"][field] == value
 

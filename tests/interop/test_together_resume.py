@@ -42,9 +42,7 @@ def room_of(actor: Any, watchers: tuple[Any, ...]) -> str:
         actor.conversation(sid).call("add", watcher.identity)
     for one in watchers:
         one.wait_event("conversationJoined", lambda data: data["sid"] == sid)
-        eventually(
-            lambda one=one: len(one.conversation(sid).call("getParticipants")) == 1 + len(watchers), "everyone is there"
-        )
+        eventually(lambda one=one: len(one.conversation(sid).call("getParticipants")) == 1 + len(watchers), "everyone is there")
     return sid
 
 
