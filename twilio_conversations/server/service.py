@@ -75,11 +75,12 @@ class Service:
         return hmac.new(self._credentials.api_key_secret.encode(), identity.encode(), hashlib.sha256).hexdigest()[:32]
 
     def admit(self, session: Session, then: Callable[[], None]) -> None:
-        """Let a verified session in."""
+        """Let a verified session in, unless it has ended while its user was made."""
 
         def enter() -> None:
-            self.gateway.enter(session)
-            then()
+            if session.is_open:
+                self.gateway.enter(session)
+                then()
 
         self.ensure_user(session.identity, enter)
 

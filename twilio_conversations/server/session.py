@@ -86,6 +86,7 @@ class Session:
         self._message_types: frozenset[str] = frozenset()
         self._capabilities: tuple[str, ...] = ()
         self._admitted = False
+        self._ended = False
         self._refused = False
         self._standing_still = False
         self._commands = 0
@@ -94,6 +95,11 @@ class Session:
         self._work = asyncio.Event()
         self._room = asyncio.Event()
         self._timers: dict[str, asyncio.TimerHandle] = {}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the session may still be served."""
+        return not (self._ended or self._refused)
 
     @property
     def caller(self) -> Caller:
@@ -109,6 +115,7 @@ class Session:
         try:
             await asyncio.wait({writing, reading}, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._ended = True
             for timer in self._timers.values():
                 timer.cancel()
             self._host.leave(self)

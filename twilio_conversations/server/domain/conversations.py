@@ -13,6 +13,7 @@ from twilio_conversations.server import projection
 from twilio_conversations.server.domain import limits, roles, users
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.tables import conversations, messages, participants
+from twilio_conversations.server.tables import roles as roles_table
 from twilio_conversations.server.tables import users as users_table
 from twilio_conversations.server.writer import Transaction
 
@@ -21,11 +22,13 @@ ACTIVE, INACTIVE, CLOSED = "active", "inactive", "closed"
 BY_REFERENCE = select(conversations).where(
     or_(conversations.c.sid == bindparam("ref"), conversations.c.unique_name == bindparam("ref"))
 )
-BY_SID = select(conversations).where(conversations.c.sid == bindparam("sid"))
-MEMBER = select(participants).where(
-    participants.c.conversation_sid == bindparam("conversation"), participants.c.identity == bindparam("identity")
+MEMBER = (
+    select(participants, roles_table.c.permissions)
+    .join(roles_table, roles_table.c.sid == participants.c.role_sid)
+    .where(participants.c.conversation_sid == bindparam("conversation"), participants.c.identity == bindparam("identity"))
 )
-_NEW = insert(conversations)
+"""A participant by identity, together with what its role allows."""
+_NEW = insert(conversations).returning(conversations)
 _SET = (
     update(conversations)
     .where(conversations.c.sid == bindparam("of"))
@@ -35,6 +38,7 @@ _SET = (
         attributes=bindparam("new_attributes"),
         date_updated=bindparam("at"),
     )
+    .returning(conversations)
 )
 _MEMBERS = (
     select(participants.c.identity, users_table.c.sid.label("user_sid"))
@@ -92,7 +96,7 @@ def enter(tx: Transaction, caller: str, reference: str) -> Place:
         raise ServiceError(50350)
     member = tx.first(MEMBER, conversation=conversation.sid, identity=caller)
     if member is not None:
-        return Place(conversation, caller, member, roles.permissions(tx, member.role_sid))
+        return Place(conversation, caller, member, roles.parse(member.permissions))
     if conversation.created_by == caller:
         return Place(conversation, caller, None, _AS_OWNER)
     allowed = roles.permissions(tx, users.ensure(tx, caller).role_sid)
@@ -130,11 +134,9 @@ def content(conversation: Any) -> dict[str, Any]:
     return fields
 
 
-def publish(tx: Transaction, sid: str) -> Any:
-    """Bring the document up to date with the row; returns the row."""
-    conversation = tx.first(BY_SID, sid=sid)
-    projection.set_document(tx, document(sid), content(conversation))
-    return conversation
+def publish(tx: Transaction, conversation: Any) -> None:
+    """Bring the document up to date with the row."""
+    projection.set_document(tx, document(conversation.sid), content(conversation))
 
 
 def create(tx: Transaction, caller: str, body: dict[str, Any]) -> Any:
@@ -156,8 +158,7 @@ def create(tx: Transaction, caller: str, body: dict[str, Any]) -> Any:
         "date_created": tx.now,
         "date_updated": tx.now,
     }
-    _write(tx, _NEW, values)
-    conversation = tx.first(BY_SID, sid=sid)
+    conversation = _write(tx, _NEW, values)
     projection.create(tx, projection.LIST, message_list(sid), owner=caller, conversation_sid=sid)
     projection.create(tx, projection.MAP, roster(sid), owner=caller, conversation_sid=sid)
     projection.create(
@@ -186,13 +187,14 @@ def change(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -
     if "attributes" in body:
         place.require("editConversationAttributes")
         values["new_attributes"] = limits.attributes(body, limits.CONVERSATION_ATTRIBUTES)
-    _write(tx, _SET, values)
-    return publish(tx, before.sid)
+    after = _write(tx, _SET, values)
+    publish(tx, after)
+    return after
 
 
-def _write(tx: Transaction, statement: Any, values: dict[str, Any]) -> None:
+def _write(tx: Transaction, statement: Any, values: dict[str, Any]) -> Any:
     try:
-        tx.execute(statement, values)
+        return tx.first(statement, **values)
     except IntegrityError as error:
         raise ServiceError(50353) from error
 

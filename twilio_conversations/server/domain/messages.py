@@ -47,6 +47,7 @@ _SET_LAST = (
         state=bindparam("new_state"),
         state_updated=bindparam("new_state_updated"),
     )
+    .returning(conversations_table)
 )
 
 
@@ -154,5 +155,4 @@ def _set_last(
     tx: Transaction, sid: str, next_index: int, last: tuple[int | None, str | None], state: tuple[str, str]
 ) -> None:
     values = {"of": sid, "new_next_index": next_index, "new_last_index": last[0], "new_last_timestamp": last[1]}
-    tx.execute(_SET_LAST, {**values, "new_state": state[0], "new_state_updated": state[1]})
-    conversations.publish(tx, sid)
+    conversations.publish(tx, tx.first(_SET_LAST, **values, new_state=state[0], new_state_updated=state[1]))

@@ -8,6 +8,7 @@ other people's attributes, or delete the conversation; the creator, who gets *ch
 
 from __future__ import annotations
 
+import functools
 import json
 import uuid
 
@@ -75,4 +76,10 @@ def sid_of(tx: Transaction, name: str) -> str:
 
 def permissions(tx: Transaction, role_sid: str) -> frozenset[str]:
     """What a role allows."""
-    return frozenset(json.loads(tx.first(_PERMISSIONS, sid=role_sid).permissions))
+    return parse(tx.first(_PERMISSIONS, sid=role_sid).permissions)
+
+
+@functools.lru_cache(maxsize=256)
+def parse(text: str) -> frozenset[str]:
+    """Permissions as the table keeps them."""
+    return frozenset(json.loads(text))
