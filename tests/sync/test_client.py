@@ -28,6 +28,7 @@ from twilio_conversations.sync.changes import (
 
 
 def added(watcher: Watcher) -> list[Any]:
+    """Keys of the items that were announced as added."""
     return [change.key for change in watcher.of(ItemAdded)]
 
 

@@ -22,11 +22,13 @@ from twilio_conversations.sync.replica import MAX_RECORDS, CollectionReplica, Do
 def take(
     replica: CollectionReplica, action: ItemAction, event_id: int, key: str = "k", data: Any = None, ordered: bool = False
 ) -> Any:
+    """Let the replica take one event of a map in."""
     event = {"id": event_id, "item_key": key, "item_data": data}
     return replica.apply(action, event, ordered)
 
 
 def kinds(*changes: Any) -> list[Any]:
+    """What was announced, without the details."""
     return [None if change is None else type(change) for change in changes]
 
 
