@@ -27,7 +27,7 @@ def list_conversations(token: str, url: str, **_: Any) -> Mapping[str, Any]:
     """All pages walked, every name known, and a message into the last conversation has raised its event."""
     began, used = time.perf_counter(), time.process_time()
     with Client(token, endpoint=url) as client:
-        found = list(client.get_subscribed_conversations())
+        found = list(client.get_subscribed_conversations(page_size=100).iter_all())
         if not all(conversation.friendly_name for conversation in found):
             raise RuntimeError("a friendly name is missing")
         last = found[-1]

@@ -19,6 +19,7 @@ from twilio_conversations.options import BackoffPolicy
 COMMAND = str(Path(sys.executable).with_name("twilio-conversations"))
 QUICK = BackoffPolicy(minimum=0.02, maximum=0.1)
 PATIENCE = 30.0
+CLIENT_THREADS = tuple(f"conversations-{what}" for what in ("io", "events", "connect", "token"))  # a LocalServer has others
 
 
 def until(condition: Callable[[], Any], what: str, timeout: float = PATIENCE) -> None:
@@ -29,9 +30,12 @@ def until(condition: Callable[[], Any], what: str, timeout: float = PATIENCE) ->
         threading.Event().wait(0.01)
 
 
+_CLIENT_THREADS = tuple(f"conversations-{kind}-" for kind in ("io", "events", "connect", "token"))
+
+
 def own_threads() -> list[str]:
     """The names of the clients' threads that run now."""
-    return sorted(thread.name for thread in threading.enumerate() if thread.name.startswith("conversations"))
+    return sorted(thread.name for thread in threading.enumerate() if thread.name.startswith(_CLIENT_THREADS))
 
 
 def descriptors(pid: int | str = "self") -> int:
@@ -120,7 +124,7 @@ def pair_up(first: Client, second: Client, second_identity: str, name: str) -> t
     theirs: list[Any] = []
 
     def joined() -> bool:
-        theirs[:] = [one for one in second.get_subscribed_conversations() if one.sid == mine.sid]
+        theirs[:] = [one for one in second.iter_conversations() if one.sid == mine.sid]
         return bool(theirs)
 
     until(joined, "the second one sees the conversation")

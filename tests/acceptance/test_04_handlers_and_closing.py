@@ -33,7 +33,7 @@ def within_the_limit() -> Iterator[None]:
 
 def all_gone() -> None:
     """No thread of any client is left."""
-    until(lambda: not own_threads(), "all threads gone", 5)
+    until(lambda: not own_threads(), f"all threads gone: {own_threads()}", 5)
 
 
 def port_of(server: LocalServer) -> int:
@@ -179,7 +179,7 @@ def test_close_fails_what_is_waiting(server: LocalServer) -> None:
         outcome: list[BaseException] = []
         sender = threading.Thread(target=lambda: outcome.append(error_of(lambda: conversation.send_message("never"))))
         sender.start()
-        until(lambda: client.stats().pending > 0, "the message is under way")
+        until(lambda: client.stats().connection.in_flight > 0, "the message is under way")
         with within_the_limit():
             client.close()
         sender.join(5)

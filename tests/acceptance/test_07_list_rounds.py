@@ -16,7 +16,7 @@ def test_five_hundred_conversations_in_twelve_rounds(served: Served) -> None:
     """All pages walked, every name known, a message into the last conversation raised its event: twelve rounds plus pokes."""
     seed_conversations(served.twilsock, served.token("lister"), "lister", CONVERSATIONS)
     with LockstepProxy(served.address) as proxy, served.client("lister", proxy.url) as client:
-        conversations = list(client.get_subscribed_conversations())
+        conversations = list(client.get_subscribed_conversations(page_size=100).iter_all())
         assert len(conversations) == CONVERSATIONS
         assert sorted(one.friendly_name for one in conversations) == sorted(f"Conversation {n}" for n in range(CONVERSATIONS))
         last = conversations[-1]
