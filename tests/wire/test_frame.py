@@ -41,9 +41,7 @@ def test_foreign_bytes_are_a_protocol_error(data: bytes) -> None:
 
 
 @given(headers, st.binary(max_size=60), st.data())
-def test_damaged_frames_never_raise_anything_else(
-    header: dict[str, object], payload: bytes, data: st.DataObject
-) -> None:
+def test_damaged_frames_never_raise_anything_else(header: dict[str, object], payload: bytes, data: st.DataObject) -> None:
     """A frame with a byte changed, dropped or added is read or refused, never a crash."""
     good = frame.encode(header, payload)
     at = data.draw(st.integers(0, len(good) - 1))

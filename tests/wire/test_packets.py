@@ -54,9 +54,7 @@ def test_every_packet_survives_the_round_trip(packet: packets.Packet) -> None:
 
 def test_a_reply_keeps_status_headers_and_body() -> None:
     """The two levels of status and the body of a reply arrive apart."""
-    sent = Reply(
-        "TM1", Status(200, "OK"), Status(404, "NOT FOUND"), {"a": "b"}, b'{"code":50350}', fields={"debug_info": "x"}
-    )
+    sent = Reply("TM1", Status(200, "OK"), Status(404, "NOT FOUND"), {"a": "b"}, b'{"code":50350}', fields={"debug_info": "x"})
     reply = packets.decode(sent.encode())
 
     assert isinstance(reply, Reply)
@@ -131,9 +129,7 @@ def test_strange_headers_never_raise_anything_but_the_protocol_error(header: dic
         ({"id": "TM1"}, b"", None),
     ],
 )
-def test_a_malformed_packet_names_the_request_it_answers(
-    header: dict[str, object], payload: bytes, reply_to: str | None
-) -> None:
+def test_a_malformed_packet_names_the_request_it_answers(header: dict[str, object], payload: bytes, reply_to: str | None) -> None:
     """A malformed reply can fail its request at once, because the error says which one it was."""
     with pytest.raises(PacketError) as caught:
         packets.decode(frame.encode(header, payload))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
 import logging
 import signal
@@ -12,6 +10,7 @@ import threading
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 from twilio_conversations.server import DataDirectoryInUseError, LocalServer
 from twilio_conversations.server.credentials import default_data_dir, load_or_create
@@ -78,5 +77,9 @@ def token(identity: str, ttl: float, data_dir: Path | None) -> None:
     click.echo(load_or_create(data_dir or default_data_dir()).mint(identity, ttl))
 
 
-if importlib.util.find_spec("twilio_conversations.cli.demo") is not None:
-    group.add_command(importlib.import_module("twilio_conversations.cli.demo").demo)
+@group.command()
+def demo() -> None:
+    """Let two people talk over a service inside this process, and print what happened."""
+    from twilio_conversations.cli.demo import run
+
+    run(Console())
