@@ -64,7 +64,11 @@ class Served:
         with self._log.open("a") as log:
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         assert self._process.stdout is not None
-        ready = json.loads(self._process.stdout.readline())
+        line = self._process.stdout.readline()
+        if not line:
+            self.stop()
+            raise RuntimeError(f"the service did not start: {self._log.read_text()[-2000:]}")
+        ready = json.loads(line)
         self.url: str = ready["url"]
         self.twilsock: str = ready["twilsock"]
         self.port = int(self.url.rsplit(":", 1)[1])

@@ -14,7 +14,7 @@ from tests.acceptance.scene import Diary, Served, every_message, pair_up, until
 from tests.faults.proxy import Cuts, FaultProxy
 
 EACH = 1000
-CUTS = Cuts(bytes_between=(5_000, 150_000), commands_between=(1, 25), unanswered=0.5)
+CUTS = Cuts(bytes_between=(4_000, 110_000), commands_between=(1, 18), unanswered=0.5)
 
 
 @pytest.mark.slow
