@@ -217,11 +217,13 @@ class Service:
             gone = {"status": 404, "code": 54100, "message": "not found"}
             self._about(wanted, "subscription_failed", correlation, error=gone)
             return
-        self.subscribed[sid] = None
         missed = [entry for entry in stored.journal if entry[1]["id"] > wanted["last_event_id"]]
         status = "completed"
         if self.chunk is not None and len(missed) > self.chunk:
             missed, status = missed[: self.chunk], "interrupted"
+            self.subscribed.pop(sid, None)
+        else:
+            self.subscribed[sid] = None
         for event_type, event in missed:
             self._send(REPLAY, event_type, event, correlation_id=correlation)
         self._about(wanted, "subscription_established", correlation, replay_status=status, last_event_id=stored.head)
