@@ -19,14 +19,16 @@ import pytest
 from benchmarks.bare import Bare
 from benchmarks.script import CONVERSATION, DOCUMENT, IDENTITY, LIST, document
 from benchmarks.scripted import Connected, ScriptedService
-from tests.acceptance.scene import QUICK, Served, descriptors, own_threads, tasks, until
+from tests.acceptance.scene import Served, descriptors, own_threads, tasks, until
 from tests.faults.malformed import FROM_CLIENT, FROM_SERVICE, Malformer, encode, fresh_seed
 from tests.faults.observer import Packet
 from twilio_conversations import Client, ConversationsError
+from twilio_conversations.options import BackoffPolicy
 
 INPUTS = 3000
 ATTACKERS = 4
 BACK_OFF = 0.02
+AT_ONCE = BackoffPolicy(minimum=BACK_OFF, maximum=BACK_OFF)
 
 UPGRADE = (
     b"GET /v3/wsconnect HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -194,7 +196,7 @@ class Hostile(ScriptedService):
         if self.friendly:
             return right
         with self._lock:
-            count = self._random.randint(0, 4)
+            count = self._random.randint(0, 7)
             self.counts["packet"] += count
             company = [self._malformed.wrap(self._malformed.packet()) for _ in range(count)]
             chance = self._random.random()
@@ -252,7 +254,7 @@ class Victim:
                         return
 
     def _client(self) -> Client:
-        return Client(self._token, endpoint=self._url, reconnect=QUICK)
+        return Client(self._token, endpoint=self._url, reconnect=AT_ONCE)
 
     def stop(self) -> None:
         """End the thread and its client."""
@@ -281,7 +283,7 @@ def test_the_client_withstands_malformed_input(served: Served, hostile: Hostile)
             victims = [Victim(hostile.url, token) for _ in range(ATTACKERS)]
             until(lambda: hostile.counts.total() >= INPUTS, f"{INPUTS} inputs, so far {dict(hostile.counts)}", 90)
             hostile.friendly = True
-            with Client(token, endpoint=hostile.url, reconnect=QUICK) as client:
+            with Client(token, endpoint=hostile.url, reconnect=AT_ONCE) as client:
                 client.wait_until_ready(10)
             for victim in victims:
                 victim.stop()
