@@ -7,7 +7,7 @@ import random
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.faults.malformed import FROM_SERVICE, Malformer
 from tests.wire.driven import Driven, submission
@@ -729,20 +729,34 @@ def test_the_page_for_the_docs_shows_every_row() -> None:
 
 
 class RandomEvents(RuleBasedStateMachine):
-    """Any order of events. `Driven` asserts: one socket at most, nothing sent without it, nothing settled twice or after the end."""
+    """Any order of events. `Driven` asserts: one socket, nothing sent without it, nothing settled twice or after the end."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.driven: Driven = Driven(max_pending_requests=20)
+        self.driven = Driven()
+        self.cooperates = True
         self.names = iter(range(10**6))
         self.asked: set[str] = set()
         self.latest = "T0"
         self.refused: set[str] = set()
 
+    @initialize(up=st.booleans(), refreshable=st.booleans(), cooperates=st.booleans())
+    def start(self, up: bool, refreshable: bool, cooperates: bool) -> None:
+        """Idle or connected; in the end the service either does what it should, or nothing more."""
+        self.driven = Driven(max_pending_requests=20, refreshable=refreshable)
+        self.cooperates = cooperates
+        if up:
+            self.driven.up()
+
     @rule()
     def connect(self) -> None:
         if self.driven.session.phase is Phase.IDLE:
             self.driven.connect()
+
+    def _note_refusal(self) -> None:
+        """A refusal that ended in `denied`, or in asking the provider, was meant for the token sent last."""
+        if self.driven.session.phase in (Phase.DENIED, Phase.AUTHORISING):
+            self.refused.add(next(packet.token for packet in reversed(self.driven.sent) if isinstance(packet, Init | Update)))
 
     @precondition(lambda self: self.driven.open_generation is not None)
     @rule(good=st.booleans())
@@ -762,15 +776,17 @@ class RandomEvents(RuleBasedStateMachine):
     @rule(code=st.sampled_from([200, 200, 200, 401, 403, 429, 500, 400]), error_code=st.sampled_from([None, EXPIRED, 1]))
     def control_answer(self, code: int, error_code: int | None) -> None:
         asked = next(packet for packet in reversed(self.driven.sent) if isinstance(packet, Init | Update))
-        if code in (401, 403) and self.driven.session.phase in (Phase.INITIALISING, Phase.UPDATING):
-            self.refused.add(asked.token)
+        before = self.driven.session.phase
         self.driven.receive(Reply(asked.id, Status(code, "X", None, error_code)))
+        if before in (Phase.INITIALISING, Phase.UPDATING):
+            self._note_refusal()
 
     @rule(code=st.sampled_from([None, 308, 401, 410, 503, 406]), error_code=st.sampled_from([None, 51232]))
     def close_frame(self, code: int | None, error_code: int | None) -> None:
-        if code in (401, 410, 308):
-            self.refused.update(packet.token for packet in self.driven.sent if isinstance(packet, Init | Update))
+        before = self.driven.session.phase
         self.driven.receive(Close("C", None if code is None else Status(code, "X", None, error_code), BackoffHint(100)))
+        if before in (Phase.INITIALISING, Phase.CONNECTED, Phase.UPDATING):
+            self._note_refusal()
 
     @rule(id_=st.sampled_from([None, "N1"]))
     def notification(self, id_: str | None) -> None:
@@ -823,9 +839,20 @@ class RandomEvents(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         driven = self.driven
+        if self.cooperates:
+            self._finish_well()
+        driven.close()
+        assert self.asked <= set(driven.settled), "a future was left behind"
+        driven.do(driven.session.connect(driven.now))
+        driven.do(driven.session.wake(driven.now))
+        driven.do(driven.session.receive(Notification("N", "t"), driven.now))
+        driven.advance(1000)
+
+    def _finish_well(self) -> None:
+        driven = self.driven
         if driven.session.phase is Phase.IDLE:
             driven.connect()
-        for _ in range(10):  # from here on the service does what it should
+        for _ in range(10):
             if driven.session.phase is Phase.WAITING:
                 driven.advance(200)
             elif driven.session.phase is Phase.CONNECTING:
@@ -834,16 +861,10 @@ class RandomEvents(RuleBasedStateMachine):
                 driven.answer(Init)
             elif driven.session.phase is Phase.UPDATING:
                 driven.answer(Update)
-        assert driven.session.phase in (Phase.CONNECTED, Phase.DENIED, Phase.FAILED)
+        assert driven.session.phase in (Phase.CONNECTED, Phase.DENIED, Phase.FAILED, Phase.AUTHORISING)
         if driven.session.phase is Phase.CONNECTED and self.latest not in self.refused:
             final = next(packet for packet in reversed(driven.sent) if isinstance(packet, Init | Update))
             assert final.token == self.latest, "the latest token was not the one finally sent"
-        driven.close()
-        assert self.asked <= set(driven.settled), "a future was left behind"
-        driven.do(driven.session.connect(driven.now))
-        driven.do(driven.session.wake(driven.now))
-        driven.do(driven.session.receive(Notification("N", "t"), driven.now))
-        driven.advance(1000)
 
 
 RandomEvents.TestCase.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
