@@ -105,14 +105,17 @@ def official(version: str, driver_of: Callable[[str], Driver], service: Any) -> 
 
 @pytest.fixture
 def ours(service: Any) -> Iterator[Callable[..., Ours]]:
-    """Returns a maker of ready clients of ours, with the same calls: `ours("bob-1")`; closed after the test."""
+    """Returns a maker of ready clients of ours, with the same calls: `ours("bob-1")`; closed after the test.
+
+    Further keyword arguments go to `Client`.
+    """
     made: list[Ours] = []
 
-    def make(identity: str, *, token: str | None = None, url: str | None = None) -> Ours:
+    def make(identity: str, *, token: str | None = None, url: str | None = None, **options: Any) -> Ours:
         from tests.interop.ours import Ours
         from twilio_conversations import Client
 
-        client = Client(token or service.token(identity), endpoint=url or service.url)
+        client = Client(token or service.token(identity), endpoint=url or service.url, **options)
         made.append(Ours(client, identity))
         client.wait_until_ready(timeout=WAIT)
         return made[-1]

@@ -296,19 +296,19 @@ def test_notification_level(trio: Trio) -> None:
         assert watcher.events("conversationUpdated", since=since[watcher]) == []
 
 
-def test_users(trio: Trio) -> None:
-    """A user's own name and attributes reach those who look at the user, with reasons."""
-    for watcher in trio.watchers:
-        assert watcher.user(trio.actor.identity).look()["isSubscribed"] is True
+def test_own_user(trio: Trio) -> None:
+    """The own user's name and attributes change for oneself and for the official client that looks at the user."""
+    identity = trio.actor.identity
+    assert trio.official.user(identity).look()["isSubscribed"] is True
     for method, value, field in (
         ("updateFriendlyName", "Die Handelnde ☃", "friendlyName"),
         ("updateAttributes", ATTRIBUTES, "attributes"),
     ):
-        since = trio.marks()
-        trio.actor.user(trio.actor.identity).call(method, value)
-        update = trio.both_see("userUpdated", lambda data, field=field: field in data["updateReasons"], since=since)
-        assert (update["updateReasons"], update["user"][field]) == ([field], value)
-        assert trio.actor.wait_event("userUpdated", since=since[trio.actor])["user"][field] == value
+        marks = {one: one.mark() for one in (trio.actor, trio.official)}
+        trio.actor.user(identity).call(method, value)
+        for one, mark in marks.items():
+            update = one.wait_event("userUpdated", lambda data: data["user"]["identity"] == identity, since=mark)
+            assert (update["updateReasons"], update["user"][field]) == ([field], value)
 
 
 def test_history_looks_the_same(trio: Trio) -> None:
@@ -317,6 +317,7 @@ def test_history_looks_the_same(trio: Trio) -> None:
         trio.room.call("sendMessage", f"m{number}", {"number": number})
     for number in (3, 4, 11):
         trio.actor.message(trio.sid, number).call("remove")
+    trio.both_see("messageRemoved", lambda data: data["index"] == 11)
     for arguments in ([], [5], [4, 6], [4, 6, "forward"], [100], [2, 0, "forward"], [3, 500]):
         official, ours = (one.conversation(trio.sid).call("getMessages", *arguments) for one in trio.watchers)
         assert {**official, "page": None} == {**ours, "page": None}, arguments
