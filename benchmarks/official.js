@@ -1,5 +1,6 @@
 'use strict';
 /* The worker with the unmodified official SDK: answers the same lines of JSON as ours.py. env: SDK, the package's folder. */
+const fs = require('fs');
 const readline = require('readline');
 const { Client } = require(process.env.SDK);
 
@@ -9,6 +10,7 @@ const within = (promise, time, what) => Promise.race([
   promise,
   new Promise((_, reject) => setTimeout(() => reject(new Error(`timed out: ${what}`)), time * 1000).unref()),
 ]);
+const threads = () => Number(/^Threads:\s+(\d+)/m.exec(fs.readFileSync('/proc/self/status', 'utf8'))[1]);
 const median = values => values.slice().sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
 function connect({ token, url, twilsock }) {
@@ -90,16 +92,16 @@ async function idle(place) {
   await clients[0].ready;
   const settled = async () => { for (let i = 0; i < 3; i++) { global.gc(); await new Promise(resolve => setTimeout(resolve, 200)); } };
   await settled();
-  const before = process.memoryUsage().rss;
+  const before = process.memoryUsage().rss, running = threads();
   for (let number = 0; number < place.count; number++) {
     const one = connect(place);
     await one.ready;
     clients.push(one);
   }
   await settled();
-  const kib = (process.memoryUsage().rss - before) / 1024 / place.count;
+  const kib = (process.memoryUsage().rss - before) / 1024 / place.count, more = (threads() - running) / place.count;
   await Promise.all(clients.map(one => one.client.shutdown()));
-  return { kib, threads: 0 };
+  return { kib, threads: more };
 }
 
 const doings = { start_up, list, send, open_feed, collect, idle };

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import statistics
 from collections.abc import Mapping, Sequence
@@ -99,7 +100,8 @@ def machine() -> dict[str, Any]:
         ),
         platform.machine(),
     )
-    return {"python": platform.python_version(), "system": platform.system(), "cpu": model}
+    load = os.getloadavg()[1]  # much above 1 means that others were at work, and the figures mean little
+    return {"python": platform.python_version(), "system": platform.system(), "cpu": model, "cores": os.cpu_count(), "load": load}
 
 
 def as_markdown(rows: Sequence[Row]) -> str:

@@ -167,7 +167,7 @@ def send_message(bench: Bench) -> list[Row]:
 def idle(bench: Bench) -> list[Row]:
     """What one more client costs while nothing happens."""
     memory = Row("memory of a further idle client", "KiB", [Aim("at most", 100)])
-    running = Row("threads of a further idle client", "", [Aim("at most", 2)])
+    running = Row("threads of a further idle client", "count", [Aim("at most", 2)])
     place = bench.place("idler", count=bench.settings.idle_clients)
 
     def measure(client: str, worker: Child) -> None:
