@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable
 from typing import Any
 
@@ -310,6 +309,6 @@ def _read_token(token: str | None) -> str:
     if token is None or token == "-":
         return ""
     try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
-    except (ValueError, binascii.Error) as error:
+        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
+    except ValueError as error:
         raise ServiceError(20001, "Invalid PageToken") from error

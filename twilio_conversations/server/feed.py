@@ -34,6 +34,8 @@ MAX_RECENT = 10_000
 """Events kept encoded; older ones are read from the log."""
 MAX_BATCH = 100
 """Most events in one frame, and most requests in one poke."""
+BEFORE_ALL = -1
+"""A cursor from which everything is replayed."""
 SINGLE_UP_TO = 32
 """In answer to a poke of at most so many objects, each `subscription_established` has a frame of its own: recorders of frames
 and simple clients look at the first event only. Larger pokes, as after start-up with hundreds of conversations, are answered
@@ -139,7 +141,7 @@ class Feed:
     def _subscribe(self, poke: Poke, entity: Entity, last: Any) -> Subscription:
         """No cursor means: nothing to replay. One ahead of the head never came from here: sids and numbers are not reused."""
         head = self._catalog.head(entity)
-        cursor = min(last, head) if isinstance(last, int) and not isinstance(last, bool) else head
+        cursor = max(BEFORE_ALL, min(last, head)) if isinstance(last, int) and not isinstance(last, bool) else head
         subscription = Subscription(poke.subscriber, entity, cursor, poke.correlation_id, head)
         self._by_entity.setdefault(entity.sid, {})[poke.subscriber] = subscription
         self._by_subscriber.setdefault(poke.subscriber, {})[entity.sid] = subscription

@@ -110,15 +110,19 @@ class Service:
     def request(self, session: Session, request: Request, reply: Callable[[Response], None]) -> None:
         """Answer a request that came through the tunnel."""
         if request.path == ("v4", "Subscriptions") and request.method == "POST":
-            try:
-                response, poke = self._feed.poke(session, request)
-            except ServiceError as error:
-                reply(Response.error(error))
-            else:
-                reply(response)
-                self._feed.carry_out(poke)
+            self._poke(session, request, reply)
+        else:
+            self.answer(session.caller, request, reply)
+
+    def _poke(self, session: Session, request: Request, reply: Callable[[Response], None]) -> None:
+        """The answer goes out first: official clients stall when they hear of a subscription before it."""
+        try:
+            response, poke = self._feed.poke(session, request)
+        except ServiceError as error:
+            reply(Response.error(error))
             return
-        self.answer(session.caller, request, reply)
+        reply(response)
+        self._feed.carry_out(poke)
 
     # -- for everybody -----------------------------------------------------------------------------------------------------
 

@@ -121,7 +121,9 @@ class Session:
             self._host.leave(self)
             for task in (writing, reading):
                 task.cancel()
-            await asyncio.gather(writing, reading, return_exceptions=True)
+            for outcome in await asyncio.gather(writing, reading, return_exceptions=True):
+                if isinstance(outcome, Exception):
+                    _log.error("a session failed and was ended", exc_info=outcome)
 
     # -- what is sent ------------------------------------------------------------------------------------------------------
 

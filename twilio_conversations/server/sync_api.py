@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from typing import Any
 from urllib.parse import quote
@@ -59,8 +58,8 @@ class Query:
     def from_token(cls, token: str) -> Query:
         """The query in a page token. Raises `ServiceError` 20001."""
         try:
-            order, size, start, bounds, backwards = json.loads(base64.urlsafe_b64decode(token.encode()))
-        except (ValueError, binascii.Error, TypeError, RecursionError) as error:
+            order, size, start, bounds, backwards = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
+        except (ValueError, TypeError, RecursionError) as error:
             raise ServiceError(20001, "Invalid PageToken") from error
         known = (order, bounds) in _COMPARE if isinstance(order, str) and isinstance(bounds, str) else False
         if not known or type(size) is not int or not 0 < size <= MAX_PAGE or not isinstance(start, str):
