@@ -101,17 +101,23 @@ class ConversationData:
     last_read_message_index: int | None = None
     notification_level: NotificationLevel | str = NotificationLevel.DEFAULT
 
-    def with_document(self, document: Any) -> ConversationData:
-        """This state after the document became `document`; what it does not mention stays.
+    def with_document(self, document: Any, former: Any = None) -> ConversationData:
+        """This state after the document, which was `former`, became `document`; what it does not mention stays.
+
+        Every message changes the document, and mostly one field of it: what is as it was is not read again.
 
         Raises:
             ProtocolError: the document is not an object.
         """
         if not isinstance(document, dict):
             raise ProtocolError("a conversation document that is not an object")
-        return attrs.evolve(
-            self, **{name: read(document[key]) for key, (name, read) in _DOCUMENT_FIELDS.items() if key in document}
-        )
+        known = former if isinstance(former, dict) else {}
+        changed = {
+            name: read(document[key])
+            for key, (name, read) in _DOCUMENT_FIELDS.items()
+            if key in document and (key not in known or known[key] != document[key])
+        }
+        return attrs.evolve(self, **changed)
 
     def with_membership(self, item: Any) -> ConversationData:
         """This state after the own membership became `item`; what it does not mention stays."""

@@ -352,6 +352,7 @@ class Directory:
         document = membership.root("document")
         if membership.fresh_document and document is not None:
             membership.fresh_document = False
+            membership.document = document.data
             self._set(conversation, lambda state: state.with_document(document.data))
         self._set(conversation, lambda state: attrs.evolve(state.with_membership(membership.item), status=status))
         if former is Presence.GONE:
@@ -404,7 +405,8 @@ class Directory:
         elif kind == "map":
             membership.conversation._roster.changed(change)
         elif isinstance(change, DocumentUpdated):
-            self._apply(membership, lambda state: state.with_document(change.data))
+            former, membership.document = membership.document, change.data
+            self._apply(membership, lambda state: state.with_document(change.data, former))
         if self._services.dispatcher.full:
             self._hold(entity)
 

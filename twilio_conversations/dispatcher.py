@@ -37,7 +37,9 @@ class Dispatcher:
     """
 
     def __init__(self, name: str, limit: int) -> None:
-        self._queue: queue.SimpleQueue[_Delivery | Callable[[], None] | None] = queue.SimpleQueue()
+        self._queue: collections.deque[_Delivery | Callable[[], None]] = collections.deque()
+        self._idle = False
+        self._wakeups: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._limit = limit
         self._full = False
         self._closed = False
@@ -62,16 +64,16 @@ class Dispatcher:
     @property
     def depth(self) -> int:
         """How many events wait."""
-        return self._queue.qsize()
+        return len(self._queue)
 
     @property
     def full(self) -> bool:
         """Whether handlers are so far behind that no further event should be taken from the service."""
-        if not self._full and self._queue.qsize() >= self._limit:
+        if not self._full and len(self._queue) >= self._limit:
             self._full = True
             _log.warning(
                 "handlers are too slow: %d events wait, now in %s; live events stay with the service until half are done",
-                self._queue.qsize(),
+                len(self._queue),
                 self._busy_with or "no handler",
             )
         return self._full
@@ -79,12 +81,12 @@ class Dispatcher:
     def post(self, targets: Targets, payload: Any) -> None:
         """Deliver `payload` to the handlers of each target, in this order; from any thread, never blocks."""
         if not self._closed:
-            self._queue.put(_Delivery(targets, payload))
+            self._put(_Delivery(targets, payload))
 
     def call(self, function: Callable[[], None]) -> None:
         """Run a function of the user's on the events thread."""
         if not self._closed:
-            self._queue.put(function)
+            self._put(function)
 
     def replay(self, emitter: EventEmitter, subscription: Subscription, event: EventName, payload: Any) -> None:
         """Give one late handler what the others got earlier."""
@@ -99,14 +101,10 @@ class Dispatcher:
     def close(self, last: _Delivery | None = None) -> None:
         """Forget what waits, deliver `last`, and end the thread after the handler that is running."""
         self._closed = True
-        try:
-            while True:
-                self._queue.get_nowait()
-        except queue.Empty:
-            pass
+        self._queue.clear()
         if last is not None:
-            self._queue.put(last)
-        self._queue.put(None)
+            self._queue.append(last)
+        self._wakeups.put(None)
 
     def close_with(self, targets: Targets, payload: Any) -> None:
         """`close`, with these last words."""
@@ -120,16 +118,38 @@ class Dispatcher:
         if self._thread.is_alive():
             _log.warning("the handler %s still runs after the client was closed", self._busy_with or "of an event")
 
+    def _put(self, item: _Delivery | Callable[[], None]) -> None:
+        """Queue an item, and wake the thread only if it sleeps: a wake-up costs more than the delivery."""
+        self._queue.append(item)
+        if self._idle:
+            self._wakeups.put(None)
+
+    def _take(self) -> _Delivery | Callable[[], None] | None:
+        """The next item, waiting for one; `None` when the dispatcher is closed and nothing is left.
+
+        `_idle` is set before the queue is looked at once more, so that an item put meanwhile is seen here or wakes us.
+        """
+        while True:
+            try:
+                return self._queue.popleft()
+            except IndexError:
+                if self._closed:
+                    return None
+            self._idle = True
+            if not self._queue and not self._closed:
+                self._wakeups.get()
+            self._idle = False
+
     def _run(self) -> None:
         mark_thread(Role.EVENTS)
         try:
-            while (item := self._queue.get()) is not None:
+            while (item := self._take()) is not None:
                 if isinstance(item, _Delivery):
                     for emitter, event in item.targets:
                         self._deliver(emitter, event, item.payload)
                 else:
                     self._call_guarded(item)
-                if self._full and self._queue.qsize() <= self._limit // 2:
+                if self._full and len(self._queue) <= self._limit // 2:
                     self._full = False
                     self.on_room()
         except BaseException as error:

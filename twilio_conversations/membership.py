@@ -54,6 +54,7 @@ class Membership:
         wanted: what the sources say it should be; `generation` counts the changes of that.
         presence: what was announced.
         epoch: counts closings; changes of objects opened in an earlier one mean nothing any more.
+        document: the contents of the document that were applied last.
         waiting: changes that came before the announcement, in order.
         ready: done with the conversation when `presence` is what is `wanted`.
     """
@@ -67,6 +68,7 @@ class Membership:
     epoch: int = 0
     settling: bool = False
     fresh_document: bool = False
+    document: Any = None
     roster_loaded: bool = False
     backoff: Backoff | None = None
     waiting: list[Callable[[], None]] = attrs.field(factory=list)

@@ -6,6 +6,8 @@ before anything is buffered, control frames are neither long nor fragmented, the
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
@@ -27,9 +29,25 @@ Message = tuple[int, bytes]
 """Opcode and payload of one whole message (BINARY, TEXT) or control frame (CLOSE, PING, PONG)."""
 
 
+_KEYS_AT_ONCE: Final = 256
+_keys: deque[bytes] = deque()
+
+
+def _mask_key(size: int) -> bytes:
+    """An unpredictable key. They are drawn from the system many at a time: a call for each costs more than the frame."""
+    while True:
+        try:
+            return _keys.popleft()
+        except IndexError:
+            drawn = os.urandom(size * _KEYS_AT_ONCE)
+            _keys.extend(drawn[at : at + size] for at in range(0, len(drawn), size))
+
+
 def build(opcode: int, payload: bytes) -> bytes:
     """One whole, masked frame."""
-    return ABNF.create_frame(payload, opcode).format()
+    frame = ABNF.create_frame(payload, opcode)
+    frame.get_mask_key = _mask_key
+    return frame.format()
 
 
 class _Starved(Exception):
