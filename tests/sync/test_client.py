@@ -176,7 +176,7 @@ def test_many_objects_in_batches(events_first: bool) -> None:
     world.service.events_first = events_first
     world.service.poke_answer["max_batch_size"] = 100
     futures = [world.begin_open("list", world.service.create("list", f"l{n}").name) for n in range(350)]
-    world.run(0.5)
+    world.run(0.1)
     assert all(future.result(0).established for future in futures)
     assert [len(poke["requests"]) for poke in world.service.pokes] == [100, 100, 100, 50]
 

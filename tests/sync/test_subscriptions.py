@@ -80,6 +80,23 @@ def test_one_poke_at_a_time() -> None:
     assert requested(driver.advance(1)) == ["B", "C"]
 
 
+def test_pokes_are_spaced() -> None:
+    """Objects that trickle in share pokes; a full batch does not wait."""
+    driver = Driver()
+    driver.subject.connected(0)
+    for n in range(2):
+        driver.add(f"A{n}")
+        poke = driver.advance(1)
+        assert poke is not None
+        driver.subject.accepted(poke, {"max_batch_size": 3}, driver.now)
+    first, second = (at for at, _ in driver.pokes)
+    assert second - first == pytest.approx(SPACING)
+    for n in range(4):
+        driver.add(f"B{n}")
+    assert len(requested(driver.advance(1))) == 3
+    assert driver.now == second
+
+
 def test_body_is_built_when_sent() -> None:
     """A poke names the cursor of the moment it is sent."""
     driver = Driver()
@@ -234,11 +251,11 @@ def test_trouble_is_forgotten_after_a_steady_time() -> None:
 
 ACTIONS = (
     "add", "drop", "hold", "release", "renew", "retry", "accept", "accept", "accept", "reject", "cut", "confirm", "confirm",
-    "confirm", "interrupt", "cancel", "fail", "forbid", "token", "time", "time", "time",
+    "confirm", "interrupt", "cancel", "fail", "forbid", "token", "time", "time", "time", "time", "time",
 )  # fmt: skip
 
 
-@given(st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 7), st.floats(0, 20)), max_size=80))
+@given(st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 7), st.floats(0, 20)), min_size=10, max_size=80))
 def test_anything_can_happen(steps: list[tuple[str, int, float]]) -> None:
     """Whatever happens: one poke at a time, spaced, without duplicates; and in the end what is wanted is established."""
     driver = Driver()

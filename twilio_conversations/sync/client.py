@@ -179,20 +179,19 @@ class SyncClient:
         root.handles = tuple(handle for handle in root.handles if handle is not entity)
         if entity in root.held_by:
             self.release(entity)
-        if not root.handles and self._evict(root):
+        if not root.handles:
+            self._evict(root)
             self._subscriptions.drop(root.subscription, self._now())
             self._pump()
 
-    def _evict(self, root: Root) -> bool:
-        """Forget an object, and only that one: another may have its sid by now. `False` if it was forgotten before."""
+    def _evict(self, root: Root) -> None:
+        """Forget an object, and only that one: another may have its sid by now."""
         for alias in root.aliases:
             if self._named.get((root.kind, alias)) is root:
                 del self._named[root.kind, alias]
         self._gaps.pop(root, None)
-        if self._roots.get(root.sid) is not root:
-            return False
-        del self._roots[root.sid]
-        return True
+        if self._roots.get(root.sid) is root:
+            del self._roots[root.sid]
 
     def close(self) -> None:
         """Stop everything: waiting opens fail, no poke and no change comes any more."""
@@ -224,7 +223,6 @@ class SyncClient:
         self._subscriptions.disconnected()
         self._gaps.clear()
         for root in self._roots.values():
-            root.muted = bool(root.held_by)
             root.patience = FIRST_PATIENCE
         if self._timer is not None:
             self._timer.cancel()
@@ -451,12 +449,12 @@ class SyncClient:
 
     def _remove(self, root: Root) -> None:
         """The object is gone: tell it once, and forget it."""
-        if self._evict(root):
-            handles, root.handles = root.handles, ()
-            for handle in handles:
-                handle.ended()
-            for handle in handles:
-                _tell(handle, EntityRemoved())
+        self._evict(root)
+        handles, root.handles = root.handles, ()
+        for handle in handles:
+            handle.ended()
+        for handle in handles:
+            _tell(handle, EntityRemoved())
 
     @staticmethod
     def _emit(root: Root, change: Change) -> None:
