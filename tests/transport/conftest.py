@@ -1,0 +1,79 @@
+"""A scripted service and connections to it; every test ends with no thread of ours left."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+import pytest
+
+from tests.support.recorder import Recorder
+from tests.support.scripted_service import LIMIT, Peer, ScriptedService
+from twilio_conversations.options import BackoffPolicy
+from twilio_conversations.transport.connection import Connection
+from twilio_conversations.transport.token_source import TokenSource
+
+QUICK = BackoffPolicy(minimum=0.02, maximum=0.1, stable_after=60)
+
+
+@attrs.define
+class Wired:
+    """A connection, what it told, and the service it talks to."""
+
+    connection: Connection
+    recorder: Recorder
+    service: ScriptedService
+
+    def up(self) -> Peer:
+        """Start, and accept the init."""
+        self.connection.start()
+        peer = self.service.peer()
+        peer.accept_init()
+        self.recorder.wait_for("connected")
+        return peer
+
+
+Wire = Callable[..., Wired]
+
+
+def own_threads() -> list[threading.Thread]:
+    """Threads of clients that still run."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith("conversations-")]
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for something that nobody announces."""
+    end = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < end, f"never: {what}"
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def scripted() -> Iterator[ScriptedService]:
+    """A service that the test plays."""
+    with ScriptedService() as service:
+        yield service
+
+
+@pytest.fixture
+def wire(scripted: ScriptedService) -> Iterator[Wire]:
+    """Makes connections; closes them at the end."""
+    made: list[Connection] = []
+
+    def make(token: Any = "T0", *, service: ScriptedService | None = None, session: Any = None, **options: Any) -> Wired:
+        target = service or scripted
+        options.setdefault("reconnect", QUICK)
+        chosen = target.options(**options)
+        recorder = Recorder()
+        connection = Connection(chosen, TokenSource(token, chosen), recorder, session=session)
+        made.append(connection)
+        return Wired(connection, recorder, target)
+
+    yield make
+    for connection in made:
+        connection.close()
+    wait_until(lambda: not own_threads(), "all threads of clients are gone")

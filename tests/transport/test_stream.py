@@ -1,0 +1,134 @@
+"""WebSocket messages from bytes: however they are cut, and whatever they are."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from websocket import ABNF
+
+from twilio_conversations.errors import ProtocolError
+from twilio_conversations.transport import stream
+from twilio_conversations.transport.stream import BINARY, CLOSE, PING, PONG, TEXT, Message, Stream
+
+LIMIT = 100_000
+
+
+def frame(opcode: int, payload: bytes, fin: int = 1) -> bytes:
+    """One frame as the service sends it."""
+    return ABNF(fin, 0, 0, 0, opcode, 0, payload).format()
+
+
+def fragmented(opcode: int, payload: bytes, cuts: list[int]) -> bytes:
+    """One message in several frames, with a ping between any two of them."""
+    edges = [0, *sorted(cut % (len(payload) + 1) for cut in cuts), len(payload)]
+    parts = [payload[start:end] for start, end in itertools.pairwise(edges)]
+    frames = [
+        frame(opcode if number == 0 else ABNF.OPCODE_CONT, part, int(number == len(parts) - 1))
+        for number, part in enumerate(parts)
+    ]
+    return frame(PING, b"p").join(frames)
+
+
+messages = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from([BINARY, TEXT]), st.binary(max_size=400) | st.binary(min_size=65_530, max_size=65_540)),
+        st.tuples(st.sampled_from([PING, PONG]), st.binary(max_size=125)),
+        st.tuples(st.just(CLOSE), st.binary(max_size=20).map(lambda reason: b"\x03\xe8" + reason)),
+    ),
+    max_size=6,
+)
+
+
+def feed(data: bytes, cuts: list[int], limit: int = LIMIT) -> list[Message]:
+    """The messages in `data` when it comes cut at those places."""
+    edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    receiver = Stream(limit)
+    return [message for start, end in itertools.pairwise(edges) for message in receiver.feed(data[start:end])]
+
+
+@given(messages, st.lists(st.integers(0, 10**6), max_size=30))
+def test_any_cut_gives_the_same_messages(expected: list[Message], cuts: list[int]) -> None:
+    """Where the network cuts the bytes changes nothing."""
+    data = b"".join(frame(opcode, payload) for opcode, payload in expected)
+
+    assert expected == feed(data, cuts)
+
+
+@given(messages)
+def test_one_byte_at_a_time(expected: list[Message]) -> None:
+    """The slowest peer is understood too."""
+    expected = [(opcode, payload[:300]) for opcode, payload in expected]
+    data = b"".join(frame(opcode, payload) for opcode, payload in expected)
+
+    assert expected == feed(data, list(range(len(data))))
+
+
+@given(st.binary(max_size=300), st.lists(st.integers(0, 10**6), max_size=5), st.lists(st.integers(0, 10**6), max_size=20))
+def test_fragments_are_put_together(payload: bytes, fragments: list[int], cuts: list[int]) -> None:
+    """Control frames may come between them."""
+    data = fragmented(BINARY, payload, fragments) + frame(BINARY, b"next")
+
+    received = feed(data, cuts)
+
+    assert [(BINARY, payload), (BINARY, b"next")] == [message for message in received if message[0] == BINARY]
+    assert len(fragments) == received.count((PING, b"p"))
+
+
+@given(st.binary(max_size=2000), st.lists(st.integers(0, 10**6), max_size=10))
+def test_foreign_bytes_raise_nothing_but_protocol_errors(data: bytes, cuts: list[int]) -> None:
+    """Anything else would end the io thread."""
+    try:
+        feed(data, cuts)
+    except ProtocolError:
+        pass
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(ABNF(1, 1, 0, 0, BINARY, 0, b"x").format(), id="compressed, which was not agreed"),
+        pytest.param(ABNF(1, 0, 0, 0, BINARY, 1, b"x").format(), id="masked"),
+        pytest.param(bytes([0x83, 0]), id="unknown opcode"),
+        pytest.param(frame(PING, b"x" * 126), id="long ping"),
+        pytest.param(bytes([0x09, 0]), id="fragmented ping"),
+        pytest.param(frame(ABNF.OPCODE_CONT, b"x"), id="continuation of nothing"),
+        pytest.param(frame(BINARY, b"x", 0) + frame(BINARY, b"x"), id="message inside a message"),
+        pytest.param(frame(CLOSE, b"\x03"), id="half a close code"),
+        pytest.param(frame(CLOSE, b"\x00\x00"), id="impossible close code"),
+    ],
+)
+def test_violations_come_after_the_good_messages(data: bytes) -> None:
+    """What arrived before is delivered first."""
+    received = Stream(LIMIT).feed(frame(BINARY, b"good") + data)
+
+    assert (BINARY, b"good") == next(received)
+    with pytest.raises(ProtocolError):
+        list(received)
+
+
+def test_an_oversized_frame_is_refused_before_it_is_buffered() -> None:
+    """Its length alone is enough."""
+    with pytest.raises(ProtocolError, match="over the limit"):
+        list(Stream(1000).feed(bytes([0x82, 127]) + (1 << 40).to_bytes(8, "big")))
+
+
+def test_fragments_count_together_against_the_limit() -> None:
+    """A message cannot be smuggled in piece by piece, and the next one has the whole limit again."""
+    receiver = Stream(1000)
+    whole = frame(BINARY, b"x" * 600, 0) + frame(ABNF.OPCODE_CONT, b"x" * 400)
+    assert [(BINARY, b"x" * 1000)] == list(receiver.feed(whole))
+    assert [(BINARY, b"x" * 1000)] == list(receiver.feed(whole))
+    with pytest.raises(ProtocolError, match="over the limit"):
+        list(receiver.feed(frame(BINARY, b"x" * 600, 0) + frame(ABNF.OPCODE_CONT, b"x" * 401)))
+
+
+def test_built_frames_are_masked_and_whole() -> None:
+    """As a client must send them."""
+    built = stream.build(BINARY, b"hello")
+
+    assert built[0] == 0x82
+    assert built[1] == 0x80 | 5
+    assert b"hello" == ABNF.mask(built[2:6], built[6:])
