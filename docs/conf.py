@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import enum
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
+from sphinx.application import Sphinx
+
 from twilio_conversations._version import __version__
+from twilio_conversations.emitter import EventEmitter
+from twilio_conversations.model import Model
 
 project = "twilio_conversations"
 author = "twilio_conversations contributors"
@@ -37,3 +43,29 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(?!twilio_conversations).*"),
     (r"py:.*", r"twilio_conversations\..*\.(T|P|Handler)"),
 ]
+
+
+def hide_private_bases(app: Sphinx, name: str, thing: type, options: Any, bases: list[Any]) -> None:
+    """Show the bases that a reader can look up: not the private ones, and no type parameters."""
+    if issubclass(thing, enum.Enum):
+        bases[:] = [enum.StrEnum]
+    elif issubclass(thing, EventEmitter) and thing is not EventEmitter:
+        bases[:] = [Model] if issubclass(thing, Model) and thing is not Model else [EventEmitter]
+
+
+def hide_constructors(
+    app: Sphinx, what: str, name: str, thing: Any, options: Any, signature: str | None, returns: str | None
+) -> tuple[str, None] | None:
+    """Leave out how models and subscriptions are made: only the client makes them."""
+    made_by_client = (
+        what == "class"
+        and thing.__module__ != "twilio_conversations.client"
+        and (issubclass(thing, EventEmitter) or thing.__name__ in {"EventStream", "Signals", "Subscription"})
+    )
+    return ("", None) if made_by_client else None
+
+
+def setup(app: Sphinx) -> None:
+    """Connect the two."""
+    app.connect("autodoc-process-bases", hide_private_bases)
+    app.connect("autodoc-process-signature", hide_constructors)

@@ -253,7 +253,7 @@ class Client(EventEmitter):
 
     @property
     def identity(self) -> str:
-        """Who this client is: by the service once it said so, else by the token; empty when a provider gave none yet."""
+        """Who this client is, by the service once it said so, else by the token; empty when a provider gave none yet."""
         known = self._services.known_configuration
         if known is not None:
             return known.identity

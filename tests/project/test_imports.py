@@ -6,6 +6,7 @@ import importlib.metadata
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import twilio_conversations
 
@@ -41,3 +42,10 @@ def test_public_names_are_sorted_and_there() -> None:
 def test_version_is_the_installed_one() -> None:
     """The version that the package says is the one it was installed as."""
     assert importlib.metadata.version("twilio-conversations") == twilio_conversations.__version__
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    """The reference has an entry for each public name, and each entry is a name that exists."""
+    page = (Path(__file__).parents[2] / "docs" / "reference.md").read_text(encoding="utf-8")
+    entries = set(re.findall(r"^\.\. (?:auto\w+|py:data):: (?:twilio_conversations\.)?(\w+)$", page, re.MULTILINE))
+    assert entries - {"tokens"} == {name for name in twilio_conversations.__all__ if not name.startswith("__")}
