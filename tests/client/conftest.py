@@ -1,0 +1,42 @@
+"""Clients of a local service, closed when the test is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.client.diary import Diary
+from twilio_conversations import BackoffPolicy, Client, Conversation
+from twilio_conversations.server import LocalServer
+
+Connect = Callable[..., Client]
+
+
+@pytest.fixture
+def connect(service: LocalServer) -> Iterator[Connect]:
+    """Returns a maker of ready clients: `connect("alice")`."""
+    clients: list[Client] = []
+
+    def make(identity: str, *, ready: bool = True, **options: Any) -> Client:
+        options.setdefault("reconnect", BackoffPolicy(minimum=0.02, maximum=0.5, stable_after=0.2))
+        options.setdefault("endpoint", service.url)
+        client = Client(options.pop("token", None) or service.token(identity), **options)
+        clients.append(client)
+        return client.wait_until_ready(10) if ready else client
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def pair(connect: Connect, fresh: Callable[[str], str]) -> tuple[Conversation, Conversation]:
+    """One conversation of two people, as each of them sees it."""
+    alice, bob = connect(fresh("alice")), connect(fresh("bob"))
+    diary = Diary(bob, "conversation_joined")
+    conversation = alice.create_conversation(friendly_name="pair")
+    conversation.join()
+    conversation.add(bob.identity)
+    return conversation, diary.wait("conversation_joined")

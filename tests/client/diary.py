@@ -1,0 +1,47 @@
+"""What a client's, or a model's, callbacks saw, in order."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from twilio_conversations.emitter import EventEmitter
+
+PATIENCE = 10.0
+
+
+class Diary:
+    """Registers handlers and notes their calls; `wait` looks at what came before too."""
+
+    def __init__(self, source: EventEmitter, *events: str) -> None:
+        self.entries: list[tuple[str, Any]] = []
+        self._changed = threading.Condition()
+        for event in events:
+            self._register(source, event)
+
+    def _register(self, source: EventEmitter, event: str) -> None:
+        def note(*payload: Any) -> None:
+            with self._changed:
+                self.entries.append((event, payload[0] if payload else None))
+                self._changed.notify_all()
+
+        source.on(event, note)
+
+    def wait(self, event: str, predicate: Callable[[Any], bool] = lambda payload: True) -> Any:
+        """The payload of the first such event, now or later."""
+
+        def found() -> list[Any]:
+            return [payload for name, payload in self.entries if name == event and predicate(payload)]
+
+        with self._changed:
+            assert self._changed.wait_for(found, PATIENCE), f"no {event} among {self.names()}"
+            return found()[0]
+
+    def names(self) -> list[str]:
+        """The events so far, by name."""
+        return [name for name, _ in self.entries]
+
+    def of(self, event: str) -> list[Any]:
+        """The payloads of one event so far."""
+        return [payload for name, payload in self.entries if name == event]

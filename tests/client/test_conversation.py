@@ -1,0 +1,347 @@
+"""What a conversation can do, against a real service: each call's effect can be read on the next line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.client.conftest import Connect
+from tests.client.diary import Diary
+from twilio_conversations import (
+    Client,
+    ConflictError,
+    Conversation,
+    ConversationStatus,
+    ForbiddenError,
+    InvalidArgumentError,
+    NotFoundError,
+    NotificationLevel,
+    PageUnavailableError,
+    RestError,
+    RestNotFoundError,
+)
+
+Pair = tuple[Conversation, Conversation]
+Fresh = Callable[[str], str]
+
+
+@pytest.fixture
+def alice(connect: Connect, fresh: Fresh) -> Client:
+    """One ready client."""
+    return connect(fresh("alice"))
+
+
+def test_create_returns_a_conversation_that_is_loaded(alice: Client, fresh: Fresh) -> None:
+    """Everything the service made of the call is there; the creator is no participant yet."""
+    name = fresh("room")
+    conversation = alice.create_conversation(friendly_name="Room ☃", unique_name=name, attributes={"n": [1, None]})
+
+    assert conversation.friendly_name == "Room ☃"
+    assert conversation.unique_name == name
+    assert conversation.attributes == {"n": [1, None]}
+    assert conversation.created_by == alice.identity
+    assert conversation.date_created is not None
+    assert conversation.status is ConversationStatus.NOT_PARTICIPATING
+    assert conversation.last_read_message_index is None
+    assert conversation.last_message is None
+    assert conversation.state is not None
+    assert conversation.state.current == "active"
+
+
+def test_a_taken_unique_name_is_a_conflict(alice: Client, fresh: Fresh) -> None:
+    """The error carries Twilio's code and is a kind of its own."""
+    name = fresh("taken")
+    alice.create_conversation(unique_name=name)
+    with pytest.raises(ConflictError) as caught:
+        alice.create_conversation(unique_name=name)
+    assert caught.value.code == 50353
+
+
+def test_join_and_leave_can_be_read_at_once(alice: Client) -> None:
+    """After `join` messages can be sent and are announced; after `leave` the status is gone."""
+    diary = Diary(alice, "message_added")
+    conversation = alice.create_conversation()
+
+    assert conversation.join().status is ConversationStatus.JOINED
+    sent = conversation.send_message("right after the join")
+    assert diary.wait("message_added") is sent
+    assert conversation in list(alice.get_subscribed_conversations())
+    with pytest.raises(ConflictError):
+        conversation.join()
+    assert conversation.leave().status is ConversationStatus.NOT_PARTICIPATING
+    assert conversation not in list(alice.get_subscribed_conversations())
+
+
+def test_a_conversation_that_was_left_can_be_joined_again(alice: Client) -> None:
+    """The same object comes back to life, with messages and roster."""
+    diary = Diary(alice, "conversation_joined", "conversation_left", "conversation_removed", "message_added")
+    conversation = alice.create_conversation()
+    conversation.join()
+    conversation.leave()
+    diary.wait("conversation_removed")
+    again = alice.peek_conversation_by_sid(conversation.sid)
+    again.join()
+    sent = again.send_message("back")
+
+    assert again is conversation
+    assert diary.wait("message_added") is sent
+    assert [participant.identity for participant in again.get_participants()] == [alice.identity]
+    assert diary.names()[:4] == ["conversation_joined", "conversation_left", "conversation_removed", "conversation_joined"]
+
+
+def test_add_returns_the_participant_and_remove_takes_it_away(pair: Pair, fresh: Fresh) -> None:
+    """Participants can be read right after they were added or removed."""
+    conversation, bobs = pair
+    carol = fresh("carol")
+    diary = Diary(bobs, "participant_joined", "participant_left")
+    added = conversation.add(carol, {"role": "guest"})
+
+    assert (added.identity, added.attributes, added.conversation) == (carol, {"role": "guest"}, conversation)
+    assert conversation.get_participant_by_identity(carol) is added
+    assert conversation.get_participant_by_sid(added.sid) is added
+    assert conversation.get_participants_count() == 3
+    assert diary.wait("participant_joined").attributes == {"role": "guest"}
+    with pytest.raises(ConflictError):
+        conversation.add(carol)
+    conversation.remove_participant(added)
+    assert added not in conversation.get_participants()
+    assert diary.wait("participant_left").identity == carol
+    with pytest.raises(NotFoundError):
+        conversation.get_participant_by_identity(carol)
+    with pytest.raises(RestNotFoundError):
+        conversation.remove_participant(carol)
+
+
+def test_updates_can_be_read_at_once_and_reach_the_other(pair: Pair, fresh: Fresh) -> None:
+    """Names and attributes: here on the next line, there with the reason of the change."""
+    conversation, bobs = pair
+    diary = Diary(bobs, "updated")
+    name = fresh("renamed")
+
+    assert conversation.update_friendly_name("Renamed").friendly_name == "Renamed"
+    assert diary.wait("updated").update_reasons == ("friendlyName", "dateUpdated")
+    assert conversation.update_unique_name(name).unique_name == name
+    assert conversation.update_unique_name(None).unique_name is None
+    assert conversation.update_attributes([1, {"a": "b"}]).attributes == [1, {"a": "b"}]
+    diary.wait("updated", lambda change: "attributes" in change.update_reasons)
+    assert bobs.attributes == [1, {"a": "b"}]
+    assert conversation.update_attributes(None).attributes is None
+
+
+def test_a_message_can_be_sent_edited_and_removed(pair: Pair) -> None:
+    """The sender holds the same object that the events tell of."""
+    conversation, bobs = pair
+    mine, theirs = Diary(conversation, "message_added"), Diary(bobs, "message_added", "message_updated", "message_removed")
+    message = conversation.send_message("hello", attributes={"mood": "ok"}, subject="greeting")
+
+    assert (message.index, message.body, message.attributes) == (0, "hello", {"mood": "ok"})
+    assert message.author == conversation.get_participant_by_sid(message.participant_sid or "").identity
+    assert mine.wait("message_added") is message
+    received = theirs.wait("message_added")
+    assert (received.sid, received.body, received.subject) == (message.sid, "hello", "greeting")
+    assert received.get_participant().identity == message.author
+    assert message.update_body("edited").body == "edited"
+    change = theirs.wait("message_updated")
+    assert (change.message, change.update_reasons) == (received, ("body", "lastUpdatedBy", "dateUpdated"))
+    assert message.update_attributes({"mood": "better"}).attributes == {"mood": "better"}
+    theirs.wait("message_updated", lambda change: "attributes" in change.update_reasons)
+    message.remove()
+    assert theirs.wait("message_removed") is received
+    assert conversation.get_messages().items == []
+    with pytest.raises(RestNotFoundError):
+        message.update_body("too late")
+
+
+def test_the_body_may_be_empty_and_attributes_anything(pair: Pair) -> None:
+    """No text, empty text, and every kind of JSON value."""
+    conversation, _ = pair
+
+    assert conversation.send_message("").body == ""
+    for value in ("text", 5, True, [1], {}):
+        assert conversation.send_message("x", attributes=value).attributes == value
+    with pytest.raises(InvalidArgumentError):
+        conversation.send_message(5)  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgumentError):
+        conversation.send_message("x", attributes={1: 2})
+
+
+def test_pages_go_both_ways(pair: Pair) -> None:
+    """Pages ascend by index, next is newer and previous is older, from any anchor; the same message is the same object."""
+    conversation, bobs = pair
+    sent = [conversation.send_message(str(number)) for number in range(12)]
+
+    def shown(page: object) -> list[int]:
+        return [message.index for message in page]  # type: ignore[attr-defined]
+
+    newest = conversation.get_messages(5)
+    assert shown(newest) == [7, 8, 9, 10, 11]
+    assert newest.items == sent[7:]
+    assert not newest.has_next_page
+    middle = newest.prev_page()
+    assert shown(middle) == [2, 3, 4, 5, 6]
+    oldest = middle.prev_page()
+    assert (shown(oldest), oldest.has_prev_page) == ([0, 1], False)
+    assert shown(oldest.next_page()) == [2, 3, 4, 5, 6]
+    with pytest.raises(PageUnavailableError):
+        oldest.prev_page()
+    assert shown(bobs.get_messages(3, 4)) == [2, 3, 4]
+    assert shown(bobs.get_messages(3, 4, "forward")) == [4, 5, 6]
+    assert shown(bobs.get_messages(100)) == list(range(12))
+    one_by_one = [page.items[0].index for page in bobs.get_messages(1, 0, "forward").pages()]
+    assert one_by_one == list(range(12))
+    assert [message.index for message in bobs.iter_messages(limit=3)] == [11, 10, 9]
+    assert [message.index for message in bobs.iter_messages(after=8)] == [9, 10, 11]
+    for wrong in (0, -1, "5", True):
+        with pytest.raises(InvalidArgumentError):
+            bobs.get_messages(wrong)  # type: ignore[arg-type]
+
+
+def test_a_page_of_more_than_the_service_gives_at_once(pair: Pair) -> None:
+    """The service answers 100 items at most; a larger page is put together."""
+    conversation, bobs = pair
+    for number in range(130):
+        conversation.send_message(str(number))
+
+    assert [message.index for message in bobs.get_messages(120)] == list(range(10, 130))
+    assert [message.index for message in bobs.get_messages(500)] == list(range(130))
+
+
+def test_the_read_horizon(pair: Pair) -> None:
+    """Advancing never goes back, setting does, and every call returns the unread count."""
+    conversation, bobs = pair
+    for number in range(4):
+        conversation.send_message(str(number))
+    alices = Diary(conversation, "participant_updated")
+
+    assert bobs.get_unread_messages_count() is None
+    assert bobs.advance_last_read_message_index(1) == 2
+    assert bobs.last_read_message_index == 1
+    assert bobs.advance_last_read_message_index(0) == 2
+    assert bobs.last_read_message_index == 1
+    change = alices.wait("participant_updated")
+    assert change.update_reasons == ("lastReadMessageIndex", "lastReadTimestamp")
+    assert change.participant.last_read_message_index == 1
+    assert bobs.update_last_read_message_index(0) == 3
+    assert bobs.set_all_messages_read() == 0
+    assert bobs.get_unread_messages_count() == 0
+    assert bobs.set_all_messages_unread() == 4
+    assert bobs.last_read_message_index is None
+    assert bobs.get_messages_count() == 4
+    with pytest.raises(InvalidArgumentError):
+        bobs.advance_last_read_message_index(-1)
+
+
+def test_typing_starts_once_and_ends_with_a_message(pair: Pair) -> None:
+    """Repeated notices announce nothing new; the message ends the typing before it is announced."""
+    conversation, bobs = pair
+    diary = Diary(conversation, "typing_started", "typing_ended", "message_added")
+    bobs.typing()
+    bobs.typing()
+    participant = diary.wait("typing_started")
+    assert participant.is_typing
+    bobs.send_message("done")
+    diary.wait("message_added")
+
+    assert diary.names() == ["typing_started", "typing_ended", "message_added"]
+    assert not participant.is_typing
+
+
+def test_the_notification_level(pair: Pair) -> None:
+    """It can be read at once; unknown levels are refused here."""
+    conversation, _ = pair
+    conversation.set_user_notification_level("muted")
+
+    assert conversation.notification_level is NotificationLevel.MUTED
+    with pytest.raises(InvalidArgumentError):
+        conversation.set_user_notification_level("loud")
+
+
+def test_delete_ends_it_for_everybody(pair: Pair) -> None:
+    """Both see it left and removed, in this order."""
+    conversation, bobs = pair
+    diary = Diary(bobs, "removed")
+    conversation.delete()
+
+    assert conversation.status is ConversationStatus.NOT_PARTICIPATING
+    assert diary.wait("removed") is bobs
+    with pytest.raises(RestError):
+        conversation.send_message("too late")
+
+
+def test_strangers_are_refused(pair: Pair, connect: Connect, fresh: Fresh) -> None:
+    """Who is not in a conversation can neither find it among his own nor send to it."""
+    conversation, _ = pair
+    stranger = connect(fresh("stranger"))
+    with pytest.raises((ForbiddenError, NotFoundError)):
+        stranger.get_conversation_by_sid(conversation.sid)
+    with pytest.raises(NotFoundError):
+        stranger.get_conversation_by_sid("CH" + "0" * 32)
+    with pytest.raises(NotFoundError):
+        stranger.get_conversation_by_unique_name(fresh("nothing"))
+    assert list(stranger.get_subscribed_conversations()) == []
+
+
+def test_look_ups_give_the_same_object(alice: Client, fresh: Fresh) -> None:
+    """By sid, by unique name and in the list: one conversation is one object."""
+    name = fresh("named")
+    conversation = alice.create_conversation(unique_name=name)
+    conversation.join()
+
+    assert alice.get_conversation_by_sid(conversation.sid) is conversation
+    assert alice.get_conversation_by_unique_name(name) is conversation
+    assert alice.peek_conversation_by_sid(conversation.sid) is conversation
+    assert list(alice.iter_conversations()) == [conversation]
+
+
+def test_an_idempotency_key_makes_a_repeat_the_same_send(pair: Pair) -> None:
+    """A second send with the same key, as from another process, returns the message of the first."""
+    conversation, _ = pair
+    key = "0b1c8a52-0f44-4a5c-9b0d-2f8d2f6d4f11"
+    first = conversation.send_message("once", idempotency_key=key)
+    again = conversation.send_message("once", idempotency_key=key)
+
+    assert again is first
+    assert conversation.get_messages_count() == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["a/b", "..", ".", "%2e%2e", "?x=1", "#", "a b", "a+b", "😀 zoë", "%", "../Conversations", "a\\b", "é&=;"]
+)
+def test_hostile_names_mean_themselves(alice: Client, connect: Connect, name: str) -> None:
+    """Every method that builds a path, with names made to break out of it: they work, or are refused before anything is sent."""
+    conversation = alice.create_conversation(friendly_name="safe")
+    conversation.join()
+    if name in (".", ".."):
+        for call in (
+            lambda: conversation.remove_participant(name),
+            lambda: alice.get_conversation_by_unique_name(name),
+            lambda: alice.get_conversation_by_sid(name),
+            lambda: alice.peek_conversation_by_sid(name),
+        ):
+            with pytest.raises(InvalidArgumentError):
+                call()
+    else:
+        conversation.update_unique_name(f"{alice.identity}{name}")
+        assert alice.get_conversation_by_unique_name(f"{alice.identity}{name}") is conversation
+        added = conversation.add(name)
+        assert conversation.get_participant_by_identity(name) is added
+        conversation.remove_participant(name)
+        for look_up in (alice.get_conversation_by_sid, alice.peek_conversation_by_sid):
+            with pytest.raises(NotFoundError):
+                look_up(name)
+    assert alice.get_conversation_by_sid(conversation.sid) is conversation
+    assert [participant.identity for participant in conversation.get_participants()] == [alice.identity]
+
+
+def test_a_hostile_identity_of_ones_own(connect: Connect, fresh: Fresh) -> None:
+    """Joining, leaving, reading marks and the own user work for an identity that looks like a path."""
+    client = connect(f"{fresh('zoë')}/../x?y=1#z %2e+☃")
+    conversation = client.create_conversation()
+    conversation.join()
+    conversation.send_message("I am")
+    assert conversation.set_all_messages_read() == 0
+    assert client.user.update_friendly_name("Zoë").friendly_name == "Zoë"
+    assert client.user.update_attributes({"a": 1}).attributes == {"a": 1}
+    conversation.leave()
+    assert conversation.status is ConversationStatus.NOT_PARTICIPATING
