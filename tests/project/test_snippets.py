@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-FENCE = re.compile(r"^```(\w*)\s*$")
+FENCE = re.compile(r"^```(\S*)\s*$")
 SKIP = re.compile(r"^<!-- snippet: skip because (\S.{9,}) -->$")
 SETS_UP = "python3 -m venv .venv && "  # the README's own two commands are run by .ci/run, from nothing
 
