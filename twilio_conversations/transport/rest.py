@@ -39,7 +39,7 @@ class Rest:
 
     def __init__(self, tunnel: Tunnel, options: Options) -> None:
         self._options = options
-        self._session = _private_session(TunnelAdapter(tunnel))
+        self._session = _PrivateSession(TunnelAdapter(tunnel))
 
     def get(self, url: str, *, timeout: float | None = None) -> Any:
         """GET: the decoded answer. Sent again as needed."""
@@ -89,17 +89,19 @@ class Rest:
         return answer
 
 
-def _private_session(adapter: TunnelAdapter) -> requests.Session:
-    """A session that knows nothing of the environment and keeps nothing between calls."""
-    session = requests.Session()
-    session.trust_env = False
-    session.max_redirects = 0
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.headers.clear()
-    for prefix in list(session.adapters):
-        del session.adapters[prefix]
-    session.mount(SCHEME, adapter)
-    return session
+class _PrivateSession(requests.Session):
+    """A session that knows nothing of the environment, keeps nothing between calls and goes nowhere but into the tunnel."""
+
+    def __init__(self, adapter: TunnelAdapter) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self.headers.clear()
+        self.adapters.clear()
+        self.mount(SCHEME, adapter)
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Nowhere: also where redirects are not followed, requests would prepare the next request."""
 
 
 def _prepared(method: str, url: str, headers: dict[str, str], body: bytes) -> requests.PreparedRequest:
