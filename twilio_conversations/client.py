@@ -187,6 +187,7 @@ class Client(EventEmitter):
         self._ready_again()
         wait(self._connection.update_token(token, deadline), deadline, "update_token()")
         self._token = token
+        self._connection.post(self._services.sync.token_updated)
         return self
 
     def close(self) -> None:

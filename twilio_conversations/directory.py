@@ -40,6 +40,7 @@ from twilio_conversations.sync.changes import (
     ItemAdded,
     ItemRemoved,
     ItemUpdated,
+    Key,
     Resynced,
 )
 from twilio_conversations.typing_indicator import TypingIndicator
@@ -182,16 +183,10 @@ class Directory:
     def _reload(self) -> Flow[None]:
         """Events of the map were lost: read it again, and let go what is not in it any more."""
         assert self._map is not None
-        present: set[str] = set()
-        start: str | None = None
-        while True:
-            page = yield self._map.page(start=start, size=100, bounds="inclusive" if start is None else "exclusive")
-            for item in page.items:
-                present.add(str(item.key))
-                self._map_item(str(item.key), item.data)
-            if not page.has_next or not page.items:
-                break
-            start = page.items[-1].key
+        items: list[Item] = yield self._pages(self._map)
+        present = {str(item.key) for item in items}
+        for item in items:
+            self._map_item(str(item.key), item.data)
         for sid, membership in list(self._members.items()):
             if membership.wanted is Presence.JOINED and sid not in present:
                 self._go(membership)
@@ -314,16 +309,22 @@ class Directory:
         entity = membership.root("map")
         if entity is None or membership.roster_loaded:
             return
-        items: list[Item] = list(entity.items.values())
-        start = str(max(items, key=lambda item: str(item.key)).key) if items else None
-        more = len(items) >= _ROSTER_PAGE or not items
-        while more:
-            page = yield entity.page(start=start, size=100, bounds="inclusive" if start is None else "exclusive")
-            items += page.items
-            more = page.has_next and bool(page.items)
-            start = str(items[-1].key) if items else None
+        items: list[Item] = sorted(entity.items.values(), key=lambda item: str(item.key))
+        if not items or len(items) >= _ROSTER_PAGE:
+            items += yield self._pages(entity, items[-1].key if items else None)
         membership.roster_loaded = True
         membership.conversation._roster.load(items)
+
+    @flow
+    def _pages(self, entity: Entity, start: Key | None = None) -> Flow[list[Item]]:
+        """All items of a map behind `start`."""
+        items: list[Item] = []
+        while True:
+            page = yield entity.page(start=start, size=100, bounds="inclusive" if start is None else "exclusive")
+            items += page.items
+            if not page.has_next or not page.items:
+                return items
+            start = page.items[-1].key
 
     @flow
     def _opening_failed(self, membership: Membership, error: ConversationsError) -> Flow[None]:
@@ -399,7 +400,7 @@ class Directory:
             if kind == "document":
                 self._go(membership)
         elif isinstance(change, Resynced):
-            self._resynced(membership, kind)
+            self._resynced(membership, kind, entity)
         elif kind == "list":
             membership.conversation._messages.changed(change)
         elif kind == "map":
@@ -423,12 +424,14 @@ class Directory:
             self._services.sync.release(entity)
 
     @flow
-    def _resynced(self, membership: Membership, kind: str) -> Flow[None]:
+    def _resynced(self, membership: Membership, kind: str, entity: Entity) -> Flow[None]:
         """Changes were made that no event told: read again what we hold, then say so."""
-        if kind == "map":
-            membership.roster_loaded = False
-            yield self._load_roster(membership)
         conversation = membership.conversation
+        if kind == "list":
+            conversation._messages.resynced()
+        elif kind == "map":
+            conversation._roster.resynced()
+            conversation._roster.load((yield self._pages(entity)))
         self._services.emit(
             conversation,
             (conversation, ConversationEvent.RESYNCED),

@@ -70,6 +70,10 @@ class Layered(Generic[Data]):
             self._shown = data
             self._refresh()
 
+    def expect_anything(self) -> None:
+        """Event ids may start again from below: take whatever comes next as newer."""
+        self._version = -1
+
     def begin(self, fields: Mapping[str, Any]) -> Write:
         """Note fields that are about to be written."""
         write = Write(fields)

@@ -106,6 +106,12 @@ class Messages:
             (self._services.events, ClientEvent.MESSAGE_REMOVED),
         )
 
+    def resynced(self) -> None:
+        """The list was made anew: whatever its pages say from now on is newer than what is held."""
+        with self._services.lock:
+            for message in list(self._held.values()):
+                message._state.expect_anything()
+
     def _hold(self, index: int, data: MessageData, version: int, *, delivered: bool) -> Message:
         """Make a message and keep it; the client's lock is held."""
         message = self._make(index, data, version, delivered=delivered)
@@ -142,18 +148,18 @@ class Messages:
     def _read(self, start: int | None, size: int, order: Order, *, inclusive: bool) -> Flow[_Slice]:
         """Up to `size` messages from `start`, in as many requests as the service's largest page makes necessary."""
         entity: Entity = yield self._opened()
-        items: list[Item] = []
+        messages: list[Message] = []
         before = after = False
+        first = True
         while True:
-            wanted = min(size - len(items), _MOST_PER_REQUEST)
+            wanted = min(size - len(messages), _MOST_PER_REQUEST)
             page = yield entity.page(start=start, size=wanted, order=order, bounds="inclusive" if inclusive else "exclusive")
-            before = before or (not items and page.has_previous)
+            before = before or (first and page.has_previous)
             after = page.has_next
-            items += page.items[: size - len(items)]
-            if not after or len(items) >= size or not page.items:
+            messages += [message for message in map(self._show, page.items[:wanted]) if message is not None]
+            if not after or len(messages) >= size or not page.items:
                 break
-            start, inclusive = page.items[-1].key, False
-        messages = [message for message in map(self._show, items) if message is not None]
+            start, inclusive, first = page.items[-1].key, False, False
         if order == "desc":
             return _Slice(messages[::-1], has_older=after, has_newer=before)
         return _Slice(messages, has_older=before, has_newer=after)

@@ -45,6 +45,12 @@ class Roster:
         for sid in [sid for sid, held in self._by_sid.items() if sid not in known and held._state.replica is not None]:
             del self._by_sid[sid]
 
+    def resynced(self) -> None:
+        """The map was made anew: whatever is loaded next is newer than what is held."""
+        with self._services.lock:
+            for participant in self._by_sid.values():
+                participant._state.expect_anything()
+
     def changed(self, change: Change) -> None:
         """Take what the roster says and announce it."""
         if isinstance(change, ItemAdded | ItemUpdated):
