@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 
 from tests.server.conftest import Connect
-from tests.server.peer import Peer, names, sids
+from tests.server.peer import Peer, names, new_id, sids
 from tests.server.test_conversations import mine, sid_of
-from twilio_conversations.wire.packets import Notification
+from twilio_conversations.server import LocalServer
+from twilio_conversations.wire.packets import Init, Notification
 
 
 @pytest.fixture
@@ -180,6 +181,20 @@ def test_replay_from_the_log_in_order(alice: Peer, bob: Peer) -> None:
     assert found[2].payload["events"][0]["item_data"]["sid"] == sent[1]
 
 
+def test_long_replays_are_cut_into_frames(alice: Peer) -> None:
+    """More events than one frame should carry, by number or by size, come in several, in order and once."""
+    room = alice.room()
+    for number in range(150):
+        alice.say(room, "x" * (30_000 if number < 20 else 10))
+    root = alice.open("list", f"{sid_of(room)}.messages")
+    alice.poke(("list", root["sid"], -1))
+    *replayed, established = alice.barrier()
+    assert live_indexes(replayed) == list(range(150))
+    assert max(len(packet.encode()) for packet in replayed) < 200_000
+    assert max(len(packet.payload["events"]) for packet in replayed) <= 100
+    assert established.payload["events"][0]["last_event_id"] == 149
+
+
 def test_null_cursor_means_no_replay(alice: Peer) -> None:
     """A poke without a cursor is established at the head."""
     room = alice.room()
@@ -264,13 +279,29 @@ def test_large_pokes_are_answered_in_batches(connect: Connect) -> None:
     assert joined(sids(packet) for packet in found) == [root["sid"] for root in roots]
 
 
-def test_only_registered_types_are_sent(alice: Peer, bob: Peer) -> None:
-    """Somebody else's subscription is not one's own."""
+def test_subscriptions_belong_to_their_connection(alice: Peer, bob: Peer) -> None:
+    """Somebody else's subscription is not one's own, and a second connection starts with none."""
     room = alice.room(bob.identity)
     alice.follow("list", f"{sid_of(room)}.messages")
     alice.say(room)
     assert names(alice.barrier()) == ["list_item_added"]
-    assert bob.barrier() == []
+    with Peer.connected(alice.server, alice.identity) as second:
+        alice.say(room)
+        assert bob.barrier() == second.barrier() == []
+
+
+def test_only_registered_types_are_sent(service: LocalServer, fresh: Callable[[str], str]) -> None:
+    """A connection that registered for no notifications gets none."""
+    with Peer(service) as alice:
+        init = Init(new_id(), service.token(fresh("alice")))
+        alice.send(init)
+        assert alice.reply_to(init.id).status.ok
+        alice.configuration = alice.get("/Client/v2/Configuration").body
+        room = alice.room()
+        root = alice.open("list", f"{sid_of(room)}.messages")
+        alice.poke(("list", root["sid"], -1))
+        alice.say(room)
+        assert alice.barrier() == []
 
 
 def test_every_subscriber_gets_every_event_in_order(alice: Peer, connect: Connect) -> None:

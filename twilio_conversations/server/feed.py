@@ -34,6 +34,8 @@ MAX_RECENT = 10_000
 """Events kept encoded; older ones are read from the log."""
 MAX_BATCH = 100
 """Most events in one frame, and most requests in one poke."""
+MAX_BATCH_BYTES = 128 * 1024
+"""Most bytes of events in one frame; a single larger event goes alone."""
 BEFORE_ALL = -1
 """A cursor from which everything is replayed."""
 SINGLE_UP_TO = 32
@@ -221,8 +223,7 @@ class Feed:
             rows = [recent.event for recent in self._above(subscription) if recent.event.id <= goal]
             if not rows:
                 break
-            for type_, events in groupby(rows, key=lambda event: event.type):
-                bodies = [event.body.encode() for event in events]
+            for type_, bodies in _batches(rows):
                 _notify(subscription.subscriber, SYNC_EVENT, type_, bodies, subscription.correlation_id)
             subscription.cursor = rows[-1].id
         subscription.cursor = max(subscription.cursor, goal if goal is not None else subscription.cursor)
@@ -272,6 +273,21 @@ class Poke:
         size = 1 if len(self.requests) <= SINGLE_UP_TO else MAX_BATCH
         for start in range(0, len(bodies), size):
             _notify(self.subscriber, SYNC_EVENT, event_type, bodies[start : start + size], self.correlation_id)
+
+
+def _batches(events: Iterable[Event]) -> Iterator[tuple[str, list[bytes]]]:
+    """Neighbouring events of one type, which may share a frame, in portions of a bearable size."""
+    for type_, group in groupby(events, key=lambda event: event.type):
+        bodies: list[bytes] = []
+        size = 0
+        for event in group:
+            body = event.body.encode()
+            if bodies and size + len(body) > MAX_BATCH_BYTES:
+                yield type_, bodies
+                bodies, size = [], 0
+            bodies.append(body)
+            size += len(body)
+        yield type_, bodies
 
 
 def _established(subscription: Subscription) -> bytes:

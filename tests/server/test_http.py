@@ -1,0 +1,78 @@
+"""The same API over plain HTTP, and how a service is started."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.server.conftest import Connect
+from twilio_conversations.server import LocalServer
+
+Fresh = Callable[[str], str]
+
+
+def test_requests_without_the_tunnel(service: LocalServer, fresh: Fresh) -> None:
+    """With a token in `X-Twilio-Token` reads and commands work as through the tunnel; paths are decoded once."""
+    headers = {"X-Twilio-Token": service.token(fresh("alice"))}
+    configuration = requests.get(f"{service.url}/Client/v2/Configuration", headers=headers, timeout=10).json()
+    name = fresh("a b/c")
+    made = requests.post(
+        configuration["links"]["conversations"], json={"unique_name": name}, headers=headers, timeout=10
+    )
+    assert made.status_code == 201
+    found = requests.get(
+        configuration["links"]["conversations"] + "/" + name.replace(" ", "%20").replace("/", "%2F"), headers=headers, timeout=10
+    )
+    assert found.json()["sid"] == made.json()["sid"]
+    assert requests.delete(made.json()["url"], headers=headers, timeout=10).status_code == 204
+
+
+def test_plain_requests_need_a_token(service: LocalServer) -> None:
+    """Without a good token the answer is 401 with Twilio's error body."""
+    for headers in ({}, {"X-Twilio-Token": "x"}):
+        answer = requests.get(f"{service.url}/Client/v2/Configuration", headers=headers, timeout=10)
+        assert (answer.status_code, answer.json()["code"]) == (401, 20101)
+
+
+def test_health(service: LocalServer, connect: Connect) -> None:
+    """The health page needs no token and counts connections."""
+    connect("alice")
+    health = requests.get(f"{service.url}/_local/health", timeout=10).json()
+    assert health["status"] == "ok"
+    assert health["connections"] >= 1
+
+
+def test_a_taken_port_is_said(service: LocalServer, tmp_path: Path) -> None:
+    """Starting on a taken port raises at once and leaves the data directory free."""
+    with pytest.raises(OSError, match="in use"):
+        LocalServer(tmp_path, port=service.port).start()
+    with LocalServer(tmp_path) as other:
+        assert other.port != service.port
+
+
+def test_listening_to_others_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
+    """Any address but loopback is warned about."""
+    with LocalServer(host="0.0.0.0"):
+        pass
+    assert "0.0.0.0" in caplog.text
+
+
+def test_a_token_needs_a_started_service() -> None:
+    """Before the start there are no secrets to sign with."""
+    with pytest.raises(RuntimeError, match="start"):
+        LocalServer().token("alice")
+
+
+def test_serve_refuses_a_directory_in_use(tmp_path: Path) -> None:
+    """The command says in one line that another service has the data."""
+    with LocalServer(tmp_path):
+        command = [sys.executable, "-m", "twilio_conversations.cli", "serve", "--port", "0", "--data", str(tmp_path)]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 1
+    assert "another local service" in ended.stderr
+    assert "Traceback" not in ended.stderr
