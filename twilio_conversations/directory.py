@@ -1,8 +1,7 @@
-"""Which conversations there are for this client: appearing, joining, leaving and going, in one state machine each.
+"""Which conversations there are for this client, by sid.
 
 The sources are the own map of conversations (Sync), its listing (REST), and commands that just succeeded. They only say what
-is *wanted* of a conversation; `_settle` is the one place that opens and closes its Sync objects and announces what became
-of it. Everything here runs on the io thread.
+is *wanted* of a conversation; `lifecycle` makes it so and announces it. Everything here runs on the io thread.
 """
 
 from __future__ import annotations
@@ -10,41 +9,34 @@ from __future__ import annotations
 import functools
 import logging
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-
-import attrs
 
 from twilio_conversations import urls
 from twilio_conversations.conversation import (
-    REASONS,
     Conversation,
     ConversationData,
-    ConversationUpdatedEventArgs,
 )
 from twilio_conversations.enums import ConversationStatus
 from twilio_conversations.errors import ConversationsError, NotFoundError, ProtocolError, SyncError
-from twilio_conversations.event_names import ClientEvent, ConversationEvent, HandlerError
-from twilio_conversations.futures import Flow, Future, fail, failed, flow, gather, settle
-from twilio_conversations.layered import Layered, reasons
+from twilio_conversations.event_names import HandlerError
+from twilio_conversations.futures import Flow, Future, failed, flow, settle
+from twilio_conversations.layered import Layered
+from twilio_conversations.lifecycle import Lifecycle, all_items
 from twilio_conversations.membership import Membership, Presence, SyncNames
 from twilio_conversations.messages import Messages
 from twilio_conversations.read_horizon import ReadHorizon
 from twilio_conversations.roster import Roster
 from twilio_conversations.sync.changes import (
     Change,
-    DocumentUpdated,
     EntityFailed,
-    EntityRemoved,
     Item,
     ItemAdded,
     ItemRemoved,
     ItemUpdated,
-    Key,
     Resynced,
 )
 from twilio_conversations.typing_indicator import TypingIndicator
-from twilio_conversations.wire.backoff import Backoff
 
 if TYPE_CHECKING:
     from twilio_conversations.services import Services
@@ -64,7 +56,7 @@ class Directory:
         self._live: weakref.WeakValueDictionary[str, Conversation] = weakref.WeakValueDictionary()
         self._map: Entity | None = None
         self._told: set[str] = set()
-        self._on_hold: list[Entity] = []
+        self._lifecycle = Lifecycle(services, lambda sid: self._members.pop(sid, None))
         self.listed: Future[None] = Future()
         """Done when every conversation of the listing has appeared."""
 
@@ -130,7 +122,7 @@ class Directory:
             }
             membership.item = data
             membership.want(Presence.JOINED if joined else Presence.KNOWN)
-            self._settle(membership)
+            self._lifecycle.settle(membership)
         return membership
 
     def follow(self, sid: str) -> Future[Conversation]:
@@ -140,7 +132,7 @@ class Directory:
             return failed(NotFoundError(f"conversation {sid} is gone"))
         if membership.wanted is Presence.KNOWN:
             membership.want(Presence.JOINED)
-            self._settle(membership)
+            self._lifecycle.settle(membership)
         return membership.ready
 
     def known(self, sid: str) -> Membership | None:
@@ -172,7 +164,7 @@ class Directory:
             self._told.add(str(change.key))
             membership = self._members.get(str(change.key))
             if membership is not None:
-                self._go(membership)
+                self._lifecycle.go(membership)
         elif isinstance(change, Resynced):
             self._reload()
         elif isinstance(change, EntityFailed):
@@ -183,13 +175,13 @@ class Directory:
     def _reload(self) -> Flow[None]:
         """Events of the map were lost: read it again, and let go what is not in it any more."""
         assert self._map is not None
-        items: list[Item] = yield self._pages(self._map)
+        items: list[Item] = yield all_items(self._map)
         present = {str(item.key) for item in items}
         for item in items:
             self._map_item(str(item.key), item.data)
         for sid, membership in list(self._members.items()):
             if membership.wanted is Presence.JOINED and sid not in present:
-                self._go(membership)
+                self._lifecycle.go(membership)
 
     def _map_item(self, sid: str, data: Any) -> None:
         """The map says that the own identity has this conversation, and how."""
@@ -206,11 +198,9 @@ class Directory:
             membership.want(Presence.JOINED)
         elif status == ConversationStatus.NOT_PARTICIPATING.value or membership.wanted is Presence.GONE:
             membership.want(Presence.KNOWN)
-        self._settle(membership)
+        self._lifecycle.settle(membership)
         if membership.presence is membership.wanted:
-            self._apply(membership, lambda state: state.with_membership(data))
-
-    # -- one conversation ---------------------------------------------------------------------------------------------
+            self._lifecycle.apply(membership, lambda state: state.with_membership(data))
 
     def _appear(self, sid: str, names: SyncNames) -> Membership:
         """Make room for a conversation; the object that the program may still hold from earlier is used again."""
@@ -226,243 +216,6 @@ class Directory:
         membership = Membership(conversation, names)
         self._members[sid] = membership
         return membership
-
-    @flow
-    def _settle(self, membership: Membership) -> Flow[None]:
-        """Bring a conversation to what is wanted of it, and announce each step once.
-
-        One of these runs per conversation at a time; whatever is wanted meanwhile is seen when the opening is over.
-        """
-        if membership.settling:
-            return
-        membership.settling = True
-        try:
-            while membership.wanted not in (Presence.GONE, membership.presence):
-                generation = membership.generation
-                try:
-                    yield self._open_roots(membership)
-                except ConversationsError as error:
-                    if membership.generation == generation:
-                        yield self._opening_failed(membership, error)
-                    continue
-                if membership.generation == generation:
-                    self._announce(membership)
-        finally:
-            membership.settling = False
-            self._settled(membership)
-
-    def _settled(self, membership: Membership) -> None:
-        """Nothing is being opened any more: let through what waited for that."""
-        if membership.wanted is Presence.GONE:
-            membership.close()
-            return
-        if membership.presence is Presence.KNOWN:
-            membership.close_joined()
-        waiting, membership.waiting = membership.waiting, []
-        for change in waiting:
-            change()
-        settle(membership.ready, membership.conversation)
-
-    @flow
-    def _open_roots(self, membership: Membership) -> Flow[None]:
-        """Open what `wanted` needs and is not open: the document, and when joined the list and the roster beside it."""
-        joined = membership.wanted is Presence.JOINED
-        names = membership.names
-        pending = [self._open_root(membership, "document", names.document)]
-        if joined:
-            pending += [
-                self._open_root(membership, "list", names.messages),
-                self._open_root(membership, "map", names.roster),
-            ]
-        yield gather(pending)
-        named = membership.named_by_document()
-        if joined and named is not None and named != membership.names:
-            membership.names = named
-            yield gather([self._open_root(membership, "list", named.messages), self._open_root(membership, "map", named.roster)])
-        if joined:
-            yield self._load_roster(membership)
-
-    @flow
-    def _open_root(self, membership: Membership, kind: str, name: str | None) -> Flow[None]:
-        """Open one object, unless that very one is open; its changes wait until the conversation was announced."""
-        if name is None or membership.has_root(kind, name):
-            return
-        sync = self._services.sync
-        listener = functools.partial(self._root_changed, membership, kind, membership.epoch)
-        openers: dict[str, Callable[[], Future[Entity]]] = {
-            "document": lambda: sync.open_document(name, listener),
-            "list": lambda: sync.open_list(name, listener),
-            "map": lambda: sync.open_map(name, listener, include_items=True),
-        }
-        epoch = membership.epoch
-        entity = yield openers[kind]()
-        if membership.epoch != epoch or membership.wanted is Presence.GONE:
-            entity.close()
-            return
-        membership.put_root(kind, name, entity)
-        if kind == "document":
-            membership.fresh_document = True
-
-    @flow
-    def _load_roster(self, membership: Membership) -> Flow[None]:
-        """Take the roster from the answer that opened it; a long one goes on in pages."""
-        entity = membership.root("map")
-        if entity is None or membership.roster_loaded:
-            return
-        items: list[Item] = sorted(entity.items.values(), key=lambda item: str(item.key))
-        if not items or len(items) >= _ROSTER_PAGE:
-            items += yield self._pages(entity, items[-1].key if items else None)
-        membership.roster_loaded = True
-        membership.conversation._roster.load(items)
-
-    @flow
-    def _pages(self, entity: Entity, start: Key | None = None) -> Flow[list[Item]]:
-        """All items of a map behind `start`."""
-        items: list[Item] = []
-        while True:
-            page = yield entity.page(start=start, size=100, bounds="inclusive" if start is None else "exclusive")
-            items += page.items
-            if not page.has_next or not page.items:
-                return items
-            start = page.items[-1].key
-
-    @flow
-    def _opening_failed(self, membership: Membership, error: ConversationsError) -> Flow[None]:
-        """Not visible: let go. Anything else: report it, and try again after a while."""
-        sid = membership.conversation.sid
-        if error.status in _GONE_STATUS:
-            _log.info("conversation %s cannot be opened: %s", sid, error)
-            fail(membership.ready, error)
-            self._go(membership)
-            return
-        _log.warning("conversation %s cannot be opened now: %s", sid, error)
-        self._services.dispatcher.report(HandlerError(error))
-        if membership.backoff is None:
-            membership.backoff = Backoff(self._services.options.reconnect)
-        pause: Future[None] = Future()
-        timers = self._services.connection.timers
-        timers.call_later(membership.backoff.next_delay(), lambda: settle(pause, None))
-        yield pause
-
-    def _announce(self, membership: Membership) -> None:
-        """The objects that `wanted` needs are open: say what that makes of the conversation."""
-        conversation, former = membership.conversation, membership.presence
-        membership.presence = membership.wanted
-        joined = membership.wanted is Presence.JOINED
-        status = ConversationStatus.JOINED if joined else ConversationStatus.NOT_PARTICIPATING
-        document = membership.root("document")
-        if membership.fresh_document and document is not None:
-            membership.fresh_document = False
-            membership.document = document.data
-            self._set(conversation, lambda state: state.with_document(document.data))
-        self._set(conversation, lambda state: attrs.evolve(state.with_membership(membership.item), status=status))
-        if former is Presence.GONE:
-            self._emit(conversation, ClientEvent.CONVERSATION_ADDED)
-        if joined:
-            self._emit(conversation, ClientEvent.CONVERSATION_JOINED)
-        elif former is Presence.JOINED:
-            membership.close_joined()
-            conversation._typing.clear()
-            self._emit(conversation, ClientEvent.CONVERSATION_LEFT)
-
-    def _go(self, membership: Membership) -> None:
-        """The conversation is gone for this client: left, if it was joined, then removed, if it was ever announced."""
-        conversation, former = membership.conversation, membership.presence
-        self._members.pop(conversation.sid, None)
-        membership.want(Presence.GONE)
-        membership.presence = Presence.GONE
-        membership.waiting.clear()
-        membership.close()
-        fail(membership.ready, NotFoundError(f"conversation {conversation.sid} is gone", status=404))
-        if former is Presence.GONE:
-            return
-        conversation._typing.clear()
-        self._set(conversation, lambda state: attrs.evolve(state, status=ConversationStatus.NOT_PARTICIPATING))
-        if former is Presence.JOINED:
-            self._emit(conversation, ClientEvent.CONVERSATION_LEFT)
-        self._services.emit(
-            conversation,
-            (self._services.events, ClientEvent.CONVERSATION_REMOVED),
-            (conversation, ConversationEvent.REMOVED),
-        )
-
-    def _root_changed(self, membership: Membership, kind: str, epoch: int, entity: Entity, change: Change) -> None:
-        """One of a conversation's objects changed; before the announcement the change waits."""
-        if membership.epoch != epoch or membership.wanted is Presence.GONE:
-            return
-        if membership.presence is Presence.GONE or membership.settling:
-            membership.waiting.append(functools.partial(self._root_changed, membership, kind, epoch, entity, change))
-            return
-        if isinstance(change, EntityFailed):
-            _log.warning("%r cannot be followed: %s", membership.conversation, change.error)
-            self._services.dispatcher.report(HandlerError(change.error))
-        elif isinstance(change, EntityRemoved):
-            if kind == "document":
-                self._go(membership)
-        elif isinstance(change, Resynced):
-            self._resynced(membership, kind, entity)
-        elif kind == "list":
-            membership.conversation._messages.changed(change)
-        elif kind == "map":
-            membership.conversation._roster.changed(change)
-        elif isinstance(change, DocumentUpdated):
-            former, membership.document = membership.document, change.data
-            self._apply(membership, lambda state: state.with_document(change.data, former))
-        if self._services.dispatcher.full:
-            self._hold(entity)
-
-    def _hold(self, entity: Entity) -> None:
-        """Handlers are too far behind: leave the object's further events with the service until there is room."""
-        if entity not in self._on_hold:
-            self._on_hold.append(entity)
-            self._services.sync.hold(entity)
-
-    def release(self) -> None:
-        """There is room again: have the service replay what was left with it."""
-        held, self._on_hold = self._on_hold, []
-        for entity in held:
-            self._services.sync.release(entity)
-
-    @flow
-    def _resynced(self, membership: Membership, kind: str, entity: Entity) -> Flow[None]:
-        """Changes were made that no event told: read again what we hold, then say so."""
-        conversation = membership.conversation
-        if kind == "list":
-            conversation._messages.resynced()
-        elif kind == "map":
-            conversation._roster.resynced()
-            conversation._roster.load((yield self._pages(entity)))
-        self._services.emit(
-            conversation,
-            (conversation, ConversationEvent.RESYNCED),
-            (self._services.events, ClientEvent.CONVERSATION_RESYNCED),
-        )
-
-    # -- state --------------------------------------------------------------------------------------------------------
-
-    def _apply(self, membership: Membership, change: Callable[[ConversationData], ConversationData]) -> None:
-        """Change a conversation's replica and announce the difference."""
-        conversation = membership.conversation
-        try:
-            former = self._set(conversation, change)
-        except ProtocolError as error:
-            _log.warning("%r: %s", conversation, error)
-            return
-        found = reasons(former, conversation._state.replica, REASONS)
-        if found:
-            self._services.emit(
-                ConversationUpdatedEventArgs(conversation, found),
-                (conversation, ConversationEvent.UPDATED),
-                (self._services.events, ClientEvent.CONVERSATION_UPDATED),
-            )
-
-    def _set(self, conversation: Conversation, change: Callable[[ConversationData], ConversationData]) -> ConversationData | None:
-        state = conversation._state
-        with self._services.lock:
-            return state.apply(change(state.replica or ConversationData()), 0)
-
-    def _emit(self, conversation: Conversation, event: ClientEvent) -> None:
-        self._services.emit(conversation, (self._services.events, event))
 
     @flow
     def fetch(self, sid: str) -> Flow[tuple[ConversationData, int] | None]:
@@ -486,7 +239,7 @@ class Directory:
         yield membership.ready
         entity = membership.root("list")
         if entity is None:
-            yield self._open_root(membership, "list", (membership.named_by_document() or membership.names).messages)
+            yield self._lifecycle.open_root(membership, "list", (membership.named_by_document() or membership.names).messages)
             entity = membership.root("list")
         if entity is None:
             raise SyncError(f"conversation {sid} has no messages to read", status=404)
@@ -500,13 +253,13 @@ class Directory:
             raise NotFoundError(f"conversation {sid} is gone", status=404)
         yield membership.ready
         if membership.root("map") is None:
-            yield self._open_root(membership, "map", (membership.named_by_document() or membership.names).roster)
-            yield self._load_roster(membership)
+            yield self._lifecycle.open_root(membership, "map", (membership.named_by_document() or membership.names).roster)
+            yield self._lifecycle.load_roster(membership)
         entity = membership.root("map")
         if entity is None:
             raise SyncError(f"conversation {sid} has no roster to read", status=404)
         return entity
 
-    def close(self) -> None:
-        """The client is closing."""
-        fail(self.listed, NotFoundError("the client was closed"))
+    def release(self) -> None:
+        """Handlers have caught up: take again what was left with the service."""
+        self._lifecycle.release()

@@ -11,7 +11,7 @@ import attrs
 
 from twilio_conversations import checks, urls
 from twilio_conversations.enums import Direction
-from twilio_conversations.errors import NotFoundError, ProtocolError
+from twilio_conversations.errors import ProtocolError
 from twilio_conversations.event_names import ClientEvent, ConversationEvent, MessageEvent
 from twilio_conversations.futures import Flow, Future, flow
 from twilio_conversations.json_values import dumps, parse_index
@@ -56,13 +56,16 @@ class Messages:
     # -- from Sync, on the io thread ----------------------------------------------------------------------------------
 
     def changed(self, change: Change) -> None:
-        """Take what the list says and announce it."""
-        if isinstance(change, ItemAdded):
-            self._added(change)
-        elif isinstance(change, ItemUpdated):
-            self._updated(change)
-        elif isinstance(change, ItemRemoved):
-            self._removed(change)
+        """Take what the list says and announce it; what cannot be a message is left out."""
+        try:
+            if isinstance(change, ItemAdded):
+                self._added(change)
+            elif isinstance(change, ItemUpdated):
+                self._updated(change)
+            elif isinstance(change, ItemRemoved):
+                self._removed(change)
+        except ProtocolError as error:
+            _log.warning("%r: leaving out a change of the messages: %s", self._conversation, error)
 
     def _added(self, change: ItemAdded) -> None:
         message, _ = self._apply(change)
@@ -244,5 +247,5 @@ class Messages:
 def _index(key: Any) -> int:
     index = parse_index(key)
     if index is None:
-        raise NotFoundError(f"{key!r} is no message index")
+        raise ProtocolError(f"{key!r} is no message index")
     return index

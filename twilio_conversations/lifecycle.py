@@ -1,0 +1,280 @@
+"""One conversation's life for this client: its Sync objects are opened and closed here, and here it is announced.
+
+`settle` brings a conversation to what is wanted of it; `go` ends it. Between them nothing is announced before its added or
+joined, each step once, and changes of the objects wait until the step they belong to is over. Everything here runs on the io
+thread.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import attrs
+
+from twilio_conversations.conversation import REASONS, Conversation, ConversationData, ConversationUpdatedEventArgs
+from twilio_conversations.enums import ConversationStatus
+from twilio_conversations.errors import ConversationsError, NotFoundError, ProtocolError
+from twilio_conversations.event_names import ClientEvent, ConversationEvent, HandlerError
+from twilio_conversations.futures import Flow, Future, fail, flow, gather, settle
+from twilio_conversations.layered import reasons
+from twilio_conversations.membership import Membership, Presence
+from twilio_conversations.sync.changes import Change, DocumentUpdated, EntityFailed, EntityRemoved, Item, Key, Resynced
+from twilio_conversations.wire.backoff import Backoff
+
+if TYPE_CHECKING:
+    from twilio_conversations.services import Services
+    from twilio_conversations.sync.client import Entity
+
+_log = logging.getLogger(__name__)
+_GONE_STATUS = frozenset({403, 404})
+_ROSTER_PAGE = 50
+
+
+@flow
+def all_items(entity: Entity, start: Key | None = None) -> Flow[list[Item]]:
+    """All items of a map behind `start`, page after page."""
+    items: list[Item] = []
+    while True:
+        page = yield entity.page(start=start, size=100, bounds="inclusive" if start is None else "exclusive")
+        items += page.items
+        if not page.has_next or not page.items:
+            return items
+        start = page.items[-1].key
+
+
+class Lifecycle:
+    """What happens to each conversation, whoever wanted it."""
+
+    def __init__(self, services: Services, forget: Callable[[str], object]) -> None:
+        """`forget` is told the sid of a conversation that is gone."""
+        self._services = services
+        self._forget = forget
+        self._on_hold: list[Entity] = []
+
+    @flow
+    def settle(self, membership: Membership) -> Flow[None]:
+        """Bring a conversation to what is wanted of it, and announce each step once.
+
+        One of these runs per conversation at a time; whatever is wanted meanwhile is seen when the opening is over.
+        """
+        if membership.settling:
+            return
+        membership.settling = True
+        try:
+            while membership.wanted not in (Presence.GONE, membership.presence):
+                generation = membership.generation
+                try:
+                    yield self._open_roots(membership)
+                    if membership.generation == generation:
+                        self._announce(membership)
+                except ConversationsError as error:
+                    if membership.generation == generation:
+                        yield self._opening_failed(membership, error)
+        finally:
+            membership.settling = False
+            self._settled(membership)
+
+    def _settled(self, membership: Membership) -> None:
+        """Nothing is being opened any more: let through what waited for that."""
+        if membership.wanted is Presence.GONE:
+            membership.close()
+            return
+        if membership.presence is Presence.KNOWN:
+            membership.close_joined()
+        waiting, membership.waiting = membership.waiting, []
+        for change in waiting:
+            change()
+        settle(membership.ready, membership.conversation)
+
+    @flow
+    def _open_roots(self, membership: Membership) -> Flow[None]:
+        """Open what `wanted` needs and is not open: the document, and when joined the list and the roster beside it."""
+        joined = membership.wanted is Presence.JOINED
+        names = membership.names
+        pending = [self.open_root(membership, "document", names.document)]
+        if joined:
+            pending += [
+                self.open_root(membership, "list", names.messages),
+                self.open_root(membership, "map", names.roster),
+            ]
+        yield gather(pending)
+        named = membership.named_by_document()
+        if joined and named is not None and named != membership.names:
+            membership.names = named
+            yield gather([self.open_root(membership, "list", named.messages), self.open_root(membership, "map", named.roster)])
+        if joined:
+            yield self.load_roster(membership)
+
+    @flow
+    def open_root(self, membership: Membership, kind: str, name: str | None) -> Flow[None]:
+        """Open one object, unless that very one is open; its changes wait until the conversation was announced."""
+        if name is None or membership.has_root(kind, name):
+            return
+        sync = self._services.sync
+        listener = functools.partial(self._root_changed, membership, kind, membership.epoch)
+        openers: dict[str, Callable[[], Future[Entity]]] = {
+            "document": lambda: sync.open_document(name, listener),
+            "list": lambda: sync.open_list(name, listener),
+            "map": lambda: sync.open_map(name, listener, include_items=True),
+        }
+        epoch = membership.epoch
+        entity = yield openers[kind]()
+        if membership.epoch != epoch or membership.wanted is Presence.GONE:
+            entity.close()
+            return
+        membership.put_root(kind, name, entity)
+        if kind == "document":
+            membership.fresh_document = True
+
+    @flow
+    def load_roster(self, membership: Membership) -> Flow[None]:
+        """Take the roster from the answer that opened it; a long one goes on in pages."""
+        entity = membership.root("map")
+        if entity is None or membership.roster_loaded:
+            return
+        items: list[Item] = sorted(entity.items.values(), key=lambda item: str(item.key))
+        if not items or len(items) >= _ROSTER_PAGE:
+            items += yield all_items(entity, items[-1].key if items else None)
+        membership.roster_loaded = True
+        membership.conversation._roster.load(items)
+
+    @flow
+    def _opening_failed(self, membership: Membership, error: ConversationsError) -> Flow[None]:
+        """Not visible: let go. Anything else: report it, and try again after a while."""
+        sid = membership.conversation.sid
+        if error.status in _GONE_STATUS:
+            _log.info("conversation %s cannot be opened: %s", sid, error)
+            fail(membership.ready, error)
+            self.go(membership)
+            return
+        _log.warning("conversation %s cannot be opened now: %s", sid, error)
+        self._services.dispatcher.report(HandlerError(error))
+        if membership.backoff is None:
+            membership.backoff = Backoff(self._services.options.reconnect)
+        pause: Future[None] = Future()
+        timers = self._services.connection.timers
+        timers.call_later(membership.backoff.next_delay(), lambda: settle(pause, None))
+        yield pause
+
+    def _announce(self, membership: Membership) -> None:
+        """The objects that `wanted` needs are open: say what that makes of the conversation."""
+        conversation, former = membership.conversation, membership.presence
+        membership.presence = membership.wanted
+        joined = membership.wanted is Presence.JOINED
+        status = ConversationStatus.JOINED if joined else ConversationStatus.NOT_PARTICIPATING
+        document = membership.root("document")
+        if membership.fresh_document and document is not None:
+            membership.fresh_document = False
+            membership.document = document.data
+            self._set(conversation, lambda state: state.with_document(document.data))
+        self._set(conversation, lambda state: attrs.evolve(state.with_membership(membership.item), status=status))
+        if former is Presence.GONE:
+            self._emit(conversation, ClientEvent.CONVERSATION_ADDED)
+        if joined:
+            self._emit(conversation, ClientEvent.CONVERSATION_JOINED)
+        elif former is Presence.JOINED:
+            membership.close_joined()
+            conversation._typing.clear()
+            self._emit(conversation, ClientEvent.CONVERSATION_LEFT)
+
+    def go(self, membership: Membership) -> None:
+        """The conversation is gone for this client: left, if it was joined, then removed, if it was ever announced."""
+        conversation, former = membership.conversation, membership.presence
+        self._forget(conversation.sid)
+        membership.want(Presence.GONE)
+        membership.presence = Presence.GONE
+        membership.waiting.clear()
+        membership.close()
+        fail(membership.ready, NotFoundError(f"conversation {conversation.sid} is gone", status=404))
+        if former is Presence.GONE:
+            return
+        conversation._typing.clear()
+        self._set(conversation, lambda state: attrs.evolve(state, status=ConversationStatus.NOT_PARTICIPATING))
+        if former is Presence.JOINED:
+            self._emit(conversation, ClientEvent.CONVERSATION_LEFT)
+        self._services.emit(
+            conversation,
+            (self._services.events, ClientEvent.CONVERSATION_REMOVED),
+            (conversation, ConversationEvent.REMOVED),
+        )
+
+    def _root_changed(self, membership: Membership, kind: str, epoch: int, entity: Entity, change: Change) -> None:
+        """One of a conversation's objects changed; before the announcement the change waits."""
+        if membership.epoch != epoch or membership.wanted is Presence.GONE:
+            return
+        if membership.presence is Presence.GONE or membership.settling:
+            membership.waiting.append(functools.partial(self._root_changed, membership, kind, epoch, entity, change))
+            return
+        if isinstance(change, EntityFailed):
+            _log.warning("%r cannot be followed: %s", membership.conversation, change.error)
+            self._services.dispatcher.report(HandlerError(change.error))
+        elif isinstance(change, EntityRemoved):
+            if kind == "document":
+                self.go(membership)
+        elif isinstance(change, Resynced):
+            self._resynced(membership, kind, entity)
+        elif kind == "list":
+            membership.conversation._messages.changed(change)
+        elif kind == "map":
+            membership.conversation._roster.changed(change)
+        elif isinstance(change, DocumentUpdated):
+            former, membership.document = membership.document, change.data
+            self.apply(membership, lambda state: state.with_document(change.data, former))
+        if self._services.dispatcher.full:
+            self._hold(entity)
+
+    def _hold(self, entity: Entity) -> None:
+        """Handlers are too far behind: leave the object's further events with the service until there is room."""
+        if entity not in self._on_hold:
+            self._on_hold.append(entity)
+            self._services.sync.hold(entity)
+
+    def release(self) -> None:
+        """There is room again: have the service replay what was left with it."""
+        held, self._on_hold = self._on_hold, []
+        for entity in held:
+            self._services.sync.release(entity)
+
+    @flow
+    def _resynced(self, membership: Membership, kind: str, entity: Entity) -> Flow[None]:
+        """Changes were made that no event told: read again what we hold, then say so."""
+        conversation = membership.conversation
+        if kind == "list":
+            conversation._messages.resynced()
+        elif kind == "map":
+            conversation._roster.resynced()
+            conversation._roster.load((yield all_items(entity)))
+        self._services.emit(
+            conversation,
+            (conversation, ConversationEvent.RESYNCED),
+            (self._services.events, ClientEvent.CONVERSATION_RESYNCED),
+        )
+
+    # -- state --------------------------------------------------------------------------------------------------------
+
+    def apply(self, membership: Membership, change: Callable[[ConversationData], ConversationData]) -> None:
+        """Change a conversation's replica and announce the difference."""
+        conversation = membership.conversation
+        try:
+            former = self._set(conversation, change)
+        except ProtocolError as error:
+            _log.warning("%r: %s", conversation, error)
+            return
+        found = reasons(former, conversation._state.replica, REASONS)
+        if found:
+            self._services.emit(
+                ConversationUpdatedEventArgs(conversation, found),
+                (conversation, ConversationEvent.UPDATED),
+                (self._services.events, ClientEvent.CONVERSATION_UPDATED),
+            )
+
+    def _set(self, conversation: Conversation, change: Callable[[ConversationData], ConversationData]) -> ConversationData | None:
+        state = conversation._state
+        with self._services.lock:
+            return state.apply(change(state.replica or ConversationData()), 0)
+
+    def _emit(self, conversation: Conversation, event: ClientEvent) -> None:
+        self._services.emit(conversation, (self._services.events, event))
