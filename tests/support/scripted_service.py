@@ -7,6 +7,7 @@ import base64
 import hashlib
 import queue
 import socket
+import ssl
 import threading
 from types import TracebackType
 from typing import Any, Self
@@ -95,6 +96,16 @@ class Peer:
         """Send one packet as a binary message."""
         self.send_frame(ABNF.OPCODE_BINARY, packet if isinstance(packet, bytes) else packet.encode())
 
+    def expect_acknowledgement(self) -> str:
+        """The next packet, which must be a reply; the id it acknowledges."""
+        packet = self.packet(acks=True)
+        assert isinstance(packet, Reply), packet
+        return packet.id
+
+    def send_many(self, many: list[Packet]) -> None:
+        """Send packets in one write."""
+        self.send_raw(b"".join(ABNF(1, 0, 0, 0, ABNF.OPCODE_BINARY, 0, packet.encode()).format() for packet in many))
+
     def send_frame(self, opcode: int, payload: bytes, fin: int = 1) -> None:
         """Send one WebSocket frame."""
         self.send_raw(ABNF(fin, 0, 0, 0, opcode, 0, payload).format())
@@ -123,10 +134,12 @@ class Peer:
 class ScriptedService:
     """Accepts connections and hands them to the test, upgraded unless told otherwise."""
 
-    def __init__(self, *, upgrade: bool = True) -> None:
+    def __init__(self, *, upgrade: bool = True, tls: ssl.SSLContext | None = None) -> None:
         self.upgrade = upgrade
+        self._tls = tls
         self.accepted = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
         self._peers: queue.Queue[Peer] = queue.Queue()
         self._all: list[Peer] = []
         self._thread = threading.Thread(target=self._accept, name="scripted-service", daemon=True)
@@ -143,14 +156,9 @@ class ScriptedService:
             peer.cut()
 
     @property
-    def port(self) -> int:
-        """Where it listens."""
-        return int(self._listener.getsockname()[1])
-
-    @property
     def url(self) -> str:
         """Its base address."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     def options(self, **changes: Any) -> Options:
         """Options of a client of this service."""
@@ -175,9 +183,10 @@ class ScriptedService:
             except OSError:
                 return
             self.accepted += 1
-            peer = Peer(connected)
-            self._all.append(peer)
+            connected.settimeout(LIMIT)
             try:
+                peer = Peer(self._tls.wrap_socket(connected, server_side=True) if self._tls else connected)
+                self._all.append(peer)
                 if self.upgrade:
                     peer.upgrade()
             except OSError:

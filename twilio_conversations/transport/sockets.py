@@ -54,9 +54,11 @@ class Route:
 
     @classmethod
     def _of(cls, session: requests.Session, http_url: str) -> Route:
-        merged = session.merge_environment_settings(http_url, {}, None, None, None)
-        proxy = select_proxy(http_url, merged["proxies"])
-        return cls(proxy, merged["verify"] if merged["verify"] is not None else True, merged["cert"])
+        # Left to itself requests lets the environment's CA bundle overrule what the program has set.
+        chosen = None if session.verify is True else session.verify
+        merged = session.merge_environment_settings(http_url, {}, None, chosen, None)
+        verify = merged["verify"] if merged["verify"] is not None else True
+        return cls(select_proxy(http_url, merged["proxies"]), verify, merged["cert"])
 
 
 class Attempt:
