@@ -12,24 +12,18 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import attrs
-
-from twilio_conversations import tokens
 from twilio_conversations.enums import ConnectionState
 from twilio_conversations.errors import (
     ClientClosedError,
-    ConnectionErrorInfo,
     ConversationsError,
     InitializationError,
     ProtocolError,
-    ReplyError,
-    RequestTimeoutError,
-    TokenError,
     TransportUnavailableError,
 )
 from twilio_conversations.options import Options
 from twilio_conversations.wire import packets
 from twilio_conversations.wire.backoff import Backoff, hint_floor
+from twilio_conversations.wire.credentials import Credentials
 from twilio_conversations.wire.effects import (
     CloseSocket,
     Connected,
@@ -45,7 +39,8 @@ from twilio_conversations.wire.effects import (
     TokenExpired,
     TokenWanted,
 )
-from twilio_conversations.wire.packets import BackoffHint, Packet, Reply, Status
+from twilio_conversations.wire.outcomes import Cause, outcome_of, timed_out
+from twilio_conversations.wire.packets import Packet, Reply, Status
 from twilio_conversations.wire.requests import Requests, Submission, new_id
 from twilio_conversations.wire.transitions import PUBLIC_STATES, TRANSITIONS, Action, Event, Phase
 
@@ -69,46 +64,6 @@ MAX_BAD_FRAMES: Final = 3
 _UP = (Phase.CONNECTED, Phase.UPDATING)
 _NO_SERVICE = (Phase.DENIED, Phase.FAILED, Phase.CLOSED)
 _BAD_REQUEST: Final = Status(400, "BAD_REQUEST")
-
-
-@attrs.frozen
-class _Cause:
-    """Why something happens: what the service or the socket said."""
-
-    message: str = ""
-    status: Status | None = None
-    hint: BackoffHint | None = None
-    error: BaseException | None = None
-
-    def info(self, *, terminal: bool) -> ConnectionErrorInfo:
-        status = self.status
-        return ConnectionErrorInfo(terminal, self.message, status.code if status else None, status.error_code if status else None)
-
-    def refusal(self) -> ConversationsError:
-        """The error of somebody who waited for a token to be accepted."""
-        if self.status is None:
-            return TransportUnavailableError(self.message, sent=False, retryable=True)
-        return reply_error(self.message, self.status)
-
-
-def reply_error(message: str, status: Status, body: Any = None) -> ReplyError:
-    """The error for a frame that was answered with a status other than 2xx."""
-    return ReplyError(
-        message,
-        status=status.code,
-        code=status.error_code,
-        body=body,
-        sent=True,
-        retryable=status.code == 429 or status.code >= 500,
-    )
-
-
-@attrs.define
-class _TokenUpdate:
-    """Somebody waits until `token`, or one that came after it, is accepted."""
-
-    token: str = attrs.field(repr=False)
-    deadline: float
 
 
 class Session:
@@ -135,7 +90,6 @@ class Session:
             new_id: names frames.
         """
         self._options = options
-        self._refreshable = refreshable
         self._metadata = metadata or {}
         self._new_id = new_id
         self._backoff = Backoff(options.reconnect, rng)
@@ -148,13 +102,8 @@ class Session:
         self._established_at: float | None = None
         self._connections = 0
         self._bad_frames = 0
-        self._continuation_token: str | None = None
         self._control_id: str | None = None  # the init or update that waits for its answer
-        self._token = token
-        self._token_sent: str | None = None
-        self._token_accepted: str | None = None
-        self._token_stale = False
-        self._updates: dict[str, _TokenUpdate] = {}
+        self._credentials = Credentials(token, refreshable=refreshable)
         self._requests = Requests()
         self._reason = "the client was not started"
         self._effects: list[Effect] = []
@@ -195,22 +144,18 @@ class Session:
 
     def next_deadline(self) -> float | None:
         """When `on_time` must be called next, if nothing else happens."""
-        moments = [update.deadline for update in self._updates.values()]
-        if self._timer is not None:
-            moments.append(self._timer)
-        if (earliest := self._requests.next_deadline()) is not None:
-            moments.append(earliest)
-        return min(moments, default=None)
+        moments = (self._timer, self._requests.next_deadline(), self._credentials.next_deadline())
+        return min((moment for moment in moments if moment is not None), default=None)
 
     # Inputs
 
     def connect(self, now: float) -> list[Effect]:
         """Start."""
-        return self._input(now, Event.CONNECT_TOKENLESS if self._needs_token() else Event.CONNECT)
+        return self._input(now, Event.CONNECT_TOKENLESS if self._credentials.missing else Event.CONNECT)
 
     def close(self, now: float) -> list[Effect]:
         """End for good: everything pending fails, nothing happens afterwards."""
-        return self._input(now, Event.CLOSE, _Cause("the client was closed"))
+        return self._input(now, Event.CLOSE, Cause("the client was closed"))
 
     def socket_opened(self, generation: int, now: float) -> list[Effect]:
         """The socket of `generation` is open, its WebSocket handshake done."""
@@ -223,8 +168,7 @@ class Session:
         """The socket of `generation` could not be opened, failed, fell silent or was closed by the peer."""
         if not self._is_current(generation):
             return []
-        cause = _Cause(f"Socket error: {error}", error=error if isinstance(error, BaseException) else None)
-        return self._input(now, Event.SOCKET_DOWN, cause)
+        return self._input(now, Event.SOCKET_DOWN, Cause(f"Socket error: {error}"))
 
     def wake(self, now: float) -> list[Effect]:
         """The computer slept, or the network is back: no reason to wait any longer."""
@@ -249,24 +193,21 @@ class Session:
         self._now = now
         if self._phase in (Phase.FAILED, Phase.CLOSED):
             return [] if key is None else [Settle(key, self._unavailable())]
-        if self._phase is Phase.CONNECTED and token == self._token_accepted:
-            self._token_stale = False
+        in_use = self._phase is Phase.CONNECTED and self._credentials.in_use(token)
+        self._credentials.replace(token)
+        if in_use:
             return [] if key is None else [Settle(key, None)]
-        if _holder(token) != _holder(self._token):
-            self._continuation_token = None
-        self._token = token
-        self._token_stale = False
         if key is not None:
-            self._updates[key] = _TokenUpdate(token, deadline)
+            self._credentials.expect(key, token, deadline)
         return self._input(now, Event.TOKEN)
 
     def token_refused(self, error: BaseException, now: float) -> list[Effect]:
         """The provider says that there will be no token."""
-        return self._input(now, Event.TOKEN_REFUSED, _Cause(str(error), Status(401, "UNAUTHORIZED"), error=error))
+        return self._input(now, Event.TOKEN_REFUSED, Cause(str(error), Status(401, "UNAUTHORIZED")))
 
     def token_expired(self) -> None:
         """The token's own time is over: the provider is asked before it is sent again."""
-        self._token_stale = True
+        self._credentials.expire()
 
     def receive(self, packet: Packet, now: float) -> list[Effect]:
         """A packet came on the current socket."""
@@ -298,33 +239,32 @@ class Session:
         if isinstance(error, packets.PacketError) and error.id:
             self._answer_bad(error, error.id)
         if self._bad_frames >= MAX_BAD_FRAMES:
-            self._dispatch(Event.GARBAGE, _Cause(f"the service does not speak the protocol: {error}", error=error))
+            self._dispatch(Event.GARBAGE, Cause(f"the service does not speak the protocol: {error}"))
         return self._take_effects()
 
     def on_time(self, now: float) -> list[Effect]:
         """The moment that `next_deadline` named has come."""
         self._now = now
         for id_, written in self._requests.take_expired(now):
-            self._effects.append(Settle(id_, _timeout(written)))
-        for key in [key for key, update in self._updates.items() if update.deadline <= now]:
-            del self._updates[key]
-            self._effects.append(Settle(key, _timeout(self._phase is Phase.UPDATING)))
+            self._effects.append(Settle(id_, timed_out(written=written)))
+        for key in self._credentials.take_expired(now):
+            self._effects.append(Settle(key, timed_out(written=self._phase is Phase.UPDATING)))
         if self._timer is not None and self._timer <= now:
             self._on_phase_over()
         return self._take_effects()
 
     # The machine
 
-    def _input(self, now: float, event: Event, cause: _Cause | None = None) -> list[Effect]:
+    def _input(self, now: float, event: Event, cause: Cause | None = None) -> list[Effect]:
         self._now = now
-        self._dispatch(event, cause or _Cause())
+        self._dispatch(event, cause or Cause())
         return self._take_effects()
 
     def _take_effects(self) -> list[Effect]:
         effects, self._effects = self._effects, []
         return effects
 
-    def _dispatch(self, event: Event, cause: _Cause) -> None:
+    def _dispatch(self, event: Event, cause: Cause) -> None:
         row = TRANSITIONS.get((self._phase, event))
         if row is None:
             _log.debug("nothing to do for %s while %s", event.name, self._phase)
@@ -336,7 +276,7 @@ class Session:
         for action in row.actions:
             _ACTIONS[action](self, cause)
 
-    def _announce(self, before: Phase, cause: _Cause) -> None:
+    def _announce(self, before: Phase, cause: Cause) -> None:
         if cause.message:
             self._reason = cause.message
         if before in _UP and self._phase not in _UP:
@@ -346,12 +286,9 @@ class Session:
 
     def _on_phase_over(self) -> None:
         if self._phase is Phase.WAITING:
-            self._dispatch(Event.TIMEOUT_TOKENLESS if self._needs_token() else Event.TIMEOUT, _Cause())
+            self._dispatch(Event.TIMEOUT_TOKENLESS if self._credentials.missing else Event.TIMEOUT, Cause())
             return
-        self._dispatch(Event.TIMEOUT, _Cause(f"no answer in time while {self._phase}"))
-
-    def _needs_token(self) -> bool:
-        return self._token is None or (self._token_stale and self._refreshable)
+        self._dispatch(Event.TIMEOUT, Cause(f"no answer in time while {self._phase}"))
 
     def _is_current(self, generation: int) -> bool:
         return self._has_socket and generation == self._generation
@@ -368,50 +305,48 @@ class Session:
             _log.debug("an answer to nothing that waits: %s", reply.id)
             return
         self._round_trip = self._now - written_at
-        self._effects.append(Settle(reply.id, _outcome(reply)))
+        self._effects.append(Settle(reply.id, outcome_of(reply)))
         if reply.status.error_code == TOKEN_EXPIRED:
             self._note_expiry()
 
     def _receive_control(self, reply: Reply) -> None:
         status = reply.status
-        if status.ok:
-            if isinstance(token := reply.fields.get("continuation_token"), str):
-                self._continuation_token = token
-            self._dispatch(Event.ACCEPTED, _Cause())
-            if self._token != self._token_sent:
-                self._dispatch(Event.TOKEN, _Cause())
+        if not status.ok:
+            self._dispatch(self._refused_as(status, denied=status.code in (401, 403)), Cause.of_reply(reply))
             return
-        cause = _Cause(f"Connection error: {status.description or status.status}", status, _hint(reply))
-        self._dispatch(self._refused_as(status, cause, denied=status.code in (401, 403)), cause)
+        if isinstance(token := reply.fields.get("continuation_token"), str):
+            self._credentials.continuation_token = token
+        self._dispatch(Event.ACCEPTED, Cause())
+        if self._credentials.newer_at_hand:
+            self._dispatch(Event.TOKEN, Cause())
 
     def _receive_close(self, packet: packets.Close) -> None:
-        status = packet.status or Status(0, "UNKNOWN")
-        cause = _Cause(f"Closed by the service: {status.description or status.status}", packet.status, packet.backoff)
+        status = packet.status or Status(0)
         if status.code in (406, 417):
-            self._dispatch(Event.UNSUPPORTED, cause)
-            return
-        denied = status.code in (401, 410) or (status.code == 308 and status.error_code == WRONG_INSTANCE)
-        event = self._refused_as(status, cause, denied=denied, expired=status.code == 410)
-        self._dispatch(Event.OFFLOADED if event is Event.REFUSED else event, cause)
+            event = Event.UNSUPPORTED
+        else:
+            denied = status.code in (401, 410) or (status.code == 308 and status.error_code == WRONG_INSTANCE)
+            event = self._refused_as(status, denied=denied, otherwise=Event.OFFLOADED)
+        self._dispatch(event, Cause.of_close(packet))
 
-    def _refused_as(self, status: Status, cause: _Cause, *, denied: bool, expired: bool = False) -> Event:
+    def _refused_as(self, status: Status, *, denied: bool, otherwise: Event = Event.REFUSED) -> Event:
         """Which event a refusal is; an expired token is announced on the way."""
         if not denied:
-            return Event.REFUSED
-        if self._token != self._token_sent:
+            return otherwise
+        if self._credentials.newer_at_hand:
             return Event.DENIED_OUTDATED
-        if expired or status.error_code == TOKEN_EXPIRED:
-            self._token_stale = True
+        if status.code == 410 or status.error_code == TOKEN_EXPIRED:
+            self._credentials.expire()
             self._effects.append(TokenExpired())
-            if self._refreshable:
+            if self._credentials.refreshable:
                 return Event.EXPIRED
         return Event.DENIED
 
     def _note_expiry(self) -> None:
         """A single request was refused because the token is over, though the connection stands."""
-        self._token_stale = True
+        self._credentials.expire()
         self._effects.append(TokenExpired())
-        if self._refreshable:
+        if self._credentials.refreshable:
             self._effects.append(TokenWanted())
 
     def _answer_bad(self, error: packets.PacketError, id_: str) -> None:
@@ -419,7 +354,7 @@ class Session:
             self._effects.append(Send(packets.acknowledgement(id_, _BAD_REQUEST)))
         elif id_ == self._control_id:
             self._control_id = None
-            self._dispatch(Event.REFUSED, _Cause(f"Connection error: {error}", error=error))
+            self._dispatch(Event.REFUSED, Cause(f"Connection error: {error}"))
         elif self._requests.answered(id_) is not None:
             self._effects.append(Settle(id_, ProtocolError(f"a malformed answer: {error}", sent=True)))
 
@@ -429,7 +364,7 @@ class Session:
         if self._phase in _NO_SERVICE:
             return self._unavailable()
         if request.deadline <= now:
-            return _timeout(written=False)
+            return timed_out(written=False)
         if len(self._requests) >= self._options.max_pending_requests:
             return TransportUnavailableError("too many requests are waiting", sent=False, retryable=True)
         return None
@@ -441,17 +376,16 @@ class Session:
 
     # Actions
 
-    def _ask_token(self, _: _Cause) -> None:
+    def _ask_token(self, _: Cause) -> None:
         self._effects.append(TokenWanted())
 
-    def _open(self, _: _Cause) -> None:
+    def _open(self, _: Cause) -> None:
         self._generation += 1
         self._has_socket = True
         self._timer = self._now + self._options.connect_timeout
         self._effects.append(OpenSocket(self._generation))
 
-    def _send_init(self, _: _Cause) -> None:
-        self._token_sent = self._token
+    def _send_init(self, _: Cause) -> None:
         self._control_id = self._new_id()
         self._bad_frames = 0
         self._timer = self._now + self._options.init_timeout
@@ -463,25 +397,24 @@ class Session:
         }
         init = packets.Init(
             self._control_id,
-            self._token or "",
-            self._continuation_token,
+            self._credentials.send(),
+            self._credentials.continuation_token,
             self._metadata,
             (registration,),
             capabilities=CAPABILITIES,
         )
         self._effects.append(Send(init.encode()))
 
-    def _send_update(self, _: _Cause) -> None:
-        self._token_sent = self._token
+    def _send_update(self, _: Cause) -> None:
         self._control_id = self._new_id()
         self._timer = self._now + self._options.init_timeout
-        self._effects.append(Send(packets.Update(self._control_id, self._token or "").encode()))
+        self._effects.append(Send(packets.Update(self._control_id, self._credentials.send()).encode()))
 
-    def _farewell(self, _: _Cause) -> None:
+    def _farewell(self, _: Cause) -> None:
         if self._socket_open:
             self._effects.append(Send(packets.Close(self._new_id()).encode()))
 
-    def _drop(self, cause: _Cause) -> None:
+    def _drop(self, cause: Cause) -> None:
         self._control_id = None
         if self._has_socket:
             self._effects.append(CloseSocket(self._generation))
@@ -489,13 +422,13 @@ class Session:
         for id_ in self._requests.take_written():
             self._effects.append(Settle(id_, self._cut(cause)))
 
-    def _cut(self, cause: _Cause) -> ConversationsError:
+    def _cut(self, cause: Cause) -> ConversationsError:
         if self._phase is Phase.CLOSED:
             return ClientClosedError("the client was closed before the answer came", sent=True)
         text = f"the connection broke before the answer came: {cause.message}"
         return TransportUnavailableError(text, sent=True, retryable=True)
 
-    def _back_off(self, cause: _Cause) -> None:
+    def _back_off(self, cause: Cause) -> None:
         lasted = self._now - self._established_at if self._established_at is not None else 0.0
         if self._established_at is not None and lasted >= self._options.reconnect.stable_after:
             self._backoff.reset()
@@ -503,13 +436,13 @@ class Session:
         self._not_before = self._now + hint_floor(cause.hint)
         self._timer = self._now + self._backoff.next_delay(cause.hint)
 
-    def _hasten(self, _: _Cause) -> None:
+    def _hasten(self, _: Cause) -> None:
         self._backoff.reset()
         self._timer = max(self._now, self._not_before)
         if self._timer <= self._now:
             self._on_phase_over()
 
-    def _establish(self, cause: _Cause) -> None:
+    def _establish(self, cause: Cause) -> None:
         self._established_at = self._now
         self._connections += 1
         self._effects.append(Connected(resumed=self._connections > 1))
@@ -517,44 +450,33 @@ class Session:
         for request in self._requests.flush(self._now):
             self._effects.append(Send(request.data))
 
-    def _accept_token(self, _: _Cause) -> None:
-        sent = self._token_accepted = self._token_sent
+    def _accept_token(self, _: Cause) -> None:
         self._timer = None
-        self._effects.append(TokenAccepted(sent or ""))
-        superseded_too = self._token == sent
-        for key in [key for key, update in self._updates.items() if superseded_too or update.token == sent]:
-            del self._updates[key]
+        self._effects.append(TokenAccepted(self._credentials.sent))
+        for key in self._credentials.accept():
             self._effects.append(Settle(key, None))
 
-    def _roll_back(self, cause: _Cause) -> None:
-        sent, self._token_sent = self._token_sent, None
-        newer_at_hand = self._token is not None and self._token != sent
-        for key in [key for key, update in self._updates.items() if update.token == sent or not newer_at_hand]:
-            del self._updates[key]
+    def _roll_back(self, cause: Cause) -> None:
+        for key in self._credentials.reject():
             self._effects.append(Settle(key, cause.refusal()))
-        if not newer_at_hand:
-            self._token = self._token_accepted if self._token_accepted != sent else None
-        if self._token_accepted == sent:
-            self._token_accepted = None
 
-    def _report(self, cause: _Cause) -> None:
+    def _report(self, cause: Cause) -> None:
         self._effects.append(cause.info(terminal=False))
 
-    def _report_terminal(self, cause: _Cause) -> None:
+    def _report_terminal(self, cause: Cause) -> None:
         info = cause.info(terminal=True)
         self._effects.append(info)
         if self._phase is Phase.FAILED:
             self._effects.append(Failed(InitializationError(info)))
 
-    def _fail_all(self, _: _Cause) -> None:
+    def _fail_all(self, _: Cause) -> None:
         for id_ in self._requests.take_queued():
             self._effects.append(Settle(id_, self._unavailable()))
-        for key in list(self._updates):
-            del self._updates[key]
+        for key in self._credentials.take_all():
             self._effects.append(Settle(key, self._unavailable()))
 
 
-_ACTIONS: Final[Mapping[Action, Callable[[Session, _Cause], None]]] = {
+_ACTIONS: Final[Mapping[Action, Callable[[Session, Cause], None]]] = {
     Action.ASK_TOKEN: Session._ask_token,
     Action.OPEN: Session._open,
     Action.SEND_INIT: Session._send_init,
@@ -570,33 +492,3 @@ _ACTIONS: Final[Mapping[Action, Callable[[Session, _Cause], None]]] = {
     Action.REPORT_TERMINAL: Session._report_terminal,
     Action.FAIL_ALL: Session._fail_all,
 }
-
-
-def _timeout(written: bool) -> RequestTimeoutError:
-    where = "the service did not answer" if written else "there was no connection"
-    return RequestTimeoutError(f"{where} within the time limit", sent=written, retryable=True)
-
-
-def _outcome(reply: Reply) -> Reply | ConversationsError:
-    if not reply.status.ok:
-        status = reply.status
-        return reply_error(f"the connection refused a request: {status.description or status.status}", status)
-    if reply.http_status is None:
-        return ProtocolError("an answer without http_status", sent=True)
-    return reply
-
-
-def _hint(reply: Reply) -> BackoffHint | None:
-    try:
-        return BackoffHint.parse(reply.json())
-    except ProtocolError:
-        return None
-
-
-def _holder(token: str | None) -> tuple[str, str | None] | None:
-    """Whom a token is for; a continuation token is worth nothing to anybody else."""
-    try:
-        claims = tokens.read(token or "")
-    except TokenError:
-        return None
-    return claims.identity, claims.service_sid

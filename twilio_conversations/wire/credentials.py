@@ -1,0 +1,117 @@
+"""The tokens of one client: the latest, the one that was sent, the one that was accepted, and who waits for which."""
+
+from __future__ import annotations
+
+import attrs
+
+from twilio_conversations import tokens
+from twilio_conversations.errors import TokenError
+
+
+@attrs.frozen
+class _Update:
+    """Somebody waits until `token`, or one that came after it, is accepted."""
+
+    token: str = attrs.field(repr=False)
+    deadline: float
+
+
+class Credentials:
+    """What a connection authenticates with. However often the token changes meanwhile, the latest is the one finally sent."""
+
+    def __init__(self, token: str | None, *, refreshable: bool) -> None:
+        """`refreshable`: a provider can give another token when this one expires."""
+        self.continuation_token: str | None = None
+        self.refreshable = refreshable
+        self._latest = token
+        self._sent: str | None = None
+        self._accepted: str | None = None
+        self._stale = False
+        self._updates: dict[str, _Update] = {}
+
+    @property
+    def missing(self) -> bool:
+        """Whether there is nothing worth sending: no token, or one that is over and can be replaced."""
+        return self._latest is None or (self._stale and self.refreshable)
+
+    @property
+    def newer_at_hand(self) -> bool:
+        """Whether another token came after the one that was sent."""
+        return self._latest is not None and self._latest != self._sent
+
+    def replace(self, token: str) -> None:
+        """Use `token` from now on. A continuation token is worth nothing to another holder."""
+        if _holder(token) != _holder(self._latest):
+            self.continuation_token = None
+        self._latest = token
+        self._stale = False
+
+    def expire(self) -> None:
+        """The token is over."""
+        self._stale = True
+
+    def in_use(self, token: str) -> bool:
+        """Whether the service has accepted `token` and nothing came after it."""
+        return token == self._accepted == self._latest
+
+    @property
+    def sent(self) -> str:
+        """The token that was sent last."""
+        return self._sent or ""
+
+    def send(self) -> str:
+        """The token to send now."""
+        self._sent = self._latest
+        return self._latest or ""
+
+    # Who waits
+
+    def expect(self, key: str, token: str, deadline: float) -> None:
+        """`key` waits for `token`."""
+        self._updates[key] = _Update(token, deadline)
+
+    def accept(self) -> list[str]:
+        """The token that was sent is accepted: whose wait is over. Older tokens need no answer once the latest has one."""
+        self._accepted = self._sent
+        return self._take(None if self._latest == self._sent else self._sent)
+
+    def reject(self) -> list[str]:
+        """The token that was sent is refused, and forgotten so that it may be tried again: whose wait is over."""
+        refused, keep = self._sent, self.newer_at_hand
+        self._sent = None
+        if self._accepted == refused:
+            self._accepted = None
+        if not keep:
+            self._latest = self._accepted
+        return self._take(refused if keep else None)
+
+    def take_all(self) -> list[str]:
+        """Everybody who waits; nobody does any more."""
+        return self._take(None)
+
+    def take_expired(self, now: float) -> list[str]:
+        """Whose time is over; the token is used all the same."""
+        keys = [key for key, update in self._updates.items() if update.deadline <= now]
+        for key in keys:
+            del self._updates[key]
+        return keys
+
+    def next_deadline(self) -> float | None:
+        """When the first wait is over."""
+        return min((update.deadline for update in self._updates.values()), default=None)
+
+    def _take(self, token: str | None) -> list[str]:
+        """Remove those who wait for `token`; all of them for `None`."""
+        keys = [key for key, update in self._updates.items() if token is None or update.token == token]
+        for key in keys:
+            del self._updates[key]
+        return keys
+
+
+def _holder(token: str | None) -> tuple[str, str | None] | None:
+    """Whom a token is for."""
+    try:
+        claims = tokens.read(token or "")
+    except TokenError:
+        return None
+    return claims.identity, claims.service_sid

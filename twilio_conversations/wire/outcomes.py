@@ -1,0 +1,77 @@
+"""What the service and the socket said, as causes and errors."""
+
+from __future__ import annotations
+
+import attrs
+
+from twilio_conversations.errors import (
+    ConnectionErrorInfo,
+    ConversationsError,
+    ProtocolError,
+    ReplyError,
+    RequestTimeoutError,
+    TransportUnavailableError,
+)
+from twilio_conversations.wire.packets import BackoffHint, Close, Reply, Status
+
+
+@attrs.frozen
+class Cause:
+    """Why something happens to a connection."""
+
+    message: str = ""
+    status: Status | None = None
+    hint: BackoffHint | None = None
+
+    @classmethod
+    def of_reply(cls, reply: Reply) -> Cause:
+        """An init or update was refused."""
+        status = reply.status
+        return cls(f"Connection error: {status.description or status.status}", status, _hint(reply))
+
+    @classmethod
+    def of_close(cls, packet: Close) -> Cause:
+        """The service ended the connection."""
+        status = packet.status or Status(0, "without a reason")
+        return cls(f"Closed by the service: {status.description or status.status}", packet.status, packet.backoff)
+
+    def info(self, *, terminal: bool) -> ConnectionErrorInfo:
+        """What the program is told."""
+        status = self.status
+        code, error_code = (status.code, status.error_code) if status else (None, None)
+        return ConnectionErrorInfo(terminal, self.message, code, error_code)
+
+    def refusal(self) -> ConversationsError:
+        """The error of somebody who waited for a token to be accepted."""
+        if self.status is None:
+            return TransportUnavailableError(self.message, sent=False, retryable=True)
+        return reply_error(self.message, self.status)
+
+
+def reply_error(message: str, status: Status) -> ReplyError:
+    """The error for a frame that was answered with a status other than 2xx."""
+    retryable = status.code == 429 or status.code >= 500
+    return ReplyError(message, status=status.code, code=status.error_code, sent=True, retryable=retryable)
+
+
+def timed_out(*, written: bool) -> RequestTimeoutError:
+    """The error for a deadline that passed."""
+    where = "the service did not answer" if written else "there was no connection"
+    return RequestTimeoutError(f"{where} within the time limit", sent=written, retryable=True)
+
+
+def outcome_of(reply: Reply) -> Reply | ConversationsError:
+    """What an answer means for its request."""
+    if not reply.status.ok:
+        status = reply.status
+        return reply_error(f"the connection refused a request: {status.description or status.status}", status)
+    if reply.http_status is None:
+        return ProtocolError("an answer without http_status", sent=True)
+    return reply
+
+
+def _hint(reply: Reply) -> BackoffHint | None:
+    try:
+        return BackoffHint.parse(reply.json())
+    except ProtocolError:
+        return None
