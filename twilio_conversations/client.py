@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import logging
 import threading
 import weakref
@@ -33,7 +34,7 @@ from twilio_conversations.futures import Deadline, Future, current_role, fail, r
 from twilio_conversations.json_values import dumps
 from twilio_conversations.options import Endpoints, Options
 from twilio_conversations.paginator import Paginator
-from twilio_conversations.services import RecentlyUsed, Services
+from twilio_conversations.services import Services
 from twilio_conversations.startup import Startup
 from twilio_conversations.sync.client import SyncClient
 from twilio_conversations.transport.connection import CLOSE_LIMIT, Connection, ConnectionStats
@@ -119,7 +120,7 @@ class Client(EventEmitter):
             sync,
             dispatcher,
             self,
-            RecentlyUsed(self._options.max_cached_messages),
+            collections.deque(maxlen=self._options.max_cached_messages),
         )
         self._connection = connection
         self._token = token if isinstance(token, str) else None

@@ -21,6 +21,7 @@ from twilio_conversations.errors import ProtocolError
 from twilio_conversations.event_names import ConversationEvent, EventName
 from twilio_conversations.futures import Future
 from twilio_conversations.json_values import Attributes, dumps, parse_index, parse_text, parse_time
+from twilio_conversations.layered import Reasons
 from twilio_conversations.model import Model
 from twilio_conversations.paginator import Paginator
 
@@ -33,18 +34,20 @@ if TYPE_CHECKING:
     from twilio_conversations.roster import Roster
     from twilio_conversations.typing_indicator import TypingIndicator
 
-REASONS = (
-    ("attributes", ConversationUpdateReason.ATTRIBUTES),
-    ("friendly_name", ConversationUpdateReason.FRIENDLY_NAME),
-    ("unique_name", ConversationUpdateReason.UNIQUE_NAME),
-    ("created_by", ConversationUpdateReason.CREATED_BY),
-    ("date_created", ConversationUpdateReason.DATE_CREATED),
-    ("date_updated", ConversationUpdateReason.DATE_UPDATED),
-    ("last_message", ConversationUpdateReason.LAST_MESSAGE),
-    ("state", ConversationUpdateReason.STATE),
-    ("bindings", ConversationUpdateReason.BINDINGS),
-    ("last_read_message_index", ConversationUpdateReason.LAST_READ_MESSAGE_INDEX),
-    ("notification_level", ConversationUpdateReason.NOTIFICATION_LEVEL),
+REASONS = Reasons(
+    {
+        "attributes": ConversationUpdateReason.ATTRIBUTES,
+        "friendly_name": ConversationUpdateReason.FRIENDLY_NAME,
+        "unique_name": ConversationUpdateReason.UNIQUE_NAME,
+        "created_by": ConversationUpdateReason.CREATED_BY,
+        "date_created": ConversationUpdateReason.DATE_CREATED,
+        "date_updated": ConversationUpdateReason.DATE_UPDATED,
+        "last_message": ConversationUpdateReason.LAST_MESSAGE,
+        "state": ConversationUpdateReason.STATE,
+        "bindings": ConversationUpdateReason.BINDINGS,
+        "last_read_message_index": ConversationUpdateReason.LAST_READ_MESSAGE_INDEX,
+        "notification_level": ConversationUpdateReason.NOTIFICATION_LEVEL,
+    }
 )
 """Fields whose changes are announced, in the order of detection."""
 
@@ -117,7 +120,7 @@ class ConversationData:
             for key, (name, read) in _DOCUMENT_FIELDS.items()
             if key in document and (key not in known or known[key] != document[key])
         }
-        return attrs.evolve(self, **changed)
+        return attrs.evolve(self, **changed) if changed else self
 
     def with_membership(self, item: Any) -> ConversationData:
         """This state after the own membership became `item`; what it does not mention stays."""

@@ -7,7 +7,8 @@ the fields that the answer to a write confirmed before Sync told of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import operator
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
@@ -108,11 +109,24 @@ def _with(data: Any, fields: Mapping[str, Any]) -> Any:
     return attrs.evolve(data, **fields)
 
 
-def reasons(former: Any, current: Any, table: Iterable[tuple[str, Reason]]) -> tuple[Reason, ...]:
-    """What differs between two states, in the order of `table` (field name, reason)."""
-    if former is None or former is current:
-        return ()
-    return tuple(reason for name, reason in table if getattr(former, name) != getattr(current, name))
+class Reasons(Generic[Reason]):
+    """Which fields' changes are announced, under which reasons, in the order of detection."""
+
+    __slots__ = ("_reasons", "_values")
+
+    def __init__(self, table: Mapping[str, Reason]) -> None:
+        """`table` maps names of fields to reasons."""
+        self._reasons = tuple(table.values())
+        self._values: Callable[[Any], tuple[Any, ...]] = operator.attrgetter(*table)
+
+    def between(self, former: Any, current: Any) -> tuple[Reason, ...]:
+        """What differs between two states; nothing when there was none before."""
+        if former is None or former is current:
+            return ()
+        before, after = self._values(former), self._values(current)
+        if before == after:
+            return ()
+        return tuple(reason for reason, old, new in zip(self._reasons, before, after, strict=True) if old != new)
 
 
 def renamed(body: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from twilio_conversations.enums import ConversationStatus
 from twilio_conversations.errors import ConversationsError, NotFoundError, ProtocolError
 from twilio_conversations.event_names import ClientEvent, ConversationEvent, HandlerError
 from twilio_conversations.futures import Flow, Future, fail, flow, gather, settle
-from twilio_conversations.layered import reasons
 from twilio_conversations.membership import Membership, Presence
 from twilio_conversations.sync.changes import Change, DocumentUpdated, EntityFailed, EntityRemoved, Item, Key, Resynced
 from twilio_conversations.wire.backoff import Backoff
@@ -263,7 +262,7 @@ class Lifecycle:
         except ProtocolError as error:
             _log.warning("%r: %s", conversation, error)
             return
-        found = reasons(former, conversation._state.replica, REASONS)
+        found = REASONS.between(former, conversation._state.replica)
         if found:
             self._services.emit(
                 ConversationUpdatedEventArgs(conversation, found),

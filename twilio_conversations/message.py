@@ -14,7 +14,7 @@ from twilio_conversations.errors import NotFoundError, ProtocolError
 from twilio_conversations.event_names import EventName, MessageEvent
 from twilio_conversations.futures import Future
 from twilio_conversations.json_values import Attributes, dumps, parse_text, parse_time
-from twilio_conversations.layered import renamed
+from twilio_conversations.layered import Reasons, renamed
 from twilio_conversations.model import Model
 
 if TYPE_CHECKING:
@@ -33,16 +33,18 @@ _REST_NAMES = {
     "date_updated": "dateUpdated",
 }
 
-REASONS = (
-    ("body", MessageUpdateReason.BODY),
-    ("subject", MessageUpdateReason.SUBJECT),
-    ("last_updated_by", MessageUpdateReason.LAST_UPDATED_BY),
-    ("author", MessageUpdateReason.AUTHOR),
-    ("date_updated", MessageUpdateReason.DATE_UPDATED),
-    ("date_created", MessageUpdateReason.DATE_CREATED),
-    ("attributes", MessageUpdateReason.ATTRIBUTES),
-    ("delivery", MessageUpdateReason.DELIVERY_RECEIPT),
-    ("medias", MessageUpdateReason.MEDIA),
+REASONS = Reasons(
+    {
+        "body": MessageUpdateReason.BODY,
+        "subject": MessageUpdateReason.SUBJECT,
+        "last_updated_by": MessageUpdateReason.LAST_UPDATED_BY,
+        "author": MessageUpdateReason.AUTHOR,
+        "date_updated": MessageUpdateReason.DATE_UPDATED,
+        "date_created": MessageUpdateReason.DATE_CREATED,
+        "attributes": MessageUpdateReason.ATTRIBUTES,
+        "delivery": MessageUpdateReason.DELIVERY_RECEIPT,
+        "medias": MessageUpdateReason.MEDIA,
+    }
 )
 """Fields whose changes are announced, in the order of detection."""
 

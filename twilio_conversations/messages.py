@@ -15,7 +15,7 @@ from twilio_conversations.errors import ProtocolError
 from twilio_conversations.event_names import ClientEvent, ConversationEvent, MessageEvent
 from twilio_conversations.futures import Flow, Future, flow
 from twilio_conversations.json_values import dumps, parse_index
-from twilio_conversations.layered import Layered, reasons
+from twilio_conversations.layered import Layered
 from twilio_conversations.message import REASONS, Message, MessageData, MessageUpdatedEventArgs
 from twilio_conversations.paginator import Paginator
 from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated
@@ -75,7 +75,7 @@ class Messages:
 
     def _updated(self, change: ItemUpdated) -> None:
         message, former = self._apply(change)
-        found = reasons(former, message._state.replica, REASONS)
+        found = REASONS.between(former, message._state.replica)
         if found or former is None:
             self._services.emit(
                 MessageUpdatedEventArgs(message, found),
@@ -119,7 +119,7 @@ class Messages:
         """Make a message and keep it; the client's lock is held."""
         message = self._make(index, data, version, delivered=delivered)
         self._held[index] = message
-        self._services.recent.keep(message)
+        self._services.recent.append(message)
         return message
 
     def _make(self, index: int, data: MessageData, version: int, *, delivered: bool) -> Message:
@@ -176,7 +176,7 @@ class Messages:
                 if message is None:
                     return self._hold(index, MessageData.parse(item.data), item.event_id, delivered=False)
                 message._state.show(MessageData.parse(item.data, message._data), item.event_id)
-                self._services.recent.keep(message)
+                self._services.recent.append(message)
                 return message
         except ProtocolError as error:
             _log.warning("%r: leaving out message %r: %s", self._conversation, item.key, error)

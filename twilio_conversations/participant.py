@@ -14,7 +14,7 @@ from twilio_conversations.errors import ProtocolError
 from twilio_conversations.event_names import EventName, ParticipantEvent
 from twilio_conversations.futures import Future
 from twilio_conversations.json_values import Attributes, dumps, parse_index, parse_text, parse_time
-from twilio_conversations.layered import renamed
+from twilio_conversations.layered import Reasons, renamed
 from twilio_conversations.model import Model
 
 if TYPE_CHECKING:
@@ -30,14 +30,16 @@ _REST_NAMES = {
     "last_read_timestamp": "lastConsumptionTimestamp",
 }
 
-REASONS = (
-    ("attributes", ParticipantUpdateReason.ATTRIBUTES),
-    ("date_updated", ParticipantUpdateReason.DATE_UPDATED),
-    ("date_created", ParticipantUpdateReason.DATE_CREATED),
-    ("role_sid", ParticipantUpdateReason.ROLE_SID),
-    ("last_read_message_index", ParticipantUpdateReason.LAST_READ_MESSAGE_INDEX),
-    ("last_read_timestamp", ParticipantUpdateReason.LAST_READ_TIMESTAMP),
-    ("bindings", ParticipantUpdateReason.BINDINGS),
+REASONS = Reasons(
+    {
+        "attributes": ParticipantUpdateReason.ATTRIBUTES,
+        "date_updated": ParticipantUpdateReason.DATE_UPDATED,
+        "date_created": ParticipantUpdateReason.DATE_CREATED,
+        "role_sid": ParticipantUpdateReason.ROLE_SID,
+        "last_read_message_index": ParticipantUpdateReason.LAST_READ_MESSAGE_INDEX,
+        "last_read_timestamp": ParticipantUpdateReason.LAST_READ_TIMESTAMP,
+        "bindings": ParticipantUpdateReason.BINDINGS,
+    }
 )
 """Fields whose changes are announced, in the order of detection."""
 

@@ -10,7 +10,7 @@ from twilio_conversations import urls
 from twilio_conversations.errors import NotFoundError, ProtocolError
 from twilio_conversations.event_names import ClientEvent, ConversationEvent, ParticipantEvent
 from twilio_conversations.futures import Flow, Future, flow
-from twilio_conversations.layered import OVERLAY_SECONDS, Layered, reasons
+from twilio_conversations.layered import OVERLAY_SECONDS, Layered
 from twilio_conversations.participant import REASONS, Participant, ParticipantData, ParticipantUpdatedEventArgs
 from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated
 
@@ -66,7 +66,7 @@ class Roster:
         if isinstance(change, ItemAdded):
             self._emit(participant, ConversationEvent.PARTICIPANT_JOINED, ClientEvent.PARTICIPANT_JOINED)
             return
-        found = reasons(former, participant._state.replica, REASONS)
+        found = REASONS.between(former, participant._state.replica)
         if found:
             self._services.emit(
                 ParticipantUpdatedEventArgs(participant, found),

@@ -24,25 +24,6 @@ from twilio_conversations.transport.tunnel import Tunnel
 T = TypeVar("T")
 
 
-class RecentlyUsed:
-    """Strong references to the latest objects, so that what a program is likely to ask for again stays live.
-
-    The registries themselves hold their objects weakly.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._kept: collections.OrderedDict[int, Any] = collections.OrderedDict()
-
-    def keep(self, item: Any) -> None:
-        """Make `item` the latest. Callers hold the client's lock."""
-        key = id(item)
-        if self._kept.pop(key, None) is None and len(self._kept) >= self._limit > 0:
-            self._kept.popitem(last=False)
-        if self._limit > 0:
-            self._kept[key] = item
-
-
 @attrs.define(eq=False)
 class Services:
     """What models work with.
@@ -50,7 +31,7 @@ class Services:
     Attributes:
         lock: held for a few assignments when state changes; never while waiting or while user code runs.
         events: the client, as somebody whose handlers are told.
-        recent: messages that are kept alive.
+        recent: the latest messages, kept alive here; the registries themselves hold theirs weakly.
     """
 
     options: Options
@@ -60,7 +41,7 @@ class Services:
     sync: SyncClient
     dispatcher: Dispatcher
     events: EventEmitter
-    recent: RecentlyUsed
+    recent: collections.deque[Any]
     lock: threading.Lock = attrs.field(factory=threading.Lock)
     known_configuration: Configuration | None = None
 

@@ -11,13 +11,16 @@ from twilio_conversations.enums import UserUpdateReason
 from twilio_conversations.event_names import EventName, UserEvent
 from twilio_conversations.futures import Future, completed
 from twilio_conversations.json_values import Attributes, dumps, parse_text
+from twilio_conversations.layered import Reasons
 from twilio_conversations.model import Model
 
-REASONS = (
-    ("friendly_name", UserUpdateReason.FRIENDLY_NAME),
-    ("attributes", UserUpdateReason.ATTRIBUTES),
-    ("is_online", UserUpdateReason.REACHABILITY_ONLINE),
-    ("is_notifiable", UserUpdateReason.REACHABILITY_NOTIFIABLE),
+REASONS = Reasons(
+    {
+        "friendly_name": UserUpdateReason.FRIENDLY_NAME,
+        "attributes": UserUpdateReason.ATTRIBUTES,
+        "is_online": UserUpdateReason.REACHABILITY_ONLINE,
+        "is_notifiable": UserUpdateReason.REACHABILITY_NOTIFIABLE,
+    }
 )
 """Fields whose changes are announced, in the order of detection."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from twilio_conversations.enums import UserUpdateReason
 from twilio_conversations.event_names import ClientEvent, UserEvent
 from twilio_conversations.futures import Flow, flow
-from twilio_conversations.layered import Layered, reasons
+from twilio_conversations.layered import Layered
 from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemUpdated
 from twilio_conversations.user import REASONS, User, UserData, UserUpdatedEventArgs
 
@@ -54,7 +54,7 @@ class Users:
         with self._services.lock:
             former = user._state.replica or UserData()
             user._state.apply(former.with_item(change.key, change.data), 0)
-        found = reasons(former, user._state.replica, REASONS)
+        found = REASONS.between(former, user._state.replica)
         if found:
             self._updated(user, found)
 
