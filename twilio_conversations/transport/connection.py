@@ -7,8 +7,6 @@ import itertools
 import logging
 import os
 import platform
-import selectors
-import socket
 import struct
 import threading
 import time
@@ -33,9 +31,9 @@ from twilio_conversations.futures import Deadline, Future, Role, current_role, f
 from twilio_conversations.options import Options
 from twilio_conversations.transport import processes
 from twilio_conversations.transport.link import Link, LinkLost
-from twilio_conversations.transport.sockets import Attempt, close_descriptor
+from twilio_conversations.transport.loop import Loop
+from twilio_conversations.transport.sockets import Attempt
 from twilio_conversations.transport.stream import BINARY
-from twilio_conversations.transport.timers import Timers
 from twilio_conversations.transport.token_source import TokenSource
 from twilio_conversations.wire import effects as fx
 from twilio_conversations.wire import packets
@@ -50,7 +48,6 @@ T = TypeVar("T")
 CLOSE_LIMIT: Final = 2.0
 """Seconds that `close` may take."""
 
-_LONGEST_SELECT: Final = 30.0
 _SLEEP_SUSPECTED: Final = 5.0
 """Seconds by which the wall clock must run ahead of the monotonic one to tell that the computer slept."""
 
@@ -133,24 +130,17 @@ class Connection:
             name: ends the names of the threads.
         """
         self.name = name or str(next(_names))
-        self.timers = Timers()
+        self._loop = Loop()
+        self.timers = self._loop.timers
         self._options = options
         self._tokens = tokens
         self._listener = listener
         self._http_session = session
         self._session = Session(options, token=tokens.initial, refreshable=tokens.refreshable, metadata=_metadata(options))
         self._state = self._session.state
-        self._selector = selectors.DefaultSelector()
-        self._wake_reader, self._wake_writer = socket.socketpair()
-        self._wake_reader.setblocking(False)
-        self._wake_writer.setblocking(False)
-        self._selector.register(self._wake_reader, selectors.EVENT_READ)
         self._link: Link | None = None
-        self._watched = 0  # the readiness that the selector watches on the link
         self._attempt: Attempt | None = None  # the one that is wanted
         self._latest_attempt: Attempt | None = None
-        self._commands: deque[Callable[[], object]] = deque()
-        self._woken = False
         self._effects: deque[fx.Effect] = deque()
         self._applying = False
         self._futures: dict[str, Future[Any]] = {}
@@ -160,7 +150,6 @@ class Connection:
         self._closing = threading.Lock()
         self._close_deadline: Deadline | None = None
         self._over: ConversationsError | None = None  # why nothing goes on, once nothing goes on
-        self._read_ready = False
 
     # From any thread
 
@@ -177,11 +166,8 @@ class Connection:
 
     def post(self, function: Callable[[], object]) -> None:
         """Run `function` on the io thread soon; dropped silently once the connection is over."""
-        if self._over is not None:
-            return
-        self._commands.append(function)
-        if not self._woken:
-            self._wake()
+        if self._over is None:
+            self._loop.post(function)
 
     def call(self, function: Callable[[], T]) -> Future[T]:
         """Run `function` on the io thread soon; the future has its result."""
@@ -301,13 +287,9 @@ class Connection:
         )
         self._close_deadline = Deadline(0.0)
         self._thread = None
-        self._commands.clear()
-        for owner in (self._link, self._attempt):
+        for owner in (self._link, self._attempt, self._loop):
             if owner is not None:
                 owner.close_in_child()
-        close_descriptor(self._wake_reader)
-        close_descriptor(self._wake_writer)
-        self._selector.close()  # closes the child's descriptor only; what the parent watches is not touched
 
     def _expect(self, key: str, future: Future[Any]) -> str:
         """Remember a future, so that it ends with the connection. Stored first, then looked: no future falls through."""
@@ -320,13 +302,6 @@ class Connection:
     def _on_done(self, id_: str, future: Future[Any]) -> None:
         if future.cancelled() and self._futures.pop(id_, None) is not None:
             self.post(lambda: self._session.cancel(id_))
-
-    def _wake(self) -> None:
-        self._woken = True
-        try:
-            self._wake_writer.send(b"\0")
-        except OSError:
-            pass  # full: it is awake anyway; closed: it is over
 
     # The loop
 
@@ -342,58 +317,29 @@ class Connection:
             self._crash(error)
 
     def _turn(self) -> None:
-        for key, ready in self._selector.select(self._patience()):
-            if key.fileobj is self._wake_reader:
-                self._drain_wake()
-            elif ready & selectors.EVENT_READ:
-                self._read_ready = True
-        self._run_commands()
+        readable = self._loop.turn(self._next_deadline())
         if self._over is not None:
             return
         now = time.monotonic()
         self._check_sleep(now)
-        if self._link is not None and (self._read_ready or self._link.has_more):
-            self._read(self._link)
-        self.timers.run_due(now)
+        link = self._link
+        if link is not None and (readable or link.has_more):
+            self._read(link)
         deadline = self._session.next_deadline()
         if deadline is not None and deadline <= now:
             self._apply(self._session.on_time(now))
         if self._link is not None:
             self._serve(self._link)
 
-    def _patience(self) -> float:
-        """How long the selector may wait."""
-        if self._commands or (self._link is not None and self._link.has_more):
+    def _next_deadline(self) -> float | None:
+        link, deadline = self._link, self._session.next_deadline()
+        if link is None:
+            return deadline
+        if link.has_more:
             return 0.0
-        moments = [self._session.next_deadline(), self.timers.next_deadline()]
-        if self._link is not None:
-            moments.append(self._link.next_deadline())
-        earliest = min((moment for moment in moments if moment is not None), default=None)
-        if earliest is None:
-            return _LONGEST_SELECT
-        return min(_LONGEST_SELECT, max(0.0, earliest - time.monotonic()))
-
-    def _drain_wake(self) -> None:
-        try:
-            while len(self._wake_reader.recv(4096)) == 4096:
-                pass
-        except BlockingIOError:
-            pass
-        # Cleared before the commands are run: one that is posted from now on wakes the next turn.
-        self._woken = False
-
-    def _run_commands(self) -> None:
-        commands = self._commands
-        for _ in range(len(commands)):
-            if not commands:
-                return  # one of them ended the connection
-            try:
-                commands.popleft()()
-            except Exception:
-                _log.exception("a call on the io thread failed")
+        return link.next_deadline() if deadline is None else min(deadline, link.next_deadline())
 
     def _read(self, link: Link) -> None:
-        self._read_ready = False
         now = time.monotonic()
         session = self._session
         try:
@@ -421,10 +367,7 @@ class Connection:
         except LinkLost as lost:
             self._lose(link, lost)
             return
-        wanted = (selectors.EVENT_READ if link.wants_read else 0) | (selectors.EVENT_WRITE if link.wants_write else 0)
-        if wanted != self._watched:
-            self._selector.modify(link, wanted)
-            self._watched = wanted
+        self._loop.want(read=link.wants_read, write=link.wants_write)
 
     def _lose(self, link: Link, lost: LinkLost) -> None:
         if self._link is link:
@@ -498,14 +441,13 @@ class Connection:
             self._apply(self._session.socket_lost(attempt.generation, error, now))
             return
         self._link = Link(opened, attempt.generation, self._options, now)
-        self._watched = selectors.EVENT_READ
-        self._selector.register(self._link, self._watched)
+        self._loop.watch(self._link)
         self._apply(self._session.socket_opened(attempt.generation, now))
 
     def _do_close_socket(self, _: fx.CloseSocket) -> None:
         link, self._link = self._link, None
         if link is not None:
-            self._selector.unregister(link)
+            self._loop.unwatch()
             link.close()
         attempt, self._attempt = self._attempt, None
         if attempt is not None:
@@ -565,10 +507,7 @@ class Connection:
             for key in list(self._futures):
                 if (future := self._futures.pop(key, None)) is not None:
                     fail(future, why)
-        self._commands.clear()
-        self._selector.close()
-        self._wake_reader.close()
-        self._wake_writer.close()
+        self._loop.close()
         processes.unregister(self)
 
     def _crash(self, cause: BaseException) -> None:

@@ -1,0 +1,128 @@
+"""The io thread's waiting: one selector, one watched socket, timers, and calls that other threads post."""
+
+from __future__ import annotations
+
+import logging
+import selectors
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from twilio_conversations.transport.sockets import close_descriptor
+from twilio_conversations.transport.timers import Timers
+
+_log = logging.getLogger(__name__)
+
+LONGEST_WAIT: Final = 30.0
+"""Seconds after which the loop turns though nothing happened: a computer that slept must notice."""
+
+
+class Watched(Protocol):
+    """What the loop watches."""
+
+    def fileno(self) -> int:
+        """Its descriptor."""
+
+
+class Loop:
+    """`turn` waits for what happens next and runs it. Only `post` may be called from other threads."""
+
+    def __init__(self) -> None:
+        self.timers = Timers()
+        self._selector = selectors.DefaultSelector()
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        for end in (self._wake_reader, self._wake_writer):
+            end.setblocking(False)
+        self._selector.register(self._wake_reader, selectors.EVENT_READ)
+        self._calls: deque[Callable[[], object]] = deque()
+        self._woken = False
+        self._watched: Watched | None = None
+        self._interest = 0
+
+    def post(self, function: Callable[[], object]) -> None:
+        """Have `function` called by the loop soon."""
+        self._calls.append(function)
+        if not self._woken:
+            self._woken = True
+            try:
+                self._wake_writer.send(b"\0")
+            except OSError:
+                pass  # full: it is awake anyway; closed: it is over
+
+    def turn(self, deadline: float | None) -> bool:
+        """Wait until something happens, at most until `deadline`; run what was posted, then the timers that are due.
+
+        Returns whether the watched socket may be read.
+        """
+        readable = False
+        for key, ready in self._selector.select(self._patience(deadline)):
+            if key.fileobj is self._wake_reader:
+                self._drain()
+            elif ready & selectors.EVENT_READ:
+                readable = True
+        self._run_calls()
+        self.timers.run_due(time.monotonic())
+        return readable
+
+    def watch(self, watched: Watched) -> None:
+        """Wait for this socket to become readable too."""
+        self._selector.register(watched, selectors.EVENT_READ)
+        self._watched, self._interest = watched, selectors.EVENT_READ
+
+    def want(self, *, read: bool, write: bool) -> None:
+        """Wait for the watched socket to become readable, writable, or both."""
+        interest = (selectors.EVENT_READ if read else 0) | (selectors.EVENT_WRITE if write else 0)
+        if self._watched is not None and interest != self._interest:
+            self._selector.modify(self._watched, interest)
+            self._interest = interest
+
+    def unwatch(self) -> None:
+        """The watched socket is about to be closed."""
+        if self._watched is not None:
+            self._selector.unregister(self._watched)
+            self._watched = None
+
+    def close(self) -> None:
+        """Give the descriptors back; what was posted and not run is dropped."""
+        self._calls.clear()
+        self._selector.close()
+        self._wake_reader.close()
+        self._wake_writer.close()
+
+    def close_in_child(self) -> None:
+        """After a fork: close the child's descriptors; what the parent's selector watches is not touched."""
+        self._calls.clear()
+        close_descriptor(self._wake_reader)
+        close_descriptor(self._wake_writer)
+        self._selector.close()
+
+    def _patience(self, deadline: float | None) -> float:
+        if self._calls:
+            return 0.0
+        moments = (deadline, self.timers.next_deadline())
+        earliest = min((moment for moment in moments if moment is not None), default=None)
+        if earliest is None:
+            return LONGEST_WAIT
+        return min(LONGEST_WAIT, max(0.0, earliest - time.monotonic()))
+
+    def _drain(self) -> None:
+        try:
+            while len(self._wake_reader.recv(4096)) == 4096:
+                pass
+        except BlockingIOError:
+            pass
+        # Cleared before the calls are run: one that is posted from now on wakes the next turn.
+        self._woken = False
+
+    def _run_calls(self) -> None:
+        """Those that were there at the beginning: one that posts again leaves room for the socket."""
+        calls = self._calls
+        for _ in range(len(calls)):
+            if not calls:
+                return  # one of them closed the loop
+            try:
+                calls.popleft()()
+            except Exception:
+                _log.exception("a call on the io thread failed")
