@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.server.conftest import Connect
-from tests.server.peer import Peer, names
+from tests.server.peer import Answer, Peer, names, new_id
 from twilio_conversations.server.domain import limits
+from twilio_conversations.wire.packets import HttpRequest, Message
 
 Fresh = Callable[[str], str]
 NO_SUCH = "CH" + "0" * 32
@@ -178,6 +179,26 @@ def test_malformed_requests(alice: Peer) -> None:
     assert alice.request("PUT", alice.room(), {}).code == 20404
     assert alice.post("/v3/Maps", {}).status in (403, 404, 405)
     assert alice.post("/v3/Maps/x", {}).code == 54007
+
+
+def test_half_characters_are_refused_everywhere(alice: Peer) -> None:
+    """Half of a surrogate pair, which JSON can spell and nothing can store, is a bad request wherever it stands."""
+    room, half = alice.room(), "\ud83d"
+    for packet_path, params, headers in (
+        (f"/v3/Maps/{half}", (), {}),
+        ("/v3/Maps/x", (("Include", half),), {}),
+        ("/Client/v2/Configuration", (), {"X-Twilio-Mutation-Id": half}),
+    ):
+        packet = Message(new_id(), HttpRequest("GET", "h", packet_path, params, headers))
+        alice.send(packet)
+        assert Answer(alice.reply_to(packet.id)).code == 20001
+    assert alice.post("/v4/Subscriptions", {"action": "establish", "requests": [{"object_sid": half}]}).code == 20001
+    assert alice.post(f"{room}/Participants", {"identity": half}).code == 50204
+    binding = {"address": half, "proxy_address": "+2"}
+    assert alice.post(f"{room}/Participants", {"messaging_binding": binding}).code == 50407
+    assert alice.post(f"{room}/Messages", {"body": half}).code == 50503
+    assert alice.post(f"{room}/Messages", {"body": "x", "attributes": f'"{half}"'}).code == 50304
+    assert alice.say(room, "", attributes='"\\ud83d"')["attributes"] == '"\\ud83d"'
 
 
 # -- participants ------------------------------------------------------------------------------------------------------------

@@ -10,8 +10,10 @@ import jwt
 
 from twilio_conversations.server.credentials import Credentials
 from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.http import is_text
 from twilio_conversations.tokens import ALGORITHM
 
+MAX_IDENTITY = 256
 LEEWAY = 5
 """Seconds that `nbf` and `iat` may lie ahead of this clock; `exp` gets none."""
 
@@ -37,7 +39,7 @@ def verify(token: str, credentials: Credentials) -> Grant:
     grants = claims.get("grants")
     identity = grants.get("identity") if isinstance(grants, dict) else None
     chat = (grants.get("chat") or grants.get("ip_messaging")) if isinstance(grants, dict) else None
-    if not isinstance(identity, str) or not identity or len(identity) > 256 or not isinstance(chat, dict):
+    if not is_text(identity) or not 0 < len(identity) <= MAX_IDENTITY or not isinstance(chat, dict):
         raise ServiceError(20106)
     if chat.get("service_sid") != credentials.service_sid:
         raise ServiceError(20106, "The chat grant is for another service")

@@ -20,7 +20,7 @@ from sqlalchemy import bindparam, select
 
 from twilio_conversations.server.catalog import NOT_FOUND, Bounded, Catalog, Entity
 from twilio_conversations.server.errors import CATALOGUE, ServiceError
-from twilio_conversations.server.http import Request, Response
+from twilio_conversations.server.http import Request, Response, is_text
 from twilio_conversations.server.projection import DOCUMENT, LIST, MAP
 from twilio_conversations.server.store import Reader
 from twilio_conversations.server.tables import sync_events
@@ -101,7 +101,7 @@ class Feed:
         requests = body.get("requests")
         if body.get("action") not in ("establish", "cancel") or not isinstance(requests, list) or len(requests) > MAX_BATCH:
             raise ServiceError(20001, "Not a subscription request")
-        if not all(isinstance(item, dict) and isinstance(item.get("object_sid"), str) for item in requests):
+        if not all(isinstance(item, dict) and is_text(item.get("object_sid")) for item in requests):
             raise ServiceError(20001, "A subscription request without object_sid")
         answer = {"estimated_delivery_in_ms": 10_000, "max_batch_size": MAX_BATCH, "ttl_in_s": -1}
         return Response.json(202, answer), Poke(subscriber, body["action"], body.get("correlation_id"), requests)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import parse_qsl, unquote
 
 import attrs
@@ -36,14 +36,12 @@ class Request:
 
     @classmethod
     def from_tunnel(cls, request: HttpRequest) -> Request:
-        """Decode what the frame carries percent-encoded; ``+`` stands for itself."""
-        return cls(
-            request.method,
-            split_path(request.path),
-            {unquote(name): unquote(value) for name, value in request.params},
-            {name.lower(): value for name, value in request.headers.items()},
-            request.body,
-        )
+        """Decode what the frame carries percent-encoded; ``+`` stands for itself. Raises `ServiceError` 20001."""
+        query = {unquote(name): unquote(value) for name, value in request.params}
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        if not all(is_text(value) for value in (request.path, *query.values(), *headers.values())):
+            raise ServiceError(20001, "The request holds half of a surrogate pair")
+        return cls(request.method, split_path(request.path), query, headers, request.body)
 
     def json(self) -> dict[str, Any]:
         """The JSON object in the body; an empty body is an empty object. Raises `ServiceError` 20001."""
@@ -63,6 +61,17 @@ class Request:
             return dict(parse_qsl(self.body.decode(), keep_blank_values=True, max_num_fields=100))
         except ValueError as error:
             raise ServiceError(20001, "The body is not a form") from error
+
+
+def is_text(value: Any) -> TypeGuard[str]:
+    """Whether this is text that UTF-8 and the database can carry: JSON can spell half of a surrogate pair, they cannot."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def split_path(path: str) -> tuple[str, ...]:

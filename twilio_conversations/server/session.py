@@ -305,7 +305,12 @@ class Session:
             self._push(Reply(packet.id, Status(401, "UNAUTHORIZED", "send init first", 20101)).encode())
             return
         self._commands += 1
-        self._host.request(self, Request.from_tunnel(packet.request), lambda response: self._answer(packet, response))
+        try:
+            request = Request.from_tunnel(packet.request)
+        except ServiceError as error:
+            self._answer(packet, Response.error(error))
+            return
+        self._host.request(self, request, lambda response: self._answer(packet, response))
 
     def _answer(self, packet: Message, response: Response) -> None:
         """Called exactly once for each request, perhaps after the connection has ended."""

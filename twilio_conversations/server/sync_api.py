@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, select
 
 from twilio_conversations.server.catalog import COLLECTIONS, Catalog, Entity
 from twilio_conversations.server.errors import ServiceError
-from twilio_conversations.server.http import Caller, Request, Response
+from twilio_conversations.server.http import Caller, Request, Response, is_text
 from twilio_conversations.server.projection import INDEX_DIGITS, LIST, MAP, index_key
 from twilio_conversations.server.store import Reader
 from twilio_conversations.server.tables import sync_items
@@ -62,7 +62,7 @@ class Query:
         except (ValueError, TypeError, RecursionError) as error:
             raise ServiceError(20001, "Invalid PageToken") from error
         known = (order, bounds) in _COMPARE if isinstance(order, str) and isinstance(bounds, str) else False
-        if not known or type(size) is not int or not 0 < size <= MAX_PAGE or not isinstance(start, str):
+        if not known or type(size) is not int or not 0 < size <= MAX_PAGE or not is_text(start):
             raise ServiceError(20001, "Invalid PageToken")
         return cls(order, size, start, bounds, bool(backwards))
 

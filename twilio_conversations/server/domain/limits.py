@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.http import is_text
 
 FRIENDLY_NAME = 256
 UNIQUE_NAME = 256
@@ -32,7 +33,7 @@ def text(body: dict[str, Any], name: str, limit: int, code: int) -> str | None:
     value = body.get(name)
     if value is None:
         return None
-    if not isinstance(value, str) or not _storable(value):
+    if not is_text(value):
         raise ServiceError(20422, f"'{name}' must be text")
     if len(value) > limit:
         raise ServiceError(code)
@@ -50,7 +51,7 @@ def unique_name(body: dict[str, Any]) -> str | None:
 def attributes(body: dict[str, Any], limit: int) -> str:
     """Attributes: JSON text, kept as it was written. Raises 50303 or 50304."""
     value = body.get("attributes", "{}")
-    if not isinstance(value, str) or not _storable(value):
+    if not is_text(value):
         raise ServiceError(50304)
     if len(value.encode()) > limit:
         raise ServiceError(50303)
@@ -63,7 +64,7 @@ def attributes(body: dict[str, Any], limit: int) -> str:
 
 def identity(value: Any) -> str:
     """An identity. Raises 50204, 50206 or 50207."""
-    if not isinstance(value, str) or not value or not _storable(value):
+    if not is_text(value) or not value:
         raise ServiceError(50204)
     if len(value) > IDENTITY:
         raise ServiceError(50207)
@@ -77,7 +78,7 @@ def message_body(body: dict[str, Any]) -> str | None:
     value = body.get("body")
     if value is None:
         return None
-    if not isinstance(value, str) or not _storable(value):
+    if not is_text(value):
         raise ServiceError(50503, "Message body must be text")
     if len(value.encode()) > BODY:
         raise ServiceError(50504)
@@ -110,12 +111,3 @@ def notification_level(value: Any) -> str:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
-
-
-def _storable(value: str) -> bool:
-    """Whether the text can be written as UTF-8: half of a surrogate pair cannot."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

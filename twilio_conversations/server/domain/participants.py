@@ -14,6 +14,7 @@ from twilio_conversations.server import projection
 from twilio_conversations.server.domain import conversations, limits, roles, users
 from twilio_conversations.server.domain.conversations import Place, roster
 from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.http import is_text
 from twilio_conversations.server.tables import participants
 from twilio_conversations.server.writer import Transaction
 
@@ -151,7 +152,7 @@ def _binding(value: Any) -> tuple[str, dict[str, str]]:
     type_ = _address_type(address)
     if _address_type(proxy) != type_:
         raise ServiceError(50414)
-    extras = {name: value[name] for name in ("name", "level") if isinstance(value.get(name), str)}
+    extras = {name: value[name] for name in ("name", "level") if is_text(value.get(name))}
     if extras and type_ != EMAIL:
         raise ServiceError(50420)
     return type_, {"address": address, "proxy_address": proxy, **extras}
@@ -160,7 +161,7 @@ def _binding(value: Any) -> tuple[str, dict[str, str]]:
 def _address(value: Any, missing: int, invalid: int) -> str:
     if value is None or value == "":
         raise ServiceError(missing)
-    if not isinstance(value, str) or len(value) > limits.ADDRESS:
+    if not is_text(value) or len(value) > limits.ADDRESS:
         raise ServiceError(invalid)
     return value
 
