@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
 import requests
@@ -27,11 +27,13 @@ from twilio_conversations.errors import (
     TokenError,
     TransportUnavailableError,
 )
-from twilio_conversations.futures import Deadline, Future, Role, current_role, fail, mark_thread, settle
+from twilio_conversations.futures import Deadline, Future, Role, current_role, fail, mark_thread
 from twilio_conversations.options import Options
 from twilio_conversations.transport import processes
 from twilio_conversations.transport.link import Link, LinkLost
+from twilio_conversations.transport.listener import Listener
 from twilio_conversations.transport.loop import Loop
+from twilio_conversations.transport.pending import Pending
 from twilio_conversations.transport.sockets import Attempt
 from twilio_conversations.transport.stream import BINARY
 from twilio_conversations.transport.token_source import TokenSource
@@ -52,37 +54,6 @@ _SLEEP_SUSPECTED: Final = 5.0
 """Seconds by which the wall clock must run ahead of the monotonic one to tell that the computer slept."""
 
 _names = itertools.count(1)
-
-
-class Listener(Protocol):
-    """Who is told what happens. Called on the io thread: must not block; exceptions are logged and harm nothing else."""
-
-    def on_state(self, state: ConnectionState) -> None:
-        """The state changed."""
-
-    def on_connected(self, resumed: bool) -> None:
-        """The service accepted an init; `resumed` when an earlier connection of this client had been up."""
-
-    def on_disconnected(self) -> None:
-        """A connection that had been up is over."""
-
-    def on_notification(self, message_type: str, payload: Any) -> None:
-        """The service says that something happened."""
-
-    def on_connection_error(self, info: ConnectionErrorInfo) -> None:
-        """Connecting or authorising failed."""
-
-    def on_token_about_to_expire(self) -> None:
-        """The service says that the token will expire soon."""
-
-    def on_token_expired(self) -> None:
-        """The service called the token expired."""
-
-    def on_batch_end(self) -> None:
-        """Everything that came in one read has been told."""
-
-    def on_failed(self, cause: BaseException) -> None:
-        """The connection is over for good, though nobody closed it; everything pending has failed with the cause."""
 
 
 @attrs.frozen
@@ -143,8 +114,7 @@ class Connection:
         self._latest_attempt: Attempt | None = None
         self._effects: deque[fx.Effect] = deque()
         self._applying = False
-        self._futures: dict[str, Future[Any]] = {}
-        self._call_numbers = itertools.count()
+        self._pending = Pending()
         self._clock_gap = time.time() - time.monotonic()
         self._thread: threading.Thread | None = None
         self._closing = threading.Lock()
@@ -172,14 +142,15 @@ class Connection:
     def call(self, function: Callable[[], T]) -> Future[T]:
         """Run `function` on the io thread soon; the future has its result."""
         future: Future[T] = Future()
-        key = self._expect(f"call-{next(self._call_numbers)}", future)
+        key = self._pending.add(future)
 
         def run() -> None:
-            self._futures.pop(key, None)
             try:
-                settle(future, function())
+                value = function()
             except Exception as error:
-                fail(future, error)
+                self._pending.fail(key, error)
+            else:
+                self._pending.settle(key, value)
 
         self.post(run)
         return future
@@ -187,16 +158,15 @@ class Connection:
     def sleep(self, seconds: float) -> Future[None]:
         """A future that is done after a while, on the io thread; it fails when the connection is over before."""
         future: Future[None] = Future()
-        key = self._expect(f"sleep-{next(self._call_numbers)}", future)
+        key = self._pending.add(future)
 
-        def wake() -> None:
-            self._futures.pop(key, None)
-            settle(future, None)
+        def start() -> None:
+            self.timers.call_later(seconds, lambda: self._pending.settle(key, None))
 
         if self.on_io_thread:
-            self.timers.call_later(seconds, wake)
+            start()
         else:
-            self.post(lambda: self.timers.call_later(seconds, wake))
+            self.post(start)
         return future
 
     def send(self, request: HttpRequest, deadline: Deadline) -> Future[Reply]:
@@ -206,12 +176,12 @@ class Connection:
         `ClientClosedError`; `sent` says whether the request had been written. Cancelling the future takes the request back.
         """
         future: Future[Reply] = Future()
-        if len(self._futures) >= self._options.max_pending_requests:
+        if len(self._pending) >= self._options.max_pending_requests:
             fail(future, TransportUnavailableError("too many requests are waiting", sent=False, retryable=True))
             return future
         id_ = new_id()
         submission = Submission(id_, Message(id_, request).encode(), deadline.at)
-        self._expect(id_, future)
+        self._pending.add(future, id_)
         future.add_done_callback(functools.partial(self._on_done, id_))
         if self.on_io_thread:
             self._submit(submission)
@@ -223,7 +193,7 @@ class Connection:
         """Use another token; the future is done when the service has taken it, and fails when it was refused for good."""
         future: Future[None] = Future()
         until = (deadline or Deadline(self._options.default_timeout)).at
-        key = self._expect(f"token-{next(self._call_numbers)}", future)
+        key = self._pending.add(future)
 
         def run() -> None:
             self._tokens.superseded()
@@ -285,22 +255,15 @@ class Connection:
         self._over = ClientClosedError(
             f"this client was made in process {os.getppid()} and cannot be used in its forked child: make a new one there"
         )
+        self._pending.end_in_child(self._over)
         self._close_deadline = Deadline(0.0)
         self._thread = None
         for owner in (self._link, self._attempt, self._loop):
             if owner is not None:
                 owner.close_in_child()
 
-    def _expect(self, key: str, future: Future[Any]) -> str:
-        """Remember a future, so that it ends with the connection. Stored first, then looked: no future falls through."""
-        self._futures[key] = future
-        if self._over is not None:
-            self._futures.pop(key, None)
-            fail(future, self._over)
-        return key
-
     def _on_done(self, id_: str, future: Future[Any]) -> None:
-        if future.cancelled() and self._futures.pop(id_, None) is not None:
+        if future.cancelled() and self._pending.forget(id_):
             self.post(lambda: self._session.cancel(id_))
 
     # The loop
@@ -458,13 +421,10 @@ class Connection:
         self._tell(self._listener.on_state, effect.state)
 
     def _do_settle(self, effect: fx.Settle) -> None:
-        future = self._futures.pop(effect.key, None)
-        if future is None:
-            return
         if isinstance(effect.outcome, ConversationsError):
-            fail(future, effect.outcome)
+            self._pending.fail(effect.key, effect.outcome)
         else:
-            settle(future, effect.outcome)
+            self._pending.settle(effect.key, effect.outcome)
 
     def _do_failed(self, effect: fx.Failed) -> None:
         self._tell(self._listener.on_failed, effect.error)
@@ -503,10 +463,7 @@ class Connection:
         self._over = why
         self._tokens.close()
         self._do_close_socket(fx.CloseSocket(0))
-        while self._futures:
-            for key in list(self._futures):
-                if (future := self._futures.pop(key, None)) is not None:
-                    fail(future, why)
+        self._pending.end(why)
         self._loop.close()
         processes.unregister(self)
 

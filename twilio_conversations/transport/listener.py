@@ -1,0 +1,39 @@
+"""Who is told what happens on a connection."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from twilio_conversations.enums import ConnectionState
+from twilio_conversations.errors import ConnectionErrorInfo
+
+
+class Listener(Protocol):
+    """Who is told what happens. Called on the io thread: must not block; exceptions are logged and harm nothing else."""
+
+    def on_state(self, state: ConnectionState) -> None:
+        """The state changed."""
+
+    def on_connected(self, resumed: bool) -> None:
+        """The service accepted an init; `resumed` when an earlier connection of this client had been up."""
+
+    def on_disconnected(self) -> None:
+        """A connection that had been up is over."""
+
+    def on_notification(self, message_type: str, payload: Any) -> None:
+        """The service says that something happened."""
+
+    def on_connection_error(self, info: ConnectionErrorInfo) -> None:
+        """Connecting or authorising failed."""
+
+    def on_token_about_to_expire(self) -> None:
+        """The service says that the token will expire soon."""
+
+    def on_token_expired(self) -> None:
+        """The service called the token expired."""
+
+    def on_batch_end(self) -> None:
+        """Everything that came in one read has been told."""
+
+    def on_failed(self, cause: BaseException) -> None:
+        """The connection is over for good, though nobody closed it; everything pending has failed with the cause."""

@@ -1,0 +1,56 @@
+"""Futures that must end with the connection, however it ends."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from twilio_conversations.errors import ConversationsError
+from twilio_conversations.futures import Future, fail, settle
+
+
+class Pending:
+    """Futures by key. Usable from any thread without a lock: each future is settled by whoever takes it out."""
+
+    def __init__(self) -> None:
+        self._futures: dict[str, Future[Any]] = {}
+        self._numbers = itertools.count()
+        self._over: ConversationsError | None = None
+
+    def __len__(self) -> int:
+        return len(self._futures)
+
+    def add(self, future: Future[Any], key: str | None = None) -> str:
+        """Keep a future, under a key of its own if none is given."""
+        key = key or f"own-{next(self._numbers)}"
+        self._futures[key] = future
+        # Stored first, then looked: whatever `end` does meanwhile, one of the two finds it.
+        if self._over is not None:
+            self.fail(key, self._over)
+        return key
+
+    def settle(self, key: str, value: Any) -> None:
+        """Complete a future; nothing happens if that was done before."""
+        if (future := self._futures.pop(key, None)) is not None:
+            settle(future, value)
+
+    def fail(self, key: str, error: BaseException) -> None:
+        """Fail a future; nothing happens if that was done before."""
+        if (future := self._futures.pop(key, None)) is not None:
+            fail(future, error)
+
+    def forget(self, key: str) -> bool:
+        """Somebody else has settled it; says whether it was still here."""
+        return self._futures.pop(key, None) is not None
+
+    def end(self, why: ConversationsError) -> None:
+        """Fail all there are, and all that come from now on."""
+        self._over = why
+        while self._futures:
+            for key in list(self._futures):
+                self.fail(key, why)
+
+    def end_in_child(self, why: ConversationsError) -> None:
+        """As `end`, after a fork: futures of before stay as they are, since other threads may have held their locks."""
+        self._over = why
+        self._futures = {}
