@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.pool import NullPool
 
 from twilio_conversations.server.tables import metadata
@@ -51,23 +51,20 @@ class Database:
     """A SQLite file in WAL mode: one writer, and readers that never wait for it."""
 
     def __init__(self, path: Path, *, durable: bool) -> None:
-        self._path = path
         # NORMAL survives the end of the process at any moment; FULL survives the loss of power as well.
         self._synchronous = "FULL" if durable else "NORMAL"
-        self._writing = self._engine()
-        self._reading = self._engine().execution_options(isolation_level="AUTOCOMMIT")
-        event.listen(self._writing, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-        with self._writing.begin() as connection:
+        # Transactions are begun by `transaction`, as IMMEDIATE; to SQLAlchemy every statement stands alone.
+        self._engine = create_engine(
+            f"sqlite+pysqlite:///{path}",
+            poolclass=NullPool,
+            isolation_level="AUTOCOMMIT",
+            connect_args={"check_same_thread": False},
+        )
+        event.listen(self._engine, "connect", self._prepare)
+        with self._engine.connect() as connection, transaction(connection):
             metadata.create_all(connection)
 
-    def _engine(self) -> Engine:
-        url = f"sqlite+pysqlite:///{self._path}"
-        engine = create_engine(url, poolclass=NullPool, connect_args={"check_same_thread": False})
-        event.listen(engine, "connect", self._prepare)
-        return engine
-
     def _prepare(self, connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None  # transactions are begun by us, as IMMEDIATE
         for pragma in (
             "journal_mode=WAL",
             f"synchronous={self._synchronous}",
@@ -78,17 +75,29 @@ class Database:
             connection.execute(f"PRAGMA {pragma}").close()
 
     def writer(self) -> Connection:
-        """A connection whose transactions may write."""
-        return self._writing.connect()
+        """A connection for writing, to be used with `transaction`."""
+        return self._engine.connect()
 
     def reader(self) -> Reader:
         """A connection for reading."""
-        return Reader(self._reading.connect())
+        return Reader(self._engine.connect())
 
     def dispose(self) -> None:
         """Close what is left open."""
-        self._writing.dispose()
-        self._reading.dispose()
+        self._engine.dispose()
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[None]:
+    """All or nothing; the right to write is taken at the beginning, so that nothing can come between reading and writing."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.exec_driver_sql("COMMIT")
+    except BaseException:
+        if connection.connection.in_transaction:  # a full disk ends it without being asked
+            connection.exec_driver_sql("ROLLBACK")
+        raise
 
 
 class Reader:

@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError
 
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.http import Response
-from twilio_conversations.server.store import timestamp
+from twilio_conversations.server.store import timestamp, transaction
 from twilio_conversations.server.tables import mutations
 
 _log = logging.getLogger(__name__)
@@ -157,7 +157,7 @@ class Writer:
 
     def _attempt(self, job: Job) -> tuple[Commit | None, Response]:
         try:
-            with self._connection.begin():
+            with transaction(self._connection):
                 return self._run(job)
         except ServiceError as error:
             return None, Response.error(error)
@@ -167,24 +167,24 @@ class Writer:
 
     def _run(self, job: Job) -> tuple[Commit, Response]:
         """One transaction. A repetition waits its turn behind the original, so it always sees how that one ended."""
-        transaction = Transaction(self._connection, timestamp())
+        tx = Transaction(self._connection, timestamp())
         mutation = job.mutation
         if mutation is None:
-            response = job.command(transaction)
-            return transaction.commit(), response
+            response = job.command(tx)
+            return tx.commit(), response
         key = {"service": mutation.service_sid, "who": mutation.identity, "id": mutation.mutation_id}
         try:
-            transaction.execute(_CLAIM, {**key, "at": transaction.now})
+            tx.execute(_CLAIM, {**key, "at": tx.now})
         except IntegrityError:
-            return Commit(), mutation.repeated(transaction.first(_EARLIER, **key).resource)
-        response = job.command(transaction)
-        transaction.execute(_SETTLE, {**key, "made": response.resource})
-        return transaction.commit(), response
+            return Commit(), mutation.repeated(tx.first(_EARLIER, **key).resource)
+        response = job.command(tx)
+        tx.execute(_SETTLE, {**key, "made": response.resource})
+        return tx.commit(), response
 
     def _sweep(self) -> None:
         before = timestamp(dt.datetime.now(dt.UTC) - MUTATION_LIFETIME)
         try:
-            with self._connection.begin():
+            with transaction(self._connection):
                 self._connection.execute(_SWEEP, {"before": before})
         except Exception:
             _log.exception("old mutation ids could not be deleted")
