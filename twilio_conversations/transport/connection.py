@@ -226,7 +226,7 @@ class Connection:
         """
         self.begin_close(timeout)
         assert self._close_deadline is not None
-        if current_role() is None or current_role() is Role.CONNECT:
+        if current_role() is None:
             self.join(self._close_deadline.remaining() or 0.0)
 
     def begin_close(self, timeout: float = CLOSE_LIMIT) -> None:
