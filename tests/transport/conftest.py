@@ -40,8 +40,9 @@ Wire = Callable[..., Wired]
 
 
 def own_threads() -> list[threading.Thread]:
-    """Threads of clients that still run."""
-    return [thread for thread in threading.enumerate() if thread.name.startswith("conversations-")]
+    """Threads of clients that still run; a local service in this process has others."""
+    kinds = ("conversations-io", "conversations-events", "conversations-connect", "conversations-token")
+    return [thread for thread in threading.enumerate() if thread.name.startswith(kinds)]
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:
