@@ -26,6 +26,7 @@ from twilio_conversations.errors import (
     InitializationError,
     InvalidArgumentError,
     NotReadyError,
+    RestNotFoundError,
     TransportUnavailableError,
 )
 from twilio_conversations.event_names import ClientEvent, EventName, HandlerError, InitFailedEventArgs
@@ -312,7 +313,10 @@ class Client(EventEmitter):
         known = self._directory.known(sid)
         if known is not None:
             return wait(known.ready, deadline, "get_conversation_by_sid()")
-        return self._peek(sid, deadline, "get_conversation_by_sid()")
+        try:
+            return self._look_up(sid, deadline, "get_conversation_by_sid()")
+        except RestNotFoundError:
+            return self._peek(sid, deadline, "get_conversation_by_sid()")
 
     def peek_conversation_by_sid(self, conversation_sid: str, *, timeout: float | None = None) -> Conversation:
         """Look a conversation up that this identity need not be in (``GET .../Conversations/{sid}``).
@@ -333,9 +337,7 @@ class Client(EventEmitter):
         """
         name = checks.filled(unique_name, "unique_name")
         deadline = self._await_ready(self._services.deadline(timeout), "get_conversation_by_unique_name()")
-        url = urls.join(self._services.configuration.my_conversations_url, name)
-        answer = self._services.rest.get(url, timeout=deadline.remaining())
-        return self._learn(answer, deadline, "get_conversation_by_unique_name()")
+        return self._look_up(name, deadline, "get_conversation_by_unique_name()")
 
     def get_subscribed_conversations(
         self, *, page_size: int = _PAGE_SIZE, timeout: float | None = None
@@ -352,6 +354,11 @@ class Client(EventEmitter):
     def iter_conversations(self, *, timeout: float | None = None) -> Iterator[Conversation]:
         """The conversations this identity participates in, one after another."""
         return self.get_subscribed_conversations(timeout=timeout).iter_all()
+
+    def _look_up(self, key: str, deadline: Deadline, what: str) -> Conversation:
+        """One of the own conversations, by sid or unique name; it may be so new that Sync has not told of it."""
+        url = urls.join(self._services.configuration.my_conversations_url, key)
+        return self._learn(self._services.rest.get(url, timeout=deadline.remaining()), deadline, what)
 
     def _peek(self, sid: str, deadline: Deadline, what: str) -> Conversation:
         url = urls.join(self._services.configuration.conversations_url, sid)

@@ -107,7 +107,7 @@ class Directory:
     def learn(self, entry: Mapping[str, Any]) -> Membership:
         """Take a REST entry (listing, look-up, create): the conversation is to be known, and followed if joined.
 
-        What an entry says is used for a conversation that is new; one that is known follows Sync.
+        Its further fields are used for a conversation that is new; one that is known follows Sync.
         """
         sid = entry.get("conversation_sid") or entry.get("sid")
         if not isinstance(sid, str):
@@ -123,6 +123,8 @@ class Directory:
             membership.item = data
             membership.want(Presence.JOINED if joined else Presence.KNOWN)
             self._lifecycle.settle(membership)
+        elif joined:
+            self.follow(sid)
         return membership
 
     def follow(self, sid: str) -> Future[Conversation]:

@@ -345,3 +345,15 @@ def test_a_hostile_identity_of_ones_own(connect: Connect, fresh: Fresh) -> None:
     assert client.user.update_attributes({"a": 1}).attributes == {"a": 1}
     conversation.leave()
     assert conversation.status is ConversationStatus.NOT_PARTICIPATING
+
+
+def test_a_conversation_found_by_sid_is_followed(connect: Connect, fresh: Fresh) -> None:
+    """Whoever was just added and looks the conversation up misses nothing that is said from then on."""
+    alice, bob = connect(fresh("alice")), connect(fresh("bob"))
+    diary = Diary(bob, "message_added")
+    for _ in range(20):
+        conversation = alice.create_conversation().join()
+        conversation.add(bob.identity)
+        assert bob.get_conversation_by_sid(conversation.sid).status is ConversationStatus.JOINED
+        sent = conversation.send_message("heard")
+        diary.wait("message_added", lambda message, sid=sent.sid: message.sid == sid)
