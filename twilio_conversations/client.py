@@ -170,9 +170,15 @@ class Client(EventEmitter):
         """Wait until the client is closed; without a limit, as long as it takes. Says whether it was closed.
 
         Ctrl-C interrupts it.
+
+        Raises:
+            TransportUnavailableError: the client has failed though nobody closed it; `__cause__` says why.
         """
         refuse_to_wait("wait()")
-        return self._over.wait(timeout)
+        over = self._over.wait(timeout)
+        if self._failure is not None:
+            raise TransportUnavailableError(f"the client has failed: {self._failure}") from self._failure
+        return over
 
     def update_token(self, token: str, *, timeout: float | None = None) -> Client:
         """Use another token from now on; returns when the service has taken it. Does not wait for readiness.
@@ -221,14 +227,13 @@ class Client(EventEmitter):
         """The connection is over: last words, and whoever waits is woken."""
         error = self._failure or ClientClosedError("the client was closed")
         fail(self._ready, error)
-        fail(self._directory.listed, error)
+        self._directory.fail(error)
         for stream in list(self._streams):
             stream.end()
-        former, self._connection_state = self._connection_state, ConnectionState.DISCONNECTED
-        if self._started and former is not ConnectionState.DISCONNECTED:
-            self._dispatcher.close_with(((self, ClientEvent.CONNECTION_STATE_CHANGED),), ConnectionState.DISCONNECTED)
-        else:
-            self._dispatcher.close()
+        if self._started and self._connection_state is not ConnectionState.DISCONNECTED:
+            self._tell(ClientEvent.CONNECTION_STATE_CHANGED, ConnectionState.DISCONNECTED)
+        self._connection_state = ConnectionState.DISCONNECTED
+        self._dispatcher.close()
         self._over.set()
 
     def __enter__(self) -> Self:
@@ -413,6 +418,8 @@ class Client(EventEmitter):
             raise TransportUnavailableError(f"the client has failed: {self._failure}") from self._failure
         if self._close_deadline is not None:
             raise ClientClosedError("the client was closed")
+        if (over := self._connection.over) is not None:
+            raise ClientClosedError(str(over))
 
     def _ready_again(self) -> None:
         """A start that failed for good is wanted again, as another token may succeed."""
@@ -447,10 +454,11 @@ class Client(EventEmitter):
         error = TransportUnavailableError(f"the client has failed: {cause!r}")
         error.__cause__ = cause
         fail(self._ready, error)
-        fail(self._directory.listed, error)
+        self._directory.fail(error)
         for stream in list(self._streams):
             stream.end()
         self._tell(ClientEvent.ERROR, HandlerError(error))
+        self._over.set()
         self._connection.begin_close()
 
     def __repr__(self) -> str:

@@ -20,7 +20,7 @@ from twilio_conversations.conversation import (
 from twilio_conversations.enums import ConversationStatus
 from twilio_conversations.errors import ConversationsError, NotFoundError, ProtocolError, SyncError
 from twilio_conversations.event_names import HandlerError
-from twilio_conversations.futures import Flow, Future, failed, flow, settle
+from twilio_conversations.futures import Flow, Future, fail, failed, flow, settle
 from twilio_conversations.layered import Layered
 from twilio_conversations.lifecycle import Lifecycle, all_items
 from twilio_conversations.membership import Membership, Presence, SyncNames
@@ -261,6 +261,12 @@ class Directory:
         if entity is None:
             raise SyncError(f"conversation {sid} has no roster to read", status=404)
         return entity
+
+    def fail(self, error: BaseException) -> None:
+        """Nothing appears any more: wake whoever waits for a conversation. From any thread, when the connection is over."""
+        fail(self.listed, error)
+        for membership in list(self._members.values()):
+            fail(membership.ready, error)
 
     def release(self) -> None:
         """Handlers have caught up: take again what was left with the service."""

@@ -98,17 +98,19 @@ class Dispatcher:
             self._pinned.add(emitter)
             self._pins.append(emitter)
 
-    def close(self, last: _Delivery | None = None) -> None:
-        """Forget what waits, deliver `last`, and end the thread after the handler that is running."""
+    def close(self) -> None:
+        """Forget what waits, but for the last change of the connection's state, and end the thread after the handler that
+        is running."""
         self._closed = True
-        self._queue.clear()
-        if last is not None:
-            self._queue.append(last)
+        last: list[_Delivery | Callable[[], None]] = []
+        try:
+            while True:  # the thread takes from the same end
+                item = self._queue.popleft()
+                last = [item] if _tells_state(item) else last
+        except IndexError:
+            pass
+        self._queue.extend(last)
         self._wakeups.put(None)
-
-    def close_with(self, targets: Targets, payload: Any) -> None:
-        """`close`, with these last words."""
-        self.close(_Delivery(targets, payload))
 
     def join(self, deadline: Deadline) -> None:
         """Wait for the thread to end; a handler that outlives the deadline is named in a warning."""
@@ -193,3 +195,7 @@ class Dispatcher:
         """Tell the client's ``error`` handlers."""
         if self.root is not None:
             self.post(((self.root, ClientEvent.ERROR),), failure)
+
+
+def _tells_state(item: _Delivery | Callable[[], None]) -> bool:
+    return isinstance(item, _Delivery) and any(event is ClientEvent.CONNECTION_STATE_CHANGED for _, event in item.targets)

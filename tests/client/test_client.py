@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import logging
+import os
 import pickle
+import select
 import threading
 from typing import Any
 
@@ -22,8 +24,11 @@ from twilio_conversations import (
     RequestTimeoutError,
     State,
     TokenError,
+    TransportUnavailableError,
     __version__,
 )
+from twilio_conversations.futures import Deadline
+from twilio_conversations.membership import SyncNames
 from twilio_conversations.server import LocalServer
 
 
@@ -225,3 +230,70 @@ def test_a_second_client_of_the_same_identity_finds_everything(connect: Connect,
     assert [message.body for message in again.get_messages()] == ["hello"]
     assert again.last_message is not None
     assert again.last_message.index == 0
+
+
+def test_the_death_of_the_io_thread_is_impossible_to_miss(connect: Connect, fresh: Any) -> None:
+    """The state, the `error` event, every waiter and every later call tell of it, with the cause."""
+    client = connect(fresh("alice"))
+    conversation = client.create_conversation().join()
+    diary = Diary(client, "error", "connection_state_changed")
+    outcomes: list[BaseException | None] = []
+
+    def waiting() -> None:
+        try:
+            client.wait()
+        except TransportUnavailableError as error:
+            outcomes.append(error.__cause__)
+
+    def die() -> None:
+        raise SystemExit("somebody pulled the plug")
+
+    waiter = threading.Thread(target=waiting)
+    waiter.start()
+    client._connection.post(die)
+    waiter.join(5)
+
+    assert "somebody pulled the plug" in str(outcomes[0])
+    assert "somebody pulled the plug" in str(diary.wait("error").error)
+    assert diary.wait("connection_state_changed") is ConnectionState.ERROR
+    for call in (client.create_conversation, lambda: conversation.send_message("x"), lambda: conversation.get_messages()):
+        with pytest.raises(TransportUnavailableError):
+            call()
+
+
+def test_closing_wakes_who_waits_for_a_conversation(service: LocalServer, fresh: Any) -> None:
+    """A call that waits for something to appear ends at once when the client is closed."""
+    client = Client(service.token(fresh("alice")), endpoint=service.url)
+    client.wait_until_ready(10)
+    waits = [client._directory.listed, client._ready]
+    membership = client._services.run_now(
+        lambda: client._directory._appear("CH" + "1" * 32, SyncNames("x")), Deadline(5), "the test"
+    )
+    client.close()
+
+    assert isinstance(membership.ready.exception(5), ClientClosedError)
+    assert all(future.done() for future in waits)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_is_told_at_once(connect: Connect, fresh: Any) -> None:
+    """The child cannot use its parent's client and hears why; the parent goes on undisturbed."""
+    client = connect(fresh("alice"))
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            client.create_conversation(timeout=20)
+        except BaseException as error:
+            os.write(writer, f"{type(error).__name__}: {error}".encode())
+        os._exit(0)
+    os.close(writer)
+    assert select.select([reader], [], [], 10)[0], "the child says nothing"
+    told = os.read(reader, 1000).decode()
+    os.close(reader)
+    os.waitpid(pid, 0)
+
+    assert told.startswith("ClientClosedError")
+    assert "fork" in told
+    assert client.create_conversation(friendly_name="still here").friendly_name == "still here"

@@ -128,6 +128,11 @@ class Connection:
         """The state the program is told of."""
         return self._state
 
+    @property
+    def over(self) -> ConversationsError | None:
+        """Why nothing goes on, once nothing goes on: closed, failed, or left behind in a forked child."""
+        return self._over
+
     def start(self) -> None:
         """Start the io thread, which connects; once only."""
         processes.register(self)
