@@ -10,8 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from twilio_conversations.server.http import Response
-from twilio_conversations.server.writer import Commit
+from twilio_conversations.server.writer import Commit, Outcome
 
 _log = logging.getLogger(__name__)
 
@@ -29,18 +28,25 @@ class Bus:
         """Call `follower` on the loop for each commit; followers are called in the order in which they came."""
         self._followers.append(follower)
 
-    def deliver(self, commit: Commit | None, reply: Callable[[Response], None], response: Response) -> None:
-        """Tell the followers, then answer; any thread. A client that waits for the answer has been sent its own events."""
+    def deliver(self, outcomes: list[Outcome]) -> None:
+        """Tell the followers of each commit, then answer; any thread. Who waits for the answer has been sent its events."""
         try:
-            self._loop.call_soon_threadsafe(self._deliver, commit, reply, response)
+            self._loop.call_soon_threadsafe(self._deliver, outcomes)
         except RuntimeError:
-            _log.debug("the service has stopped; an answer is dropped")
+            _log.debug("the service has stopped; answers are dropped")
 
-    def _deliver(self, commit: Commit | None, reply: Callable[[Response], None], response: Response) -> None:
-        if commit is not None and (commit.events or commit.members_changed or commit.revoked):
-            for follower in self._followers:
-                try:
-                    follower(commit)
-                except Exception:
-                    _log.exception("a follower of the bus failed")
-        reply(response)
+    def _deliver(self, outcomes: list[Outcome]) -> None:
+        for outcome in outcomes:
+            if outcome.commit.is_visible:
+                self._tell(outcome.commit)
+            try:
+                outcome.reply(outcome.response)
+            except Exception:
+                _log.exception("an answer could not be given")
+
+    def _tell(self, commit: Commit) -> None:
+        for follower in self._followers:
+            try:
+                follower(commit)
+            except Exception:
+                _log.exception("a follower of the bus failed")

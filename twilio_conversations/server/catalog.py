@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, select
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.http import Caller
 from twilio_conversations.server.projection import DOCUMENT, LIST, MAP, PREFIXES, revision
-from twilio_conversations.server.store import Reader
+from twilio_conversations.server.store import Connection
 from twilio_conversations.server.tables import participants, sync_entities
 from twilio_conversations.server.writer import Commit
 from twilio_conversations.wire.frame import json_bytes
@@ -84,7 +84,7 @@ class Entry:
 class Catalog:
     """Finds Sync objects, their roots and their readers."""
 
-    def __init__(self, reader: Reader, account_sid: str, service_sid: str) -> None:
+    def __init__(self, reader: Connection, account_sid: str, service_sid: str) -> None:
         self._reader = reader
         self._account_sid = account_sid
         self._service_sid = service_sid
@@ -154,7 +154,7 @@ class Catalog:
         """Read the objects of several conversations at once: whoever lists them is about to open them."""
         wanted = [sid for sid in conversation_sids if f"{sid}.channel" not in self._names]
         if wanted:
-            for row in self._reader.all(_OF_CONVERSATIONS, sids=wanted):
+            for row in self._reader.all_in(_OF_CONVERSATIONS, sids=wanted):
                 self._keep(row)
 
     def _by_reference(self, reference: str) -> Entry | None:
@@ -178,7 +178,7 @@ class Catalog:
 
     def _keep(self, row: Any) -> Entry:
         entity = Entity(row.sid, row.unique_name, row.kind, row.owner, row.conversation_sid)
-        entry = Entry(entity, row.head, row.data, row.date_created, row.date_updated, row.removed)
+        entry = Entry(entity, row.head, row.data, row.date_created, row.date_updated, bool(row.removed))
         self._entries[row.sid] = entry
         self._names[row.unique_name] = row.sid
         return entry

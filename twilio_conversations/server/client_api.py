@@ -15,7 +15,7 @@ from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.gateway import TYPING, Gateway
 from twilio_conversations.server.http import Caller, Request, Response
 from twilio_conversations.server.representation import Links, page
-from twilio_conversations.server.store import Reader
+from twilio_conversations.server.store import Connection
 from twilio_conversations.server.tables import conversations as conversations_table
 from twilio_conversations.server.tables import messages as messages_table
 from twilio_conversations.server.tables import participants as participants_table
@@ -61,7 +61,7 @@ _COUNT_PARTICIPANTS = select(func.count()).select_from(participants_table).where
 class ClientApi:
     """Answers ``/Client/v2/...`` and ``/v1/typing``."""
 
-    reader: Reader
+    reader: Connection
     catalog: Catalog
     gateway: Gateway
     account_sid: str

@@ -22,7 +22,7 @@ from twilio_conversations.server.catalog import NOT_FOUND, Bounded, Catalog, Ent
 from twilio_conversations.server.errors import CATALOGUE, ServiceError
 from twilio_conversations.server.http import Request, Response, is_text
 from twilio_conversations.server.projection import DOCUMENT, LIST, MAP
-from twilio_conversations.server.store import Reader
+from twilio_conversations.server.store import Connection
 from twilio_conversations.server.tables import sync_events
 from twilio_conversations.server.writer import Commit, Event
 from twilio_conversations.wire.frame import json_bytes
@@ -85,7 +85,7 @@ class Recent:
 class Feed:
     """Who is subscribed to what, and how far they are."""
 
-    def __init__(self, reader: Reader, catalog: Catalog) -> None:
+    def __init__(self, reader: Connection, catalog: Catalog) -> None:
         self._reader = reader
         self._catalog = catalog
         self._recent: Bounded[tuple[str, int], Recent] = Bounded(MAX_RECENT)

@@ -20,7 +20,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, update
 
-from twilio_conversations.server.tables import sync_entities, sync_events, sync_items
+from twilio_conversations.server.tables import sync_entities, sync_items
 from twilio_conversations.server.writer import Event, Transaction
 
 DOCUMENT, LIST, MAP = "document", "list", "map"
@@ -49,7 +49,6 @@ _DROP_ITEM = (
     .returning(sync_items.c.data)
 )
 _DROP_ITEMS = delete(sync_items).where(sync_items.c.entity_sid == bindparam("of"))
-_LOG = insert(sync_events)
 
 
 def index_key(index: int) -> str:
@@ -152,5 +151,4 @@ def _announce(tx: Transaction, row: Any, type_: str, fields: str) -> None:
         f'{{"id":{row.head},"{kind}_sid":"{row.sid}","{kind}_revision":"{revision(kind, row.head)}",'
         f'{fields},"date_created":"{tx.now}"}}'
     )
-    tx.execute(_LOG, {"entity_sid": row.sid, "id": row.head, "type": type_, "body": body})
     tx.events.append(Event(row.sid, row.head, type_, body))

@@ -36,9 +36,9 @@ class Service:
     def __init__(self, data_dir: Path, credentials: Credentials, *, durable: bool) -> None:
         self._credentials = credentials
         self._database = Database(data_dir / DATABASE_FILE, durable=durable)
-        self._reader = self._database.reader()
-        self._writer = Writer(self._database.writer())
+        self._reader = self._database.connect()
         self._bus = Bus(asyncio.get_running_loop())
+        self._writer = Writer(self._database.connect(), self._bus.deliver)
         self._catalog = Catalog(self._reader, credentials.account_sid, credentials.service_sid)
         self._feed = Feed(self._reader, self._catalog)
         self._sync_api = SyncApi(self._reader, self._catalog)
@@ -54,7 +54,7 @@ class Service:
         """Begin to work. Raises what goes wrong with the database."""
         self._writer.start()
         done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-        self._submit(_install, None, done.set_result)
+        self._writer.submit(Job(_install, done.set_result))
         if (await done).status >= 400:
             raise RuntimeError("the database could not be prepared; the log says why")
 
@@ -95,7 +95,7 @@ class Service:
                 self._known_users[identity] = None
             then()
 
-        self._submit(lambda tx: _ensured(tx, identity), None, made)
+        self._writer.submit(Job(lambda tx: _ensured(tx, identity), made))
 
     def leave(self, session: Session) -> None:
         """A session ended; may be said twice."""
@@ -143,7 +143,7 @@ class Service:
             if isinstance(answer, Response):
                 reply(answer)
             else:
-                self._submit(answer, mutation, reply)
+                self._writer.submit(Job(answer, reply, mutation))
 
     def _mutation(self, caller: Caller, request: Request) -> Mutation | None:
         mutation_id = request.headers.get("x-twilio-mutation-id")
@@ -153,15 +153,6 @@ class Service:
             raise ServiceError(20001, "X-Twilio-Mutation-Id is too long")
         sid = self._credentials.service_sid
         return Mutation(sid, caller.identity, mutation_id, request.method, caller.base_url)
-
-    def _submit(
-        self, command: Callable[[Transaction], Response], mutation: Mutation | None, reply: Callable[[Response], None]
-    ) -> None:
-        def done(commit: object, response: Response) -> None:
-            self._bus.deliver(commit, reply, response)  # type: ignore[arg-type]
-
-        self._writer.submit(Job(command, done, mutation))
-
 
 def _install(tx: Transaction) -> Response:
     roles.install(tx)

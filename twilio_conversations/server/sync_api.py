@@ -14,7 +14,7 @@ from twilio_conversations.server.catalog import COLLECTIONS, Catalog, Entity
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.http import Caller, Request, Response, is_text
 from twilio_conversations.server.projection import INDEX_DIGITS, LIST, MAP, index_key
-from twilio_conversations.server.store import Reader
+from twilio_conversations.server.store import Connection
 from twilio_conversations.server.tables import sync_items
 
 DEFAULT_PAGE, MAX_PAGE = 50, 100
@@ -70,7 +70,7 @@ class Query:
 class SyncApi:
     """Answers ``/v3/Documents``, ``/v3/Lists`` and ``/v3/Maps``."""
 
-    def __init__(self, reader: Reader, catalog: Catalog) -> None:
+    def __init__(self, reader: Connection, catalog: Catalog) -> None:
         self._reader = reader
         self._catalog = catalog
 

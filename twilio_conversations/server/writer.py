@@ -1,8 +1,10 @@
 """The one thread that changes anything.
 
-Every command is one transaction: what it changes, what Sync clients will see of it, the events that tell them, and its
-mutation id are committed together or not at all. Commands run in the order in which they arrived; one that was accepted
-runs to its end, whatever becomes of the connection it came over. Nothing is answered before it is committed.
+Every command is all or nothing: what it changes, what Sync clients will see of it, the events that tell them, and its mutation
+id are committed together or not at all. Commands run in the order in which they arrived; one that was accepted runs to its
+end, whatever becomes of the connection it came over. Nothing is answered before it is committed.
+
+Commands that wait while another one runs share the next commit, each inside a savepoint of its own.
 """
 
 from __future__ import annotations
@@ -11,17 +13,17 @@ import datetime as dt
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.http import Response
-from twilio_conversations.server.store import timestamp, transaction
-from twilio_conversations.server.tables import mutations
+from twilio_conversations.server.store import Connection, timestamp
+from twilio_conversations.server.tables import mutations, sync_events
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +31,8 @@ MUTATION_LIFETIME = dt.timedelta(hours=24)
 MAX_MUTATION_ID = 64
 SWEEP_EVERY = 10_000
 """Mutation ids that have outlived their time are deleted once per so many commands."""
+MAX_TOGETHER = 64
+"""Most commands that share a commit: the first of them waits for the last."""
 
 
 @attrs.frozen
@@ -50,6 +54,11 @@ class Commit:
     revoked: tuple[tuple[str, str], ...] = ()
     """Pairs of identity and conversation sid: who may no longer read what."""
 
+    @property
+    def is_visible(self) -> bool:
+        """Whether there is anything to follow."""
+        return bool(self.events or self.members_changed or self.revoked)
+
 
 @attrs.define
 class Transaction:
@@ -61,25 +70,27 @@ class Transaction:
     members_changed: set[str] = attrs.field(factory=set)
     revoked: list[tuple[str, str]] = attrs.field(factory=list)
 
-    def execute(self, statement: Any, values: Any = None) -> Any:
-        """Run one statement, or the same one once for each of a list of values."""
-        return self.connection.execute(statement, values)
+    def execute(self, statement: Any, values: Mapping[str, Any]) -> None:
+        """Run a statement that returns nothing."""
+        self.connection.execute(statement, values)
 
     def first(self, statement: Any, **values: Any) -> Any:
         """The first row, or `None`."""
-        return self.connection.execute(statement, values).first()
+        return self.connection.first(statement, **values)
 
     def all(self, statement: Any, **values: Any) -> list[Any]:
         """All rows."""
-        return list(self.connection.execute(statement, values).all())
+        return self.connection.all(statement, **values)
 
-    def commit(self) -> Commit:
-        """What to publish once this is committed."""
+    def finish(self) -> Commit:
+        """Write the events into the log; what to publish once all is committed."""
+        if self.events:
+            self.connection.execute_many(_LOG, [attrs.asdict(event) for event in self.events])
         return Commit(tuple(self.events), frozenset(self.members_changed), tuple(self.revoked))
 
 
 Command = Callable[[Transaction], Response]
-Done = Callable[[Commit | None, Response], None]
+Reply = Callable[[Response], None]
 
 
 @attrs.frozen
@@ -101,11 +112,20 @@ class Mutation:
 
 @attrs.frozen
 class Job:
-    """A command on its way. `done` is called on the writer's thread, after the commit or the failure; it must not block."""
+    """A command on its way, and who is told how it ended."""
 
     command: Command
-    done: Done
+    reply: Reply
     mutation: Mutation | None = None
+
+
+@attrs.frozen
+class Outcome:
+    """How a command ended: what it changed (nothing if it failed), the answer, and whose it is."""
+
+    commit: Commit
+    response: Response
+    reply: Reply
 
 
 _CLAIM = insert(mutations).values(
@@ -118,16 +138,21 @@ _THIS = (
 )
 _SETTLE = update(mutations).where(*_THIS).values(resource=bindparam("made"))
 _EARLIER = select(mutations.c.resource).where(*_THIS)
+_LOG = insert(sync_events)
 _SWEEP = delete(mutations).where(mutations.c.date_created < bindparam("before"))
 
 
 class Writer:
-    """Runs commands one after the other on a thread of its own."""
+    """Runs commands one after the other on a thread of its own.
 
-    def __init__(self, connection: Connection) -> None:
+    `publish` is called on that thread with the outcomes of each commit, in order; it must not block.
+    """
+
+    def __init__(self, connection: Connection, publish: Callable[[list[Outcome]], None]) -> None:
         self._connection = connection
+        self._publish = publish
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._count = 0
+        self._until_sweep = 0
         self._thread = threading.Thread(target=self._loop, name="conversations-writer", daemon=True)
 
     def start(self) -> None:
@@ -144,47 +169,68 @@ class Writer:
         self._thread.join(timeout)
 
     def _loop(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            if self._count % SWEEP_EVERY == 0:
-                self._sweep()
-            self._count += 1
-            commit, response = self._attempt(job)
+        while jobs := self._take():
+            self._sweep(len(jobs))
             try:
-                job.done(commit, response)
+                self._publish(self._attempt(jobs))
             except Exception:
                 _log.exception("nobody took the outcome of a command")
         self._connection.close()
 
-    def _attempt(self, job: Job) -> tuple[Commit | None, Response]:
+    def _take(self) -> list[Job]:
+        """The next command, with those that wait behind it; none at the end."""
+        jobs = []
+        job = self._jobs.get()
+        while job is not None:
+            jobs.append(job)
+            if len(jobs) == MAX_TOGETHER or self._jobs.empty():
+                return jobs
+            job = self._jobs.get()
+        if jobs:
+            self._jobs.put(None)  # seen too early: it is for the next time
+        return jobs
+
+    def _attempt(self, jobs: list[Job]) -> list[Outcome]:
+        """Run commands and commit them together; if that fails, each by itself, so that none suffers from another."""
         try:
-            with transaction(self._connection):
-                return self._run(job)
-        except ServiceError as error:
-            return None, Response.error(error)
+            with self._connection.transaction():
+                return [self._run(job) for job in jobs]
         except Exception:
+            if len(jobs) > 1:
+                return [outcome for job in jobs for outcome in self._attempt([job])]
             _log.exception("a command failed and was rolled back")
-            return None, Response.error(ServiceError(20500))
+            return [Outcome(Commit(), Response.error(ServiceError(20500)), jobs[0].reply)]
 
-    def _run(self, job: Job) -> tuple[Commit, Response]:
-        """One transaction. A repetition waits its turn behind the original, so it always sees how that one ended."""
+    def _run(self, job: Job) -> Outcome:
         tx = Transaction(self._connection, timestamp())
-        mutation = job.mutation
-        if mutation is None:
-            response = job.command(tx)
-            return tx.commit(), response
-        key = {"service": mutation.service_sid, "who": mutation.identity, "id": mutation.mutation_id}
         try:
-            tx.execute(_CLAIM, {**key, "at": tx.now})
-        except IntegrityError:
-            return Commit(), mutation.repeated(tx.first(_EARLIER, **key).resource)
-        response = job.command(tx)
-        tx.execute(_SETTLE, {**key, "made": response.resource})
-        return tx.commit(), response
+            with self._connection.savepoint():
+                response = _carry_out(tx, job)
+                return Outcome(tx.finish(), response, job.reply)
+        except ServiceError as error:
+            return Outcome(Commit(), Response.error(error), job.reply)
 
-    def _sweep(self) -> None:
-        before = timestamp(dt.datetime.now(dt.UTC) - MUTATION_LIFETIME)
+    def _sweep(self, count: int) -> None:
+        self._until_sweep -= count
+        if self._until_sweep >= 0:
+            return
+        self._until_sweep = SWEEP_EVERY
         try:
-            with transaction(self._connection):
-                self._connection.execute(_SWEEP, {"before": before})
+            self._connection.execute(_SWEEP, {"before": timestamp(dt.datetime.now(dt.UTC) - MUTATION_LIFETIME)})
         except Exception:
             _log.exception("old mutation ids could not be deleted")
+
+
+def _carry_out(tx: Transaction, job: Job) -> Response:
+    """A repetition waits its turn behind the original, so it always sees how that one ended."""
+    mutation = job.mutation
+    if mutation is None:
+        return job.command(tx)
+    key = {"service": mutation.service_sid, "who": mutation.identity, "id": mutation.mutation_id}
+    try:
+        tx.execute(_CLAIM, {**key, "at": tx.now})
+    except IntegrityError:
+        return mutation.repeated(tx.first(_EARLIER, **key).resource)
+    response = job.command(tx)
+    tx.execute(_SETTLE, {**key, "made": response.resource})
+    return response
