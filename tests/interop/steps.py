@@ -22,13 +22,13 @@ def official_room(owner: Official, *others: Official, **options: Any) -> str:
     return sid
 
 
-def wait_for_roster(official: Official, sid: str, identities: list[str]) -> None:
-    """Wait until a client sees exactly these people in a conversation."""
+def wait_for_roster(client: Any, sid: str, identities: list[str]) -> None:
+    """Wait until a client, official or ours, sees exactly these people in a conversation."""
 
     def seen() -> bool:
-        return identities == sorted(one["identity"] for one in official.conversation(sid).call("getParticipants"))
+        return identities == sorted(one["identity"] for one in client.conversation(sid).call("getParticipants"))
 
-    eventually(seen, f"{official.identity} sees {identities}")
+    eventually(seen, f"{client.identity} sees {identities}")
 
 
 def bodies(page: dict[str, Any]) -> list[tuple[int, str]]:

@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from tests.interop.official import History, eventually
-from tests.interop.steps import bodies, indexes
+from tests.interop.steps import bodies, indexes, wait_for_roster
 
 Fresh = Callable[[str], str]
 ATTRIBUTES = {"topic": "héllo ☃ 😀", "n": 1.5, "nested": {"list": [1, "two", None, {"deep": True}]}, "empty": {}}
@@ -88,10 +88,7 @@ def trio(request: pytest.FixtureRequest, official: Any, ours: Any, fresh: Fresh)
         watcher.wait_event("conversationJoined", lambda data: data["sid"] == sid)
     everyone = sorted(one.identity for one in (actor, *watchers))
     for one in (actor, *watchers):
-        eventually(
-            lambda one=one: everyone == sorted(p["identity"] for p in one.conversation(sid).call("getParticipants")),
-            f"{one.identity} sees everyone",
-        )
+        wait_for_roster(one, sid, everyone)
     return Trio(actor, *watchers, sid)
 
 

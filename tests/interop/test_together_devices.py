@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.interop.official import eventually
-from tests.interop.steps import official_room
+from tests.interop.steps import official_room, wait_for_roster
 
 Fresh = Callable[[str], str]
 
@@ -30,6 +30,9 @@ def test_what_one_device_does_the_other_follows(devices: tuple[Any, Any], offici
     friend = official(fresh("friend"))
     acting.conversation(sid).call("add", friend.identity)
     friend.wait_event("conversationJoined")
+    both = sorted([acting.identity, friend.identity])
+    for client in (acting, following, friend):
+        wait_for_roster(client, sid, both)  # the official client follows the messages only after this
     friend.conversation(sid).call("sendMessage", "read me")
     for device in devices:
         device.wait_event("messageAdded")

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.faults.proxy import FaultProxy
-from tests.interop.official import Driver, eventually
+from tests.interop.official import Driver
 from tests.interop.ours import Ours
-from tests.interop.steps import bodies
+from tests.interop.steps import bodies, wait_for_roster
 from tests.interop.test_together import ATTRIBUTES, comparable
 from twilio_conversations import BackoffPolicy, Client
 
