@@ -1,0 +1,138 @@
+"""Replica and overlay: what is read, and what would be announced."""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twilio_conversations.layered import Layered, Reasons
+
+
+@attrs.frozen
+class Thing:
+    """Some model's data."""
+
+    name: str = ""
+    size: int = 0
+
+
+class Why(enum.Enum):
+    """Reasons of changes."""
+
+    NAME = "name"
+    SIZE = "size"
+
+
+REASONS = Reasons({"name": Why.NAME, "size": Why.SIZE})
+
+
+def test_a_confirmed_write_is_read_before_its_event() -> None:
+    """The overlay shows the write; the replica, from which events are made, does not know it."""
+    state = Layered(Thing("old", 1), 0)
+    write = state.begin({"name": "new"})
+
+    assert state.confirm(write, {"size": 2})
+    assert state.visible == Thing("new", 2)
+    assert state.replica == Thing("old", 1)
+
+
+def test_the_event_of_a_write_is_announced_once_and_ends_the_overlay() -> None:
+    """The event's difference is that of two replicas, whether or not the answer was faster."""
+    state = Layered(Thing("old", 1), 0)
+    write = state.begin({"name": "new"})
+    state.confirm(write, {})
+    former = state.apply(Thing("new", 1), 1)
+
+    assert REASONS.between(former, state.replica) == (Why.NAME,)
+    assert state.overlay == {}
+    assert state.visible == Thing("new", 1)
+
+
+def test_an_answer_that_comes_after_its_event_puts_no_overlay() -> None:
+    """Neither does one whose event was followed by somebody else's change."""
+    state = Layered(Thing("old"), 0)
+    write = state.begin({"name": "mine"})
+    state.apply(Thing("mine"), 1)
+    state.apply(Thing("theirs"), 2)
+
+    assert not state.confirm(write, {})
+    assert state.visible.name == "theirs"
+
+
+def test_an_overlay_outlives_events_that_say_nothing_of_it() -> None:
+    """Another field's change does not undo the write for its reader."""
+    state = Layered(Thing("old", 1), 0)
+    state.confirm(state.begin({"name": "new"}), {})
+    state.apply(Thing("old", 2), 1)
+
+    assert state.visible == Thing("new", 2)
+    state.drop_overlay()
+    assert state.visible == Thing("old", 2)
+
+
+def test_a_page_never_announces_and_never_goes_back() -> None:
+    """A page's newer state is read; an older one is dropped; the replica follows events only."""
+    state = Layered(Thing("five"), 5)
+    state.show(Thing("seven"), 7)
+    state.show(Thing("six"), 6)
+
+    assert state.visible.name == "seven"
+    assert state.replica == Thing("five")
+    assert state.apply(Thing("six"), 6) == Thing("five")
+    assert state.visible.name == "seven"
+    state.expect_anything()
+    state.show(Thing("anew"), 0)
+    assert state.visible.name == "anew"
+
+
+def test_an_object_from_a_page_knows_what_an_event_changed() -> None:
+    """Its first event differs from what the page showed; an event that the page included already differs from nothing known."""
+    newer = Layered(Thing("page"), 5, delivered=False)
+    assert newer.apply(Thing("event"), 6) == Thing("page")
+    older = Layered(Thing("page"), 5, delivered=False)
+    assert older.apply(Thing("event"), 4) is None
+    assert older.visible.name == "page"
+
+
+def test_an_abandoned_write_leaves_nothing() -> None:
+    """A write that failed is not shown and not waited for."""
+    state = Layered(Thing("old"), 0)
+    state.abandon(state.begin({"name": "new"}))
+    state.abandon(state.begin({"name": "new"}))
+
+    assert state.visible.name == "old"
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["event", "begin", "answer", "page", "expire"]), st.sampled_from("abc"), st.integers(0, 9)),
+        max_size=30,
+    )
+)
+def test_in_any_order_reasons_add_up_to_what_the_service_said(steps: list[tuple[str, str, int]]) -> None:
+    """Whatever writes and pages come between, the announced differences lead from the first replica to the last."""
+    state = Layered(Thing("a", 0), 0)
+    pictured = {"name": "a"}
+    version = 0
+    writes = []
+    for what, name, number in steps:
+        if what == "event":
+            version += 1
+            former = state.apply(Thing(name), version)
+            if Why.NAME in REASONS.between(former, state.replica):
+                pictured["name"] = name
+        elif what == "begin":
+            writes.append(state.begin({"name": name}))
+        elif what == "answer" and writes:
+            state.confirm(writes.pop(number % len(writes)), {})
+        elif what == "page":
+            state.show(Thing(name), number)
+        elif what == "expire":
+            state.drop_overlay()
+    assert state.replica is not None
+    assert pictured["name"] == state.replica.name
+    if state.overlay:
+        assert state.visible.name == state.overlay["name"]
