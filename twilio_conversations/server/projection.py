@@ -50,6 +50,8 @@ _DROP_ITEM = (
 )
 _DROP_ITEMS = delete(sync_items).where(sync_items.c.entity_sid == bindparam("of"))
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 
 def index_key(index: int) -> str:
     """The key under which a list item is kept."""
@@ -63,7 +65,7 @@ def revision(kind: str, head: int) -> str:
 
 def to_json(value: Any) -> str:
     """Compact JSON text. Lone surrogates are escaped: neither UTF-8 nor the database can carry them."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = _encode(value)
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -102,7 +102,8 @@ class Links:
 
     def message(self, row: Any) -> dict[str, Any]:
         """A message."""
-        place = ("Conversations", row.conversation_sid, "Messages", row.sid)
+        conversation = self.url("Conversations", row.conversation_sid)
+        message = f"{conversation}/Messages/{row.sid}"
         return {
             **self._common(row),
             "conversation_sid": row.conversation_sid,
@@ -115,11 +116,11 @@ class Links:
             "content_sid": row.content_sid,
             "media": None,
             "delivery": None,
-            "url": self.url(*place),
+            "url": message,
             "links": {
-                "conversation": self.url("Conversations", row.conversation_sid),
-                "messages_receipts": self.url(*place, "Receipts"),
-                "channel_metadata": self.url(*place, "ChannelMetadata"),
+                "conversation": conversation,
+                "messages_receipts": f"{message}/Receipts",
+                "channel_metadata": f"{message}/ChannelMetadata",
             },
         }
 

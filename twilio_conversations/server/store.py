@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 from sqlalchemy import Connection as Checkout
-from sqlalchemy import create_engine, event
+from sqlalchemy import Dialect, create_engine, event
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import NullPool
 
@@ -21,12 +21,14 @@ from twilio_conversations.server.tables import metadata
 DATABASE_FILE = "conversations.sqlite3"
 LOCK_FILE = "service.lock"
 BUSY_TIMEOUT_MS = 10_000
+CHECKPOINT_PAGES = 4_000
+"""Pages in the log after which a commit carries them over into the file: a page that changed many times is written once."""
 
 
 def timestamp(moment: dt.datetime | None = None) -> str:
     """Now, or `moment`, as the wire and the tables write times."""
     value = moment or dt.datetime.now(dt.UTC)
-    return value.strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03d}Z"
+    return f"{value.isoformat(timespec='milliseconds')[:23]}Z"
 
 
 class DataDirectoryInUseError(RuntimeError):
@@ -76,6 +78,7 @@ class Database:
             f"busy_timeout={BUSY_TIMEOUT_MS}",
             "foreign_keys=OFF",  # the order of writes in the domain keeps them; checking doubles the cost of a command
             "cache_size=-16000",
+            f"wal_autocheckpoint={CHECKPOINT_PAGES}",
         ):
             connection.execute(f"PRAGMA {pragma}").close()
 
@@ -109,8 +112,7 @@ class Connection:
 
     def __init__(self, checkout: Checkout) -> None:
         self._checkout = checkout
-        self._driver: Any = checkout.connection.driver_connection
-        self._cursor = self._driver.cursor()
+        self._cursor = checkout.connection.cursor()
         self._prepared: dict[Any, Prepared] = {}
 
     def execute(self, statement: Any, values: Mapping[str, Any]) -> None:
@@ -119,7 +121,7 @@ class Connection:
 
     def execute_many(self, statement: Any, rows: list[dict[str, Any]]) -> None:
         """Run a statement without constants once for each of `rows`."""
-        self._cursor.executemany(self._prepare(statement).sql, rows)
+        self._cursor.executemany(self._prepared_for(statement).sql, rows)
 
     def all(self, statement: Any, **values: Any) -> list[Any]:
         """All rows, as named tuples."""
@@ -144,7 +146,7 @@ class Connection:
             yield
             self._cursor.execute("COMMIT")
         except BaseException:
-            if self._driver.in_transaction:  # a full disk ends it without being asked
+            if self._in_transaction():
                 self._cursor.execute("ROLLBACK")
             raise
 
@@ -156,7 +158,7 @@ class Connection:
             yield
             self._cursor.execute("RELEASE command")
         except BaseException:
-            if self._driver.in_transaction:
+            if self._in_transaction():
                 self._cursor.execute("ROLLBACK TO command")
                 self._cursor.execute("RELEASE command")
             raise
@@ -174,19 +176,29 @@ class Connection:
         """Close the connection."""
         self._checkout.close()
 
+    def _in_transaction(self) -> bool:
+        """A full disk ends a transaction without being asked."""
+        return bool(self._checkout.connection.dbapi_connection.in_transaction)  # type: ignore[union-attr]
+
     def _run(self, statement: Any, values: Mapping[str, Any]) -> Prepared:
-        prepared = self._prepared.get(statement) or self._prepare(statement)
+        prepared = self._prepared_for(statement)
         try:
             self._cursor.execute(prepared.sql, {**prepared.constants, **values} if prepared.constants else values)
         except sqlite3.IntegrityError as error:
             raise IntegrityError(prepared.sql, values, error) from error
         return prepared
 
-    def _prepare(self, statement: Any) -> Prepared:
-        """Compile a statement, once: statements are made when their modules are imported, never per request."""
-        compiled = statement.compile(dialect=self._checkout.dialect)
-        constants = {name: bind.value for bind, name in compiled.bind_names.items() if not bind.required}
-        names = [column.name for column in getattr(statement, "exported_columns", ())]
-        row = namedtuple("Row", names, rename=True)  # type: ignore[misc]
-        prepared = self._prepared[statement] = Prepared(str(compiled), constants, row._make)
+    def _prepared_for(self, statement: Any) -> Prepared:
+        """Statements are made when their modules are imported, never per request, so each is compiled once."""
+        prepared = self._prepared.get(statement)
+        if prepared is None:
+            prepared = self._prepared[statement] = _prepare(statement, self._checkout.dialect)
         return prepared
+
+
+def _prepare(statement: Any, dialect: Dialect) -> Prepared:
+    compiled = statement.compile(dialect=dialect)
+    constants = {name: bind.value for bind, name in compiled.bind_names.items() if not bind.required}
+    names = [column.name for column in getattr(statement, "exported_columns", ())]
+    row = namedtuple("Row", names, rename=True)  # type: ignore[misc]
+    return Prepared(str(compiled), constants, row._make)

@@ -1,4 +1,7 @@
-"""The tables. Times are ISO-8601 text in UTC with milliseconds, which sorts as time does; JSON is kept as text."""
+"""The tables. Times are ISO-8601 text in UTC with milliseconds, which sorts as time does; JSON is kept as text.
+
+SQLite's `WITHOUT ROWID` keeps a table in the order of its primary key instead of beside an index: one page less per insert.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +99,8 @@ mutations = Table(
     Column("identity", String(256), primary_key=True),
     Column("mutation_id", String(64), primary_key=True),
     Column("resource", Text),
-    Column("date_created", TIME, nullable=False, index=True),
+    Column("date_created", TIME, nullable=False),  # no index: it is read once in thousands of commands
+    sqlite_with_rowid=False,
 )
 
 sync_entities = Table(
@@ -126,6 +130,7 @@ sync_items = Table(
     Column("data", Text, nullable=False),
     Column("date_created", TIME, nullable=False),
     Column("date_updated", TIME, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 sync_events = Table(

@@ -44,6 +44,10 @@ class Event:
     type: str
     body: str
 
+    def row(self) -> dict[str, Any]:
+        """For the table."""
+        return {"entity_sid": self.entity_sid, "id": self.id, "type": self.type, "body": self.body}
+
 
 @attrs.frozen
 class Commit:
@@ -85,7 +89,7 @@ class Transaction:
     def finish(self) -> Commit:
         """Write the events into the log; what to publish once all is committed."""
         if self.events:
-            self.connection.execute_many(_LOG, [attrs.asdict(event) for event in self.events])
+            self.connection.execute_many(_LOG, [event.row() for event in self.events])
         return Commit(tuple(self.events), frozenset(self.members_changed), tuple(self.revoked))
 
 

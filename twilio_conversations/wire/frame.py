@@ -25,6 +25,7 @@ _MAGIC = b"TWILSOCK V3.0 "
 _CRLF = b"\r\n"
 _LONGEST_SIZE = 10
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 _scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 
 
@@ -109,6 +110,6 @@ def parse_json(data: bytes) -> Any:
 def json_bytes(value: Any) -> bytes:
     """Compact JSON of `value` in UTF-8; lone surrogates, which UTF-8 cannot carry, are escaped."""
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        return _encode(value).encode()
     except UnicodeEncodeError:
         return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
