@@ -122,7 +122,7 @@ class Directory:
             }
             membership.item = data
             membership.want(Presence.JOINED if joined else Presence.KNOWN)
-            self._lifecycle.settle(membership)
+            self._lifecycle.fulfil(membership)
         elif joined:
             self.follow(sid)
         return membership
@@ -134,7 +134,7 @@ class Directory:
             return failed(NotFoundError(f"conversation {sid} is gone"))
         if membership.wanted is Presence.KNOWN:
             membership.want(Presence.JOINED)
-            self._lifecycle.settle(membership)
+            self._lifecycle.fulfil(membership)
         return membership.ready
 
     def known(self, sid: str) -> Membership | None:
@@ -200,7 +200,7 @@ class Directory:
             membership.want(Presence.JOINED)
         elif status == ConversationStatus.NOT_PARTICIPATING.value or membership.wanted is Presence.GONE:
             membership.want(Presence.KNOWN)
-        self._lifecycle.settle(membership)
+        self._lifecycle.fulfil(membership)
         if membership.presence is membership.wanted:
             self._lifecycle.apply(membership, lambda state: state.with_membership(data))
 

@@ -1,6 +1,6 @@
 """One conversation's life for this client: its Sync objects are opened and closed here, and here it is announced.
 
-`settle` brings a conversation to what is wanted of it; `go` ends it. Between them nothing is announced before its added or
+`fulfil` brings a conversation to what is wanted of it; `go` ends it. Between them nothing is announced before its added or
 joined, each step once, and changes of the objects wait until the step they belong to is over. Everything here runs on the io
 thread.
 """
@@ -54,14 +54,14 @@ class Lifecycle:
         self._on_hold: list[Entity] = []
 
     @flow
-    def settle(self, membership: Membership) -> Flow[None]:
+    def fulfil(self, membership: Membership) -> Flow[None]:
         """Bring a conversation to what is wanted of it, and announce each step once.
 
         One of these runs per conversation at a time; whatever is wanted meanwhile is seen when the opening is over.
         """
-        if membership.settling:
+        if membership.busy:
             return
-        membership.settling = True
+        membership.busy = True
         try:
             while membership.wanted not in (Presence.GONE, membership.presence):
                 generation = membership.generation
@@ -73,11 +73,11 @@ class Lifecycle:
                     if membership.generation == generation:
                         yield self._opening_failed(membership, error)
         finally:
-            membership.settling = False
-            self._settled(membership)
+            membership.busy = False
+        self._let_through(membership)
 
-    def _settled(self, membership: Membership) -> None:
-        """Nothing is being opened any more: let through what waited for that."""
+    def _let_through(self, membership: Membership) -> None:
+        """Nothing is being opened any more: apply what waited for that."""
         if membership.wanted is Presence.GONE:
             membership.close()
             return
@@ -125,19 +125,21 @@ class Lifecycle:
             entity.close()
             return
         membership.put_root(kind, name, entity)
+        # What it holds now is the state before its first change; by the announcement it may hold later ones, which still wait.
         if kind == "document":
-            membership.fresh_document = True
+            membership.opened_document = entity.data
+        elif kind == "map":
+            membership.opened_roster = sorted(entity.items.values(), key=lambda item: str(item.key))
 
     @flow
     def load_roster(self, membership: Membership) -> Flow[None]:
         """Take the roster from the answer that opened it; a long one goes on in pages."""
-        entity = membership.root("map")
-        if entity is None or membership.roster_loaded:
+        entity, items = membership.root("map"), membership.opened_roster
+        if entity is None or items is None:
             return
-        items: list[Item] = sorted(entity.items.values(), key=lambda item: str(item.key))
         if not items or len(items) >= _ROSTER_PAGE:
-            items += yield all_items(entity, items[-1].key if items else None)
-        membership.roster_loaded = True
+            items = items + (yield all_items(entity, items[-1].key if items else None))
+        membership.opened_roster = None
         membership.conversation._roster.load(items)
 
     @flow
@@ -153,10 +155,7 @@ class Lifecycle:
         self._services.dispatcher.report(HandlerError(error))
         if membership.backoff is None:
             membership.backoff = Backoff(self._services.options.reconnect)
-        pause: Future[None] = Future()
-        timers = self._services.connection.timers
-        timers.call_later(membership.backoff.next_delay(), lambda: settle(pause, None))
-        yield pause
+        yield self._services.connection.sleep(membership.backoff.next_delay())
 
     def _announce(self, membership: Membership) -> None:
         """The objects that `wanted` needs are open: say what that makes of the conversation."""
@@ -164,11 +163,10 @@ class Lifecycle:
         membership.presence = membership.wanted
         joined = membership.wanted is Presence.JOINED
         status = ConversationStatus.JOINED if joined else ConversationStatus.NOT_PARTICIPATING
-        document = membership.root("document")
-        if membership.fresh_document and document is not None:
-            membership.fresh_document = False
-            membership.document = document.data
-            self._set(conversation, lambda state: state.with_document(document.data))
+        document, membership.opened_document = membership.opened_document, None
+        if document is not None:
+            membership.document = document
+            self._set(conversation, lambda state: state.with_document(document))
         self._set(conversation, lambda state: attrs.evolve(state.with_membership(membership.item), status=status))
         if former is Presence.GONE:
             self._emit(conversation, ClientEvent.CONVERSATION_ADDED)
@@ -204,7 +202,7 @@ class Lifecycle:
         """One of a conversation's objects changed; before the announcement the change waits."""
         if membership.epoch != epoch or membership.wanted is Presence.GONE:
             return
-        if membership.presence is Presence.GONE or membership.settling:
+        if membership.presence is Presence.GONE or membership.busy:
             membership.waiting.append(functools.partial(self._root_changed, membership, kind, epoch, entity, change))
             return
         if isinstance(change, EntityFailed):

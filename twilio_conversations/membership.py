@@ -13,6 +13,7 @@ from twilio_conversations.futures import Future
 from twilio_conversations.wire.backoff import Backoff
 
 if TYPE_CHECKING:
+    from twilio_conversations.sync.changes import Item
     from twilio_conversations.sync.client import Entity
 
 
@@ -54,7 +55,10 @@ class Membership:
         wanted: what the sources say it should be; `generation` counts the changes of that.
         presence: what was announced.
         epoch: counts closings; changes of objects opened in an earlier one mean nothing any more.
-        document: the contents of the document that were applied last.
+        busy: its objects are being opened.
+        opened_document: contents of the document as it was opened, until they are applied.
+        opened_roster: items of the roster as it was opened, until they are loaded.
+        document: contents of the document that were applied last.
         waiting: changes that came before the announcement, in order.
         ready: done with the conversation when `presence` is what is `wanted`.
     """
@@ -66,10 +70,10 @@ class Membership:
     presence: Presence = Presence.GONE
     generation: int = 0
     epoch: int = 0
-    settling: bool = False
-    fresh_document: bool = False
+    busy: bool = False
+    opened_document: Any = None
+    opened_roster: list[Item] | None = None
     document: Any = None
-    roster_loaded: bool = False
     backoff: Backoff | None = None
     waiting: list[Callable[[], None]] = attrs.field(factory=list)
     ready: Future[Conversation] = attrs.field(factory=Future)
@@ -116,7 +120,7 @@ class Membership:
 
     def close_joined(self) -> None:
         """Close what only a participant follows."""
-        self.roster_loaded = False
+        self.opened_roster = None
         for kind in ("list", "map"):
             found = self._roots.pop(kind, None)
             if found is not None:

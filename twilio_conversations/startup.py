@@ -13,7 +13,7 @@ from twilio_conversations import urls
 from twilio_conversations.configuration import Configuration
 from twilio_conversations.errors import ClientClosedError, ConnectionErrorInfo, ConversationsError, ProtocolError
 from twilio_conversations.event_names import HandlerError
-from twilio_conversations.futures import Flow, Future, fail, flow, gather, settle
+from twilio_conversations.futures import Flow, Future, fail, flow, gather
 from twilio_conversations.wire.backoff import Backoff
 
 if TYPE_CHECKING:
@@ -97,12 +97,7 @@ class Startup:
                 if not _worth_repeating(error):
                     raise
                 _log.warning("%s was interrupted and is tried again: %s", what, error)
-            yield self._pause(backoff.next_delay())
-
-    def _pause(self, seconds: float) -> Future[None]:
-        over: Future[None] = Future()
-        self._services.connection.timers.call_later(seconds, lambda: settle(over, None))
-        return over
+            yield self._services.connection.sleep(backoff.next_delay())
 
 
 def _worth_repeating(error: ConversationsError) -> bool:
