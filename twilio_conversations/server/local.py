@@ -15,7 +15,7 @@ import uvicorn
 
 from twilio_conversations.server.app import App
 from twilio_conversations.server.credentials import Credentials, load_or_create
-from twilio_conversations.server.protocol import GatheringProtocol
+from twilio_conversations.server.protocol import LineProtocol
 from twilio_conversations.server.store import Lock
 
 _log = logging.getLogger(__name__)
@@ -185,7 +185,7 @@ def _config(app: App) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         lifespan="on",
-        ws=GatheringProtocol,
+        ws=LineProtocol,
         ws_max_size=MAX_FRAME,
         ws_ping_interval=PING_INTERVAL,
         ws_ping_timeout=PING_TIMEOUT,

@@ -22,6 +22,7 @@ from twilio_conversations.errors import ProtocolError
 from twilio_conversations.server.auth import Grant
 from twilio_conversations.server.errors import ServiceError, reason
 from twilio_conversations.server.http import Caller, Request, Response
+from twilio_conversations.server.protocol import LINE, Line
 from twilio_conversations.wire import packets
 from twilio_conversations.wire.packets import (
     ClientUpdate,
@@ -48,7 +49,9 @@ EXPIRY_NOTICE = 180.0
 MAX_QUEUED_FRAMES, MAX_QUEUED_BYTES = 2_000, 4 * 1024 * 1024
 """With so much unsent, cursors stand still and requests are not read."""
 MAX_COMMANDS = 500
-"""Commands of one connection that may be under way; more are not read."""
+"""Commands of one connection that may be under way; then nothing more is read from its socket."""
+MAX_WRITE = 64 * 1024
+"""Bytes after which a write ends, so that the transport's flow control sees what is going on."""
 CAPABILITIES = ("client_update", "offline_storage", "telemetry.v1")
 
 
@@ -88,12 +91,13 @@ class Session:
         self._admitted = False
         self._ended = False
         self._refused = False
+        self._reading = True
         self._standing_still = False
         self._commands = 0
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
-        self._work = asyncio.Event()
-        self._room = asyncio.Event()
+        self._over: asyncio.Future[None] = self._loop.create_future()
+        self._line: Line
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     @property
@@ -109,21 +113,23 @@ class Session:
     async def run(self) -> None:
         """Serve until the connection ends."""
         await self._websocket.accept()
+        self._line = self._websocket.scope["extensions"][LINE]
+        self._line.listen(self._on_bytes, self._flush)
         self._at("init", INIT_TIMEOUT, lambda: self._refuse(Close(_new_id(), Status(408, "REQUEST TIMEOUT"))))
-        writing = asyncio.create_task(self._write(), name="conversations-session-writer")
-        reading = asyncio.create_task(self._read(), name="conversations-session-reader")
+        disconnected = asyncio.create_task(self._until_disconnected(), name="conversations-session")
         try:
-            await asyncio.wait({writing, reading}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({disconnected, self._over}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._ended = True
             for timer in self._timers.values():
                 timer.cancel()
             self._host.leave(self)
-            for task in (writing, reading):
-                task.cancel()
-            for outcome in await asyncio.gather(writing, reading, return_exceptions=True):
-                if isinstance(outcome, Exception):
-                    _log.error("a session failed and was ended", exc_info=outcome)
+            disconnected.cancel()
+            await asyncio.gather(disconnected, return_exceptions=True)
+
+    def _end(self) -> None:
+        if not self._over.done():
+            self._over.set_result(None)
 
     # -- what is sent ------------------------------------------------------------------------------------------------------
 
@@ -143,45 +149,54 @@ class Session:
         return len(self._queue) >= MAX_QUEUED_FRAMES or self._queued_bytes >= MAX_QUEUED_BYTES
 
     def _push(self, frame: bytes) -> None:
+        """Queue a frame. All that one turn of the loop queues leaves together at its end."""
+        if not self._queue:
+            self._loop.call_soon(self._flush)
         self._queue.append(frame)
         self._queued_bytes += len(frame)
-        self._work.set()
 
-    async def _write(self) -> None:
-        try:
-            while True:
-                while self._queue:
-                    frame = self._queue.popleft()
-                    self._queued_bytes -= len(frame)
-                    await self._websocket.send({"type": "websocket.send", "bytes": frame})
-                    if not self._full():
-                        self._catch_up()
-                self._work.clear()
-                await self._work.wait()
-        except (WebSocketDisconnect, RuntimeError, OSError) as error:
-            _log.debug("a connection ended while writing: %s", error)
+    def _flush(self) -> None:
+        """Send what is queued, as far as the socket takes it; the line calls again when it takes more."""
+        while self._queue and self._line.is_writable:
+            frames = []
+            size = 0
+            while self._queue and size < MAX_WRITE:
+                frame = self._queue.popleft()
+                frames.append(frame)
+                size += len(frame)
+            self._queued_bytes -= size
+            self._line.send(frames)
+        self._catch_up()
 
     def _catch_up(self) -> None:
-        self._room.set()
-        if self._standing_still and len(self._queue) <= MAX_QUEUED_FRAMES // 2:
+        self._regulate()
+        if self._standing_still and len(self._queue) <= MAX_QUEUED_FRAMES // 2 and not self._full():
             self._standing_still = False
             self._host.caught_up(self)
 
     # -- what is received --------------------------------------------------------------------------------------------------
 
-    async def _read(self) -> None:
-        while True:
-            message = await self._websocket.receive()
-            if message["type"] == "websocket.disconnect":
-                return
-            data = message.get("bytes")
-            if self._refused:
-                continue
+    async def _until_disconnected(self) -> None:
+        while (message := await self._websocket.receive())["type"] != "websocket.disconnect":
+            self._on_bytes(message.get("bytes"))  # it came before anybody listened to the line
+
+    def _on_bytes(self, data: bytes | None) -> None:
+        if not self.is_open or self._over.done():
+            return
+        try:
             if not self._take(data):
-                return
-            while self._full() or self._commands >= MAX_COMMANDS:
-                self._room.clear()
-                await self._room.wait()
+                self._end()
+        except Exception:
+            _log.exception("a session failed and was ended")
+            self._end()
+        self._regulate()
+
+    def _regulate(self) -> None:
+        """Read on, or do not: what a client asks is bounded by what it takes."""
+        wanted = not self._full() and self._commands < MAX_COMMANDS
+        if wanted is not self._reading:
+            self._reading = wanted
+            self._line.read_on(wanted)
 
     def _take(self, data: bytes | None) -> bool:
         """Handle one websocket message; whether to go on."""
@@ -315,7 +330,7 @@ class Session:
     def _answer(self, packet: Message, response: Response) -> None:
         """Called exactly once for each request, perhaps after the connection has ended."""
         self._commands -= 1
-        self._room.set()
+        self._regulate()
         request_id = _request_id(packet.request)
         headers = {"content-type": packets.JSON_TYPE, "twilio-request-id": request_id}
         status = Status(response.status, reason(response.status))

@@ -78,6 +78,7 @@ class Database:
             f"busy_timeout={BUSY_TIMEOUT_MS}",
             "foreign_keys=OFF",  # the order of writes in the domain keeps them; checking doubles the cost of a command
             "cache_size=-16000",
+            "temp_store=MEMORY",  # what a savepoint might have to undo; the alternative is a file for each command
             f"wal_autocheckpoint={CHECKPOINT_PAGES}",
         ):
             connection.execute(f"PRAGMA {pragma}").close()
