@@ -60,7 +60,7 @@ class LineProtocol(WebSocketsSansIOProtocol):
         """Offer the line in the scope, which the application sees in the loop's next turn."""
         super().handle_connect(event)
         if self.response.status_code == 101:
-            extensions: dict[str, Any] = self.scope["extensions"]  # type: ignore[assignment]
+            extensions: dict[str, Any] = self.scope["extensions"]
             extensions[LINE] = Line(self)
 
     def send_receive_event_to_app(self) -> None:
