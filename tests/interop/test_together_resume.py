@@ -44,7 +44,7 @@ def room_of(actor: Any, watchers: tuple[Any, ...]) -> str:
         actor.conversation(sid).call("add", watcher.identity)
     for one in (actor, *watchers):
         one.wait_event("conversationJoined", lambda data: data["sid"] == sid)
-        eventually(lambda one=one: len(one.conversation(sid).call("getParticipants")) == 1 + len(watchers), "everyone is there")
+        wait_for_roster(one, sid, sorted(person.identity for person in (actor, *watchers)))
     return sid
 
 
