@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from twilio_conversations.errors import ClientClosedError
 from twilio_conversations.event_names import ClientEvent, EventName, HandlerError
 from twilio_conversations.futures import Deadline, Role, mark_thread
 
@@ -192,8 +193,8 @@ class Dispatcher:
             self._busy_with = None
 
     def report(self, failure: HandlerError) -> None:
-        """Tell the client's ``error`` handlers."""
-        if self.root is not None:
+        """Tell the client's ``error`` handlers; what ended because the client was closed is no failure."""
+        if self.root is not None and not isinstance(failure.error, ClientClosedError):
             self.post(((self.root, ClientEvent.ERROR),), failure)
 
 

@@ -1,6 +1,5 @@
-"""The two-person story against Twilio itself. Runs only with credentials in the environment, and then leaves nothing behind.
-
-    TWILIO_ACCOUNT_SID TWILIO_API_KEY_SID TWILIO_API_KEY_SECRET TWILIO_CHAT_SERVICE_SID
+"""The two-person story against Twilio itself. Runs only with credentials in the environment, and then leaves nothing behind:
+`TWILIO_ACCOUNT_SID`, `TWILIO_API_KEY_SID`, `TWILIO_API_KEY_SECRET` and `TWILIO_CHAT_SERVICE_SID`.
 """
 
 from __future__ import annotations
