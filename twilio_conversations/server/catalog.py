@@ -31,9 +31,9 @@ _BY_NAME = select(sync_entities).where(sync_entities.c.unique_name == bindparam(
 _OF_CONVERSATIONS = select(sync_entities).where(
     sync_entities.c.conversation_sid.in_(bindparam("sids", expanding=True)), sync_entities.c.removed.is_(False)
 )
-_MEMBERS = select(participants.c.identity).where(
-    participants.c.conversation_sid == bindparam("conversation"), participants.c.identity.is_not(None)
-)
+_MEMBERS = select(participants.c.conversation_sid, participants.c.identity).where(participants.c.identity.is_not(None))
+_MEMBERS_OF_ONE = _MEMBERS.where(participants.c.conversation_sid == bindparam("conversation"))
+_MEMBERS_OF_SEVERAL = _MEMBERS.where(participants.c.conversation_sid.in_(bindparam("sids", expanding=True)))
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -146,16 +146,22 @@ class Catalog:
         """The identities of a conversation's chat participants."""
         members = self._members.get(conversation_sid)
         if members is None:
-            rows = self._reader.all(_MEMBERS, conversation=conversation_sid)
+            rows = self._reader.all(_MEMBERS_OF_ONE, conversation=conversation_sid)
             members = self._members[conversation_sid] = frozenset(row.identity for row in rows)
         return members
 
     def prepare(self, conversation_sids: Iterable[str]) -> None:
-        """Read the objects of several conversations at once: whoever lists them is about to open them."""
+        """Read objects and members of several conversations at once: whoever lists them is about to open them."""
         wanted = [sid for sid in conversation_sids if f"{sid}.channel" not in self._names]
-        if wanted:
-            for row in self._reader.all_in(_OF_CONVERSATIONS, sids=wanted):
-                self._keep(row)
+        if not wanted:
+            return
+        for row in self._reader.all_in(_OF_CONVERSATIONS, sids=wanted):
+            self._keep(row)
+        members: dict[str, set[str]] = {sid: set() for sid in wanted}
+        for row in self._reader.all_in(_MEMBERS_OF_SEVERAL, sids=wanted):
+            members[row.conversation_sid].add(row.identity)
+        for sid, identities in members.items():
+            self._members[sid] = frozenset(identities)
 
     def _by_reference(self, reference: str) -> Entry | None:
         sid = self._names.get(reference, reference)

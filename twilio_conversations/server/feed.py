@@ -33,7 +33,9 @@ LIVE = {kind: f"com.twilio.rtd.cds.{kind}" for kind in (DOCUMENT, LIST, MAP)}
 MAX_RECENT = 10_000
 """Events kept encoded; older ones are read from the log."""
 MAX_BATCH = 100
-"""Most events in one frame, and most requests in one poke."""
+"""Most events in one frame."""
+MAX_POKE = 1_000
+"""Most requests in one poke, which clients are told in the answer to their first."""
 MAX_BATCH_BYTES = 128 * 1024
 """Most bytes of events in one frame; a single larger event goes alone."""
 BEFORE_ALL = -1
@@ -99,11 +101,11 @@ class Feed:
         """Check a ``POST /v4/Subscriptions``; the answer goes out before the poke is carried out. Raises `ServiceError`."""
         body = request.json()
         requests = body.get("requests")
-        if body.get("action") not in ("establish", "cancel") or not isinstance(requests, list) or len(requests) > MAX_BATCH:
+        if body.get("action") not in ("establish", "cancel") or not isinstance(requests, list) or len(requests) > MAX_POKE:
             raise ServiceError(20001, "Not a subscription request")
         if not all(isinstance(item, dict) and is_text(item.get("object_sid")) for item in requests):
             raise ServiceError(20001, "A subscription request without object_sid")
-        answer = {"estimated_delivery_in_ms": 10_000, "max_batch_size": MAX_BATCH, "ttl_in_s": -1}
+        answer = {"estimated_delivery_in_ms": 10_000, "max_batch_size": MAX_POKE, "ttl_in_s": -1}
         return Response.json(202, answer), Poke(subscriber, body["action"], body.get("correlation_id"), requests)
 
     def carry_out(self, poke: Poke) -> None:

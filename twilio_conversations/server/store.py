@@ -21,7 +21,7 @@ from twilio_conversations.server.tables import metadata
 DATABASE_FILE = "conversations.sqlite3"
 LOCK_FILE = "service.lock"
 BUSY_TIMEOUT_MS = 10_000
-CHECKPOINT_PAGES = 4_000
+CHECKPOINT_PAGES = 8_000
 """Pages in the log after which a commit carries them over into the file: a page that changed many times is written once."""
 
 
