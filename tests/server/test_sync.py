@@ -251,7 +251,7 @@ def test_failures_have_one_entry_each(alice: Peer, connect: Connect) -> None:
         {"action": "establish", "requests": {}},
         {"action": "establish", "requests": [5]},
         {"action": "establish", "requests": [{"object_sid": 5}]},
-        {"action": "establish", "requests": [{"object_sid": "ES"}] * 101},
+        {"action": "establish", "requests": [{"object_sid": "ES"}] * 1_001},
     ],
 )
 def test_bad_pokes(alice: Peer, body: dict[str, Any]) -> None:
@@ -267,6 +267,16 @@ def test_strange_cursors_and_types(alice: Peer) -> None:
         assert names(alice.barrier()) == ["subscription_established"]
     alice.post("/v4/Subscriptions", {"action": "establish", "requests": [{"object_sid": root["sid"], "object_type": []}]})
     assert names(alice.barrier()) == ["subscription_failed"]
+
+
+def test_a_thousand_objects_fit_one_poke(alice: Peer) -> None:
+    """Clients are told that a poke may name 1,000 objects, and one that does is answered for each of them."""
+    root = alice.open("list", f"{sid_of(alice.room())}.messages")
+    answer = alice.poke(*[("list", root["sid"], None)] * 1_000)
+    assert answer.body["max_batch_size"] == 1_000
+    found = alice.barrier()
+    assert set(names(found)) == {"subscription_established"}
+    assert sum(len(packet.payload["events"]) for packet in found) == 1_000
 
 
 def test_large_pokes_are_answered_in_batches(connect: Connect) -> None:

@@ -149,9 +149,9 @@ class Session:
         return len(self._queue) >= MAX_QUEUED_FRAMES or self._queued_bytes >= MAX_QUEUED_BYTES
 
     def _push(self, frame: bytes) -> None:
-        """Queue a frame. All that one turn of the loop queues leaves together at its end."""
+        """Queue a frame. It leaves two turns of the loop later, together with what other requests bring about until then."""
         if not self._queue:
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self._loop.call_soon, self._flush)
         self._queue.append(frame)
         self._queued_bytes += len(frame)
 
