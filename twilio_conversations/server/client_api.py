@@ -19,10 +19,10 @@ from twilio_conversations.server.store import Reader
 from twilio_conversations.server.tables import conversations as conversations_table
 from twilio_conversations.server.tables import messages as messages_table
 from twilio_conversations.server.tables import participants as participants_table
+from twilio_conversations.server.world import World
 from twilio_conversations.server.writer import Command, Transaction
 
 PAGE_SIZE = 100
-TYPING_TIMEOUT = 5
 TYPING_ALLOWANCE = 1
 """Seconds; the notification lives longer than the sender's window by this much."""
 
@@ -64,6 +64,7 @@ class ClientApi:
     reader: Reader
     catalog: Catalog
     gateway: Gateway
+    world: World
     account_sid: str
     service_sid: str
 
@@ -71,7 +72,7 @@ class ClientApi:
         """The answer, or the command that will make it. Raises `ServiceError`."""
         match request.method, request.path:
             case "GET", ("Client", "v2", "Configuration"):
-                return Response.json(200, self._links(caller).configuration(self._user(caller.identity)))
+                return Response.json(200, self._links(caller).configuration(self._user(caller.identity), self.world.settings))
             case "GET", ("Client", "v2", "ContentTemplates"):
                 return Response.json(200, page("templates", []))
             case "POST", ("v1", "typing"):
@@ -282,9 +283,10 @@ class ClientApi:
         others = self.catalog.members(sid)
         if caller.identity not in others:
             raise ServiceError(50430)
-        payload = {"channel_sid": sid, "identity": caller.identity, "typing_timeout": TYPING_TIMEOUT + TYPING_ALLOWANCE}
+        window = self.world.settings.typing_timeout
+        payload = {"channel_sid": sid, "identity": caller.identity, "typing_timeout": window + TYPING_ALLOWANCE}
         self.gateway.notify(others - {caller.identity}, TYPING, payload)
-        return Response.json(200, {"typing_timeout": TYPING_TIMEOUT})
+        return Response.json(200, {"typing_timeout": window})
 
 
 def _deletion(action: Callable[..., None], *arguments: str) -> Command:

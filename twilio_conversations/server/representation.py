@@ -10,6 +10,7 @@ import attrs
 
 from twilio_conversations.server.domain import users
 from twilio_conversations.server.domain.conversations import document, message_list, roster
+from twilio_conversations.server.world import Settings
 
 
 @attrs.frozen
@@ -137,7 +138,7 @@ class Links:
             "sync_objects": {"user_info_map": users.info_map(row.sid)},
         }
 
-    def configuration(self, user: Any) -> dict[str, Any]:
+    def configuration(self, user: Any, settings: Settings) -> dict[str, Any]:
         """What a client needs to know at start."""
         media = f"{self.base_url}/v1/Services/{self.service_sid}/Media"
         return {
@@ -146,14 +147,14 @@ class Links:
             "options": {
                 "consumption_report_interval": "PT5S",
                 "http_cache_interval": "PT5S",
-                "user_infos_to_subscribe": 100,
-                "reachability_enabled": False,
+                "user_infos_to_subscribe": settings.user_infos_to_subscribe,
+                "reachability_enabled": settings.reachability_enabled,
                 "my_conversations_page_size": 100,
-                "media_attachments_count_limit": 10,
-                "media_attachment_size_limit_in_mb": 150,
-                "media_attachments_total_size_limit_in_mb": 150,
-                "email_histories_allowed_mime_types": ["text/plain", "text/html"],
-                "email_bodies_allowed_mime_types": ["text/plain", "text/html"],
+                "media_attachments_count_limit": settings.media_attachments_count_limit,
+                "media_attachment_size_limit_in_mb": settings.media_attachment_size_limit_in_mb,
+                "media_attachments_total_size_limit_in_mb": settings.media_attachments_total_size_limit_in_mb,
+                "email_histories_allowed_mime_types": list(settings.email_histories_allowed_mime_types),
+                "email_bodies_allowed_mime_types": list(settings.email_bodies_allowed_mime_types),
             },
             "sync_objects": {
                 "my_conversations": users.conversations_map(user.sid),

@@ -23,6 +23,7 @@ from twilio_conversations.server.http import Caller, Request, Response
 from twilio_conversations.server.session import Session
 from twilio_conversations.server.store import DATABASE_FILE, Database
 from twilio_conversations.server.sync_api import SyncApi
+from twilio_conversations.server.world import World
 from twilio_conversations.server.writer import MAX_MUTATION_ID, Job, Mutation, Transaction, Writer
 
 _log = logging.getLogger(__name__)
@@ -37,14 +38,15 @@ class Service:
         self._credentials = credentials
         self._database = Database(data_dir / DATABASE_FILE, durable=durable)
         self._reader = self._database.reader()
-        self._writer = Writer(self._database.writer())
+        self.world = World()
+        self._writer = Writer(self._database.writer(), self.world)
         self._bus = Bus(asyncio.get_running_loop())
         self._catalog = Catalog(self._reader, credentials.account_sid, credentials.service_sid)
         self._feed = Feed(self._reader, self._catalog)
         self._sync_api = SyncApi(self._reader, self._catalog)
         self.gateway = Gateway()
         self._client_api = ClientApi(
-            self._reader, self._catalog, self.gateway, credentials.account_sid, credentials.service_sid
+            self._reader, self._catalog, self.gateway, self.world, credentials.account_sid, credentials.service_sid
         )
         self._known_users: Bounded[str, None] = Bounded(MAX_KNOWN_USERS)
         self._bus.follow(self._catalog.on_commit)  # before the feed, which asks the catalog for heads

@@ -22,6 +22,7 @@ from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.http import Response
 from twilio_conversations.server.store import timestamp, transaction
 from twilio_conversations.server.tables import mutations
+from twilio_conversations.server.world import Settings, World
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +50,8 @@ class Commit:
     members_changed: frozenset[str] = frozenset()
     revoked: tuple[tuple[str, str], ...] = ()
     """Pairs of identity and conversation sid: who may no longer read what."""
+    timers_changed: bool = False
+    """Whether some conversation may become inactive or closed earlier than was known."""
 
 
 @attrs.define
@@ -57,9 +60,11 @@ class Transaction:
 
     connection: Connection
     now: str
+    settings: Settings = attrs.field(factory=Settings)
     events: list[Event] = attrs.field(factory=list)
     members_changed: set[str] = attrs.field(factory=set)
     revoked: list[tuple[str, str]] = attrs.field(factory=list)
+    timers_changed: bool = False
 
     def execute(self, statement: Any, values: Any = None) -> Any:
         """Run one statement, or the same one once for each of a list of values."""
@@ -75,7 +80,7 @@ class Transaction:
 
     def commit(self) -> Commit:
         """What to publish once this is committed."""
-        return Commit(tuple(self.events), frozenset(self.members_changed), tuple(self.revoked))
+        return Commit(tuple(self.events), frozenset(self.members_changed), tuple(self.revoked), self.timers_changed)
 
 
 Command = Callable[[Transaction], Response]
@@ -124,8 +129,9 @@ _SWEEP = delete(mutations).where(mutations.c.date_created < bindparam("before"))
 class Writer:
     """Runs commands one after the other on a thread of its own."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, world: World) -> None:
         self._connection = connection
+        self._world = world
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._count = 0
         self._thread = threading.Thread(target=self._loop, name="conversations-writer", daemon=True)
@@ -167,7 +173,7 @@ class Writer:
 
     def _run(self, job: Job) -> tuple[Commit, Response]:
         """One transaction. A repetition waits its turn behind the original, so it always sees how that one ended."""
-        tx = Transaction(self._connection, timestamp())
+        tx = Transaction(self._connection, timestamp(self._world.clock.now()), self._world.settings)
         mutation = job.mutation
         if mutation is None:
             response = job.command(tx)
