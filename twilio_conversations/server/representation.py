@@ -114,7 +114,7 @@ class Links:
             "subject": row.subject,
             "attributes": row.attributes,
             "content_sid": row.content_sid,
-            "media": None,
+            "media": _rest_media(row.medias),
             "delivery": None,
             "url": self.url(*place),
             "links": {
@@ -176,6 +176,14 @@ class Links:
 def page(key: str, items: list[Any], following: str | None = None, previous: str | None = None) -> dict[str, Any]:
     """One page of a list."""
     return {key: items, "meta": {"next_token": following, "previous_token": previous}}
+
+
+def _rest_media(medias: str | None) -> list[dict[str, Any]] | None:
+    """The media of a message as REST spells them."""
+    if medias is None:
+        return None
+    names = {"contentType": "content_type"}
+    return [{names.get(name, name): value for name, value in entry.items()} for entry in json.loads(medias)]
 
 
 def _sync_objects(sid: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
 
 metadata = MetaData()
 
@@ -83,10 +83,29 @@ messages = Table(
     Column("subject", String(256)),
     Column("attributes", Text, nullable=False),
     Column("content_sid", SID),
+    # What the list of messages shows of its media; a message never changes them.
+    Column("medias", Text),
     Column("last_updated_by", String(256)),
     Column("date_created", TIME, nullable=False),
     Column("date_updated", TIME, nullable=False),
     UniqueConstraint("conversation_sid", "index"),
+)
+
+media = Table(
+    "media",
+    metadata,
+    Column("sid", SID, primary_key=True),
+    Column("author", String(256), nullable=False),
+    # Null until it is sent.
+    Column("message_sid", SID, index=True),
+    Column("conversation_sid", SID, index=True),
+    Column("category", String(16), nullable=False),
+    Column("content_type", String(256), nullable=False),
+    Column("filename", String(256)),
+    Column("size", BigInteger, nullable=False),
+    Column("multipart", Boolean, nullable=False),
+    Column("date_created", TIME, nullable=False),
+    Column("date_updated", TIME, nullable=False),
 )
 
 mutations = Table(

@@ -52,6 +52,8 @@ class Commit:
     """Pairs of identity and conversation sid: who may no longer read what."""
     timers_changed: bool = False
     """Whether some conversation may become inactive or closed earlier than was known."""
+    media_dropped: tuple[str, ...] = ()
+    """Sids of media whose bytes nobody can ask for any more."""
 
 
 @attrs.define
@@ -65,6 +67,7 @@ class Transaction:
     members_changed: set[str] = attrs.field(factory=set)
     revoked: list[tuple[str, str]] = attrs.field(factory=list)
     timers_changed: bool = False
+    media_dropped: list[str] = attrs.field(factory=list)
 
     def execute(self, statement: Any, values: Any = None) -> Any:
         """Run one statement, or the same one once for each of a list of values."""
@@ -80,7 +83,13 @@ class Transaction:
 
     def commit(self) -> Commit:
         """What to publish once this is committed."""
-        return Commit(tuple(self.events), frozenset(self.members_changed), tuple(self.revoked), self.timers_changed)
+        return Commit(
+            tuple(self.events),
+            frozenset(self.members_changed),
+            tuple(self.revoked),
+            self.timers_changed,
+            tuple(self.media_dropped),
+        )
 
 
 Command = Callable[[Transaction], Response]

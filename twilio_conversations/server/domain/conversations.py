@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from twilio_conversations.server import projection
-from twilio_conversations.server.domain import limits, roles, users
+from twilio_conversations.server.domain import limits, media, roles, users
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.tables import conversations, messages, participants
 from twilio_conversations.server.tables import roles as roles_table
@@ -208,6 +208,7 @@ def destroy(tx: Transaction, caller: str, reference: str) -> None:
         projection.remove_item(tx, users.conversations_map(member.user_sid), sid)
     for name in (document(sid), message_list(sid), roster(sid)):
         projection.remove(tx, name)
+    media.drop_of_conversation(tx, sid)
     for statement in (_DROP_MESSAGES, _DROP_PARTICIPANTS, _DROP):
         tx.execute(statement, {"of": sid})
     tx.members_changed.add(sid)

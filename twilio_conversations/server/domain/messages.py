@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from twilio_conversations.server import projection
-from twilio_conversations.server.domain import conversations, limits
+from twilio_conversations.server.domain import conversations, limits, media
 from twilio_conversations.server.domain.conversations import ACTIVE, Place, message_list
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.tables import conversations as conversations_table
@@ -53,9 +54,10 @@ _SET_LAST = (
 
 def list_item(message: Any) -> dict[str, Any]:
     """A message in the list."""
-    return {
+    medias = [] if message.medias is None else json.loads(message.medias)
+    item = {
         "sid": message.sid,
-        "type": "text",
+        "type": "media" if medias else "text",
         "author": message.author,
         "memberSid": message.participant_sid,
         "text": message.body,
@@ -66,6 +68,12 @@ def list_item(message: Any) -> dict[str, Any]:
         "attributes": message.attributes,
         "contentSid": message.content_sid,
     }
+    if medias:
+        item["medias"] = medias
+    attached = [entry for entry in medias if entry["category"] == media.MEDIA]
+    if attached:
+        item["media"] = attached[0]  # read by clients from before there could be several
+    return item
 
 
 def send(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> Any:
@@ -73,10 +81,10 @@ def send(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> 
     place = conversations.enter_open(tx, caller, reference)
     if place.member is None:
         raise ServiceError(50430)
-    place.require("sendMessage")
     conversation = place.conversation
+    sid = f"IM{uuid.uuid4().hex}"
     values = {
-        "sid": f"IM{uuid.uuid4().hex}",
+        "sid": sid,
         "conversation_sid": conversation.sid,
         "index": conversation.next_index,
         "author": caller,
@@ -84,7 +92,7 @@ def send(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> 
         "last_updated_by": None,
         "date_created": tx.now,
         "date_updated": tx.now,
-        **_new_content(body),
+        **_new_content(tx, place, sid, body),
     }
     message = tx.first(_NEW, **values)
     projection.add_item(tx, message_list(conversation.sid), message.index, list_item(message))
@@ -93,20 +101,24 @@ def send(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> 
     return message
 
 
-def _new_content(body: dict[str, Any]) -> dict[str, Any]:
-    media = body.get("media_sids") or []
-    if not isinstance(media, list):
-        raise ServiceError(50510)
-    if media:
-        raise ServiceError(50507)
+def _new_content(tx: Transaction, place: Place, sid: str, body: dict[str, Any]) -> dict[str, Any]:
+    """What the sender says, as columns of the message `sid`."""
     text, content_sid = limits.message_body(body), limits.content_sid(body)
-    if text is None and content_sid is None:
+    media_sids = body.get("media_sids") or []
+    medias = media.attach(tx, place.caller, media_sids, message_sid=sid, conversation_sid=place.conversation.sid)
+    with_media = any(entry["category"] == media.MEDIA for entry in medias)
+    if with_media:
+        place.require("sendMediaMessage")
+    if text is not None or not with_media:
+        place.require("sendMessage")
+    if text is None and content_sid is None and not medias:
         raise ServiceError(50503)
     return {
         "body": text,
         "subject": limits.text(body, "subject", limits.SUBJECT, 20422),
         "attributes": limits.attributes(body, limits.MESSAGE_ATTRIBUTES),
         "content_sid": content_sid,
+        "medias": projection.to_json(medias) if medias else None,
     }
 
 
@@ -135,6 +147,7 @@ def remove(tx: Transaction, caller: str, reference: str, sid: str) -> None:
     place, message = _find(tx, caller, reference, sid)
     place.require("deleteOwnMessage" if message.author == caller else "deleteAnyMessage")
     conversation = place.conversation
+    media.drop_of_message(tx, sid)
     tx.execute(_DROP, {"of": sid})
     projection.remove_item(tx, message_list(conversation.sid), message.index)
     if message.index == conversation.last_index:
