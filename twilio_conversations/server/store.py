@@ -63,6 +63,7 @@ class Database:
         event.listen(self._engine, "connect", self._prepare)
         with self._engine.connect() as connection, transaction(connection):
             metadata.create_all(connection)
+            _add_columns(connection)
 
     def _prepare(self, connection: sqlite3.Connection, _record: object) -> None:
         for pragma in (
@@ -85,6 +86,16 @@ class Database:
     def dispose(self) -> None:
         """Close what is left open."""
         self._engine.dispose()
+
+
+def _add_columns(connection: Connection) -> None:
+    """A data directory of an earlier version lacks the columns that came since; all of those may be null."""
+    for table in metadata.sorted_tables:
+        known = {row.name for row in connection.exec_driver_sql(f"PRAGMA table_info({table.name})")}
+        for column in table.columns:
+            if column.name not in known:
+                kind = column.type.compile(connection.dialect)
+                connection.exec_driver_sql(f'ALTER TABLE {table.name} ADD COLUMN "{column.name}" {kind}')
 
 
 @contextmanager
