@@ -17,14 +17,20 @@ from twilio_conversations.server.client_api import ClientApi
 from twilio_conversations.server.credentials import Credentials
 from twilio_conversations.server.domain import roles, users
 from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.faults import DELAY, REFUSE, Faults
 from twilio_conversations.server.feed import Feed
 from twilio_conversations.server.gateway import Gateway
 from twilio_conversations.server.http import Caller, Request, Response
+from twilio_conversations.server.media import Media, drop_abandoned
+from twilio_conversations.server.media_files import MediaFiles
+from twilio_conversations.server.media_links import MediaLinks
 from twilio_conversations.server.session import Session
 from twilio_conversations.server.store import DATABASE_FILE, Database
 from twilio_conversations.server.sync_api import SyncApi
+from twilio_conversations.server.timekeeper import Timekeeper
+from twilio_conversations.server.traffic import Traffic
 from twilio_conversations.server.world import World
-from twilio_conversations.server.writer import MAX_MUTATION_ID, Job, Mutation, Transaction, Writer
+from twilio_conversations.server.writer import MAX_MUTATION_ID, Command, Job, Mutation, Transaction, Writer
 
 _log = logging.getLogger(__name__)
 
@@ -45,23 +51,38 @@ class Service:
         self._feed = Feed(self._reader, self._catalog)
         self._sync_api = SyncApi(self._reader, self._catalog)
         self.gateway = Gateway()
+        self.faults = Faults(self.gateway)
+        self.traffic = Traffic()
+        self.timekeeper = Timekeeper(
+            self._reader, self.world.clock, lambda command, reply: self._submit(command, None, reply)
+        )
+        self.media = Media(
+            self._reader,
+            self._catalog,
+            MediaFiles(data_dir, durable=durable),
+            MediaLinks(self.world.clock, credentials.api_key_secret),
+            credentials.account_sid,
+            credentials.service_sid,
+        )
         self._client_api = ClientApi(
             self._reader, self._catalog, self.gateway, self.world, credentials.account_sid, credentials.service_sid
         )
         self._known_users: Bounded[str, None] = Bounded(MAX_KNOWN_USERS)
         self._bus.follow(self._catalog.on_commit)  # before the feed, which asks the catalog for heads
         self._bus.follow(self._feed.on_commit)
+        self._bus.follow(self.timekeeper.on_commit)
+        self._bus.follow(self.media.on_commit)
 
     async def start(self) -> None:
         """Begin to work. Raises what goes wrong with the database."""
         self._writer.start()
-        done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-        self._submit(_install, None, done.set_result)
-        if (await done).status >= 400:
+        if (await self.execute(_install)).status >= 400:
             raise RuntimeError("the database could not be prepared; the log says why")
+        self.media.sweep()
 
     async def stop(self) -> None:
         """Finish the commands under way and close the database."""
+        self.timekeeper.stop()
         await asyncio.to_thread(self._writer.stop)
         self._reader.close()
         self._database.dispose()
@@ -70,7 +91,15 @@ class Service:
 
     def verify(self, token: str) -> Grant:
         """What the token allows. Raises `ServiceError`."""
+        if self.faults.is_expired(token):
+            raise ServiceError(20104)
         return auth.verify(token, self._credentials)
+
+    def let_in(self, token: str) -> Grant:
+        """The same for a connection, which may be refused for other reasons too."""
+        grant = auth.verify(token, self._credentials)
+        self.faults.admit(grant.identity, token)
+        return grant
 
     def storage_id(self, identity: str) -> str:
         """Opaque, and the same for an identity as long as the data directory lives."""
@@ -82,6 +111,7 @@ class Service:
         def enter() -> None:
             if session.is_open:
                 self.gateway.enter(session)
+                session.hold(self.faults.holds(session.identity))
                 then()
 
         self.ensure_user(session.identity, enter)
@@ -110,7 +140,18 @@ class Service:
         self._feed.room(session)
 
     def request(self, session: Session, request: Request, reply: Callable[[Response], None]) -> None:
-        """Answer a request that came through the tunnel."""
+        """Answer a request that came through the tunnel, unless a fault was ordered for it."""
+        fault = self.faults.met_by(session.identity, request.method, "/" + "/".join(request.path))
+        if fault is None:
+            self._request(session, request, reply)
+        elif fault.kind == REFUSE:
+            reply(fault.refusal())
+        elif fault.kind == DELAY:
+            asyncio.get_running_loop().call_later(fault.seconds, self._request, session, request, reply)
+        else:
+            self._request(session, request, lambda _answer: session.cut())
+
+    def _request(self, session: Session, request: Request, reply: Callable[[Response], None]) -> None:
         if request.path == ("v4", "Subscriptions") and request.method == "POST":
             self._poke(session, request, reply)
         else:
@@ -147,6 +188,12 @@ class Service:
             else:
                 self._submit(answer, mutation, reply)
 
+    async def execute(self, command: Command) -> Response:
+        """Have a command carried out that is not repeated by its name; the answer, which may be a refusal."""
+        done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self._submit(command, None, lambda response: None if done.done() else done.set_result(response))
+        return await done
+
     def _mutation(self, caller: Caller, request: Request) -> Mutation | None:
         mutation_id = request.headers.get("x-twilio-mutation-id")
         if not mutation_id:
@@ -167,6 +214,7 @@ class Service:
 
 def _install(tx: Transaction) -> Response:
     roles.install(tx)
+    drop_abandoned(tx)
     return Response(204)
 
 
