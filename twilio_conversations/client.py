@@ -33,12 +33,14 @@ from twilio_conversations.event_names import ClientEvent, EventName, HandlerErro
 from twilio_conversations.event_stream import EventStream
 from twilio_conversations.futures import Deadline, Future, current_role, fail, refuse_to_wait, settle, wait
 from twilio_conversations.json_values import dumps
+from twilio_conversations.lru import Lru
 from twilio_conversations.options import Endpoints, Options
 from twilio_conversations.paginator import Paginator
 from twilio_conversations.services import Services
 from twilio_conversations.startup import Startup
 from twilio_conversations.sync.client import SyncClient
 from twilio_conversations.transport.connection import CLOSE_LIMIT, Connection, ConnectionStats
+from twilio_conversations.transport.media_http import MediaHttp
 from twilio_conversations.transport.rest import Rest
 from twilio_conversations.transport.token_source import TokenSource
 from twilio_conversations.transport.tunnel import Tunnel
@@ -97,7 +99,7 @@ class Client(EventEmitter):
             endpoint: a service that answers everything at one address, such as the local one; the environment variable
                 ``TWILIO_CONVERSATIONS_ENDPOINT`` is read when no address is given.
             endpoints: each address by itself.
-            session: gives proxies, CA and client certificates for the websocket too.
+            session: carries media, and gives proxies, CA and client certificates for the websocket too.
             auto_connect: connect now; otherwise call `connect`, after handlers were registered.
             options: the fields of `Options`, such as ``default_timeout``.
 
@@ -118,10 +120,13 @@ class Client(EventEmitter):
             connection,
             tunnel,
             Rest(tunnel, self._options),
+            MediaHttp(self._options, session, lambda: connection.token),
             sync,
             dispatcher,
             self,
             collections.deque(maxlen=self._options.max_cached_messages),
+            Lru(self._options.channel_metadata_cache_capacity),
+            Lru(self._options.message_recipients_cache_capacity),
         )
         self._connection = connection
         self._token = token if isinstance(token, str) else None
@@ -206,6 +211,7 @@ class Client(EventEmitter):
         assert deadline is not None
         if first:
             self._connection.begin_close(CLOSE_LIMIT)
+            self._services.media.close(self._failure)
         if current_role() is None:
             self._connection.join(deadline.remaining() or 0.0)
         if first:
@@ -451,6 +457,7 @@ class Client(EventEmitter):
         for stream in list(self._streams):
             stream.end()
         self._tell(ClientEvent.ERROR, HandlerError(error))
+        self._services.media.close(error)
         self._connection.begin_close()
 
     def __repr__(self) -> str:

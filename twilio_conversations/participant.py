@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import attrs
 
 from twilio_conversations import urls
+from twilio_conversations.bindings import ParticipantBindings
 from twilio_conversations.enums import ParticipantType, ParticipantUpdateReason
 from twilio_conversations.errors import ProtocolError
 from twilio_conversations.event_names import EventName, ParticipantEvent
@@ -56,7 +57,7 @@ class ParticipantData:
     date_updated: dt.datetime | None = None
     last_read_message_index: int | None = None
     last_read_timestamp: dt.datetime | None = None
-    bindings: Mapping[str, Any] = attrs.field(factory=dict)
+    bindings: ParticipantBindings = attrs.field(factory=ParticipantBindings)
     user_info: str | None = None
 
     @classmethod
@@ -101,7 +102,7 @@ _FIELDS: dict[str, tuple[str, Any]] = {
     "dateUpdated": ("date_updated", parse_time),
     "lastConsumedMessageIndex": ("last_read_message_index", parse_index),
     "lastConsumptionTimestamp": ("last_read_timestamp", parse_time),
-    "bindings": ("bindings", lambda value: value if isinstance(value, dict) else {}),
+    "bindings": ("bindings", ParticipantBindings.parse),
     "userInfo": ("user_info", parse_text),
 }
 
@@ -168,6 +169,11 @@ class Participant(Model[ParticipantData]):
     def last_read_timestamp(self) -> dt.datetime | None:
         """When it said so last, UTC."""
         return self._data.last_read_timestamp
+
+    @property
+    def bindings(self) -> ParticipantBindings:
+        """The channel beyond chat that it writes with; empty for chat."""
+        return self._data.bindings
 
     def update_attributes(self, attributes: Any, *, timeout: float | None = None) -> Participant:
         """Replace the custom data (``POST .../Participants/{sid}``). Returns this participant, changed."""

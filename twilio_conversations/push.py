@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any
 
 import attrs
 
@@ -46,18 +46,6 @@ class PushNotificationData:
         )
 
 
-class PushNotificationDescriptor(TypedDict, total=False):
-    """The fields of a `PushNotification`, to make one of: ``PushNotification(**descriptor)``."""
-
-    title: str | None
-    body: str | None
-    sound: str | None
-    badge: int | None
-    action: str | None
-    type: PushNotificationType | str
-    data: PushNotificationData
-
-
 @attrs.frozen(kw_only=True)
 class PushNotification:
     """A push notification of Twilio Conversations, from APNs or FCM.
@@ -91,38 +79,37 @@ class PushNotification:
         if not isinstance(payload, Mapping):
             raise InvalidArgumentError(f"a push payload must be a mapping, not {payload!r}")
         if "aps" in payload:
-            return cls(**_apns(payload))
+            return _apns(payload)
         if "data" in payload:
-            return cls(**_fcm(_mapping(payload["data"])))
+            return _fcm(_mapping(payload["data"]))
         raise PushPayloadError("the payload is no push notification of Conversations: it has neither 'aps' nor 'data'")
 
 
-def _apns(payload: Mapping[str, Any]) -> PushNotificationDescriptor:
+def _apns(payload: Mapping[str, Any]) -> PushNotification:
     aps = _mapping(payload["aps"])
     alert = aps.get("alert")
     texts = {"body": alert} if isinstance(alert, str) else _mapping(alert)
     badge = aps.get("badge")
-    return {
-        "title": _filled(texts.get("title")),
-        "body": _filled(texts.get("body")),
-        "sound": _filled(aps.get("sound")),
-        "badge": (badge or None) if type(badge) is int else None,
-        "action": _filled(aps.get("category")),
-        "type": _type(payload),
-        "data": PushNotificationData.parse(payload),
-    }
+    return PushNotification(
+        title=_filled(texts.get("title")),
+        body=_filled(texts.get("body")),
+        sound=_filled(aps.get("sound")),
+        badge=(badge or None) if type(badge) is int else None,
+        action=_filled(aps.get("category")),
+        type=_type(payload),
+        data=PushNotificationData.parse(payload),
+    )
 
 
-def _fcm(data: Mapping[str, Any]) -> PushNotificationDescriptor:
-    return {
-        "title": _filled(data.get("twi_title")),
-        "body": _filled(data.get("twi_body")),
-        "sound": _filled(data.get("twi_sound")),
-        "badge": None,
-        "action": _filled(data.get("twi_action")),
-        "type": _type(data),
-        "data": PushNotificationData.parse(data),
-    }
+def _fcm(data: Mapping[str, Any]) -> PushNotification:
+    return PushNotification(
+        title=_filled(data.get("twi_title")),
+        body=_filled(data.get("twi_body")),
+        sound=_filled(data.get("twi_sound")),
+        action=_filled(data.get("twi_action")),
+        type=_type(data),
+        data=PushNotificationData.parse(data),
+    )
 
 
 def _type(source: Mapping[str, Any]) -> PushNotificationType | str:

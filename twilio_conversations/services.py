@@ -9,15 +9,19 @@ from typing import Any, TypeVar
 
 import attrs
 
+from twilio_conversations.channel_metadata import ChannelMetadata
 from twilio_conversations.configuration import Configuration
 from twilio_conversations.dispatcher import Dispatcher
 from twilio_conversations.emitter import EventEmitter
 from twilio_conversations.errors import NotReadyError, RestError
 from twilio_conversations.event_names import EventName
 from twilio_conversations.futures import Deadline, Flow, Future, flow, wait
+from twilio_conversations.lru import Lru
 from twilio_conversations.options import Options
+from twilio_conversations.recipients import RecipientDescriptor
 from twilio_conversations.sync.client import SyncClient
 from twilio_conversations.transport.connection import Connection
+from twilio_conversations.transport.media_http import MediaHttp
 from twilio_conversations.transport.rest import Rest
 from twilio_conversations.transport.tunnel import Tunnel
 
@@ -32,16 +36,21 @@ class Services:
         lock: held for a few assignments when state changes; never while waiting or while user code runs.
         events: the client, as somebody whose handlers are told.
         recent: the latest messages, kept alive here; the registries themselves hold theirs weakly.
+        channel_metadata: by message sid; `None` for a message that has none.
+        recipients: by message sid, only complete answers.
     """
 
     options: Options
     connection: Connection
     tunnel: Tunnel
     rest: Rest
+    media: MediaHttp
     sync: SyncClient
     dispatcher: Dispatcher
     events: EventEmitter
     recent: collections.deque[Any]
+    channel_metadata: Lru[str, ChannelMetadata | None]
+    recipients: Lru[str, tuple[RecipientDescriptor, ...]]
     lock: threading.Lock = attrs.field(factory=threading.Lock)
     known_configuration: Configuration | None = None
 
