@@ -19,6 +19,21 @@ class Connected(Protocol):
     def send(self, message_type: str, frame: bytes) -> None:
         """Queue a frame, unless this type was not asked for."""
 
+    def cut(self) -> None:
+        """End without a word."""
+
+    def offload(self, reconnect_min_ms: int) -> None:
+        """Send the client elsewhere."""
+
+    def expire(self) -> None:
+        """Its token is expired."""
+
+    def warn_of_expiry(self) -> None:
+        """Its token is about to expire."""
+
+    def hold(self, held: bool) -> None:
+        """Keep its notifications back, or let them go."""
+
 
 class Gateway:
     """Connections by identity; one person may have several."""
@@ -41,6 +56,12 @@ class Gateway:
     def is_online(self, identity: str) -> bool:
         """Whether somebody is connected under this identity."""
         return identity in self._connected
+
+    def sessions(self, identity: str | None = None) -> list[Connected]:
+        """The connections of one person, or all of them."""
+        if identity is not None:
+            return list(self._connected.get(identity, ()))
+        return [session for sessions in self._connected.values() for session in sessions]
 
     @property
     def connections(self) -> int:
