@@ -6,6 +6,7 @@ Start with `Client`.
 import logging
 
 from twilio_conversations._version import __version__
+from twilio_conversations.attachment import SendEmailOptions, SendMediaOptions
 from twilio_conversations.client import Client, ClientStats
 from twilio_conversations.configuration import ConversationLimits
 from twilio_conversations.conversation import (
@@ -21,6 +22,7 @@ from twilio_conversations.enums import (
     ConversationStatus,
     ConversationUpdateReason,
     Direction,
+    MediaCategory,
     MessageType,
     MessageUpdateReason,
     NotificationLevel,
@@ -37,8 +39,10 @@ from twilio_conversations.errors import (
     ForbiddenError,
     InitializationError,
     InvalidArgumentError,
+    MediaError,
     NotFoundError,
     NotReadyError,
+    OperationCancelledError,
     PageUnavailableError,
     ProtocolError,
     ReplyError,
@@ -63,10 +67,14 @@ from twilio_conversations.event_names import (
     UserEvent,
 )
 from twilio_conversations.json_values import JSONArray, JSONObject, JSONValue
+from twilio_conversations.media import Media
 from twilio_conversations.message import Message, MessageUpdatedEventArgs
+from twilio_conversations.message_builder import MessageBuilder
 from twilio_conversations.options import BackoffPolicy, Endpoints, Options
 from twilio_conversations.paginator import Paginator
 from twilio_conversations.participant import Participant, ParticipantUpdatedEventArgs
+from twilio_conversations.unsent_message import UnsentMessage
+from twilio_conversations.uploads import UploadHandle, UploadProgress
 from twilio_conversations.user import User, UserUpdatedEventArgs
 
 __all__ = [
@@ -99,7 +107,11 @@ __all__ = [
     "JSONObject",
     "JSONValue",
     "LastMessage",
+    "Media",
+    "MediaCategory",
+    "MediaError",
     "Message",
+    "MessageBuilder",
     "MessageEvent",
     "MessageType",
     "MessageUpdateReason",
@@ -107,6 +119,7 @@ __all__ = [
     "NotFoundError",
     "NotReadyError",
     "NotificationLevel",
+    "OperationCancelledError",
     "Options",
     "PageUnavailableError",
     "Paginator",
@@ -120,6 +133,8 @@ __all__ = [
     "RequestTimeoutError",
     "RestError",
     "RestNotFoundError",
+    "SendEmailOptions",
+    "SendMediaOptions",
     "ServiceError",
     "State",
     "Subscription",
@@ -127,7 +142,10 @@ __all__ = [
     "ThrottledError",
     "TokenError",
     "TransportUnavailableError",
+    "UnsentMessage",
     "UnsupportedOperationError",
+    "UploadHandle",
+    "UploadProgress",
     "User",
     "UserEvent",
     "UserUpdateReason",

@@ -6,7 +6,7 @@ import collections
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, ClassVar, NoReturn, Self
 
@@ -34,6 +34,7 @@ from twilio_conversations.event_stream import EventStream
 from twilio_conversations.futures import Deadline, Future, current_role, fail, refuse_to_wait, settle, wait
 from twilio_conversations.json_values import dumps
 from twilio_conversations.lru import Lru
+from twilio_conversations.media import Media, media_sids_of, sids_of, temporary_urls
 from twilio_conversations.options import Endpoints, Options
 from twilio_conversations.paginator import Paginator
 from twilio_conversations.services import Services
@@ -131,7 +132,7 @@ class Client(EventEmitter):
         self._connection = connection
         self._token = token if isinstance(token, str) else None
         self._directory = Directory(self._services)
-        self._users = Users(self._services)
+        self._users = self._services.users = Users(self._services)
         self._startup = Startup(self._services, self._users, self._directory, self._on_ready, self._on_start_failed)
         self._ready: Future[None] = Future()
         self._state: State | None = None
@@ -373,6 +374,46 @@ class Client(EventEmitter):
     def _learn(self, answer: Any, deadline: Deadline, what: str) -> Conversation:
         """The live conversation of a REST answer, once it is followed."""
         return self._services.run(lambda: self._directory.learn(answer).ready, deadline, what)
+
+    # -- media --------------------------------------------------------------------------------------------------------
+
+    def get_temporary_content_urls_for_media_sids(
+        self, media_sids: Sequence[str], *, timeout: float | None = None
+    ) -> dict[str, str | None]:
+        """Temporary links of media, by sid, in one request (``POST {media set}``); good for some minutes, not to be kept.
+
+        Raises:
+            MediaError: one of them cannot be had; `.media_sid` says which.
+        """
+        sids = sids_of(media_sids)
+        deadline = self._await_ready(self._services.deadline(timeout), "get_temporary_content_urls_for_media_sids()")
+        return temporary_urls(self._services, sids, deadline)
+
+    def get_temporary_content_urls_for_media(
+        self, content_set: Sequence[Media], *, timeout: float | None = None
+    ) -> dict[str, str | None]:
+        """Temporary links of these media, by sid; as `get_temporary_content_urls_for_media_sids`."""
+        return self.get_temporary_content_urls_for_media_sids(media_sids_of(content_set), timeout=timeout)
+
+    # -- users --------------------------------------------------------------------------------------------------------
+
+    def get_user(self, identity: str, *, timeout: float | None = None) -> User:
+        """The user with that identity, followed from now on (``GET .../Users/{identity}``, then its Sync map).
+
+        As many users are followed at once as the service, or the option ``user_infos_to_subscribe``, says; one more
+        unsubscribes the one that came first.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        name = checks.filled(identity, "identity")
+        deadline = self._await_ready(self._services.deadline(timeout), "get_user()")
+        return self._services.run(lambda: self._users.get(name), deadline, "get_user()")
+
+    def get_subscribed_users(self, *, timeout: float | None = None) -> list[User]:
+        """The users that are followed: the own one, then the others in the order they came."""
+        deadline = self._await_ready(self._services.deadline(timeout), "get_subscribed_users()")
+        return self._services.run_now(self._users.followed, deadline, "get_subscribed_users()")
 
     # -- events -------------------------------------------------------------------------------------------------------
 

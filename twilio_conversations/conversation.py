@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
@@ -29,13 +29,16 @@ from twilio_conversations.paginator import Paginator, RestPaginator
 from twilio_conversations.recipients import RecipientDescriptor
 
 if TYPE_CHECKING:
+    from twilio_conversations.attachment import Attachment
     from twilio_conversations.directory import Directory
     from twilio_conversations.message import Message
+    from twilio_conversations.message_builder import ContentVariables, MessageBuilder
     from twilio_conversations.messages import Messages
     from twilio_conversations.participant import Participant
     from twilio_conversations.read_horizon import ReadHorizon
     from twilio_conversations.roster import Roster
     from twilio_conversations.typing_indicator import TypingIndicator
+    from twilio_conversations.uploads import OnProgress
 
 REASONS = Reasons(
     {
@@ -246,9 +249,13 @@ class Conversation(Model[ConversationData]):
         self,
         body: str | None = None,
         *,
+        media: Attachment | Iterable[Attachment] = (),
         attributes: Any = None,
         subject: str | None = None,
+        content_sid: str | None = None,
+        content_variables: ContentVariables | None = None,
         idempotency_key: str | None = None,
+        on_progress: OnProgress | None = None,
         timeout: float | None = None,
     ) -> Message:
         """Send a message (``POST .../Messages``) and return it.
@@ -256,12 +263,39 @@ class Conversation(Model[ConversationData]):
         It is sent once: after a broken line or a busy service the same mutation id goes again until the deadline. Use an
         `idempotency_key` (a UUID) of your own to make a repeat from another process the same send.
 
+        Args:
+            body: the text.
+            media: what to attach, one or several: a `pathlib.Path`, bytes, an open binary file, ``(filename, content)``,
+                ``(filename, content, content type)``, or `SendMediaOptions`. They are uploaded first, streamed.
+            attributes: custom data, any JSON value.
+            subject: of an e-mail.
+            content_sid: content template (``HX...``) to make the message from; the service then ignores text and media.
+            content_variables: values of its variables by name.
+            idempotency_key: the mutation id.
+            on_progress: told of the upload, piece by piece, on this thread.
+            timeout: seconds for everything together; large media need more than the default.
+
         Raises:
-            InvalidArgumentError: the body is not text, or the attributes are not plain JSON.
+            InvalidArgumentError: an argument is not acceptable, or more than `limits` allow; nothing was sent.
+            MediaError: a medium was refused; the message was not sent.
             ForbiddenError: the own identity is no participant, or its role may not send.
             RequestTimeoutError: no answer came in time; `.sent` says whether it may have arrived.
         """
-        return self._messages.send(body, attributes=attributes, subject=subject, mutation_id=idempotency_key, timeout=timeout)
+        return self._messages.send(
+            body,
+            media,
+            attributes=attributes,
+            subject=subject,
+            content_sid=content_sid,
+            content_variables=content_variables,
+            mutation_id=idempotency_key,
+            on_progress=on_progress,
+            timeout=timeout,
+        )
+
+    def prepare_message(self) -> MessageBuilder:
+        """Begin a message of several parts: text, media, e-mail bodies, a content template."""
+        return self._messages.prepare()
 
     def get_messages(
         self,

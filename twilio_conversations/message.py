@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
 from twilio_conversations import checks, message_details, urls
 from twilio_conversations.channel_metadata import ChannelMetadata
-from twilio_conversations.enums import MessageType, MessageUpdateReason
+from twilio_conversations.enums import MediaCategory, MessageType, MessageUpdateReason
 from twilio_conversations.errors import NotFoundError, ProtocolError
 from twilio_conversations.event_names import EventName, MessageEvent
 from twilio_conversations.futures import Future
 from twilio_conversations.json_values import Attributes, dumps, parse_text, parse_time
 from twilio_conversations.layered import Reasons, renamed
+from twilio_conversations.media import Media, MediaData, media_sids_of, temporary_urls
 from twilio_conversations.model import Model
 from twilio_conversations.receipts import AggregatedDeliveryReceipt, DetailedDeliveryReceipt
 from twilio_conversations.recipients import RecipientDescriptor
@@ -220,6 +221,59 @@ class Message(Model[MessageData]):
     def type(self) -> MessageType | str:
         """Whether it carries media."""
         return self._data.type
+
+    # -- media --------------------------------------------------------------------------------------------------------
+
+    @property
+    def attached_media(self) -> list[Media]:
+        """What is attached; the bodies and histories of e-mails are not."""
+        return self.get_media_by_categories([MediaCategory.MEDIA])
+
+    def get_media_by_categories(self, categories: Iterable[MediaCategory | str]) -> list[Media]:
+        """The media of some categories, in the service's order. Nothing is asked of the service."""
+        if isinstance(categories, str):
+            categories = [categories]
+        wanted = [checks.member(MediaCategory, category, "category") for category in categories]
+        return [Media(data, self._services) for data in self._data.medias if data.category in wanted]
+
+    def get_email_body(self, type: str = "text/plain") -> Media | None:  # noqa: A002 - the official name
+        """The body of an e-mail in that content type; `None` when there is none."""
+        return self._first(MediaCategory.BODY, type)
+
+    def get_email_history(self, type: str = "text/plain") -> Media | None:  # noqa: A002 - the official name
+        """The history of an e-mail in that content type; `None` when there is none."""
+        return self._first(MediaCategory.HISTORY, type)
+
+    def _first(self, category: MediaCategory, content_type: str) -> Media | None:
+        wanted = checks.filled(content_type, "type")
+        return next((media for media in self.get_media_by_categories([category]) if media.content_type == wanted), None)
+
+    def get_temporary_content_urls_for_attached_media(self, *, timeout: float | None = None) -> dict[str, str | None]:
+        """Temporary links of all that is attached, by media sid, in one request; ``{}`` when nothing is."""
+        attached = self.attached_media
+        return self.get_temporary_content_urls_for_media(attached, timeout=timeout) if attached else {}
+
+    def get_temporary_content_urls_for_media(
+        self, content_set: Sequence[Media], *, timeout: float | None = None
+    ) -> dict[str, str | None]:
+        """Temporary links of these media, by sid, in one request (``POST {media set}``).
+
+        Raises:
+            MediaError: one of them cannot be had; `.media_sid` says which.
+        """
+        return self.get_temporary_content_urls_for_media_sids(media_sids_of(content_set), timeout=timeout)
+
+    def get_temporary_content_urls_for_media_sids(
+        self, media_sids: Sequence[str], *, timeout: float | None = None
+    ) -> dict[str, str | None]:
+        """Temporary links by media sid, in one request; the media need not belong to this message.
+
+        Raises:
+            MediaError: one of them cannot be had; `.media_sid` says which.
+        """
+        return temporary_urls(self._services, media_sids, self._services.deadline(timeout))
+
+    # -- changing -----------------------------------------------------------------------------------------------------
 
     def update_body(self, body: str, *, timeout: float | None = None) -> Message:
         """Change the text (``POST .../Messages/{sid}``); may be empty. Returns this message, changed.
