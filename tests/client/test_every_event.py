@@ -51,7 +51,7 @@ class Watched:
 def test_message_added(pair: Pair) -> None:
     """The message itself."""
     alices, bobs = pair
-    client = Diary(bobs._services.events, "message_added")  # type: ignore[arg-type]
+    client = Diary(bobs._services.events, "message_added")
     conversation = Diary(bobs, "message_added")
     sent = alices.send_message("one")
     alices.send_message("two")
@@ -154,7 +154,7 @@ def test_conversation_updated(pair: Pair) -> None:
     """The conversation, changed already, and why."""
     alices, bobs = pair
     before = bobs.date_updated
-    client, own = Diary(bobs._services.events, "conversation_updated"), Diary(bobs, "updated")  # type: ignore[arg-type]
+    client, own = Diary(bobs._services.events, "conversation_updated"), Diary(bobs, "updated")
     alices.update_friendly_name("told once")
     alices.update_attributes({"end": True})
     client.wait("conversation_updated", lambda change: "attributes" in change.update_reasons)
