@@ -11,7 +11,7 @@ import attrs
 from twilio_conversations import urls
 from twilio_conversations.bindings import ParticipantBindings
 from twilio_conversations.enums import ParticipantType, ParticipantUpdateReason
-from twilio_conversations.errors import ProtocolError
+from twilio_conversations.errors import ProtocolError, UnsupportedOperationError
 from twilio_conversations.event_names import EventName, ParticipantEvent
 from twilio_conversations.futures import Future
 from twilio_conversations.json_values import Attributes, dumps, parse_index, parse_text, parse_time
@@ -20,6 +20,7 @@ from twilio_conversations.model import Model
 
 if TYPE_CHECKING:
     from twilio_conversations.conversation import Conversation
+    from twilio_conversations.user import User
 
 _REST_NAMES = {
     "identity": "identity",
@@ -174,6 +175,18 @@ class Participant(Model[ParticipantData]):
     def bindings(self) -> ParticipantBindings:
         """The channel beyond chat that it writes with; empty for chat."""
         return self._data.bindings
+
+    def get_user(self, *, timeout: float | None = None) -> User:
+        """The user behind a chat participant, as `Client.get_user` gives it.
+
+        Raises:
+            UnsupportedOperationError: the participant is on another channel.
+        """
+        identity, map_name = self.identity, self._data.user_info
+        if self.type is not ParticipantType.CHAT or identity is None:
+            raise UnsupportedOperationError(f"a participant of type {str(self.type)!r} has no user")
+        services = self._services
+        return services.run(lambda: services.users.get(identity, map_name), services.deadline(timeout), "get_user()")
 
     def update_attributes(self, attributes: Any, *, timeout: float | None = None) -> Participant:
         """Replace the custom data (``POST .../Participants/{sid}``). Returns this participant, changed."""

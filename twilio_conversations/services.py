@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
@@ -25,6 +25,9 @@ from twilio_conversations.transport.media_http import MediaHttp
 from twilio_conversations.transport.rest import Rest
 from twilio_conversations.transport.tunnel import Tunnel
 
+if TYPE_CHECKING:
+    from twilio_conversations.users import Users
+
 T = TypeVar("T")
 
 
@@ -35,6 +38,7 @@ class Services:
     Attributes:
         lock: held for a few assignments when state changes; never while waiting or while user code runs.
         events: the client, as somebody whose handlers are told.
+        users: the users of the client.
         recent: the latest messages, kept alive here; the registries themselves hold theirs weakly.
         channel_metadata: by message sid; `None` for a message that has none.
         recipients: by message sid, only complete answers.
@@ -52,6 +56,7 @@ class Services:
     channel_metadata: Lru[str, ChannelMetadata | None]
     recipients: Lru[str, tuple[RecipientDescriptor, ...]]
     lock: threading.Lock = attrs.field(factory=threading.Lock)
+    users: Users = attrs.field(init=False)
     known_configuration: Configuration | None = None
 
     @property
