@@ -61,7 +61,7 @@ def _category(value: Any) -> MediaCategory | str:
         return str(value)
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Media:
     """A medium of a message: a handle that holds no content. Two of the same medium are equal.
 
@@ -69,7 +69,7 @@ class Media:
     """
 
     _data: MediaData
-    _services: Services = attrs.field(eq=False, repr=False)
+    _services: Services = attrs.field(eq=False)
 
     @property
     def sid(self) -> str:
@@ -196,6 +196,9 @@ class Media:
         error = MediaError(text)
         error.media_sid = self.sid
         return error
+
+    def __repr__(self) -> str:
+        return f"<Media {self.sid} {self.filename or self.category!s} {self.content_type} {self.size} bytes>"
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise TypeError("a Media reaches the service and cannot be pickled; use to_dict()")
