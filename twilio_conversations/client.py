@@ -6,7 +6,7 @@ import collections
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, ClassVar, NoReturn, Self
 
@@ -15,11 +15,12 @@ import requests
 
 from twilio_conversations import checks, tokens, urls
 from twilio_conversations._version import __version__
+from twilio_conversations.content import ContentTemplate
 from twilio_conversations.conversation import Conversation
 from twilio_conversations.directory import Directory
 from twilio_conversations.dispatcher import Dispatcher
 from twilio_conversations.emitter import EventEmitter
-from twilio_conversations.enums import ConnectionState, State
+from twilio_conversations.enums import ConnectionState, NotificationsChannelType, State
 from twilio_conversations.errors import (
     ClientClosedError,
     ConnectionErrorInfo,
@@ -37,9 +38,12 @@ from twilio_conversations.lru import Lru
 from twilio_conversations.media import Media, media_sids_of, sids_of, temporary_urls
 from twilio_conversations.options import Endpoints, Options
 from twilio_conversations.paginator import Paginator
+from twilio_conversations.push import PushNotification
+from twilio_conversations.registrations import Registrations
 from twilio_conversations.services import Services
 from twilio_conversations.startup import Startup
 from twilio_conversations.sync.client import SyncClient
+from twilio_conversations.templates import Templates
 from twilio_conversations.transport.connection import CLOSE_LIMIT, Connection, ConnectionStats
 from twilio_conversations.transport.media_http import MediaHttp
 from twilio_conversations.transport.rest import Rest
@@ -133,6 +137,8 @@ class Client(EventEmitter):
         self._token = token if isinstance(token, str) else None
         self._directory = Directory(self._services)
         self._users = self._services.users = Users(self._services)
+        self._templates = Templates(self._services)
+        self._registrations = Registrations(self._services)
         self._startup = Startup(self._services, self._users, self._directory, self._on_ready, self._on_start_failed)
         self._ready: Future[None] = Future()
         self._state: State | None = None
@@ -414,6 +420,61 @@ class Client(EventEmitter):
         """The users that are followed: the own one, then the others in the order they came."""
         deadline = self._await_ready(self._services.deadline(timeout), "get_subscribed_users()")
         return self._services.run_now(self._users.followed, deadline, "get_subscribed_users()")
+
+    # -- content templates and push -----------------------------------------------------------------------------------
+
+    def get_content_templates(self, *, timeout: float | None = None) -> tuple[ContentTemplate, ...]:
+        """All content templates of the service (``GET /Client/v2/ContentTemplates``); remembered for 5 seconds."""
+        deadline = self._await_ready(self._services.deadline(timeout), "get_content_templates()")
+        return self._services.run(self._templates.get, deadline, "get_content_templates()")
+
+    def set_push_registration_id(
+        self, channel_type: NotificationsChannelType | str, registration_id: str, *, timeout: float | None = None
+    ) -> None:
+        """Have a device notified of messages and memberships (``POST /v1/registrations``), instead of one set before.
+
+        Args:
+            channel_type: ``"fcm"`` or ``"apn"``.
+            registration_id: the device's token, as FCM or APNs gave it to the app.
+            timeout: seconds.
+
+        Raises:
+            RegistrationError: another call for this channel is under way.
+        """
+        channel = checks.member(NotificationsChannelType, channel_type, "channel_type")
+        device = checks.filled(registration_id, "registration_id")
+        deadline = self._await_ready(self._services.deadline(timeout), "set_push_registration_id()")
+        self._registrations.register(channel, device, deadline)
+
+    def remove_push_registrations(
+        self, channel_type: NotificationsChannelType | str, registration_id: str, *, timeout: float | None = None
+    ) -> None:
+        """End all registrations of a device, also those made by others (``DELETE /v1/registrations``).
+
+        It needs a connection but does not wait until the client is ready.
+
+        Raises:
+            RegistrationError: another call for this channel is under way.
+        """
+        channel = checks.member(NotificationsChannelType, channel_type, "channel_type")
+        device = checks.filled(registration_id, "registration_id")
+        self._check_open()
+        self._registrations.remove(channel, device, self._services.deadline(timeout))
+
+    @staticmethod
+    def parse_push_notification(payload: Mapping[str, Any]) -> PushNotification:
+        """What a device was sent by APNs or FCM, as a value; needs no connection.
+
+        Raises:
+            PushPayloadError: it is no push notification of Conversations.
+        """
+        return PushNotification.parse(payload)
+
+    def handle_push_notification(self, payload: Mapping[str, Any], *, timeout: float | None = None) -> None:
+        """Read a payload as `parse_push_notification` does, and give it to the handlers of ``push_notification``."""
+        notification = PushNotification.parse(payload)
+        self._await_ready(self._services.deadline(timeout), "handle_push_notification()")
+        self._tell(ClientEvent.PUSH_NOTIFICATION, notification)
 
     # -- events -------------------------------------------------------------------------------------------------------
 
