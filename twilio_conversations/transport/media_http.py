@@ -224,7 +224,7 @@ class MediaHttp:
                 transfer.check()
                 failure = _no_answer(request, error, attempts)
             else:
-                if response.ok:
+                if 200 <= response.status_code < 300:
                     return response
                 asked = retry_after(response.headers)
                 failure = _refusal(request, response, attempts)
