@@ -34,7 +34,7 @@ def others(connect: Connect, fresh: Fresh) -> list[str]:
     return [connect(fresh(name)).identity for name in ("bob", "carol", "dave")]
 
 
-@pytest.mark.row("CL24", "US01", "US09")
+@pytest.mark.row("CL24", "EV17", "EV19", "US01", "US05", "US06", "US09")
 def test_another_user_is_followed_from_the_first_get_on(alice: Client, connect: Connect, fresh: Fresh) -> None:
     """It comes with its data, says that it is subscribed, and tells of changes made by its owner."""
     bob = connect(fresh("bob"))
@@ -50,7 +50,7 @@ def test_another_user_is_followed_from_the_first_get_on(alice: Client, connect: 
     assert user.attributes == {"a": 1}
 
 
-@pytest.mark.row("CL24")
+@pytest.mark.row("CL24", "CL25")
 def test_the_own_identity_gives_the_own_user(alice: Client) -> None:
     """There are no two objects for one identity."""
     assert alice.get_user(alice.identity) is alice.user
@@ -63,7 +63,7 @@ def test_who_does_not_exist_is_not_found(alice: Client, fresh: Fresh) -> None:
         alice.get_user(fresh("nobody"))
 
 
-@pytest.mark.row("JD10")
+@pytest.mark.row("CL24", "JD10")
 def test_simultaneous_calls_get_the_same_user(alice: Client, others: list[str]) -> None:
     """However many ask at once, there is one object and one following."""
     diary = Diary(alice, "user_subscribed")
@@ -86,7 +86,7 @@ def test_simultaneous_calls_get_the_same_user(alice: Client, others: list[str]) 
     assert [user.identity for _, user in diary.entries] == [others[0], others[1]]
 
 
-@pytest.mark.row("CL25", "CO14")
+@pytest.mark.row("CL25", "CO14", "EV18")
 def test_the_first_user_goes_when_the_queue_is_full(connect: Connect, fresh: Fresh, others: list[str]) -> None:
     """The limit counts others only; who came first is unsubscribed, and said to be."""
     alice = connect(fresh("alice"), user_infos_to_subscribe=2)
@@ -100,14 +100,14 @@ def test_the_first_user_goes_when_the_queue_is_full(connect: Connect, fresh: Fre
     assert alice.get_subscribed_users() == [alice.user, users[2], users[0]]
 
 
-@pytest.mark.row("US10", "US11")
+@pytest.mark.row("BY14", "US10", "US11")
 def test_an_own_change_can_be_read_on_the_next_line(alice: Client) -> None:
     """Both calls give the user back, changed."""
     assert alice.user.update_friendly_name("Alice").friendly_name == "Alice"
     assert alice.user.update_attributes({"x": [1]}).attributes == {"x": [1]}
 
 
-@pytest.mark.row("US12", "US10", "US11")
+@pytest.mark.row("ER16", "EV18", "EV41", "US10", "US11", "US12")
 def test_an_unsubscribed_user_cannot_be_changed(alice: Client, others: list[str]) -> None:
     """It says so once, no longer counts as followed, and refuses changes before anything is sent."""
     user = alice.get_user(others[0])
@@ -127,7 +127,7 @@ def test_an_unsubscribed_user_cannot_be_changed(alice: Client, others: list[str]
     assert len(diary.entries) == len(own.entries) == 1
 
 
-@pytest.mark.row("US12")
+@pytest.mark.row("EV40", "US12")
 def test_the_own_user_is_followed_anew(alice: Client) -> None:
     """Unsubscribing it ends and begins its following."""
     diary = Diary(alice, "user_unsubscribed", "user_subscribed")

@@ -121,6 +121,7 @@ def test_message_added(trio: Trio) -> None:
         assert one.events("messageUpdated", since=since[one]) == []
 
 
+@pytest.mark.row("BY37")
 def test_answers_back_and_forth(trio: Trio) -> None:
     """Everybody answers everybody; all three see the same messages in index order and read the same history."""
     for round_ in range(3):

@@ -52,6 +52,7 @@ def test_content_can_be_read_again(kind: Any) -> None:
     assert content_of(attachment(kind(CONTENT))) == (len(CONTENT), CONTENT, CONTENT)
 
 
+@pytest.mark.row("BY26", "CI22", "CI23", "CI24")
 def test_a_path_gives_name_and_type(path: Path) -> None:
     """The name of the file is what the others see, and tells its type."""
     options = attachment(path)
@@ -80,6 +81,7 @@ def test_a_pipe_can_be_attached() -> None:
         assert content_of(options)[1] == CONTENT
 
 
+@pytest.mark.row("CI22")
 def test_types_are_guessed_and_said_ones_stay() -> None:
     """From the name; without one, text is text and bytes are bytes."""
     assert attachment(("a.csv", b"1,2")).content_type == "text/csv"
@@ -89,11 +91,12 @@ def test_types_are_guessed_and_said_ones_stay() -> None:
     assert (text.content_type, content_of(text)[1]) == ("text/plain", "ü".encode())
 
 
+@pytest.mark.row("CI21", "CI25")
 def test_one_or_several() -> None:
     """A single attachment need not be put in a list, whatever its kind; options are copied."""
     assert [one.filename for one in attachments([("a", b"1"), ("b", b"2")])] == ["a", "b"]
     given_options = SendMediaOptions(media=b"1", content_type="a/b")
-    for single in (b"1", Path("x"), io.BytesIO(b"1"), given_options):
+    for single in (b"1", Path("x"), io.BytesIO(b"1"), ("a", b"1"), given_options):
         (found,) = attachments(single)
         assert found is not given_options
 
@@ -114,13 +117,14 @@ def test_one_or_several() -> None:
     ],
     ids=repr,
 )
-@pytest.mark.row("MB08", "ER18")
+@pytest.mark.row("ER01", "ER18", "MB08")
 def test_what_cannot_be_attached(wrong: Any) -> None:
     """Nothing, text that may be a path, files open for text, and types that are none are refused at once."""
     with pytest.raises(InvalidArgumentError):
         attachment(wrong)
 
 
+@pytest.mark.row("ER18")
 def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     """Also where that shows only when it is read."""
     (tmp_path / "empty").touch()

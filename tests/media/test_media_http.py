@@ -57,7 +57,7 @@ def test_an_upload_as_it_goes_over_the_wire(http: MediaHttp, transfer: Transfer)
 
 
 @pytest.mark.parametrize("trouble", [HANG_UP, *map(Answer, (429, 502, 503, 504))], ids=lambda one: str(one.status))
-@pytest.mark.row("ER31")
+@pytest.mark.row("ER31", "JD04")
 def test_what_may_pass_is_tried_again(http: MediaHttp, transfer: Transfer, trouble: Answer) -> None:
     """An upload is sent again from its start after a cut and while the service is busy; so are GETs."""
     with HttpService(trouble, trouble, DONE, trouble, DONE) as service:
@@ -158,6 +158,7 @@ def test_a_token_that_was_renewed_meanwhile_is_used(transfer: Transfer) -> None:
     http.close()
 
 
+@pytest.mark.row("BY25")
 def test_a_session_of_the_programs(transfer: Transfer) -> None:
     """Its headers go along, nothing is mounted on it, and it stays open."""
     with requests.Session() as session, HttpService(DONE, Answer(200, b"still open")) as service:

@@ -141,7 +141,7 @@ def test_a_failing_listener_harms_nothing(wire: Wire, caplog: pytest.LogCaptureF
 # The service refuses
 
 
-@pytest.mark.row("ER06", "ER44")
+@pytest.mark.row("CL33", "ER06", "ER44")
 def test_init_refused_401_denies(wire: Wire) -> None:
     """Terminal; nothing is tried again; requests fail at once."""
     wired = wire()
@@ -322,6 +322,7 @@ def test_an_order_to_go_is_obeyed_at_once(wire: Wire, code: int) -> None:
     wired.recorder.wait_for("connected", count=2)
 
 
+@pytest.mark.row("ER07")
 @pytest.mark.parametrize(
     ("code", "state"),
     [
