@@ -78,11 +78,10 @@ def attachment(value: Attachment) -> SendMediaOptions:
 
 def attachments(value: Attachment | Iterable[Attachment]) -> list[SendMediaOptions]:
     """One attachment, or several, each as `attachment` makes it."""
-    if isinstance(value, tuple) and value and isinstance(value[0], str):  # a name: one file, not several
-        return [attachment(value)]
+    several: Any = value
     if isinstance(value, SendMediaOptions | str | os.PathLike) or _is_bytes(value) or hasattr(value, "read"):
-        return [attachment(value)]  # type: ignore[arg-type]
-    return [attachment(one) for one in value]  # type: ignore[arg-type]
+        several = [value]
+    return [attachment(one) for one in several]
 
 
 def checked(options: SendMediaOptions) -> SendMediaOptions:

@@ -75,8 +75,8 @@ class MessageBuilder:
 
         Without variables the template's own defaults apply.
         """
-        self._content_sid = checks.filled(content_sid, "content_sid")
-        self._content_variables = variables_by_name(content_variables)
+        values = variables_by_name(content_variables)
+        self._content_sid, self._content_variables = checks.filled(content_sid, "content_sid"), values
         return self
 
     def add_media(self, payload: Attachment) -> Self:
