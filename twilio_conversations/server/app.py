@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.responses import Response as HttpResponse
@@ -16,10 +17,13 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from twilio_conversations.server import web
+from twilio_conversations.server.control import Control
+from twilio_conversations.server.control_api import ControlApi, FaultyHttp
 from twilio_conversations.server.credentials import Credentials
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.http import Caller, Response
 from twilio_conversations.server.media_api import MediaApi
+from twilio_conversations.server.representation import Links
 from twilio_conversations.server.service import Service
 from twilio_conversations.server.session import Session
 
@@ -35,6 +39,7 @@ class App:
         self._url = url
         self._durable = durable
         self._service: Service | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def asgi(self) -> Starlette:
         """The application for uvicorn."""
@@ -42,10 +47,12 @@ class App:
         routes = [
             WebSocketRoute("/v3/wsconnect", self._websocket),
             Route("/_local/health", self._health),
+            *ControlApi(self.control, self._credentials).routes(),
             *MediaApi(lambda: self.service, self.base_url).routes(),
             Route("/{path:path}", self._rest, methods=methods),
         ]
-        return Starlette(routes=routes, lifespan=self._lifespan)
+        faulty = Middleware(FaultyHttp, faults=lambda: self.service.faults)
+        return Starlette(routes=routes, lifespan=self._lifespan, middleware=[faulty])
 
     @property
     def service(self) -> Service:
@@ -54,11 +61,23 @@ class App:
             raise RuntimeError("the service has not started")
         return self._service
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop on which the service lives."""
+        if self._loop is None:
+            raise RuntimeError("the service has not started")
+        return self._loop
+
+    def control(self) -> Control:
+        """The control plane."""
+        links = Links(self._url, self._credentials.account_sid, self._credentials.service_sid)
+        return Control(self.service, links)
+
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         service = Service(self._data_dir, self._credentials, durable=self._durable)
         await service.start()
-        self._service = service
+        self._service, self._loop = service, asyncio.get_running_loop()
         try:
             yield
         finally:

@@ -15,6 +15,7 @@ from twilio_conversations.server.writer import Commit
 
 _log = logging.getLogger(__name__)
 
+_NOTHING = Commit()
 Follower = Callable[[Commit], None]
 
 
@@ -37,7 +38,7 @@ class Bus:
             _log.debug("the service has stopped; an answer is dropped")
 
     def _deliver(self, commit: Commit | None, reply: Callable[[Response], None], response: Response) -> None:
-        if commit is not None and (commit.events or commit.members_changed or commit.revoked):
+        if commit is not None and commit != _NOTHING:
             for follower in self._followers:
                 try:
                     follower(commit)

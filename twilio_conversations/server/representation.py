@@ -173,11 +173,6 @@ class Links:
         }
 
 
-def page(key: str, items: list[Any], following: str | None = None, previous: str | None = None) -> dict[str, Any]:
-    """One page of a list."""
-    return {key: items, "meta": {"next_token": following, "previous_token": previous}}
-
-
 def _rest_media(medias: str | None) -> list[dict[str, Any]] | None:
     """The media of a message as REST spells them."""
     if medias is None:

@@ -9,13 +9,16 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from twilio_conversations.server import auth
+from sqlalchemy import delete
+
+from twilio_conversations.server import auth, registrations_api
 from twilio_conversations.server.auth import Grant
 from twilio_conversations.server.bus import Bus
 from twilio_conversations.server.catalog import Bounded, Catalog
 from twilio_conversations.server.client_api import ClientApi
 from twilio_conversations.server.credentials import Credentials
-from twilio_conversations.server.domain import roles, users
+from twilio_conversations.server.domain import reachability, roles, users
+from twilio_conversations.server.domain.media import KNOWN
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.faults import DELAY, REFUSE, Faults
 from twilio_conversations.server.feed import Feed
@@ -24,9 +27,11 @@ from twilio_conversations.server.http import Caller, Request, Response
 from twilio_conversations.server.media import Media, drop_abandoned
 from twilio_conversations.server.media_files import MediaFiles
 from twilio_conversations.server.media_links import MediaLinks
+from twilio_conversations.server.registrations_api import RegistrationsApi
 from twilio_conversations.server.session import Session
 from twilio_conversations.server.store import DATABASE_FILE, Database
 from twilio_conversations.server.sync_api import SyncApi
+from twilio_conversations.server.tables import metadata
 from twilio_conversations.server.timekeeper import Timekeeper
 from twilio_conversations.server.traffic import Traffic
 from twilio_conversations.server.world import World
@@ -65,8 +70,15 @@ class Service:
             credentials.service_sid,
         )
         self._client_api = ClientApi(
-            self._reader, self._catalog, self.gateway, self.world, credentials.account_sid, credentials.service_sid
+            self._reader,
+            self._catalog,
+            self.gateway,
+            self.world,
+            self.media.files,
+            credentials.account_sid,
+            credentials.service_sid,
         )
+        self._registrations_api = RegistrationsApi(self._reader)
         self._known_users: Bounded[str, None] = Bounded(MAX_KNOWN_USERS)
         self._bus.follow(self._catalog.on_commit)  # before the feed, which asks the catalog for heads
         self._bus.follow(self._feed.on_commit)
@@ -78,6 +90,7 @@ class Service:
         self._writer.start()
         if (await self.execute(_install)).status >= 400:
             raise RuntimeError("the database could not be prepared; the log says why")
+        self.timekeeper.watch()
         self.media.sweep()
 
     async def stop(self) -> None:
@@ -110,9 +123,12 @@ class Service:
 
         def enter() -> None:
             if session.is_open:
-                self.gateway.enter(session)
+                first = self.gateway.enter(session)
                 session.hold(self.faults.holds(session.identity))
-                then()
+                if first:
+                    self._tell_presence(session.identity, lambda: then() if session.is_open else None)
+                else:
+                    then()
 
         self.ensure_user(session.identity, enter)
 
@@ -132,8 +148,21 @@ class Service:
     def leave(self, session: Session) -> None:
         """A session ended; may be said twice."""
         self._feed.drop(session)
-        if session.identity:
-            self.gateway.leave(session)
+        if session.identity and self.gateway.leave(session):
+            self._tell_presence(session.identity)
+
+    def _tell_presence(self, identity: str, then: Callable[[], None] = lambda: None) -> None:
+        """Have it seen that somebody came or went, where that is enabled; who comes is let in after it."""
+        if not self.world.settings.reachability_enabled:
+            then()
+            return
+        online = self.gateway.is_online(identity)
+
+        def command(tx: Transaction) -> Response:
+            reachability.publish(tx, identity, online=online)
+            return Response(204)
+
+        self._submit(command, None, lambda _response: then())
 
     def caught_up(self, session: Session) -> None:
         """A slow connection has room again."""
@@ -175,7 +204,8 @@ class Service:
             if request.path[0] == "v3":
                 reply(self._sync_api.answer(caller, request))
                 return
-            answer = self._client_api.answer(caller, request)
+            api = self._registrations_api if request.path[:2] == registrations_api.PATH else self._client_api
+            answer = api.answer(caller, request)
             mutation = self._mutation(caller, request)
         except ServiceError as error:
             reply(Response.error(error))
@@ -193,6 +223,30 @@ class Service:
         done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         self._submit(command, None, lambda response: None if done.done() else done.set_result(response))
         return await done
+
+    async def keep_time(self) -> None:
+        """Let everything happen that is due now."""
+        done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self.timekeeper.expire(done.set_result)
+        await done
+
+    async def reset(self) -> None:
+        """Empty the service: all data, faults, settings and recorded frames are gone, connections cut, the time is real again."""
+        done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+
+        def emptied(response: Response) -> None:
+            for session in self.gateway.sessions():
+                session.cut()
+            self._known_users.clear()
+            self._catalog.clear()
+            self.faults.clear()
+            self.traffic.clear()
+            self.world.reset()
+            self.timekeeper.watch()
+            done.set_result(response)
+
+        self._submit(_empty, None, emptied)
+        await done
 
     def _mutation(self, caller: Caller, request: Request) -> Mutation | None:
         mutation_id = request.headers.get("x-twilio-mutation-id")
@@ -215,6 +269,15 @@ class Service:
 def _install(tx: Transaction) -> Response:
     roles.install(tx)
     drop_abandoned(tx)
+    reachability.nobody_is_online(tx)
+    return Response(204)
+
+
+def _empty(tx: Transaction) -> Response:
+    tx.media_dropped.extend(row.sid for row in tx.all(KNOWN))
+    for table in reversed(metadata.sorted_tables):
+        tx.execute(delete(table))
+    roles.install(tx)
     return Response(204)
 
 

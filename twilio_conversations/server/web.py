@@ -27,7 +27,8 @@ async def json_body(request: HttpRequest) -> dict[str, Any]:
 
 def answer(response: Response) -> HttpResponse:
     """Our answer as Starlette's."""
-    return HttpResponse(response.body, response.status, media_type=JSON if response.body else None)
+    media_type = JSON if response.body else None
+    return HttpResponse(response.body, response.status, dict(response.headers), media_type)
 
 
 async def _body(request: HttpRequest) -> bytes:

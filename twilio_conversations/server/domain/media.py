@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+import attrs
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from twilio_conversations.server.errors import ServiceError
@@ -58,6 +59,33 @@ def create(
         "date_updated": tx.now,
     }
     return tx.first(_NEW, **values)
+
+
+@attrs.frozen
+class Enclosure:
+    """Something that comes with a message without having been uploaded by a client; its bytes are in their file."""
+
+    sid: str
+    size: int
+    content_type: str
+    filename: str | None = None
+    category: str = MEDIA
+
+
+def enclose(tx: Transaction, author: str, item: Enclosure, *, message_sid: str, conversation_sid: str) -> dict[str, Any]:
+    """Give an enclosure to the message that is being made; its entry for the list of messages. Raises 20422."""
+    row = create(
+        tx,
+        item.sid,
+        author,
+        category=category(item.category),
+        content_type=item.content_type,
+        filename=item.filename,
+        size=item.size,
+        multipart=False,
+    )
+    tx.execute(_ATTACH, {"of": row.sid, "to": message_sid, "within": conversation_sid, "at": tx.now})
+    return entry(row)
 
 
 def attach(tx: Transaction, author: str, sids: Any, *, message_sid: str, conversation_sid: str) -> list[dict[str, Any]]:

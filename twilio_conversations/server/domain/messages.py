@@ -6,11 +6,13 @@ import json
 import uuid
 from typing import Any
 
+import attrs
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from twilio_conversations.server import projection
 from twilio_conversations.server.domain import conversations, delivery, limits, media, states
 from twilio_conversations.server.domain.conversations import ACTIVE, Place, message_list
+from twilio_conversations.server.domain.media import Enclosure
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.tables import conversations as conversations_table
 from twilio_conversations.server.tables import messages
@@ -88,13 +90,25 @@ def list_item(message: Any) -> dict[str, Any]:
     return item
 
 
-def send(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> Any:
-    """Add a message."""
+@attrs.frozen
+class Template:
+    """What a content template makes of a message: its text, and its rich content."""
+
+    text: str | None
+    rich: Enclosure
+
+
+def send(tx: Transaction, caller: str, reference: str, body: dict[str, Any], template: Template | None = None) -> Any:
+    """Add a message of a member. A template's content takes the place of text and media."""
     place = conversations.enter_open(tx, caller, reference)
     if place.member is None:
         raise ServiceError(50430)
     sid = f"IM{uuid.uuid4().hex}"
-    return add(tx, place.conversation, caller, place.member.sid, {"sid": sid, **_new_content(tx, place, sid, body)})
+    content = {"sid": sid, **_new_content(tx, place, sid, body if template is None else {**body, "media_sids": []})}
+    if template is not None:
+        where = {"message_sid": sid, "conversation_sid": place.conversation.sid}
+        content |= {"body": template.text, "medias": projection.to_json([media.enclose(tx, caller, template.rich, **where)])}
+    return add(tx, place.conversation, caller, place.member.sid, content)
 
 
 def add(tx: Transaction, conversation: Any, author: str, participant_sid: str | None, content: dict[str, Any]) -> Any:

@@ -191,10 +191,16 @@ def change(tx: Transaction, caller: str, reference: str, participant_reference: 
     if "attributes" in body:
         attributes = limits.attributes(body, limits.PARTICIPANT_ATTRIBUTES)
         tx.execute(_SET_ATTRIBUTES, {"of": participant.sid, "new_attributes": attributes, "at": tx.now})
-        participant = tx.first(BY_SID, sid=participant.sid)
-        projection.set_item(
-            tx, roster(participant.conversation_sid), participant.sid, roster_item(participant, _user_sid(tx, participant))
-        )
+        participant = publish(tx, participant.sid)
+    return participant
+
+
+def publish(tx: Transaction, sid: str) -> Any:
+    """Bring the roster up to date with a participant's row; the row."""
+    participant = tx.first(BY_SID, sid=sid)
+    projection.set_item(
+        tx, roster(participant.conversation_sid), sid, roster_item(participant, _user_sid(tx, participant))
+    )
     return participant
 
 
