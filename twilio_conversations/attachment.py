@@ -79,7 +79,9 @@ def attachment(value: Attachment) -> SendMediaOptions:
 def attachments(value: Attachment | Iterable[Attachment]) -> list[SendMediaOptions]:
     """One attachment, or several, each as `attachment` makes it."""
     several: Any = value
-    if isinstance(value, SendMediaOptions | str | os.PathLike) or _is_bytes(value) or hasattr(value, "read"):
+    single = isinstance(value, SendMediaOptions | str | os.PathLike) or _is_bytes(value) or hasattr(value, "read")
+    # No attachment is a bare `str`, so what begins with one is a file tuple and not a sequence.
+    if single or (isinstance(value, tuple) and len(value) > 0 and isinstance(value[0], str)):
         several = [value]
     return [attachment(one) for one in several]
 

@@ -95,6 +95,7 @@ def test_types_are_guessed_and_said_ones_stay() -> None:
 def test_one_or_several() -> None:
     """A single attachment need not be put in a list, whatever its kind; options are copied."""
     assert [one.filename for one in attachments([("a", b"1"), ("b", b"2")])] == ["a", "b"]
+    assert attachments(()) == []
     given_options = SendMediaOptions(media=b"1", content_type="a/b")
     for single in (b"1", Path("x"), io.BytesIO(b"1"), ("a", b"1"), given_options):
         (found,) = attachments(single)

@@ -34,7 +34,7 @@ from twilio_conversations.server import LocalServer
 CONTENT = bytes(range(256)) * 2000
 
 
-@pytest.mark.row("ME15", "MD02", "MD03", "MD04", "MD05", "MD06", "EV09")
+@pytest.mark.row("CV31", "ME15", "MD02", "MD03", "MD04", "MD05", "MD06", "EV09")
 def test_what_is_sent_is_what_others_read(room: Conversation, bob: Client, tmp_path: Path) -> None:
     """Several attachments of all kinds, in order, with the event, on the page, and at once for the sender."""
     path = tmp_path / "p ü&1.png"
@@ -110,7 +110,7 @@ def content(media: Any) -> bytes:
     return bytes(media.read())
 
 
-@pytest.mark.row("MB09", "UM01", "UM02", "UM03", "UM04", "UM05", "UM08")
+@pytest.mark.row("CV32", "MB09", "UM01", "UM02", "UM03", "UM04", "UM05", "UM08")
 def test_what_was_built_may_be_changed_and_sent_again(room: Conversation) -> None:
     """Each build is independent, fields may be changed, and each sending makes another message with media of its own."""
     builder = room.prepare_message().set_body("one").add_media(("a", b"1"))
