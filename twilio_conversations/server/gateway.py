@@ -41,17 +41,22 @@ class Gateway:
     def __init__(self) -> None:
         self._connected: dict[str, set[Connected]] = {}
 
-    def enter(self, session: Connected) -> None:
-        """A connection was let in."""
-        self._connected.setdefault(session.identity, set()).add(session)
+    def enter(self, session: Connected) -> bool:
+        """A connection was let in; whether its owner was not online before."""
+        sessions = self._connected.setdefault(session.identity, set())
+        sessions.add(session)
+        return len(sessions) == 1
 
-    def leave(self, session: Connected) -> None:
-        """A connection ended."""
+    def leave(self, session: Connected) -> bool:
+        """A connection ended, which may be said twice; whether its owner was online by it alone."""
         sessions = self._connected.get(session.identity)
-        if sessions is not None:
-            sessions.discard(session)
-            if not sessions:
-                del self._connected[session.identity]
+        if sessions is None or session not in sessions:
+            return False
+        sessions.discard(session)
+        if sessions:
+            return False
+        del self._connected[session.identity]
+        return True
 
     def is_online(self, identity: str) -> bool:
         """Whether somebody is connected under this identity."""

@@ -149,6 +149,21 @@ recipients = Table(
     Index("recipients_of_conversation", "conversation_sid", "id"),
 )
 
+registrations = Table(
+    "registrations",
+    metadata,
+    Column("id", SID, primary_key=True),
+    Column("identity", String(256), nullable=False),
+    Column("channel_type", String(16), nullable=False),
+    Column("address", Text, nullable=False),
+    Column("platform", String(128), nullable=False),
+    Column("version", String(128), nullable=False),
+    Column("message_types", Text, nullable=False),
+    Column("date_created", TIME, nullable=False),
+    Column("date_updated", TIME, nullable=False),
+    UniqueConstraint("identity", "channel_type", "address"),
+)
+
 content_templates = Table(
     "content_templates",
     metadata,
