@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -58,7 +57,7 @@ class UnsentMessage:
     content_sid: str | None = None
     content_variables: dict[str, str] | None = None
     _uploaded: list[tuple[MediaItem, MediaData]] = attrs.field(factory=list, init=False, repr=False)
-    _attempt: tuple[str, str] | None = attrs.field(default=None, init=False, repr=False)
+    _attempt: tuple[dict[str, Any], str] | None = attrs.field(default=None, init=False, repr=False)
 
     def send(self, *, on_progress: OnProgress | None = None, timeout: float | None = None) -> Message:
         """Upload the media, one after another, then POST the message (``POST .../Messages``), and return it.
@@ -143,17 +142,13 @@ class UnsentMessage:
         self, request: dict[str, Any], medias: tuple[MediaData, ...], mutation_id: str | None, timeout: float | None
     ) -> Message:
         """POST; after a failure the same request goes under the same mutation id again, since it may have arrived."""
+        former, self._attempt = self._attempt, None
         if mutation_id is None:
-            text = json.dumps(request)
-            former, self._attempt = self._attempt, None
-            mutation_id = former[1] if former is not None and former[0] == text else str(uuid.uuid4())
-            attempt = (text, mutation_id)
-        else:
-            attempt = None
+            mutation_id = former[1] if former is not None and former[0] == request else str(uuid.uuid4())
         try:
             return self._post(request, medias, mutation_id, timeout)
         except BaseException:
-            self._attempt = attempt
+            self._attempt = (request, mutation_id)
             raise
 
 

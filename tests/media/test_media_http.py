@@ -109,6 +109,21 @@ def test_the_deadline_ends_the_attempts(http: MediaHttp) -> None:
         silent.set()
 
 
+def test_a_peer_that_takes_nothing_ends_in_a_timeout(http: MediaHttp) -> None:
+    """An upload that stalls is over with the deadline, on a new connection and on one that was used before."""
+    gate = threading.Event()
+    large = bytes(20_000_000)  # more than the buffers of both sides hold
+    with HttpService(Answer(gate=gate), DONE, Answer(gate=gate)) as service:
+        for _ in range(2):
+            started = time.monotonic()
+            with opened(attachment(large)) as content, pytest.raises(RequestTimeoutError):
+                http.upload(service.url, "a/b", content, Transfer(Deadline(0.3)), lambda sent: None)
+            assert time.monotonic() - started < LIMIT / 2
+            if service.script:
+                http.get_json(service.url, Transfer(Deadline(LIMIT)))
+        gate.set()
+
+
 def test_nobody_there(http: MediaHttp) -> None:
     """Without a connection the error says so, within the deadline."""
     with HttpService() as service:
