@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import logging
 import threading
-import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, ClassVar, NoReturn, Self
@@ -15,11 +14,11 @@ import requests
 
 from twilio_conversations import checks, tokens, urls
 from twilio_conversations._version import __version__
+from twilio_conversations.client_events import ClientEvents
 from twilio_conversations.content import ContentTemplate
 from twilio_conversations.conversation import Conversation
 from twilio_conversations.directory import Directory
 from twilio_conversations.dispatcher import Dispatcher
-from twilio_conversations.emitter import EventEmitter
 from twilio_conversations.enums import ConnectionState, NotificationsChannelType, State
 from twilio_conversations.errors import (
     ClientClosedError,
@@ -30,8 +29,7 @@ from twilio_conversations.errors import (
     RestNotFoundError,
     TransportUnavailableError,
 )
-from twilio_conversations.event_names import ClientEvent, EventName, HandlerError, InitFailedEventArgs
-from twilio_conversations.event_stream import EventStream
+from twilio_conversations.event_names import ClientEvent, HandlerError, InitFailedEventArgs
 from twilio_conversations.futures import Deadline, Future, current_role, fail, refuse_to_wait, settle, wait
 from twilio_conversations.json_values import dumps
 from twilio_conversations.lru import Lru
@@ -70,7 +68,7 @@ class ClientStats:
     pending_events: int
 
 
-class Client(EventEmitter):
+class Client(ClientEvents):
     """A connection to Twilio Conversations as one identity.
 
     The constructor returns at once; the client connects in the background and reconnects by itself until `close`. Every
@@ -81,7 +79,6 @@ class Client(EventEmitter):
         version: version of this package.
     """
 
-    _events: ClassVar[type[EventName]] = ClientEvent
     version: ClassVar[str] = __version__
 
     def __init__(
@@ -117,7 +114,7 @@ class Client(EventEmitter):
             tokens.check(token)
         connection = Connection(self._options, TokenSource(token, self._options), _Listener(self), session=session)
         dispatcher = Dispatcher(connection.name, self._options.max_pending_events)
-        super().__init__(dispatcher)
+        super().__init__(dispatcher, self._options.max_pending_events)
         tunnel = Tunnel(connection, self._options)
         sync = SyncClient(tunnel.request, connection.timers, self._options.endpoints.sync)
         self._services = Services(
@@ -144,10 +141,8 @@ class Client(EventEmitter):
         self._state: State | None = None
         self._failure: BaseException | None = None
         self._connection_state = ConnectionState.UNKNOWN
-        self._streams: weakref.WeakSet[EventStream] = weakref.WeakSet()
         self._closing = threading.Lock()
         self._close_deadline: Deadline | None = None
-        self._over = threading.Event()
         dispatcher.root = self
         dispatcher.on_room = lambda: connection.post(self._directory.release)
         dispatcher.on_death = self._on_death
@@ -475,37 +470,6 @@ class Client(EventEmitter):
         notification = PushNotification.parse(payload)
         self._await_ready(self._services.deadline(timeout), "handle_push_notification()")
         self._tell(ClientEvent.PUSH_NOTIFICATION, notification)
-
-    # -- events -------------------------------------------------------------------------------------------------------
-
-    def wait_for(self, event: str, predicate: Callable[[Any], bool] | None = None, timeout: float | None = None) -> Any:
-        """Wait for the next `event` whose payload satisfies `predicate`, and return that payload.
-
-        Without `timeout` (seconds) it waits as long as it takes. It cannot be used inside a handler.
-
-        Raises:
-            RequestTimeoutError: it did not happen in time.
-            ClientClosedError: the client was closed first.
-        """
-        with self.events(event, timeout=timeout) as stream:
-            while True:
-                payload = stream.next_event().payload
-                if predicate is None or predicate(payload):
-                    return payload
-
-    def events(self, *names: str, timeout: float | None = None) -> EventStream:
-        """Events in a loop: an iterator of `Event`, of the given names or of all. It ends when the client is closed.
-
-        Without `timeout` (seconds, for all of them together) it waits as long as it takes; use it in ``with`` to end the
-        registration early. It cannot be used inside a handler.
-        """
-        chosen = [ClientEvent.parse(name) for name in names] or list(ClientEvent)
-        self._check_open()
-        stream = EventStream(self, chosen, timeout, self._options.max_pending_events)
-        self._streams.add(stream)
-        if self._over.is_set():
-            stream.end()
-        return stream
 
     # -- readiness ----------------------------------------------------------------------------------------------------
 

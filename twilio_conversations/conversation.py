@@ -25,6 +25,7 @@ from twilio_conversations.futures import Future
 from twilio_conversations.json_values import Attributes, dumps, parse_index, parse_text, parse_time
 from twilio_conversations.layered import Reasons
 from twilio_conversations.model import Model
+from twilio_conversations.model_events import ConversationEvents
 from twilio_conversations.paginator import Paginator, RestPaginator
 from twilio_conversations.recipients import RecipientDescriptor
 
@@ -160,7 +161,7 @@ _MEMBERSHIP_FIELDS: dict[str, tuple[str, Any]] = {
 
 
 @attrs.define(eq=False, repr=False)
-class Conversation(Model[ConversationData]):
+class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore[misc] # `on` is narrower
     """A conversation. Made by the client only; there is one object per sid.
 
     Properties give the latest state known and never block. Methods send a command, wait for its answer (`timeout` in

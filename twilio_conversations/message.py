@@ -18,6 +18,7 @@ from twilio_conversations.json_values import Attributes, dumps, parse_text, pars
 from twilio_conversations.layered import Reasons, renamed
 from twilio_conversations.media import Media, MediaData, media_sids_of, temporary_urls
 from twilio_conversations.model import Model
+from twilio_conversations.model_events import MessageEvents
 from twilio_conversations.receipts import AggregatedDeliveryReceipt, DetailedDeliveryReceipt
 from twilio_conversations.recipients import RecipientDescriptor
 
@@ -155,7 +156,7 @@ _ALL_FIELDS = _FIELDS.keys()
 
 
 @attrs.define(eq=False, repr=False)
-class Message(Model[MessageData]):
+class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` is narrower
     """A message of a conversation. Made by the client only; a later page gives the same object.
 
     Attributes:

@@ -17,6 +17,7 @@ from twilio_conversations.futures import Future
 from twilio_conversations.json_values import Attributes, dumps, parse_index, parse_text, parse_time
 from twilio_conversations.layered import Reasons, renamed
 from twilio_conversations.model import Model
+from twilio_conversations.model_events import ParticipantEvents
 
 if TYPE_CHECKING:
     from twilio_conversations.conversation import Conversation
@@ -117,7 +118,7 @@ class ParticipantUpdatedEventArgs:
 
 
 @attrs.define(eq=False, repr=False)
-class Participant(Model[ParticipantData]):
+class Participant(ParticipantEvents, Model[ParticipantData]):  # type: ignore[misc] # `on` is narrower
     """Somebody in a conversation. Made by the client only.
 
     Attributes:

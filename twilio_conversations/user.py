@@ -14,6 +14,7 @@ from twilio_conversations.futures import Future
 from twilio_conversations.json_values import Attributes, dumps, parse_text
 from twilio_conversations.layered import Reasons
 from twilio_conversations.model import Model
+from twilio_conversations.model_events import UserEvents
 
 if TYPE_CHECKING:
     from twilio_conversations.users import Users
@@ -68,7 +69,7 @@ def _flag(value: Any) -> bool | None:
 
 
 @attrs.define(eq=False, repr=False)
-class User(Model[UserData]):
+class User(UserEvents, Model[UserData]):  # type: ignore[misc] # `on` is narrower
     """A user. Made by the client only.
 
     Attributes:
