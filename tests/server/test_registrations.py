@@ -92,6 +92,14 @@ def test_registrations_are_ones_own(alice: Peer, bob: Peer) -> None:
     assert (listed(alice), listed(bob)) == ([], [("fcm", "token-1")])
 
 
+def test_registrations_can_be_listed_from_outside(service: LocalServer, alice: Peer, bob: Peer) -> None:
+    """Whoever runs the service sees everybody's, or one person's."""
+    ids = [register(alice), register(bob, channel="apn"), register(alice, "token-2")]
+    assert {row["id"] for row in service.registrations()} >= set(ids)
+    mine = service.registrations(alice.identity)
+    assert {(row["id"], row["identity"]) for row in mine} == {(ids[0], alice.identity), (ids[2], alice.identity)}
+
+
 def test_a_repeated_registration(alice: Peer) -> None:
     """The same command again is answered with where its outcome is."""
     mutation = new_mutation()

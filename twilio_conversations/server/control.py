@@ -11,6 +11,7 @@ POST ``conversation``     change what clients cannot: ``{"conversation", "state"
 POST ``receive``          somebody outside writes: ``{"address", "proxy_address", "body", "media", ...}``
 GET ``sent``              what went out, to ``{"address": ...}`` or to all
 POST ``delivery``         how a message fares: ``{"message_sid", "status", "error_code", "address"}``
+GET ``registrations``     the devices to be notified, of ``{"identity": ...}`` or of all
 ========================  =========================================================================================
 """
 
@@ -24,7 +25,7 @@ from typing import Any
 import attrs
 
 from twilio_conversations.server import seed
-from twilio_conversations.server.domain import outside, states
+from twilio_conversations.server.domain import outside, registrations, states
 from twilio_conversations.server.domain.media import Enclosure
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.faults import Fault
@@ -76,6 +77,10 @@ class Control:
                 return {"sent": [outside.sent_to_json(row) for row in rows if address in (None, row.address)]}
             case "POST", "delivery":
                 return self.links.message(await self._run(lambda tx: outside.deliver(tx, body)))
+            case "GET", "registrations":
+                rows = await self._run(lambda tx: tx.all(registrations.ALL))
+                identity = body.get("identity")
+                return {"registrations": [registrations.to_json(row) for row in rows if identity in (None, row.identity)]}
         raise ServiceError(20404)
 
     async def _run(self, command: Callable[[Transaction], Any]) -> Any:

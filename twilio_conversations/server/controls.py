@@ -251,6 +251,13 @@ class Controls:
         fields = {"message_sid": message_sid, "status": status, "address": address, "error_code": error_code}
         return dict(self.perform("POST", "delivery", fields))
 
+    def registrations(self, identity: str | None = None) -> list[dict[str, Any]]:
+        """The devices registered for push notifications, of one person or of all, oldest first.
+
+        Each is ``{"id", "identity", "channel_type", "message_types", "data": {"registration_id"}, ...}``.
+        """
+        return list(self.perform("GET", "registrations", {"identity": identity})["registrations"])
+
 
 def _medium(content: bytes, content_type: str, filename: str | None, category: str) -> dict[str, Any]:
     encoded = base64.b64encode(content).decode()
