@@ -115,7 +115,7 @@ class LocalServer(Controls):
         try:
             return outcome.result(CONTROL_TIMEOUT)
         except ServiceError as error:
-            raise ValueError(f"{error.message} ({error.code})") from error
+            raise ValueError(f"{error.message} ({error.code})") from None
 
     def start(self) -> LocalServer:
         """Start, and return when requests are answered. Does nothing when already started.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import json
+import time
 from collections import deque
 from typing import Any
 
@@ -34,7 +35,7 @@ class Line:
 class Recorded:
     """A frame, and where it came by."""
 
-    time: dt.datetime
+    time: float
     line: Line
     direction: str
     data: bytes = attrs.field(repr=False)
@@ -42,7 +43,7 @@ class Recorded:
     def to_json(self) -> dict[str, Any]:
         """``time``, ``connection``, ``identity``, ``direction`` (as the service sees it), ``header`` and ``payload``."""
         fields: dict[str, Any] = {
-            "time": timestamp(self.time),
+            "time": timestamp(dt.datetime.fromtimestamp(self.time, dt.UTC)),
             "connection": self.line.number,
             "identity": self.line.identity,
             "direction": self.direction,
@@ -63,7 +64,7 @@ class Traffic:
 
     def record(self, line: Line, direction: str, data: bytes) -> None:
         """Keep a frame."""
-        self._frames.append(Recorded(dt.datetime.now(dt.UTC), line, direction, data))
+        self._frames.append(Recorded(time.time(), line, direction, data))
         self._bytes += len(data)
         while len(self._frames) > MAX_FRAMES or self._bytes > MAX_BYTES:
             self._bytes -= len(self._frames.popleft().data)
