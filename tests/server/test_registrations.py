@@ -181,6 +181,8 @@ def test_coming_and_going(reachable: LocalServer) -> None:
     with Peer.connected(reachable, "alice") as alice:
         assert alice.configuration["options"]["reachability_enabled"] is True
         assert info(alice, "alice")["reachability"] == {"online": True, "notifiable": False}
+        body = alice.get(f"{alice.link('users')}/alice").body
+        assert (body["is_online"], body["is_notifiable"]) == (True, False)
         alice.room("bob")
         assert info(alice, "bob")["reachability"] == {"online": False, "notifiable": False}
         follow(alice, "bob")

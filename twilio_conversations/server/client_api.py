@@ -10,7 +10,7 @@ import attrs
 from sqlalchemy import bindparam, func, select
 
 from twilio_conversations.server.catalog import Catalog
-from twilio_conversations.server.domain import content, conversations, limits, messages, participants, users
+from twilio_conversations.server.domain import content, conversations, limits, messages, participants, reachability, users
 from twilio_conversations.server.domain.media import BODY, Enclosure
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.gateway import TYPING, Gateway
@@ -103,7 +103,7 @@ class ClientApi:
                 self._require_self(caller, user)
                 return Response.json(200, self._my_conversation(caller, reference))
             case ["Users", reference]:
-                return self._user_body(caller, self._user(reference))
+                return Response.json(200, self._user_body(caller, self._user(reference), self.reader.first))
             case ["Conversations", reference]:
                 conversation, member = self._enter(caller, reference)
                 return Response.json(200, self._conversation(caller, conversation, member))
@@ -165,8 +165,11 @@ class ClientApi:
     def _user(self, reference: str) -> Any:
         return _found(self.reader.first(users.BY_REFERENCE, ref=reference), 50200)
 
-    def _user_body(self, caller: Caller, user: Any) -> Response:
-        return Response.json(200, self._links(caller).user(user, online=self.gateway.is_online(user.identity)))
+    def _user_body(self, caller: Caller, user: Any, first: Callable[..., Any]) -> dict[str, Any]:
+        """A user; `first` reads, on the thread where this runs."""
+        enabled = self.world.settings.reachability_enabled
+        item = first(reachability.ITEM, name=users.info_map(user.sid)) if enabled else None
+        return self._links(caller).user(user, reachability.parse(item))
 
     def _require_self(self, caller: Caller, reference: str) -> None:
         if reference != caller.identity and self._user(reference).identity != caller.identity:
@@ -290,12 +293,10 @@ class ClientApi:
         return command
 
     def _change_user(self, caller: Caller, reference: str, body: dict[str, Any]) -> Command:
-        online = self.gateway.is_online(reference)
-
         def command(tx: Transaction) -> Response:
             row = users.change(tx, caller.identity, reference, body)
-            links = self._links(caller)
-            return Response.json(200, links.user(row, online=online), links.path("Users", row.identity))
+            value = self._user_body(caller, row, tx.first)
+            return Response.json(200, value, self._links(caller).path("Users", row.identity))
 
         return command
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -124,16 +125,16 @@ class Links:
             },
         }
 
-    def user(self, row: Any, *, online: bool) -> dict[str, Any]:
-        """A user."""
+    def user(self, row: Any, reachability: Mapping[str, bool]) -> dict[str, Any]:
+        """A user; `reachability` says what is told of it."""
         return {
             **self._common(row),
             "identity": row.identity,
             "friendly_name": row.friendly_name,
             "attributes": row.attributes,
             "role_sid": row.role_sid,
-            "is_online": online,
-            "is_notifiable": None,
+            "is_online": reachability.get("online"),
+            "is_notifiable": reachability.get("notifiable"),
             "url": self.url("Users", row.identity),
             "sync_objects": {"user_info_map": users.info_map(row.sid)},
         }

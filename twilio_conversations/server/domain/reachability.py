@@ -14,7 +14,7 @@ from twilio_conversations.server.tables import users as users_table
 from twilio_conversations.server.writer import Transaction
 
 KEY = "reachability"
-_ITEM = (
+ITEM = (
     select(sync_items.c.data)
     .join(sync_entities, sync_entities.c.sid == sync_items.c.entity_sid)
     .where(sync_entities.c.unique_name == bindparam("name"), sync_items.c.key == KEY)
@@ -34,8 +34,8 @@ def publish(tx: Transaction, identity: str, *, online: bool | None = None) -> No
     if not tx.settings.reachability_enabled:
         return
     name = users.info_map(users.ensure(tx, identity).sid)
-    row = tx.first(_ITEM, name=name)
-    before: dict[str, Any] = {} if row is None else json.loads(row.data)
+    row = tx.first(ITEM, name=name)
+    before = parse(row)
     notifiable = tx.first(_COUNT, identity=identity)[0] > 0
     after = {"online": before.get("online", False) if online is None else online, "notifiable": notifiable}
     if row is None:
@@ -44,9 +44,14 @@ def publish(tx: Transaction, identity: str, *, online: bool | None = None) -> No
         projection.set_item(tx, name, KEY, after)
 
 
+def parse(item: Any) -> dict[str, bool]:
+    """What the row of an `ITEM` says; nothing, when there is none."""
+    return {} if item is None else dict(json.loads(item.data))
+
+
 def nobody_is_online(tx: Transaction) -> None:
     """At the start of the service: whoever was online when it ended is not any more."""
     for row in tx.all(_ITEMS):
-        before = json.loads(row.data)
+        before = parse(row)
         if before["online"]:
             projection.set_item(tx, row.unique_name, KEY, {**before, "online": False})
