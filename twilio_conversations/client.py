@@ -5,8 +5,7 @@ from __future__ import annotations
 import collections
 import logging
 import threading
-import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, ClassVar, NoReturn, Self
 
@@ -15,11 +14,12 @@ import requests
 
 from twilio_conversations import checks, tokens, urls
 from twilio_conversations._version import __version__
+from twilio_conversations.client_events import ClientEvents
+from twilio_conversations.content import ContentTemplate
 from twilio_conversations.conversation import Conversation
 from twilio_conversations.directory import Directory
 from twilio_conversations.dispatcher import Dispatcher
-from twilio_conversations.emitter import EventEmitter
-from twilio_conversations.enums import ConnectionState, State
+from twilio_conversations.enums import ConnectionState, NotificationsChannelType, State
 from twilio_conversations.errors import (
     ClientClosedError,
     ConnectionErrorInfo,
@@ -29,16 +29,21 @@ from twilio_conversations.errors import (
     RestNotFoundError,
     TransportUnavailableError,
 )
-from twilio_conversations.event_names import ClientEvent, EventName, HandlerError, InitFailedEventArgs
-from twilio_conversations.event_stream import EventStream
+from twilio_conversations.event_names import ClientEvent, HandlerError, InitFailedEventArgs
 from twilio_conversations.futures import Deadline, Future, current_role, fail, refuse_to_wait, settle, wait
 from twilio_conversations.json_values import dumps
+from twilio_conversations.lru import Lru
+from twilio_conversations.media import Media, media_sids_of, sids_of, temporary_urls
 from twilio_conversations.options import Endpoints, Options
 from twilio_conversations.paginator import Paginator
+from twilio_conversations.push import PushNotification
+from twilio_conversations.registrations import Registrations
 from twilio_conversations.services import Services
 from twilio_conversations.startup import Startup
 from twilio_conversations.sync.client import SyncClient
+from twilio_conversations.templates import Templates
 from twilio_conversations.transport.connection import CLOSE_LIMIT, Connection, ConnectionStats
+from twilio_conversations.transport.media_http import MediaHttp
 from twilio_conversations.transport.rest import Rest
 from twilio_conversations.transport.token_source import TokenSource
 from twilio_conversations.transport.tunnel import Tunnel
@@ -63,7 +68,7 @@ class ClientStats:
     pending_events: int
 
 
-class Client(EventEmitter):
+class Client(ClientEvents):
     """A connection to Twilio Conversations as one identity.
 
     The constructor returns at once; the client connects in the background and reconnects by itself until `close`. Every
@@ -74,7 +79,6 @@ class Client(EventEmitter):
         version: version of this package.
     """
 
-    _events: ClassVar[type[EventName]] = ClientEvent
     version: ClassVar[str] = __version__
 
     def __init__(
@@ -97,7 +101,7 @@ class Client(EventEmitter):
             endpoint: a service that answers everything at one address, such as the local one; the environment variable
                 ``TWILIO_CONVERSATIONS_ENDPOINT`` is read when no address is given.
             endpoints: each address by itself.
-            session: gives proxies, CA and client certificates for the websocket too.
+            session: carries media, and gives proxies, CA and client certificates for the websocket too.
             auto_connect: connect now; otherwise call `connect`, after handlers were registered.
             options: the fields of `Options`, such as ``default_timeout``.
 
@@ -110,7 +114,7 @@ class Client(EventEmitter):
             tokens.check(token)
         connection = Connection(self._options, TokenSource(token, self._options), _Listener(self), session=session)
         dispatcher = Dispatcher(connection.name, self._options.max_pending_events)
-        super().__init__(dispatcher)
+        super().__init__(dispatcher, self._options.max_pending_events)
         tunnel = Tunnel(connection, self._options)
         sync = SyncClient(tunnel.request, connection.timers, self._options.endpoints.sync)
         self._services = Services(
@@ -118,24 +122,27 @@ class Client(EventEmitter):
             connection,
             tunnel,
             Rest(tunnel, self._options),
+            MediaHttp(self._options, session, lambda: connection.token),
             sync,
             dispatcher,
             self,
             collections.deque(maxlen=self._options.max_cached_messages),
+            Lru(self._options.channel_metadata_cache_capacity),
+            Lru(self._options.message_recipients_cache_capacity),
         )
         self._connection = connection
         self._token = token if isinstance(token, str) else None
         self._directory = Directory(self._services)
-        self._users = Users(self._services)
+        self._users = self._services.users = Users(self._services)
+        self._templates = Templates(self._services)
+        self._registrations = Registrations(self._services)
         self._startup = Startup(self._services, self._users, self._directory, self._on_ready, self._on_start_failed)
         self._ready: Future[None] = Future()
         self._state: State | None = None
         self._failure: BaseException | None = None
         self._connection_state = ConnectionState.UNKNOWN
-        self._streams: weakref.WeakSet[EventStream] = weakref.WeakSet()
         self._closing = threading.Lock()
         self._close_deadline: Deadline | None = None
-        self._over = threading.Event()
         dispatcher.root = self
         dispatcher.on_room = lambda: connection.post(self._directory.release)
         dispatcher.on_death = self._on_death
@@ -212,6 +219,7 @@ class Client(EventEmitter):
         assert deadline is not None
         if first:
             self._connection.begin_close(CLOSE_LIMIT)
+            self._services.media.close(self._failure)
         if current_role() is None:
             self._connection.join(deadline.remaining() or 0.0)
         if first:
@@ -373,36 +381,100 @@ class Client(EventEmitter):
         """The live conversation of a REST answer, once it is followed."""
         return self._services.run(lambda: self._directory.learn(answer).ready, deadline, what)
 
-    # -- events -------------------------------------------------------------------------------------------------------
+    # -- media --------------------------------------------------------------------------------------------------------
 
-    def wait_for(self, event: str, predicate: Callable[[Any], bool] | None = None, timeout: float | None = None) -> Any:
-        """Wait for the next `event` whose payload satisfies `predicate`, and return that payload.
-
-        Without `timeout` (seconds) it waits as long as it takes. It cannot be used inside a handler.
+    def get_temporary_content_urls_for_media_sids(
+        self, media_sids: Sequence[str], *, timeout: float | None = None
+    ) -> dict[str, str | None]:
+        """Temporary links of media, by sid, in one request (``POST {media set}``); good for some minutes, not to be kept.
 
         Raises:
-            RequestTimeoutError: it did not happen in time.
-            ClientClosedError: the client was closed first.
+            MediaError: one of them cannot be had; `.media_sid` says which.
         """
-        with self.events(event, timeout=timeout) as stream:
-            while True:
-                payload = stream.next_event().payload
-                if predicate is None or predicate(payload):
-                    return payload
+        sids = sids_of(media_sids)
+        deadline = self._await_ready(self._services.deadline(timeout), "get_temporary_content_urls_for_media_sids()")
+        return temporary_urls(self._services, sids, deadline)
 
-    def events(self, *names: str, timeout: float | None = None) -> EventStream:
-        """Events in a loop: an iterator of `Event`, of the given names or of all. It ends when the client is closed.
+    def get_temporary_content_urls_for_media(
+        self, content_set: Sequence[Media], *, timeout: float | None = None
+    ) -> dict[str, str | None]:
+        """Temporary links of these media, by sid; as `get_temporary_content_urls_for_media_sids`."""
+        return self.get_temporary_content_urls_for_media_sids(media_sids_of(content_set), timeout=timeout)
 
-        Without `timeout` (seconds, for all of them together) it waits as long as it takes; use it in ``with`` to end the
-        registration early. It cannot be used inside a handler.
+    # -- users --------------------------------------------------------------------------------------------------------
+
+    def get_user(self, identity: str, *, timeout: float | None = None) -> User:
+        """The user with that identity, followed from now on (``GET .../Users/{identity}``, then its Sync map).
+
+        As many users are followed at once as the service, or the option ``user_infos_to_subscribe``, says; one more
+        unsubscribes the one that came first.
+
+        Raises:
+            NotFoundError: there is none.
         """
-        chosen = [ClientEvent.parse(name) for name in names] or list(ClientEvent)
+        name = checks.filled(identity, "identity")
+        deadline = self._await_ready(self._services.deadline(timeout), "get_user()")
+        return self._services.run(lambda: self._users.get(name), deadline, "get_user()")
+
+    def get_subscribed_users(self, *, timeout: float | None = None) -> list[User]:
+        """The users that are followed: the own one, then the others in the order they came."""
+        deadline = self._await_ready(self._services.deadline(timeout), "get_subscribed_users()")
+        return self._services.run_now(self._users.followed, deadline, "get_subscribed_users()")
+
+    # -- content templates and push -----------------------------------------------------------------------------------
+
+    def get_content_templates(self, *, timeout: float | None = None) -> tuple[ContentTemplate, ...]:
+        """All content templates of the service (``GET /Client/v2/ContentTemplates``); remembered for 5 seconds."""
+        deadline = self._await_ready(self._services.deadline(timeout), "get_content_templates()")
+        return self._services.run(self._templates.get, deadline, "get_content_templates()")
+
+    def set_push_registration_id(
+        self, channel_type: NotificationsChannelType | str, registration_id: str, *, timeout: float | None = None
+    ) -> None:
+        """Have a device notified of messages and memberships (``POST /v1/registrations``), instead of one set before.
+
+        Args:
+            channel_type: ``"fcm"`` or ``"apn"``.
+            registration_id: the device's token, as FCM or APNs gave it to the app.
+            timeout: seconds.
+
+        Raises:
+            RegistrationError: another call for this channel is under way.
+        """
+        channel = checks.member(NotificationsChannelType, channel_type, "channel_type")
+        device = checks.filled(registration_id, "registration_id")
+        deadline = self._await_ready(self._services.deadline(timeout), "set_push_registration_id()")
+        self._registrations.register(channel, device, deadline)
+
+    def remove_push_registrations(
+        self, channel_type: NotificationsChannelType | str, registration_id: str, *, timeout: float | None = None
+    ) -> None:
+        """End all registrations of a device, also those made by others (``DELETE /v1/registrations``).
+
+        It needs a connection but does not wait until the client is ready.
+
+        Raises:
+            RegistrationError: another call for this channel is under way.
+        """
+        channel = checks.member(NotificationsChannelType, channel_type, "channel_type")
+        device = checks.filled(registration_id, "registration_id")
         self._check_open()
-        stream = EventStream(self, chosen, timeout, self._options.max_pending_events)
-        self._streams.add(stream)
-        if self._over.is_set():
-            stream.end()
-        return stream
+        self._registrations.remove(channel, device, self._services.deadline(timeout))
+
+    @staticmethod
+    def parse_push_notification(payload: Mapping[str, Any]) -> PushNotification:
+        """What a device was sent by APNs or FCM, as a value; needs no connection.
+
+        Raises:
+            PushPayloadError: it is no push notification of Conversations.
+        """
+        return PushNotification.parse(payload)
+
+    def handle_push_notification(self, payload: Mapping[str, Any], *, timeout: float | None = None) -> None:
+        """Read a payload as `parse_push_notification` does, and give it to the handlers of ``push_notification``."""
+        notification = PushNotification.parse(payload)
+        self._await_ready(self._services.deadline(timeout), "handle_push_notification()")
+        self._tell(ClientEvent.PUSH_NOTIFICATION, notification)
 
     # -- readiness ----------------------------------------------------------------------------------------------------
 
@@ -459,6 +531,7 @@ class Client(EventEmitter):
             stream.end()
         self._tell(ClientEvent.ERROR, HandlerError(error))
         self._over.set()
+        self._services.media.close(error)
         self._connection.begin_close()
 
     def __repr__(self) -> str:

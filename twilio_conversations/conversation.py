@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from twilio_conversations import checks, urls
+from twilio_conversations import checks, message_details, urls
+from twilio_conversations.bindings import ConversationBindings, ParticipantBindingOptions
 from twilio_conversations.configuration import ConversationLimits
 from twilio_conversations.enums import (
     ConversationStateValue,
@@ -16,6 +17,7 @@ from twilio_conversations.enums import (
     ConversationUpdateReason,
     Direction,
     NotificationLevel,
+    ParticipantEmailLevel,
 )
 from twilio_conversations.errors import ProtocolError
 from twilio_conversations.event_names import ConversationEvent, EventName
@@ -23,16 +25,21 @@ from twilio_conversations.futures import Future
 from twilio_conversations.json_values import Attributes, dumps, parse_index, parse_text, parse_time
 from twilio_conversations.layered import Reasons
 from twilio_conversations.model import Model
-from twilio_conversations.paginator import Paginator
+from twilio_conversations.model_events import ConversationEvents
+from twilio_conversations.paginator import Paginator, RestPaginator
+from twilio_conversations.recipients import RecipientDescriptor
 
 if TYPE_CHECKING:
+    from twilio_conversations.attachment import Attachment
     from twilio_conversations.directory import Directory
     from twilio_conversations.message import Message
+    from twilio_conversations.message_builder import ContentVariables, MessageBuilder
     from twilio_conversations.messages import Messages
     from twilio_conversations.participant import Participant
     from twilio_conversations.read_horizon import ReadHorizon
     from twilio_conversations.roster import Roster
     from twilio_conversations.typing_indicator import TypingIndicator
+    from twilio_conversations.uploads import OnProgress
 
 REASONS = Reasons(
     {
@@ -99,7 +106,7 @@ class ConversationData:
     date_updated: dt.datetime | None = None
     last_message: LastMessage | None = None
     state: ConversationState | None = None
-    bindings: Mapping[str, Any] = attrs.field(factory=dict)
+    bindings: ConversationBindings = attrs.field(factory=ConversationBindings)
     status: ConversationStatus = ConversationStatus.NOT_PARTICIPATING
     last_read_message_index: int | None = None
     notification_level: NotificationLevel | str = NotificationLevel.DEFAULT
@@ -145,7 +152,7 @@ _DOCUMENT_FIELDS: dict[str, tuple[str, Any]] = {
     "dateUpdated": ("date_updated", parse_time),
     "lastMessage": ("last_message", LastMessage.parse),
     "state": ("state", ConversationState.parse),
-    "bindings": ("bindings", lambda value: value if isinstance(value, dict) else {}),
+    "bindings": ("bindings", ConversationBindings.parse),
 }
 _MEMBERSHIP_FIELDS: dict[str, tuple[str, Any]] = {
     "lastConsumedMessageIndex": ("last_read_message_index", parse_index),
@@ -154,7 +161,7 @@ _MEMBERSHIP_FIELDS: dict[str, tuple[str, Any]] = {
 
 
 @attrs.define(eq=False, repr=False)
-class Conversation(Model[ConversationData]):
+class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore[misc] # `on` is narrower
     """A conversation. Made by the client only; there is one object per sid.
 
     Properties give the latest state known and never block. Methods send a command, wait for its answer (`timeout` in
@@ -228,6 +235,11 @@ class Conversation(Model[ConversationData]):
         return self._data.notification_level
 
     @property
+    def bindings(self) -> ConversationBindings:
+        """The channels beyond chat that it is bound to."""
+        return self._data.bindings
+
+    @property
     def limits(self) -> ConversationLimits:
         """What one message may carry, by the service's configuration."""
         return self._services.configuration.limits
@@ -238,9 +250,13 @@ class Conversation(Model[ConversationData]):
         self,
         body: str | None = None,
         *,
+        media: Attachment | Iterable[Attachment] = (),
         attributes: Any = None,
         subject: str | None = None,
+        content_sid: str | None = None,
+        content_variables: ContentVariables | None = None,
         idempotency_key: str | None = None,
+        on_progress: OnProgress | None = None,
         timeout: float | None = None,
     ) -> Message:
         """Send a message (``POST .../Messages``) and return it.
@@ -248,12 +264,39 @@ class Conversation(Model[ConversationData]):
         It is sent once: after a broken line or a busy service the same mutation id goes again until the deadline. Use an
         `idempotency_key` (a UUID) of your own to make a repeat from another process the same send.
 
+        Args:
+            body: the text.
+            media: what to attach, one or several: a `pathlib.Path`, bytes, an open binary file, ``(filename, content)``,
+                ``(filename, content, content type)``, or `SendMediaOptions`. They are uploaded first, streamed.
+            attributes: custom data, any JSON value.
+            subject: of an e-mail.
+            content_sid: content template (``HX...``) to make the message from; the service then ignores text and media.
+            content_variables: values of its variables by name.
+            idempotency_key: the mutation id.
+            on_progress: told of the upload, piece by piece, on this thread.
+            timeout: seconds for everything together; large media need more than the default.
+
         Raises:
-            InvalidArgumentError: the body is not text, or the attributes are not plain JSON.
+            InvalidArgumentError: an argument is not acceptable, or more than `limits` allow; nothing was sent.
+            MediaError: a medium was refused; the message was not sent.
             ForbiddenError: the own identity is no participant, or its role may not send.
             RequestTimeoutError: no answer came in time; `.sent` says whether it may have arrived.
         """
-        return self._messages.send(body, attributes=attributes, subject=subject, mutation_id=idempotency_key, timeout=timeout)
+        return self._messages.send(
+            body,
+            media,
+            attributes=attributes,
+            subject=subject,
+            content_sid=content_sid,
+            content_variables=content_variables,
+            mutation_id=idempotency_key,
+            on_progress=on_progress,
+            timeout=timeout,
+        )
+
+    def prepare_message(self) -> MessageBuilder:
+        """Begin a message of several parts: text, media, e-mail bodies, a content template."""
+        return self._messages.prepare()
 
     def get_messages(
         self,
@@ -303,6 +346,18 @@ class Conversation(Model[ConversationData]):
             NotFoundError: the own identity is no participant.
         """
         return self._horizon.unread_count(timeout)
+
+    def get_message_recipients(
+        self, *, page_size: int | None = None, timeout: float | None = None
+    ) -> RestPaginator[RecipientDescriptor]:
+        """Who its messages were addressed to, a page at a time (``GET .../MessageRecipients``).
+
+        Args:
+            page_size: messages, not recipients, per page; the service's choice when `None`.
+            timeout: seconds.
+        """
+        size = None if page_size is None else checks.positive(page_size, "page_size")
+        return message_details.all_recipients(self._services, self._url, size, timeout)
 
     def advance_last_read_message_index(self, index: int, *, timeout: float | None = None) -> int | None:
         """Move the read horizon forward, never back; returns the unread count."""
@@ -366,6 +421,35 @@ class Conversation(Model[ConversationData]):
             timeout,
         )
 
+    def add_non_chat_participant(
+        self,
+        proxy_address: str,
+        address: str,
+        attributes: Any = None,
+        binding_options: ParticipantBindingOptions | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> Participant:
+        """Add somebody on another channel (``POST .../Participants``) and return the participant.
+
+        Args:
+            proxy_address: the service's own number or address that they write with, such as ``whatsapp:+15550100``.
+            address: their number or address.
+            attributes: custom data.
+            binding_options: for e-mail, display name and level.
+            timeout: seconds.
+
+        Raises:
+            ConflictError: somebody writes between these addresses already.
+        """
+        binding = {
+            "address": checks.filled(address, "address"),
+            "proxy_address": checks.filled(proxy_address, "proxy_address"),
+            **_binding_fields(binding_options),
+        }
+        body = {"attributes": dumps({} if attributes is None else attributes), "messaging_binding": binding}
+        return self._roster.add(body, timeout)
+
     def remove_participant(self, participant: str | Participant, *, timeout: float | None = None) -> None:
         """Remove a participant, given as object, sid or identity (``DELETE .../Participants/{...}``).
 
@@ -386,6 +470,10 @@ class Conversation(Model[ConversationData]):
     def get_participant_by_identity(self, identity: str, *, timeout: float | None = None) -> Participant:
         """The chat participant with that identity; `NotFoundError` when there is none."""
         return self._roster.get_by_identity(checks.filled(identity, "identity"), timeout)
+
+    def iter_participants(self, *, timeout: float | None = None) -> Iterator[Participant]:
+        """The participants one after another; all of them are known once the roster is loaded, so that it costs no requests."""
+        return iter(self.get_participants(timeout=timeout))
 
     def get_participants_count(self, *, timeout: float | None = None) -> int:
         """How many participants there are (``GET .../Conversations/{sid}``); eventually right."""
@@ -445,6 +533,14 @@ class Conversation(Model[ConversationData]):
 
     def __repr__(self) -> str:
         return f"<Conversation {self.sid} {self.friendly_name or self.unique_name or ''!r} {self.status.value}>"
+
+
+def _binding_fields(options: ParticipantBindingOptions | None) -> dict[str, str]:
+    """What of the options the service is told: for e-mail, name and level."""
+    if options is None or options.email is None:
+        return {}
+    level = checks.member(ParticipantEmailLevel, options.email.level, "level")
+    return {"name": checks.text(options.email.name, "name"), "level": level.value}
 
 
 def _count(answer: Any, name: str) -> int:

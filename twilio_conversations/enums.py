@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import enum
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+Word = TypeVar("Word", bound=enum.StrEnum)
 
 
 class _Words(enum.StrEnum):
@@ -72,6 +74,14 @@ class MessageType(_Words):
     MEDIA = "media"
 
 
+class MediaCategory(_Words):
+    """What a medium is to its message."""
+
+    MEDIA = "media"
+    BODY = "body"
+    HISTORY = "history"
+
+
 class Direction(_Words):
     """Which way a page of messages extends from its anchor."""
 
@@ -129,3 +139,72 @@ class UserUpdateReason(_Words):
     ATTRIBUTES = "attributes"
     REACHABILITY_ONLINE = "reachabilityOnline"
     REACHABILITY_NOTIFIABLE = "reachabilityNotifiable"
+
+
+class ParticipantEmailLevel(_Words):
+    """How an e-mail participant is addressed; ``to`` covers the sender too."""
+
+    TO = "to"
+    CC = "cc"
+
+
+class EmailRecipientLevel(_Words):
+    """How somebody was addressed by one e-mail."""
+
+    TO = "to"
+    FROM = "from"
+    CC = "cc"
+
+
+class DeliveryAmount(_Words):
+    """How many of a message's recipients have reached a delivery status. `NONE` is a member, not Python's `None`."""
+
+    NONE = "none"
+    SOME = "some"
+    ALL = "all"
+
+
+class DeliveryStatus(_Words):
+    """How far a message has come on its way to one participant."""
+
+    QUEUED = "queued"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    READ = "read"
+    UNDELIVERED = "undelivered"
+    FAILED = "failed"
+
+
+class NotificationsChannelType(_Words):
+    """A way to push to devices."""
+
+    FCM = "fcm"
+    APN = "apn"
+
+
+class NotificationTypes(_Words):
+    """All types of notifications that a device can be registered for."""
+
+    TYPING_INDICATOR = "twilio.ipmsg.typing_indicator"
+    NEW_MESSAGE = "twilio.conversations.new_message"
+    ADDED_TO_CONVERSATION = "twilio.conversations.added_to_conversation"
+    REMOVED_FROM_CONVERSATION = "twilio.conversations.removed_from_conversation"
+    CONSUMPTION_UPDATE = "twilio.channel.consumption_update"
+
+
+class PushNotificationType(_Words):
+    """What a push notification tells."""
+
+    NEW_MESSAGE = "twilio.conversations.new_message"
+    ADDED_TO_CONVERSATION = "twilio.conversations.added_to_conversation"
+    REMOVED_FROM_CONVERSATION = "twilio.conversations.removed_from_conversation"
+
+
+def known(kind: type[Word], value: Any, default: Word) -> Word | str:
+    """The member that the service's `value` is; its text where this package does not know it; `default` where there is none."""
+    if not isinstance(value, str) or not value:
+        return default
+    try:
+        return kind(value)
+    except ValueError:
+        return value

@@ -11,9 +11,12 @@
     ├── ClientClosedError                         make a new client
     ├── UnsupportedOperationError                 this object cannot do that
     ├── NotFoundError (LookupError)               no such thing, or it is not visible to this identity
+    ├── PushPayloadError (ValueError)             that is no push notification of Conversations
+    ├── RegistrationError                         another registration of that channel is under way
     ├── PageUnavailableError                      look at `has_next_page` / `has_prev_page` first
     ├── RequestTimeoutError (TimeoutError)        the deadline passed; see `.sent`
     ├── TransportUnavailableError (ConnectionError)   no connection; see `.sent`
+    ├── OperationCancelledError                   `UploadHandle.cancel()` was called
     ├── ReplyError                                the connection refused the frame itself
     └── ServiceError                              the service answered with an error
         ├── RestError                             a Conversations command failed
@@ -21,7 +24,8 @@
         │   ├── ForbiddenError                        403
         │   ├── ConflictError                         409
         │   └── ThrottledError                        429
-        └── SyncError                             a Sync object failed
+        ├── SyncError                             a Sync object failed
+        └── MediaError                            the media service refused; see `.media_sid`
 
 Every one carries `status`, `code`, `body`, `request_id`, `attempts` and `retryable`; facts that are not known are `None`.
 """
@@ -117,6 +121,14 @@ class NotFoundError(ConversationsError, LookupError):
     """No such thing, or nothing that this identity may see."""
 
 
+class PushPayloadError(ConversationsError, ValueError):
+    """A payload that is no push notification of Twilio Conversations."""
+
+
+class RegistrationError(ConversationsError):
+    """A push registration cannot be made now: another one of the same channel is under way."""
+
+
 class PageUnavailableError(ConversationsError):
     """There is no further page in that direction."""
 
@@ -127,6 +139,10 @@ class RequestTimeoutError(ConversationsError, TimeoutError):
 
 class TransportUnavailableError(ConversationsError, ConnectionError):
     """There is no connection, or it broke while the request was under way."""
+
+
+class OperationCancelledError(ConversationsError):
+    """The upload was cancelled; a message whose POST was already under way may still appear."""
 
 
 class ReplyError(ConversationsError):
@@ -194,6 +210,16 @@ class ThrottledError(RestError):
 
 class SyncError(ServiceError):
     """A Sync object could not be opened, read or followed."""
+
+
+class MediaError(ServiceError):
+    """The media service refused, or where it keeps the content.
+
+    Attributes:
+        media_sid: which medium (``ME...``), where that is known.
+    """
+
+    media_sid: str | None = None
 
 
 _BY_STATUS: dict[int, type[RestError]] = {

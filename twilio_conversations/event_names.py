@@ -55,6 +55,7 @@ class ClientEvent(EventName):
     TYPING_STARTED = "typingStarted"
     TYPING_ENDED = "typingEnded"
     USER_UPDATED = "userUpdated"
+    PUSH_NOTIFICATION = "pushNotification"
     USER_SUBSCRIBED = "userSubscribed"
     USER_UNSUBSCRIBED = "userUnsubscribed"
     TOKEN_ABOUT_TO_EXPIRE = "tokenAboutToExpire"

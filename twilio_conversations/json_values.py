@@ -125,3 +125,8 @@ def parse_text(value: Any) -> str | None:
 def copied(value: Any) -> Any:
     """A copy that the caller may change."""
     return copy.deepcopy(value) if isinstance(value, dict | list) else value
+
+
+def compact(value: Any) -> str:
+    """JSON text of what the service sent, without spaces."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from twilio_conversations import checks, urls
-from twilio_conversations.enums import MessageType, MessageUpdateReason
+from twilio_conversations import checks, message_details, urls
+from twilio_conversations.channel_metadata import ChannelMetadata
+from twilio_conversations.enums import MediaCategory, MessageType, MessageUpdateReason
 from twilio_conversations.errors import NotFoundError, ProtocolError
 from twilio_conversations.event_names import EventName, MessageEvent
 from twilio_conversations.futures import Future
 from twilio_conversations.json_values import Attributes, dumps, parse_text, parse_time
 from twilio_conversations.layered import Reasons, renamed
+from twilio_conversations.media import Media, MediaData, media_sids_of, temporary_urls
 from twilio_conversations.model import Model
+from twilio_conversations.model_events import MessageEvents
+from twilio_conversations.receipts import AggregatedDeliveryReceipt, DetailedDeliveryReceipt
+from twilio_conversations.recipients import RecipientDescriptor
 
 if TYPE_CHECKING:
     from twilio_conversations.conversation import Conversation
@@ -64,8 +69,9 @@ class MessageData:
     date_updated: dt.datetime | None = None
     attributes: Attributes = attrs.field(factory=Attributes)
     type: MessageType | str = MessageType.TEXT
-    medias: tuple[Mapping[str, Any], ...] = ()
-    delivery: Mapping[str, Any] | None = None
+    medias: tuple[MediaData, ...] = ()
+    delivery: AggregatedDeliveryReceipt | None = None
+    has_channel_metadata: bool = False
 
     @classmethod
     def parse(cls, item: Any, base: MessageData | None = None) -> MessageData:
@@ -94,9 +100,13 @@ class MessageData:
                 Attributes(get("attributes")),
                 _type(get("type")),
                 _medias(item),
-                _delivery(get("delivery")),
+                AggregatedDeliveryReceipt.parse(get("delivery")) or (base.delivery if base is not None else None),
+                get("channelMetadata") is True,
             )
-        return attrs.evolve(base, sid=sid, **{name: read(item) for key, (name, read) in _FIELDS.items() if key in item})
+        known = {name: read(item) for key, (name, read) in _FIELDS.items() if key in item}
+        if known.get("delivery", True) is None:
+            del known["delivery"]  # an empty summary says nothing
+        return attrs.evolve(base, sid=sid, **known)
 
     @classmethod
     def from_rest(cls, body: Any) -> MessageData:
@@ -106,7 +116,7 @@ class MessageData:
         item = renamed(body, _REST_NAMES)
         media = body.get("media")
         if isinstance(media, list) and media:
-            item["medias"] = [{**entry, "contentType": entry.get("content_type")} for entry in media]
+            item["medias"] = media
             item["type"] = "media"
         return cls.parse(item)
 
@@ -118,17 +128,12 @@ def _type(value: Any) -> MessageType | str:
         return str(value)
 
 
-def _medias(item: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+def _medias(item: Mapping[str, Any]) -> tuple[MediaData, ...]:
     """All attachments; a legacy single one counts as a list of one."""
     medias = item.get("medias")
-    if isinstance(medias, list):
-        return tuple(entry for entry in medias if isinstance(entry, dict))
-    media = item.get("media")
-    return ({"category": "media", **media},) if isinstance(media, dict) else ()
-
-
-def _delivery(value: Any) -> Mapping[str, Any] | None:
-    return value if isinstance(value, dict) and value else None
+    if not isinstance(medias, list):
+        medias = [item.get("media")]
+    return tuple(data for data in map(MediaData.parse, medias) if data is not None)
 
 
 _FIELDS: dict[str, tuple[str, Any]] = {
@@ -144,13 +149,14 @@ _FIELDS: dict[str, tuple[str, Any]] = {
     "type": ("type", lambda item: _type(item["type"])),
     "medias": ("medias", _medias),
     "media": ("medias", _medias),
-    "delivery": ("delivery", lambda item: _delivery(item["delivery"])),
+    "delivery": ("delivery", lambda item: AggregatedDeliveryReceipt.parse(item["delivery"])),
+    "channelMetadata": ("has_channel_metadata", lambda item: item["channelMetadata"] is True),
 }
 _ALL_FIELDS = _FIELDS.keys()
 
 
 @attrs.define(eq=False, repr=False)
-class Message(Model[MessageData]):
+class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` is narrower
     """A message of a conversation. Made by the client only; a later page gives the same object.
 
     Attributes:
@@ -217,6 +223,59 @@ class Message(Model[MessageData]):
         """Whether it carries media."""
         return self._data.type
 
+    # -- media --------------------------------------------------------------------------------------------------------
+
+    @property
+    def attached_media(self) -> list[Media]:
+        """What is attached; the bodies and histories of e-mails are not."""
+        return self.get_media_by_categories([MediaCategory.MEDIA])
+
+    def get_media_by_categories(self, categories: Iterable[MediaCategory | str]) -> list[Media]:
+        """The media of some categories, in the service's order. Nothing is asked of the service."""
+        if isinstance(categories, str):
+            categories = [categories]
+        wanted = [checks.member(MediaCategory, category, "category") for category in categories]
+        return [Media(data, self._services) for data in self._data.medias if data.category in wanted]
+
+    def get_email_body(self, type: str = "text/plain") -> Media | None:  # noqa: A002 - the official name
+        """The body of an e-mail in that content type; `None` when there is none."""
+        return self._first(MediaCategory.BODY, type)
+
+    def get_email_history(self, type: str = "text/plain") -> Media | None:  # noqa: A002 - the official name
+        """The history of an e-mail in that content type; `None` when there is none."""
+        return self._first(MediaCategory.HISTORY, type)
+
+    def _first(self, category: MediaCategory, content_type: str) -> Media | None:
+        wanted = checks.filled(content_type, "type")
+        return next((media for media in self.get_media_by_categories([category]) if media.content_type == wanted), None)
+
+    def get_temporary_content_urls_for_attached_media(self, *, timeout: float | None = None) -> dict[str, str | None]:
+        """Temporary links of all that is attached, by media sid, in one request; ``{}`` when nothing is."""
+        attached = self.attached_media
+        return self.get_temporary_content_urls_for_media(attached, timeout=timeout) if attached else {}
+
+    def get_temporary_content_urls_for_media(
+        self, content_set: Sequence[Media], *, timeout: float | None = None
+    ) -> dict[str, str | None]:
+        """Temporary links of these media, by sid, in one request (``POST {media set}``).
+
+        Raises:
+            MediaError: one of them cannot be had; `.media_sid` says which.
+        """
+        return self.get_temporary_content_urls_for_media_sids(media_sids_of(content_set), timeout=timeout)
+
+    def get_temporary_content_urls_for_media_sids(
+        self, media_sids: Sequence[str], *, timeout: float | None = None
+    ) -> dict[str, str | None]:
+        """Temporary links by media sid, in one request; the media need not belong to this message.
+
+        Raises:
+            MediaError: one of them cannot be had; `.media_sid` says which.
+        """
+        return temporary_urls(self._services, media_sids, self._services.deadline(timeout))
+
+    # -- changing -----------------------------------------------------------------------------------------------------
+
     def update_body(self, body: str, *, timeout: float | None = None) -> Message:
         """Change the text (``POST .../Messages/{sid}``); may be empty. Returns this message, changed.
 
@@ -245,13 +304,36 @@ class Message(Model[MessageData]):
             NotFoundError: the author is not, or no longer, a participant.
         """
         data = self._data
-        for participant in self.conversation.get_participants(timeout=timeout):
+        participants = self.conversation.get_participants(timeout=timeout)
+        for participant in participants:
             if participant.sid == data.participant_sid:
                 return participant
-        for participant in self.conversation.get_participants(timeout=timeout):
+        for participant in participants:
             if data.author is not None and participant.identity == data.author:
                 return participant
         raise NotFoundError(f"no participant with sid {data.participant_sid!r} or identity {data.author!r}")
+
+    @property
+    def aggregated_delivery_receipt(self) -> AggregatedDeliveryReceipt | None:
+        """How many recipients on other channels than chat it has reached; `None` when there are none, or nothing is known."""
+        return self._data.delivery
+
+    def get_detailed_delivery_receipts(self, *, timeout: float | None = None) -> list[DetailedDeliveryReceipt]:
+        """How far it has come on its way to each participant of another channel (``GET .../Messages/{sid}/Receipts``)."""
+        return message_details.receipts(self._services, self.conversation.sid, self.sid, timeout)
+
+    def get_channel_metadata(self, *, timeout: float | None = None) -> ChannelMetadata | None:
+        """What its channel said of it beyond its content (``GET .../Messages/{sid}/ChannelMetadata``); `None` for nothing.
+
+        Asked for only when the message says that there is something, and remembered.
+        """
+        if not self._data.has_channel_metadata:
+            return None
+        return message_details.channel_metadata(self._services, self._url, self.sid, timeout)
+
+    def get_message_recipients(self, *, timeout: float | None = None) -> list[RecipientDescriptor]:
+        """Who it was addressed to (``GET .../MessageRecipients?MessageSid={sid}``); remembered once there is somebody."""
+        return message_details.recipients(self._services, self.conversation._url, self.sid, timeout)
 
     @property
     def _url(self) -> str:

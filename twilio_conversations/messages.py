@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
 from twilio_conversations import checks, urls
-from twilio_conversations.enums import Direction
+from twilio_conversations.attachment import Attachment, SendEmailOptions, attachments
+from twilio_conversations.enums import Direction, MediaCategory, MessageType
 from twilio_conversations.errors import ProtocolError
 from twilio_conversations.event_names import ClientEvent, ConversationEvent, MessageEvent
 from twilio_conversations.futures import Flow, Future, flow
-from twilio_conversations.json_values import dumps, parse_index
+from twilio_conversations.json_values import parse_index
 from twilio_conversations.layered import Layered
+from twilio_conversations.media import MediaData
 from twilio_conversations.message import REASONS, Message, MessageData, MessageUpdatedEventArgs
+from twilio_conversations.message_builder import ContentVariables, MessageBuilder, variables_by_name
 from twilio_conversations.paginator import Paginator
 from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated
+from twilio_conversations.unsent_message import UnsentMessage
+from twilio_conversations.uploads import OnProgress
 
 if TYPE_CHECKING:
     from twilio_conversations.conversation import Conversation
@@ -208,26 +213,53 @@ class Messages:
 
     # -- sending, on the caller's thread ------------------------------------------------------------------------------
 
+    def prepare(self) -> MessageBuilder:
+        """A builder of a message to this conversation."""
+        return MessageBuilder(self._services, self.post)
+
     def send(
         self,
         body: str | None,
+        media: Attachment | Iterable[Attachment],
         *,
         attributes: Any,
         subject: str | None,
+        content_sid: str | None,
+        content_variables: ContentVariables | None,
+        mutation_id: str | None,
+        on_progress: OnProgress | None,
+        timeout: float | None,
+    ) -> Message:
+        """Upload what is attached, POST the message and give back the live object it became."""
+        items = [(MediaCategory.MEDIA, one) for one in attachments(media)]
+        if body is None and not items and content_sid is None:
+            body = ""
+        unsent = UnsentMessage(
+            self._services,
+            self.post,
+            body,
+            {} if attributes is None else attributes,
+            items,
+            SendEmailOptions(None if subject is None else checks.filled(subject, "subject")),
+            content_sid,
+            None if content_variables is None else variables_by_name(content_variables),
+        )
+        return unsent._send(mutation_id, on_progress, timeout)
+
+    def post(
+        self,
+        request: Mapping[str, Any],
+        medias: tuple[MediaData, ...],
         mutation_id: str | None,
         timeout: float | None,
     ) -> Message:
-        """POST a message and give back the live object it became."""
-        request = {
-            "body": checks.text("" if body is None else body, "body"),
-            "attributes": dumps({} if attributes is None else attributes),
-        }
-        if subject is not None:
-            request["subject"] = checks.filled(subject, "subject")
+        """POST a message whose media were uploaded: the live object it became."""
         url = urls.join(self._conversation._url, "Messages")
-        return self._sent(self._services.rest.post(url, request, timeout=timeout, mutation_id=mutation_id))
+        answer = self._services.rest.post(url, request, timeout=timeout, mutation_id=mutation_id)
+        # A template makes its own content: the service has ignored what was attached.
+        return self._sent(answer, () if "content_sid" in request else medias)
 
-    def _sent(self, answer: Any) -> Message:
+    def _sent(self, answer: Any, medias: tuple[MediaData, ...]) -> Message:
         """The message that an answer tells of: the live one if its event was faster, else one made from the answer."""
         index = parse_index(answer.get("index")) if isinstance(answer, dict) else None
         if index is None:
@@ -235,7 +267,10 @@ class Messages:
         with self._services.lock:
             message = self._held.get(index)
             if message is None:
-                message = self._hold(index, MessageData.from_rest(answer), -1, delivered=False)
+                data = MessageData.from_rest(answer)
+                if medias:  # the answer leaves out their categories
+                    data = attrs.evolve(data, medias=medias, type=MessageType.MEDIA)
+                message = self._hold(index, data, -1, delivered=False)
             return message
 
     def newest_index(self, timeout: float | None) -> int | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, NoReturn
+from typing import Any, Generic, NoReturn, Self
 
 import attrs
 
 from twilio_conversations.emitter import EventEmitter
-from twilio_conversations.errors import ConversationsError
+from twilio_conversations.errors import ConversationsError, NotFoundError
 from twilio_conversations.futures import Flow, Future, flow
 from twilio_conversations.json_values import Attributes
 from twilio_conversations.layered import OVERLAY_SECONDS, Data, Layered
@@ -69,11 +69,30 @@ class Model(EventEmitter, Generic[Data]):
         except ConversationsError as error:
             _log.info("%r: could not look whether a write arrived: %s", self, error)
             found = None
+        self._take(found, overlay)
+
+    def _take(self, found: tuple[Data, int] | None, overlay: int) -> None:
+        """Show what the service said, unless something was written since `overlay`."""
         with self._services.lock:
             if self._state.overlays == overlay:
                 if found is not None:
                     self._state.show(*found)
                 self._state.drop_overlay()
+
+    def refresh(self, *, timeout: float | None = None) -> Self:
+        """Ask the service for the state it has now, and return this object showing it.
+
+        Events tell of changes by themselves; this is for a decision that must not rest on what may be a moment old.
+
+        Raises:
+            NotFoundError: it is gone.
+        """
+        overlay = self._state.overlays
+        found = self._services.run(self._fetch, self._services.deadline(timeout), "refresh()")
+        if found is None:
+            raise NotFoundError(f"{self!r} is gone")
+        self._take(found, overlay)
+        return self
 
     def to_dict(self) -> dict[str, Any]:
         """What is known now, as data that `json` can write."""

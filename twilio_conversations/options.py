@@ -115,6 +115,8 @@ class Options:
         typing_timeout: overrides how long one `typing()` lasts; `None` follows the service.
         user_infos_to_subscribe: overrides how many other users are followed at once; `None` follows the service.
         max_cached_messages: messages kept strongly per client beside those the program holds.
+        channel_metadata_cache_capacity: messages whose channel metadata is remembered.
+        message_recipients_cache_capacity: messages whose recipients are remembered.
         client_metadata: sent in the first frame, beside what the client says about itself.
     """
 
@@ -133,4 +135,6 @@ class Options:
     typing_timeout: float | None = None
     user_infos_to_subscribe: int | None = None
     max_cached_messages: int = 1000
+    channel_metadata_cache_capacity: int = 100
+    message_recipients_cache_capacity: int = 1000
     client_metadata: dict[str, Any] = attrs.field(factory=dict)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
+
+import attrs
 
 from twilio_conversations.errors import PageUnavailableError
+from twilio_conversations.json_values import parse_text
 
 T = TypeVar("T")
 Turn = Callable[[float | None], "Paginator[T]"]
@@ -75,3 +78,42 @@ class Paginator(Generic[T]):
 
     def __repr__(self) -> str:
         return f"<Paginator: {len(self.items)} items, next: {self.has_next_page}, previous: {self.has_prev_page}>"
+
+
+@attrs.frozen
+class RestPart(Generic[T]):
+    """What one request gave of a listing: items, and the tokens of the parts around them."""
+
+    items: Sequence[T]
+    next_token: str | None
+    previous_token: str | None
+
+    @classmethod
+    def parse(cls, body: Any, name: str, read: Callable[[Any], T | None]) -> RestPart[T]:
+        """Read ``{<name>: [...], meta: {next_token, previous_token}}``; entries that `read` makes nothing of are left out."""
+        known = body if isinstance(body, dict) else {}
+        entries, meta = known.get(name), known.get("meta")
+        items = [item for item in map(read, entries if isinstance(entries, list) else ()) if item is not None]
+        tokens = meta if isinstance(meta, dict) else {}
+        return cls(items, parse_text(tokens.get("next_token")) or None, parse_text(tokens.get("previous_token")) or None)
+
+
+class RestPaginator(Paginator[T]):
+    """One page of a listing that is read by tokens."""
+
+    def __init__(self, read: Callable[[str | None, float | None], RestPart[T]], token: str | None, timeout: float | None) -> None:
+        """Read the page of `token`, the first for `None`; `read` is given a token and seconds, for this page and for others."""
+        part = read(token, timeout)
+        super().__init__(part.items, self._turn(read, part.next_token), self._turn(read, part.previous_token))
+
+    @staticmethod
+    def _turn(read: Callable[[str | None, float | None], RestPart[T]], token: str | None) -> Turn[T] | None:
+        return None if token is None else lambda timeout: RestPaginator(read, token, timeout)
+
+    def next_page(self, *, timeout: float | None = None) -> RestPaginator[T]:
+        """The page after this one; see `Paginator.next_page`."""
+        return cast("RestPaginator[T]", super().next_page(timeout=timeout))
+
+    def prev_page(self, *, timeout: float | None = None) -> RestPaginator[T]:
+        """The page before this one; see `Paginator.prev_page`."""
+        return cast("RestPaginator[T]", super().prev_page(timeout=timeout))

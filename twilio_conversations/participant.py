@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import attrs
 
 from twilio_conversations import urls
+from twilio_conversations.bindings import ParticipantBindings
 from twilio_conversations.enums import ParticipantType, ParticipantUpdateReason
-from twilio_conversations.errors import ProtocolError
+from twilio_conversations.errors import ProtocolError, UnsupportedOperationError
 from twilio_conversations.event_names import EventName, ParticipantEvent
 from twilio_conversations.futures import Future
 from twilio_conversations.json_values import Attributes, dumps, parse_index, parse_text, parse_time
 from twilio_conversations.layered import Reasons, renamed
 from twilio_conversations.model import Model
+from twilio_conversations.model_events import ParticipantEvents
 
 if TYPE_CHECKING:
     from twilio_conversations.conversation import Conversation
+    from twilio_conversations.user import User
 
 _REST_NAMES = {
     "identity": "identity",
@@ -56,7 +59,7 @@ class ParticipantData:
     date_updated: dt.datetime | None = None
     last_read_message_index: int | None = None
     last_read_timestamp: dt.datetime | None = None
-    bindings: Mapping[str, Any] = attrs.field(factory=dict)
+    bindings: ParticipantBindings = attrs.field(factory=ParticipantBindings)
     user_info: str | None = None
 
     @classmethod
@@ -101,7 +104,7 @@ _FIELDS: dict[str, tuple[str, Any]] = {
     "dateUpdated": ("date_updated", parse_time),
     "lastConsumedMessageIndex": ("last_read_message_index", parse_index),
     "lastConsumptionTimestamp": ("last_read_timestamp", parse_time),
-    "bindings": ("bindings", lambda value: value if isinstance(value, dict) else {}),
+    "bindings": ("bindings", ParticipantBindings.parse),
     "userInfo": ("user_info", parse_text),
 }
 
@@ -115,7 +118,7 @@ class ParticipantUpdatedEventArgs:
 
 
 @attrs.define(eq=False, repr=False)
-class Participant(Model[ParticipantData]):
+class Participant(ParticipantEvents, Model[ParticipantData]):  # type: ignore[misc] # `on` is narrower
     """Somebody in a conversation. Made by the client only.
 
     Attributes:
@@ -168,6 +171,23 @@ class Participant(Model[ParticipantData]):
     def last_read_timestamp(self) -> dt.datetime | None:
         """When it said so last, UTC."""
         return self._data.last_read_timestamp
+
+    @property
+    def bindings(self) -> ParticipantBindings:
+        """The channel beyond chat that it writes with; empty for chat."""
+        return self._data.bindings
+
+    def get_user(self, *, timeout: float | None = None) -> User:
+        """The user behind a chat participant, as `Client.get_user` gives it.
+
+        Raises:
+            UnsupportedOperationError: the participant is on another channel.
+        """
+        identity, map_name = self.identity, self._data.user_info
+        if self.type is not ParticipantType.CHAT or identity is None:
+            raise UnsupportedOperationError(f"a participant of type {str(self.type)!r} has no user")
+        services = self._services
+        return services.run(lambda: services.users.get(identity, map_name), services.deadline(timeout), "get_user()")
 
     def update_attributes(self, attributes: Any, *, timeout: float | None = None) -> Participant:
         """Replace the custom data (``POST .../Participants/{sid}``). Returns this participant, changed."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from twilio_conversations.errors import NotFoundError
+from twilio_conversations.errors import ForbiddenError, NotFoundError
 from twilio_conversations.futures import Deadline, Future, completed, settle, wait
 
 if TYPE_CHECKING:
@@ -45,7 +45,10 @@ class ReadHorizon:
 
     def unread_count(self, timeout: float | None) -> int | None:
         """The service's count (``GET {my_conversations}/{sid}``)."""
-        answer = self._services.rest.get(self._conversation._my_url, timeout=timeout)
+        try:
+            answer = self._services.rest.get(self._conversation._my_url, timeout=timeout)
+        except ForbiddenError:
+            answer = None
         if not isinstance(answer, dict) or answer.get("conversation_sid") != self._conversation.sid:
             raise NotFoundError(f"{self._conversation.sid} is not among the own conversations")
         return _unread(answer)

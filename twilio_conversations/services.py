@@ -5,21 +5,28 @@ from __future__ import annotations
 import collections
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
+from twilio_conversations.channel_metadata import ChannelMetadata
 from twilio_conversations.configuration import Configuration
 from twilio_conversations.dispatcher import Dispatcher
 from twilio_conversations.emitter import EventEmitter
 from twilio_conversations.errors import NotReadyError, RestError
 from twilio_conversations.event_names import EventName
 from twilio_conversations.futures import Deadline, Flow, Future, flow, wait
+from twilio_conversations.lru import Lru
 from twilio_conversations.options import Options
+from twilio_conversations.recipients import RecipientDescriptor
 from twilio_conversations.sync.client import SyncClient
 from twilio_conversations.transport.connection import Connection
+from twilio_conversations.transport.media_http import MediaHttp
 from twilio_conversations.transport.rest import Rest
 from twilio_conversations.transport.tunnel import Tunnel
+
+if TYPE_CHECKING:
+    from twilio_conversations.users import Users
 
 T = TypeVar("T")
 
@@ -31,18 +38,25 @@ class Services:
     Attributes:
         lock: held for a few assignments when state changes; never while waiting or while user code runs.
         events: the client, as somebody whose handlers are told.
+        users: the users of the client.
         recent: the latest messages, kept alive here; the registries themselves hold theirs weakly.
+        channel_metadata: by message sid; `None` for a message that has none.
+        recipients: by message sid, only complete answers.
     """
 
     options: Options
     connection: Connection
     tunnel: Tunnel
     rest: Rest
+    media: MediaHttp
     sync: SyncClient
     dispatcher: Dispatcher
     events: EventEmitter
     recent: collections.deque[Any]
+    channel_metadata: Lru[str, ChannelMetadata | None]
+    recipients: Lru[str, tuple[RecipientDescriptor, ...]]
     lock: threading.Lock = attrs.field(factory=threading.Lock)
+    users: Users = attrs.field(init=False)
     known_configuration: Configuration | None = None
 
     @property

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
 from twilio_conversations import checks, urls
 from twilio_conversations.enums import UserUpdateReason
+from twilio_conversations.errors import ProtocolError, UnsupportedOperationError
 from twilio_conversations.event_names import EventName, UserEvent
-from twilio_conversations.futures import Future, completed
+from twilio_conversations.futures import Future
 from twilio_conversations.json_values import Attributes, dumps, parse_text
 from twilio_conversations.layered import Reasons
 from twilio_conversations.model import Model
+from twilio_conversations.model_events import UserEvents
+
+if TYPE_CHECKING:
+    from twilio_conversations.users import Users
 
 REASONS = Reasons(
     {
@@ -46,13 +51,25 @@ class UserData:
             return attrs.evolve(self, is_online=_flag(data.get("online")), is_notifiable=_flag(data.get("notifiable")))
         return self
 
+    @classmethod
+    def from_rest(cls, body: Any) -> UserData:
+        """Read the answer to ``GET .../Users/{identity}``."""
+        if not isinstance(body, dict):
+            raise ProtocolError("the answer is not a user", body=body)
+        return cls(
+            parse_text(body.get("friendly_name")),
+            Attributes(body.get("attributes")),
+            _flag(body.get("is_online")),
+            _flag(body.get("is_notifiable")),
+        )
+
 
 def _flag(value: Any) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
 @attrs.define(eq=False, repr=False)
-class User(Model[UserData]):
+class User(UserEvents, Model[UserData]):  # type: ignore[misc] # `on` is narrower
     """A user. Made by the client only.
 
     Attributes:
@@ -62,6 +79,7 @@ class User(Model[UserData]):
 
     _events: ClassVar[type[EventName]] = UserEvent
     identity: str
+    _users: Users
     is_subscribed: bool = attrs.field(default=False, init=False)
 
     @property
@@ -89,23 +107,40 @@ class User(Model[UserData]):
 
         Raises:
             ForbiddenError: the role does not allow to edit this user.
+            UnsupportedOperationError: it was unsubscribed.
         """
+        self._check_subscribed()
         body = {"friendly_name": checks.text(friendly_name, "friendly_name")}
         self._post(self._url, body, body, timeout)
         return self
 
     def update_attributes(self, attributes: Any, *, timeout: float | None = None) -> User:
-        """Replace the custom data (``POST .../Users/{identity}``). Returns this user, changed."""
+        """Replace the custom data (``POST .../Users/{identity}``). Returns this user, changed.
+
+        Raises:
+            ForbiddenError: the role does not allow to edit this user.
+            UnsupportedOperationError: it was unsubscribed.
+        """
+        self._check_subscribed()
         text = dumps(attributes)
         self._post(self._url, {"attributes": text}, {"attributes": Attributes(text)}, timeout)
         return self
+
+    def unsubscribe(self, *, timeout: float | None = None) -> None:
+        """Stop following it; nothing happens when it is not followed. The own user is followed anew at once."""
+        if self.is_subscribed:
+            self._services.run(lambda: self._users.unfollow(self), self._services.deadline(timeout), "unsubscribe()")
+
+    def _check_subscribed(self) -> None:
+        if self.identity and not self.is_subscribed:
+            raise UnsupportedOperationError(f"{self!r} was unsubscribed; get it again to change it")
 
     @property
     def _url(self) -> str:
         return urls.join(self._services.configuration.users_url, self.identity)
 
     def _fetch(self) -> Future[tuple[UserData, int] | None]:
-        return completed(None)
+        return self._users.fetch(self)
 
     def __repr__(self) -> str:
         return f"<User {self.identity!r}>"

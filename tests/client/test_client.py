@@ -32,6 +32,7 @@ from twilio_conversations.membership import SyncNames
 from twilio_conversations.server import LocalServer
 
 
+@pytest.mark.row("BY02", "BY20", "BY21", "CL03", "CL04", "CL05", "CL06", "CL07", "EV21", "US02", "US05", "US06", "US09")
 def test_a_client_becomes_ready_by_itself(connect: Connect, fresh: Any) -> None:
     """What is known before and after."""
     identity = fresh("alice")
@@ -53,6 +54,7 @@ def test_the_first_call_waits_for_readiness(connect: Connect, fresh: Any) -> Non
     assert connect(fresh("alice"), ready=False).create_conversation(friendly_name="early").friendly_name == "early"
 
 
+@pytest.mark.row("BY22", "CL02", "ER05", "EV17", "EV19", "EV20", "EV23")
 def test_handlers_can_be_registered_before_anything_happens(service: LocalServer, fresh: Any) -> None:
     """With `auto_connect=False` nothing is missed, and calls say what is to be done first."""
     with Client(service.token(fresh("alice")), endpoint=service.url, auto_connect=False) as client:
@@ -70,6 +72,7 @@ def test_handlers_can_be_registered_before_anything_happens(service: LocalServer
         ]
 
 
+@pytest.mark.row("CL02", "ER03")
 @pytest.mark.parametrize("token", ["", "not-a-jwt", "a.b.c"])
 def test_a_token_that_cannot_work_is_refused_by_the_constructor(token: str) -> None:
     """The fault is named before anything is sent."""
@@ -77,12 +80,14 @@ def test_a_token_that_cannot_work_is_refused_by_the_constructor(token: str) -> N
         Client(token, endpoint="http://127.0.0.1:9")
 
 
+@pytest.mark.row("BY20", "ER03")
 def test_an_expired_token_is_named_here(service: LocalServer) -> None:
     """No connection is needed to see that."""
     with pytest.raises(TokenError, match="expired"):
         Client(service.token("alice", ttl=-3600), endpoint=service.url)
 
 
+@pytest.mark.row("BY18", "CL30", "CL32", "CL34", "ER06", "EV22", "EV24", "JD01")
 def test_a_token_that_the_service_refuses_fails_every_waiter(service: LocalServer, fresh: Any) -> None:
     """A bad signature: the error says so, nothing is retried, and another token heals the client."""
     identity = fresh("alice")
@@ -101,6 +106,7 @@ def test_a_token_that_the_service_refuses_fails_every_waiter(service: LocalServe
         diary.wait("initialized")
 
 
+@pytest.mark.row("BY19")
 def test_a_provider_is_asked_for_the_token(service: LocalServer, fresh: Any) -> None:
     """A function instead of a token; it runs on a thread that must not call the client."""
     identity = fresh("alice")
@@ -120,6 +126,7 @@ def test_a_provider_is_asked_for_the_token(service: LocalServer, fresh: Any) -> 
     assert "own thread" in str(errors[0])
 
 
+@pytest.mark.row("CL14")
 def test_update_token_is_taken_on_the_live_connection(connect: Connect, service: LocalServer, fresh: Any) -> None:
     """The socket stays; the same token is nothing new; a bad one changes nothing."""
     client = connect(fresh("alice"))
@@ -133,12 +140,14 @@ def test_update_token_is_taken_on_the_live_connection(connect: Connect, service:
     assert diary.names() == []
 
 
+@pytest.mark.row("EV12")
 def test_a_token_that_expires_soon_is_announced(service: LocalServer, fresh: Any) -> None:
     """The service tells ahead of time."""
     with Client(service.token(fresh("alice"), ttl=60), endpoint=service.url) as client:
         Diary(client, "token_about_to_expire").wait("token_about_to_expire")
 
 
+@pytest.mark.row("BY17", "CL30", "ER45", "EV24")
 def test_nothing_answers(fresh: Any, service: LocalServer) -> None:
     """A port where nobody listens: errors are reported, calls end at their time limit, and the client keeps trying."""
     with Client(service.token(fresh("alice")), endpoint="http://127.0.0.1:9") as client:
@@ -150,6 +159,7 @@ def test_nothing_answers(fresh: Any, service: LocalServer) -> None:
         assert diary.of("init_failed") == []
 
 
+@pytest.mark.row("BY01", "BY03", "BY24", "CL13", "ER08")
 def test_everything_about_closing(service: LocalServer, fresh: Any) -> None:
     """`with` closes; a closed client says so, wakes who waits, and can be closed again."""
     with Client(service.token(fresh("alice")), endpoint=service.url) as client:
@@ -168,6 +178,7 @@ def test_everything_about_closing(service: LocalServer, fresh: Any) -> None:
             call()
 
 
+@pytest.mark.row("BY32")
 def test_options_are_checked(service: LocalServer) -> None:
     """Unknown options and impossible values are errors of the constructor."""
     token = service.token("alice")
@@ -179,6 +190,7 @@ def test_options_are_checked(service: LocalServer) -> None:
         Client(token, endpoint=service.url, region="us1")
 
 
+@pytest.mark.row("BY16")
 def test_live_objects_refuse_to_be_pickled(connect: Connect, fresh: Any) -> None:
     """The error points to what can be sent elsewhere instead."""
     client = connect(fresh("alice"))
@@ -190,6 +202,7 @@ def test_live_objects_refuse_to_be_pickled(connect: Connect, fresh: Any) -> None
     assert conversation.to_dict()["attributes"] == {"a": 1}
 
 
+@pytest.mark.row("BY34")
 def test_tokens_are_never_logged(service: LocalServer, fresh: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Not even at DEBUG, where frames are."""
     token = service.token(fresh("alice"))
@@ -200,6 +213,7 @@ def test_tokens_are_never_logged(service: LocalServer, fresh: Any, caplog: pytes
     assert token.split(".")[2] not in caplog.text
 
 
+@pytest.mark.row("BY11", "CL18", "PG02", "PG03", "PG04", "PG05", "PG06")
 def test_the_list_pages_locally_and_in_order(connect: Connect, fresh: Any) -> None:
     """Pages of any size, forwards and back, each conversation once."""
     client = connect(fresh("alice"))
@@ -214,6 +228,7 @@ def test_the_list_pages_locally_and_in_order(connect: Connect, fresh: Any) -> No
         client.get_subscribed_conversations(page_size=0)
 
 
+@pytest.mark.row("CV05", "CV09", "CV10", "CV11", "CV12")
 def test_a_second_client_of_the_same_identity_finds_everything(connect: Connect, fresh: Any) -> None:
     """Names, horizon, level and history come with the list."""
     identity = fresh("alice")

@@ -32,6 +32,9 @@ def alice(connect: Connect, fresh: Fresh) -> Client:
     return connect(fresh("alice"))
 
 
+@pytest.mark.row(
+    "CC01", "CC02", "CC03", "CC04", "CL19", "CV02", "CV03", "CV04", "CV05", "CV07", "CV08", "CV09", "CV10", "CV11", "CV15", "JD02"
+)
 def test_create_returns_a_conversation_that_is_loaded(alice: Client, fresh: Fresh) -> None:
     """Everything the service made of the call is there; the creator is no participant yet."""
     name = fresh("room")
@@ -49,6 +52,7 @@ def test_create_returns_a_conversation_that_is_loaded(alice: Client, fresh: Fres
     assert conversation.state.current == "active"
 
 
+@pytest.mark.row("CC04", "ER39")
 def test_a_taken_unique_name_is_a_conflict(alice: Client, fresh: Fresh) -> None:
     """The error carries Twilio's code and is a kind of its own."""
     name = fresh("taken")
@@ -58,6 +62,7 @@ def test_a_taken_unique_name_is_a_conflict(alice: Client, fresh: Fresh) -> None:
     assert caught.value.code == 50353
 
 
+@pytest.mark.row("CV04", "CV28", "CV29", "EV09")
 def test_join_and_leave_can_be_read_at_once(alice: Client) -> None:
     """After `join` messages can be sent and are announced; after `leave` the status is gone."""
     diary = Diary(alice, "message_added")
@@ -73,6 +78,7 @@ def test_join_and_leave_can_be_read_at_once(alice: Client) -> None:
     assert conversation not in list(alice.get_subscribed_conversations())
 
 
+@pytest.mark.row("CL16", "CV28", "EV02", "EV03", "EV04")
 def test_a_conversation_that_was_left_can_be_joined_again(alice: Client) -> None:
     """The same object comes back to life, with messages and roster."""
     diary = Diary(alice, "conversation_joined", "conversation_left", "conversation_removed", "message_added")
@@ -90,6 +96,7 @@ def test_a_conversation_that_was_left_can_be_joined_again(alice: Client) -> None
     assert diary.names()[:4] == ["conversation_joined", "conversation_left", "conversation_removed", "conversation_joined"]
 
 
+@pytest.mark.row("BY14", "CV16", "CV22", "CV23", "CV24", "CV25", "CV30", "ER13", "EV25", "EV26", "PA02", "PA03", "PA04", "PA07")
 def test_add_returns_the_participant_and_remove_takes_it_away(pair: Pair, fresh: Fresh) -> None:
     """Participants can be read right after they were added or removed."""
     conversation, bobs = pair
@@ -113,6 +120,7 @@ def test_add_returns_the_participant_and_remove_takes_it_away(pair: Pair, fresh:
         conversation.remove_participant(carol)
 
 
+@pytest.mark.row("BY14", "CV37", "CV38", "CV40", "EV33")
 def test_updates_can_be_read_at_once_and_reach_the_other(pair: Pair, fresh: Fresh) -> None:
     """Names and attributes: here on the next line, there with the reason of the change."""
     conversation, bobs = pair
@@ -129,6 +137,9 @@ def test_updates_can_be_read_at_once_and_reach_the_other(pair: Pair, fresh: Fres
     assert conversation.update_attributes(None).attributes is None
 
 
+@pytest.mark.row(
+    "CV31", "EV28", "EV29", "EV30", "ME02", "ME03", "ME04", "ME05", "ME07", "ME09", "ME12", "ME16", "ME22", "ME24", "ME25", "ME26"
+)
 def test_a_message_can_be_sent_edited_and_removed(pair: Pair) -> None:
     """The sender holds the same object that the events tell of."""
     conversation, bobs = pair
@@ -153,6 +164,7 @@ def test_a_message_can_be_sent_edited_and_removed(pair: Pair) -> None:
         message.update_body("too late")
 
 
+@pytest.mark.row("CV31", "ER01", "ME07", "ME12")
 def test_the_body_may_be_empty_and_attributes_anything(pair: Pair) -> None:
     """No text, empty text, and every kind of JSON value."""
     conversation, _ = pair
@@ -166,6 +178,7 @@ def test_the_body_may_be_empty_and_attributes_anything(pair: Pair) -> None:
         conversation.send_message("x", attributes={1: 2})
 
 
+@pytest.mark.row("BY11", "BY12", "CV21", "ER27", "ER28", "PG02", "PG03", "PG04", "PG05", "PG06")
 def test_pages_go_both_ways(pair: Pair) -> None:
     """Pages ascend by index, next is newer and previous is older, from any anchor; the same message is the same object."""
     conversation, bobs = pair
@@ -197,6 +210,7 @@ def test_pages_go_both_ways(pair: Pair) -> None:
             bobs.get_messages(wrong)  # type: ignore[arg-type]
 
 
+@pytest.mark.row("CV21")
 def test_a_page_of_more_than_the_service_gives_at_once(pair: Pair) -> None:
     """The service answers 100 items at most; a larger page is put together."""
     conversation, bobs = pair
@@ -207,6 +221,7 @@ def test_a_page_of_more_than_the_service_gives_at_once(pair: Pair) -> None:
     assert [message.index for message in bobs.get_messages(500)] == list(range(130))
 
 
+@pytest.mark.row("CV10", "CV18", "CV26", "CV27", "CV33", "CV34", "CV39", "PA09")
 def test_the_read_horizon(pair: Pair) -> None:
     """Advancing never goes back, setting does, and every call returns the unread count."""
     conversation, bobs = pair
@@ -232,6 +247,7 @@ def test_the_read_horizon(pair: Pair) -> None:
         bobs.advance_last_read_message_index(-1)
 
 
+@pytest.mark.row("CV36", "EV31", "EV32", "PA08")
 def test_typing_starts_once_and_ends_with_a_message(pair: Pair) -> None:
     """Repeated notices announce nothing new; the message ends the typing before it is announced."""
     conversation, bobs = pair
@@ -247,6 +263,7 @@ def test_typing_starts_once_and_ends_with_a_message(pair: Pair) -> None:
     assert not participant.is_typing
 
 
+@pytest.mark.row("CV12", "CV35")
 def test_the_notification_level(pair: Pair) -> None:
     """It can be read at once; unknown levels are refused here."""
     conversation, _ = pair
@@ -257,6 +274,7 @@ def test_the_notification_level(pair: Pair) -> None:
         conversation.set_user_notification_level("loud")
 
 
+@pytest.mark.row("CV19", "ER39", "EV34")
 def test_delete_ends_it_for_everybody(pair: Pair) -> None:
     """Both see it left and removed, in this order."""
     conversation, bobs = pair
@@ -269,6 +287,7 @@ def test_delete_ends_it_for_everybody(pair: Pair) -> None:
         conversation.send_message("too late")
 
 
+@pytest.mark.row("CL15", "CL17", "ER09", "ER10")
 def test_strangers_are_refused(pair: Pair, connect: Connect, fresh: Fresh) -> None:
     """Who is not in a conversation can neither find it among his own nor send to it."""
     conversation, _ = pair
@@ -282,6 +301,7 @@ def test_strangers_are_refused(pair: Pair, connect: Connect, fresh: Fresh) -> No
     assert list(stranger.get_subscribed_conversations()) == []
 
 
+@pytest.mark.row("BY12", "CL15", "CL16", "CL17")
 def test_look_ups_give_the_same_object(alice: Client, fresh: Fresh) -> None:
     """By sid, by unique name and in the list: one conversation is one object."""
     name = fresh("named")
@@ -305,6 +325,7 @@ def test_an_idempotency_key_makes_a_repeat_the_same_send(pair: Pair) -> None:
     assert conversation.get_messages_count() == 1
 
 
+@pytest.mark.row("CV30")
 @pytest.mark.parametrize(
     "name", ["a/b", "..", ".", "%2e%2e", "?x=1", "#", "a b", "a+b", "😀 zoë", "%", "../Conversations", "a\\b", "é&=;"]
 )
@@ -334,6 +355,7 @@ def test_hostile_names_mean_themselves(alice: Client, connect: Connect, name: st
     assert [participant.identity for participant in conversation.get_participants()] == [alice.identity]
 
 
+@pytest.mark.row("CV29", "US02", "US10", "US11")
 def test_a_hostile_identity_of_ones_own(connect: Connect, fresh: Fresh) -> None:
     """Joining, leaving, reading marks and the own user work for an identity that looks like a path."""
     client = connect(f"{fresh('zoë')}/../x?y=1#z %2e+☃")
@@ -347,6 +369,7 @@ def test_a_hostile_identity_of_ones_own(connect: Connect, fresh: Fresh) -> None:
     assert conversation.status is ConversationStatus.NOT_PARTICIPATING
 
 
+@pytest.mark.row("CL15")
 def test_a_conversation_found_by_sid_is_followed(connect: Connect, fresh: Fresh) -> None:
     """Whoever was just added and looks the conversation up misses nothing that is said from then on."""
     alice, bob = connect(fresh("alice")), connect(fresh("bob"))

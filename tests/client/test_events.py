@@ -28,6 +28,7 @@ def alice(connect: Connect, fresh: Any) -> Client:
     return connect(fresh("alice"))
 
 
+@pytest.mark.row("BY06", "EM01")
 def test_an_event_has_three_spellings(pair: Pair) -> None:
     """snake_case, the official camelCase and the enum member mean the same."""
     conversation, _ = pair
@@ -47,6 +48,7 @@ def test_an_event_has_three_spellings(pair: Pair) -> None:
     assert decorated in conversation.listeners("messageAdded")
 
 
+@pytest.mark.row("BY32", "EM01")
 def test_an_unknown_event_is_an_error_that_lists_the_known(alice: Client) -> None:
     """A typing mistake surfaces at once."""
     with pytest.raises(InvalidArgumentError, match="message_added"):
@@ -57,6 +59,7 @@ def test_an_unknown_event_is_an_error_that_lists_the_known(alice: Client) -> Non
         alice.signals.message_addded  # noqa: B018
 
 
+@pytest.mark.row("BY07", "EM01", "EM02", "EM03", "EM10", "EM11")
 def test_registrations_end_in_every_way(pair: Pair) -> None:
     """`off`, `cancel`, leaving a `with`, `once` and `remove_all_listeners`."""
     conversation, _ = pair
@@ -102,6 +105,7 @@ def test_a_blinker_receiver_gets_the_same(pair: Pair) -> None:
     assert got == [(conversation, "messageAdded", message)]
 
 
+@pytest.mark.row("JD11")
 def test_a_handler_that_raises_is_logged_and_reported(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
     """The others run, the `error` event tells who failed, and a failing error handler ends the matter."""
     conversation, _ = pair
@@ -124,6 +128,7 @@ def test_a_handler_that_raises_is_logged_and_reported(pair: Pair, caplog: pytest
     after.wait("message_added", lambda message: message.body == "y")
 
 
+@pytest.mark.row("BY08", "EM02", "EV21")
 def test_sticky_events_reach_late_handlers(alice: Client) -> None:
     """`initialized` reaches a handler that was registered long after."""
     done = threading.Event()
@@ -135,6 +140,7 @@ def test_sticky_events_reach_late_handlers(alice: Client) -> None:
     assert alice.listeners("initialized") == [done.set]
 
 
+@pytest.mark.row("EM01", "EM09")
 def test_replay_gives_the_latest(pair: Pair) -> None:
     """`replay=True` first hands out what happened last, once."""
     conversation, _ = pair
@@ -149,6 +155,7 @@ def test_replay_gives_the_latest(pair: Pair) -> None:
     assert got == ["2"]
 
 
+@pytest.mark.row("BY04")
 def test_wait_for_returns_the_payload(pair: Pair) -> None:
     """The next event that satisfies the predicate, or a time limit."""
     conversation, bobs = pair
@@ -161,6 +168,7 @@ def test_wait_for_returns_the_payload(pair: Pair) -> None:
         bob.wait_for("message_added", timeout=0.05)
 
 
+@pytest.mark.row("BY05", "EV09", "EV10")
 def test_events_in_a_loop(pair: Pair) -> None:
     """A plain `for` sees the events in order and ends when the client is closed."""
     conversation, bobs = pair

@@ -30,8 +30,17 @@ const FIELDS = {
     'dateUpdated', 'lastUpdatedBy'],
   Participant: ['sid', 'identity', 'type', 'attributes', 'roleSid', 'isTyping', 'lastReadMessageIndex',
     'lastReadTimestamp', 'dateCreated', 'dateUpdated'],
+  Media: ['sid', 'filename', 'contentType', 'size', 'category'],
   User: ['identity', 'friendlyName', 'attributes', 'isSubscribed', 'isOnline', 'isNotifiable'],
 };
+
+// Bytes travel as {"$bytes": base64}; everything else is what it is.
+function argument(value) {
+  if (value === null || typeof value !== 'object') return value;
+  if (typeof value.$bytes === 'string') return Buffer.from(value.$bytes, 'base64');
+  if (Array.isArray(value)) return value.map(argument);
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, argument(item)]));
+}
 
 function picture(value, pages) {
   if (value === undefined || value === null) return null;
@@ -99,7 +108,7 @@ class Steered {
   }
 
   // The object a request is about: {} is the client itself.
-  async find({ conversation, message, participant, user, page }) {
+  async find({ conversation, message, media, participant, user, page }) {
     if (page !== undefined) return this.pages[page];
     if (user !== undefined) return this.client.getUser(user);
     if (conversation === undefined) return this.client;
@@ -108,13 +117,20 @@ class Steered {
     if (message === undefined) return room;
     const found = (await room.getMessages(1, message)).items.find((item) => item.index === message);
     if (!found) throw new Error(`no message ${message} in ${conversation}`);
-    return found;
+    return media === undefined ? found : found.attachedMedia[media];
   }
 
   async call({ on = {}, method, args = [] }) {
-    const result = await (await this.find(on))[method](...args);
+    const result = await (await this.find(on))[method](...args.map(argument));
     if (result instanceof SDK.Conversation) this.known.set(result.sid, result);
     return result === this.client ? null : picture(result, this.pages);
+  }
+
+  // Each method is called on the result of the one before: for builders.
+  async chain({ on = {}, calls }) {
+    let value = await this.find(on);
+    for (const [method, ...args] of calls) value = await value[method](...args.map(argument));
+    return picture(value, this.pages);
   }
 
   async look({ on = {} }) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import subprocess
@@ -93,6 +94,10 @@ class Target:
         """Call a method of the SDK and return a picture of what its promise resolves to."""
         return self.client.ask("call", timeout=timeout, on=self.address, method=method, args=args)
 
+    def chain(self, *calls: Sequence[Any], timeout: float = WAIT) -> Any:
+        """Call methods, given as (name, arguments...), each on the result of the one before; a picture of the last result."""
+        return self.client.ask("chain", timeout=timeout, on=self.address, calls=calls)
+
     def look(self) -> Any:
         """Return the fields that an application can read."""
         return self.client.ask("look", on=self.address)
@@ -121,6 +126,10 @@ class Official(History):
     def message(self, sid: str, index: int) -> Target:
         """Return the handle of a message of a conversation."""
         return Target(self, {"conversation": sid, "message": index})
+
+    def media(self, sid: str, index: int, number: int = 0) -> Target:
+        """Return the handle of a message's attachment."""
+        return Target(self, {"conversation": sid, "message": index, "media": number})
 
     def participant(self, sid: str, identity: str) -> Target:
         """Return the handle of a participant of a conversation."""
@@ -248,6 +257,11 @@ class Driver:
             official.receive(message["event"], message["data"])
         elif message["event"] == "unhandledRejection":
             self.problems.append(message["data"])
+
+
+def binary(data: bytes) -> dict[str, str]:
+    """Return bytes as the driver takes them in arguments: they arrive as a Buffer."""
+    return {"$bytes": base64.b64encode(data).decode()}
 
 
 def eventually(condition: Callable[[], Any], what: str, timeout: float = WAIT) -> Any:

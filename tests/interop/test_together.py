@@ -92,6 +92,7 @@ def trio(request: pytest.FixtureRequest, official: Any, ours: Any, fresh: Fresh)
     return Trio(actor, *watchers, sid)
 
 
+@pytest.mark.row("EV01", "EV02")
 def test_added_to_a_conversation(trio: Trio) -> None:
     """Who is added sees `conversationAdded`, then `conversationJoined`, with all the conversation's fields."""
     joined = trio.both_see("conversationJoined")
@@ -100,6 +101,7 @@ def test_added_to_a_conversation(trio: Trio) -> None:
         assert named(watcher, "conversationAdded", "conversationJoined") == ["conversationAdded", "conversationJoined"]
 
 
+@pytest.mark.row("EV09", "ME11", "ME13")
 def test_message_added(trio: Trio) -> None:
     """A message comes to all three once, the same, with text and attributes as sent."""
     since = trio.marks()
@@ -116,6 +118,7 @@ def test_message_added(trio: Trio) -> None:
         assert one.events("messageUpdated", since=since[one]) == []
 
 
+@pytest.mark.row("BY37")
 def test_answers_back_and_forth(trio: Trio) -> None:
     """Everybody answers everybody; all three see the same messages in index order and read the same history."""
     for round_ in range(3):
@@ -130,6 +133,7 @@ def test_answers_back_and_forth(trio: Trio) -> None:
         assert last.call("getParticipant")["identity"] == last.look()["author"]
 
 
+@pytest.mark.row("EV11", "ME08", "ME10", "ME25", "ME26")
 def test_message_updated(trio: Trio) -> None:
     """Edits of text and of attributes arrive with exactly their reasons and the new contents."""
     trio.room.call("sendMessage", "draft", {"v": 1})
@@ -150,6 +154,7 @@ def test_message_updated(trio: Trio) -> None:
         assert trio.actor.wait_event("messageUpdated", since=since[trio.actor])["message"] == update["message"]
 
 
+@pytest.mark.row("CV11", "EV10", "ME24")
 def test_message_removed(trio: Trio) -> None:
     """A removal arrives once everywhere, `lastMessage` goes back, and the index is not used again."""
     for number in range(3):
@@ -166,6 +171,7 @@ def test_message_removed(trio: Trio) -> None:
     assert trio.room.call("sendMessage", "m3") == 3
 
 
+@pytest.mark.row("EV06", "EV07", "EV08", "PA04", "PA16")
 def test_participants_come_change_and_go(trio: Trio, fresh: Fresh) -> None:
     """Joining, a change of attributes and leaving are told to all, with reasons."""
     newcomer = fresh("zoë+tag@ex ample.com ☃")
@@ -193,6 +199,7 @@ def test_participants_come_change_and_go(trio: Trio, fresh: Fresh) -> None:
         assert newcomer not in [p["identity"] for p in one.conversation(trio.sid).call("getParticipants")]
 
 
+@pytest.mark.row("CV37", "CV38", "CV40", "EV05")
 def test_conversation_updated(trio: Trio, fresh: Fresh) -> None:
     """Names and attributes change for all, each with its own reason."""
     name = fresh("straße/ü ☃")
@@ -211,6 +218,7 @@ def test_conversation_updated(trio: Trio, fresh: Fresh) -> None:
         assert one.call("getConversationByUniqueName", name)["sid"] == trio.sid
 
 
+@pytest.mark.row("CV29", "CV30", "EV03", "EV04")
 def test_leaving_and_being_removed(trio: Trio) -> None:
     """Who leaves and who is removed sees `conversationLeft`, then `conversationRemoved`; the other sees somebody go."""
     trio.ours.conversation(trio.sid).call("leave")
@@ -225,6 +233,7 @@ def test_leaving_and_being_removed(trio: Trio) -> None:
     assert [p["identity"] for p in trio.room.call("getParticipants")] == [trio.actor.identity]
 
 
+@pytest.mark.row("CV19", "EV04")
 def test_deleted(trio: Trio) -> None:
     """A deletion ends the conversation for all three, told once each."""
     trio.room.call("delete")
@@ -233,6 +242,7 @@ def test_deleted(trio: Trio) -> None:
         assert named(one, "conversationRemoved") == ["conversationRemoved"]
 
 
+@pytest.mark.row("CV36", "EV14", "EV15")
 def test_typing(trio: Trio) -> None:
     """Typing is seen by both, ends by itself, or at once with the message; the typist hears nothing of it."""
     since = trio.marks()
@@ -252,6 +262,7 @@ def test_typing(trio: Trio) -> None:
     assert trio.actor.events("typingStarted") == []
 
 
+@pytest.mark.row("CV18", "PA09", "PA10")
 def test_read_horizon(trio: Trio) -> None:
     """The actor's horizon shows on the actor's participant for both, and on its own conversation; counts are right."""
     for number in range(3):
@@ -280,6 +291,7 @@ def test_read_horizon(trio: Trio) -> None:
         assert watcher.conversation(trio.sid).look()["lastReadMessageIndex"] is None
 
 
+@pytest.mark.row("CV35")
 def test_notification_level(trio: Trio) -> None:
     """Muting is the actor's own affair: its conversation changes, nobody else's."""
     since = trio.marks()
@@ -293,6 +305,7 @@ def test_notification_level(trio: Trio) -> None:
         assert watcher.events("conversationUpdated", since=since[watcher]) == []
 
 
+@pytest.mark.row("EV19", "US05", "US06", "US10", "US11")
 def test_own_user(trio: Trio) -> None:
     """The own user's name and attributes change for oneself and for the official client that looks at the user."""
     identity = trio.actor.identity
@@ -308,6 +321,7 @@ def test_own_user(trio: Trio) -> None:
             assert (update["updateReasons"], update["user"][field]) == ([field], value)
 
 
+@pytest.mark.row("CV21")
 def test_history_looks_the_same(trio: Trio) -> None:
     """Pages from either end, of any size and over holes hold the same for both clients."""
     for number in range(12):
@@ -329,6 +343,7 @@ def test_history_looks_the_same(trio: Trio) -> None:
     assert list(seen.values()) == [[0, 1, 2, 5, 6, 7, 8, 9, 10]] * 2
 
 
+@pytest.mark.row("CV23", "CV26")
 def test_counts(trio: Trio) -> None:
     """Both clients count the same participants and messages."""
     trio.room.call("sendMessage", "one")

@@ -13,6 +13,7 @@ from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.http import Response
 from twilio_conversations.server.store import Database
 from twilio_conversations.server.tables import sync_entities
+from twilio_conversations.server.world import World
 from twilio_conversations.server.writer import Command, Job, Mutation, Outcome, Transaction, Writer
 
 _NAMES = select(sync_entities.c.unique_name).order_by(sync_entities.c.unique_name)
@@ -27,7 +28,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
 
     def run(*jobs: Job) -> tuple[list[list[Outcome]], list[str]]:
         batches: list[list[Outcome]] = []
-        writer = Writer(database.connect(), batches.append)
+        writer = Writer(database.connect(), World(), batches.append)
         for job in jobs:
             writer.submit(job)
         writer.start()

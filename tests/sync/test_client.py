@@ -99,6 +99,7 @@ def test_open_again_needs_no_request() -> None:
     assert len(world.service.history) == requests
 
 
+@pytest.mark.row("ER49", "ER50")
 def test_open_of_unknown_name() -> None:
     """An open of something that is not there fails with the service's status and code, and can be repeated."""
     world = World()

@@ -141,6 +141,7 @@ def test_a_failing_listener_harms_nothing(wire: Wire, caplog: pytest.LogCaptureF
 # The service refuses
 
 
+@pytest.mark.row("CL33", "ER06", "ER44")
 def test_init_refused_401_denies(wire: Wire) -> None:
     """Terminal; nothing is tried again; requests fail at once."""
     wired = wire()
@@ -223,6 +224,7 @@ def test_a_refused_upgrade_is_a_socket_error(wire: Wire, answer: bytes) -> None:
         wired.connection.close()
 
 
+@pytest.mark.row("CL31")
 def test_nobody_listens(wire: Wire) -> None:
     """Every attempt is reported; the client goes on trying."""
     with ScriptedService() as service:
@@ -235,6 +237,7 @@ def test_nobody_listens(wire: Wire) -> None:
 # The line breaks
 
 
+@pytest.mark.row("ER47")
 def test_what_is_in_flight_fails_when_the_line_breaks(wire: Wire) -> None:
     """At once, as sent; the client reconnects with its continuation token."""
     wired = wire()
@@ -319,6 +322,7 @@ def test_an_order_to_go_is_obeyed_at_once(wire: Wire, code: int) -> None:
     wired.recorder.wait_for("connected", count=2)
 
 
+@pytest.mark.row("ER07")
 @pytest.mark.parametrize(
     ("code", "state"),
     [
@@ -366,6 +370,7 @@ def test_an_oversized_frame_replaces_the_connection(wire: Wire) -> None:
 # Requests that fail alone
 
 
+@pytest.mark.row("ER46")
 def test_a_request_that_is_not_answered_times_out(wire: Wire) -> None:
     """Its late answer is ignored."""
     wired = wire()
@@ -382,6 +387,7 @@ def test_a_request_that_is_not_answered_times_out(wire: Wire) -> None:
     assert wait(again, Deadline(SOON), "GET").status.ok
 
 
+@pytest.mark.row("ER45")
 def test_a_request_that_is_never_sent_times_out(wire: Wire) -> None:
     """And says so."""
     wired = wire()
@@ -530,6 +536,7 @@ def test_update_after_denial(wire: Wire) -> None:
     wait(future, Deadline(SOON), "update_token")
 
 
+@pytest.mark.row("ER43")
 def test_a_refused_update_fails_its_caller(wire: Wire) -> None:
     """With the service's reason."""
     wired = wire()
@@ -554,6 +561,7 @@ def test_update_wakes_a_long_back_off(wire: Wire) -> None:
     wait(future, Deadline(SOON), "update_token")
 
 
+@pytest.mark.row("EV12", "EV13")
 def test_notices_about_the_token_are_told(wire: Wire) -> None:
     """About to expire, and expired by the answer to a single request."""
     wired = wire()

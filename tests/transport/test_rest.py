@@ -172,6 +172,7 @@ def test_in_progress_is_waited_out(wire: Wire) -> None:
     assert call.result() == {}
 
 
+@pytest.mark.row("BY18", "ER39", "ER42")
 @pytest.mark.parametrize(
     ("status", "kind"),
     [(400, RestError), (403, ForbiddenError), (404, RestNotFoundError), (409, ConflictError), (500, RestError)],
@@ -196,6 +197,7 @@ def test_refusals_are_typed_and_say_everything(wire: Wire, status: int, kind: ty
     )
 
 
+@pytest.mark.row("ER40", "ER52")
 def test_throttled_beyond_the_deadline(wire: Wire) -> None:
     """The refusal, not a timeout, with the number of attempts."""
     _, rest, peer = up(wire)
@@ -222,6 +224,7 @@ def test_typing_is_never_sent_again(wire: Wire) -> None:
     assert wired.connection.stats().queued == 0
 
 
+@pytest.mark.row("ER46")
 def test_no_answer_within_the_time_limit(wire: Wire) -> None:
     """The caller's own clock ends it."""
     _, rest, _ = up(wire)

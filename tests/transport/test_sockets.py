@@ -178,6 +178,7 @@ class Proxy:
             sink.close()
 
 
+@pytest.mark.row("BY25")
 @pytest.mark.parametrize("encrypted", [True, False])
 def test_the_session_s_proxy_is_used(wire: Wire, tls: ssl.SSLContext, certificates: Path, encrypted: bool) -> None:
     """By CONNECT, with its credentials, TLS end to end."""
@@ -214,6 +215,7 @@ def test_other_proxies_are_refused_in_words(proxy: str) -> None:
         open_socket(URL, Route(proxy), Deadline(1), lambda used: None)
 
 
+@pytest.mark.row("ER48")
 @pytest.mark.parametrize("url", ["http://h/", "wss:///p", "h"])
 def test_other_addresses_are_refused(url: str) -> None:
     """Before anything is opened."""

@@ -182,6 +182,7 @@ def test_retry_after_is_honoured(wire: Wire) -> None:
     assert wait(future, Deadline(SOON), "GET").attempts == 2
 
 
+@pytest.mark.row("ER53")
 def test_what_the_deadline_does_not_allow_is_not_waited_for(wire: Wire) -> None:
     """The refusal is the answer, at once."""
     wired = wire()

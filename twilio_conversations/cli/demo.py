@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from twilio_conversations import Client, Conversation, MessageUpdatedEventArgs, ParticipantUpdatedEventArgs
+from twilio_conversations.emitter import EventEmitter
 from twilio_conversations.server import LocalServer
 
 PATIENCE = 10.0
@@ -142,8 +143,9 @@ def _keep_diary(name: str, client: Client) -> Diary:
         "conversation_left": lambda conversation: f"{conversation.friendly_name}",
         "conversation_removed": lambda conversation: f"{conversation.friendly_name}",
     }
+    emitter: EventEmitter = client  # the names come from a table, which is more than a type checker can follow
     for event, text in describe.items():
-        client.on(event, lambda payload, event=event, text=text: diary.note(event, text(payload)))
+        emitter.on(event, lambda payload, event=event, text=text: diary.note(event, text(payload)))
     return diary
 
 

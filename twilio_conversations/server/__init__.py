@@ -6,6 +6,7 @@ Needs the extra: ``pip install "twilio-conversations[server]"``.
 from __future__ import annotations
 
 try:
+    from twilio_conversations.server.controls import FaultOrders, InboundMedia
     from twilio_conversations.server.local import LocalServer
     from twilio_conversations.server.store import DataDirectoryInUseError
 except ImportError as error:
@@ -15,4 +16,4 @@ except ImportError as error:
         f'the local service needs {error.name}; install it with: pip install "twilio-conversations[server]"', name=error.name
     ) from error
 
-__all__ = ["DataDirectoryInUseError", "LocalServer"]
+__all__ = ["DataDirectoryInUseError", "FaultOrders", "InboundMedia", "LocalServer"]

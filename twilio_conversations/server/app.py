@@ -9,19 +9,24 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.responses import Response as HttpResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from twilio_conversations.server import web
+from twilio_conversations.server.control import Control
+from twilio_conversations.server.control_api import ControlApi, FaultyHttp
 from twilio_conversations.server.credentials import Credentials
 from twilio_conversations.server.errors import ServiceError
-from twilio_conversations.server.http import JSON, Caller, Request, Response, split_path
+from twilio_conversations.server.http import Caller, Response
+from twilio_conversations.server.media_api import MediaApi
+from twilio_conversations.server.representation import Links
 from twilio_conversations.server.service import Service
 from twilio_conversations.server.session import Session
 
-MAX_BODY = 1024 * 1024
 _HOST = re.compile(r"[A-Za-z0-9.\-_\[\]:]{1,255}")
 
 
@@ -34,6 +39,7 @@ class App:
         self._url = url
         self._durable = durable
         self._service: Service | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def asgi(self) -> Starlette:
         """The application for uvicorn."""
@@ -41,9 +47,12 @@ class App:
         routes = [
             WebSocketRoute("/v3/wsconnect", self._websocket),
             Route("/_local/health", self._health),
+            *ControlApi(self.control, self._credentials).routes(),
+            *MediaApi(lambda: self.service, self.base_url).routes(),
             Route("/{path:path}", self._rest, methods=methods),
         ]
-        return Starlette(routes=routes, lifespan=self._lifespan)
+        faulty = Middleware(FaultyHttp, faults=lambda: self.service.faults)
+        return Starlette(routes=routes, lifespan=self._lifespan, middleware=[faulty])
 
     @property
     def service(self) -> Service:
@@ -52,18 +61,30 @@ class App:
             raise RuntimeError("the service has not started")
         return self._service
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop on which the service lives."""
+        if self._loop is None:
+            raise RuntimeError("the service has not started")
+        return self._loop
+
+    def control(self) -> Control:
+        """The control plane."""
+        links = Links(self._url, self._credentials.account_sid, self._credentials.service_sid)
+        return Control(self.service, links)
+
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         service = Service(self._data_dir, self._credentials, durable=self._durable)
         await service.start()
-        self._service = service
+        self._service, self._loop = service, asyncio.get_running_loop()
         try:
             yield
         finally:
             await service.stop()
 
     async def _websocket(self, websocket: WebSocket) -> None:
-        await Session(websocket, self.service, self._base_url(websocket.headers.get("host"))).run()
+        await Session(websocket, self.service, self.base_url(websocket.headers.get("host"))).run()
 
     async def _health(self, _request: HttpRequest) -> HttpResponse:
         return JSONResponse({"status": "ok", "connections": self.service.gateway.connections})
@@ -72,17 +93,15 @@ class App:
         """The client API without the tunnel, for those who hold a token: ``X-Twilio-Token``."""
         try:
             grant = self.service.verify(request.headers.get("x-twilio-token", ""))
-            body = await _body(request)
+            decoded = await web.decoded(request)
         except ServiceError as error:
-            return _http(Response.error(error))
-        raw_path = request.scope.get("raw_path", b"").decode("latin-1").partition("?")[0]
-        decoded = Request(request.method, split_path(raw_path), dict(request.query_params), dict(request.headers), body)
+            return web.answer(Response.error(error))
         answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-        caller = Caller(grant.identity, self._base_url(request.headers.get("host")))
+        caller = Caller(grant.identity, self.base_url(request.headers.get("host")))
         self.service.ensure_user(grant.identity, lambda: self.service.answer(caller, decoded, _settle(answer)))
-        return _http(await answer)
+        return web.answer(await answer)
 
-    def _base_url(self, host: str | None) -> str:
+    def base_url(self, host: str | None) -> str:
         """The address by which the client came; links in answers start with it."""
         return f"http://{host}" if host and _HOST.fullmatch(host) else self._url
 
@@ -93,16 +112,3 @@ def _settle(future: asyncio.Future[Response]) -> Callable[[Response], None]:
             future.set_result(response)
 
     return settle
-
-
-async def _body(request: HttpRequest) -> bytes:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise ServiceError(20001, "The body is too large")
-    return body
-
-
-def _http(response: Response) -> HttpResponse:
-    return HttpResponse(response.body, response.status, media_type=JSON if response.body else None)

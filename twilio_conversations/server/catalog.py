@@ -102,6 +102,11 @@ class Catalog:
         for conversation_sid in commit.members_changed:
             self._members.pop(conversation_sid, None)
 
+    def clear(self) -> None:
+        """Forget everything: the database was emptied."""
+        for kept in (self._entries, self._names, self._members):
+            kept.clear()
+
     def open(self, caller: Caller, kind: str, reference: str) -> Entity:
         """The object of this kind with this sid or unique name.
 

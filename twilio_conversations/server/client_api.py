@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,19 +10,22 @@ import attrs
 from sqlalchemy import bindparam, func, select
 
 from twilio_conversations.server.catalog import Catalog
-from twilio_conversations.server.domain import conversations, messages, participants, users
+from twilio_conversations.server.domain import content, conversations, limits, messages, participants, reachability, users
+from twilio_conversations.server.domain.media import BODY, Enclosure
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.gateway import TYPING, Gateway
 from twilio_conversations.server.http import Caller, Request, Response
-from twilio_conversations.server.representation import Links, page
+from twilio_conversations.server.media_files import MediaFiles
+from twilio_conversations.server.pages import Pages, page, read_token, token
+from twilio_conversations.server.representation import Links
 from twilio_conversations.server.store import Connection
 from twilio_conversations.server.tables import conversations as conversations_table
 from twilio_conversations.server.tables import messages as messages_table
 from twilio_conversations.server.tables import participants as participants_table
+from twilio_conversations.server.world import World
 from twilio_conversations.server.writer import Command, Transaction
 
 PAGE_SIZE = 100
-TYPING_TIMEOUT = 5
 TYPING_ALLOWANCE = 1
 """Seconds; the notification lives longer than the sender's window by this much."""
 
@@ -64,16 +67,23 @@ class ClientApi:
     reader: Connection
     catalog: Catalog
     gateway: Gateway
+    world: World
+    files: MediaFiles
     account_sid: str
     service_sid: str
+    pages: Pages = attrs.field(init=False)
+
+    @pages.default
+    def _make_pages(self) -> Pages:
+        return Pages(self.reader, self.account_sid)
 
     def answer(self, caller: Caller, request: Request) -> Response | Command:
         """The answer, or the command that will make it. Raises `ServiceError`."""
         match request.method, request.path:
             case "GET", ("Client", "v2", "Configuration"):
-                return Response.json(200, self._links(caller).configuration(self._user(caller.identity)))
+                return Response.json(200, self._links(caller).configuration(self._user(caller.identity), self.world.settings))
             case "GET", ("Client", "v2", "ContentTemplates"):
-                return Response.json(200, page("templates", []))
+                return Response.json(200, self.pages.templates(request))
             case "POST", ("v1", "typing"):
                 return self._typing(caller, request)
             case method, ("Client", "v2", "Services", service_sid, *rest) if service_sid == self.service_sid:
@@ -93,13 +103,13 @@ class ClientApi:
                 self._require_self(caller, user)
                 return Response.json(200, self._my_conversation(caller, reference))
             case ["Users", reference]:
-                return self._user_body(caller, self._user(reference))
+                return Response.json(200, self._user_body(caller, self._user(reference), self.reader.first))
             case ["Conversations", reference]:
                 conversation, member = self._enter(caller, reference)
                 return Response.json(200, self._conversation(caller, conversation, member))
             case ["Conversations", reference, "MessageRecipients"]:
-                self._enter(caller, reference)
-                return Response.json(200, page("message_recipients", []))
+                conversation, _ = self._enter(caller, reference)
+                return Response.json(200, self.pages.recipients(conversation.sid, request))
             case ["Conversations", reference, "Participants", participant]:
                 conversation, _ = self._enter(caller, reference)
                 row = self.reader.first(participants.BY_REFERENCE, conversation=conversation.sid, ref=participant)
@@ -107,28 +117,28 @@ class ClientApi:
             case ["Conversations", reference, "Messages", sid, *rest]:
                 conversation, _ = self._enter(caller, reference)
                 message = _found(self.reader.first(messages.BY_SID, conversation=conversation.sid, sid=sid), 50500)
-                return self._message(caller, message, rest)
+                return self._message(caller, message, rest, request)
         raise ServiceError(20404)
 
-    def _message(self, caller: Caller, message: Any, rest: list[str]) -> Response:
+    def _message(self, caller: Caller, message: Any, rest: list[str], request: Request) -> Response:
         match rest:
             case []:
                 return Response.json(200, self._links(caller).message(message))
             case ["Receipts"]:
-                return Response.json(200, page("delivery_receipts", []))
+                return Response.json(200, self.pages.receipts(message.sid, request))
             case ["ChannelMetadata"]:
-                raise ServiceError(50530)
+                return Response.json(200, json.loads(_found(message.channel_metadata, 50530)))
         raise ServiceError(20404)
 
     def _my_conversations(self, caller: Caller, request: Request) -> Response:
-        after = _read_token(request.query.get("PageToken"))
+        after = read_token(request.query.get("PageToken"))
         rows = self.reader.all(_MY_PAGE, identity=caller.identity, after=after, limit=PAGE_SIZE + 1)
         more, rows = len(rows) > PAGE_SIZE, rows[:PAGE_SIZE]
         self.catalog.prepare(row.conversation_sid for row in rows)
         links = self._links(caller)
         entries = [links.my_conversation(row, caller.identity) for row in rows]
-        following = _token(rows[-1].conversation_sid) if more else None
-        return Response.json(200, page("conversations", entries, following, _token("") if after and rows else None))
+        following = token(rows[-1].conversation_sid) if more else None
+        return Response.json(200, page("conversations", entries, following, token("") if after and rows else None))
 
     def _my_conversation(self, caller: Caller, reference: str) -> dict[str, Any]:
         row = self.reader.first(_MY_ONE, identity=caller.identity, ref=reference)
@@ -155,8 +165,11 @@ class ClientApi:
     def _user(self, reference: str) -> Any:
         return _found(self.reader.first(users.BY_REFERENCE, ref=reference), 50200)
 
-    def _user_body(self, caller: Caller, user: Any) -> Response:
-        return Response.json(200, self._links(caller).user(user, online=self.gateway.is_online(user.identity)))
+    def _user_body(self, caller: Caller, user: Any, first: Callable[..., Any]) -> dict[str, Any]:
+        """A user; `first` reads, on the thread where this runs."""
+        enabled = self.world.settings.reachability_enabled
+        item = first(reachability.ITEM, name=users.info_map(user.sid)) if enabled else None
+        return self._links(caller).user(user, reachability.parse(item))
 
     def _require_self(self, caller: Caller, reference: str) -> None:
         if reference != caller.identity and self._user(reference).identity != caller.identity:
@@ -235,10 +248,26 @@ class ClientApi:
         return Response.json(status, links.participant(row), path)
 
     def _send(self, caller: Caller, reference: str, body: dict[str, Any]) -> Command:
+        rendered = self._rendered(body)
+
         def command(tx: Transaction) -> Response:
-            return self._message_made(caller, 201, messages.send(tx, caller.identity, reference, body))
+            if rendered is None:
+                return self._message_made(caller, 201, messages.send(tx, caller.identity, reference, body))
+            file = self.files.put(rendered.data)
+            try:
+                template = messages.Template(rendered.text, Enclosure(file.sid, file.size, rendered.content_type, None, BODY))
+                return self._message_made(caller, 201, messages.send(tx, caller.identity, reference, body, template))
+            except BaseException:
+                file.discard()
+                raise
 
         return command
+
+    def _rendered(self, body: dict[str, Any]) -> content.Rendered | None:
+        """The template that the message is made from, with its values; `None` when there is none, or an unknown one."""
+        sid, variables = limits.content_sid(body), limits.content_variables(body)
+        template = None if sid is None else self.reader.first(content.BY_SID, sid=sid)
+        return None if template is None else content.render(template, variables)
 
     def _change_message(self, caller: Caller, reference: str, sid: str, body: dict[str, Any]) -> Command:
         def command(tx: Transaction) -> Response:
@@ -264,12 +293,10 @@ class ClientApi:
         return command
 
     def _change_user(self, caller: Caller, reference: str, body: dict[str, Any]) -> Command:
-        online = self.gateway.is_online(reference)
-
         def command(tx: Transaction) -> Response:
             row = users.change(tx, caller.identity, reference, body)
-            links = self._links(caller)
-            return Response.json(200, links.user(row, online=online), links.path("Users", row.identity))
+            value = self._user_body(caller, row, tx.first)
+            return Response.json(200, value, self._links(caller).path("Users", row.identity))
 
         return command
 
@@ -282,9 +309,10 @@ class ClientApi:
         others = self.catalog.members(sid)
         if caller.identity not in others:
             raise ServiceError(50430)
-        payload = {"channel_sid": sid, "identity": caller.identity, "typing_timeout": TYPING_TIMEOUT + TYPING_ALLOWANCE}
+        window = self.world.settings.typing_timeout
+        payload = {"channel_sid": sid, "identity": caller.identity, "typing_timeout": window + TYPING_ALLOWANCE}
         self.gateway.notify(others - {caller.identity}, TYPING, payload)
-        return Response.json(200, {"typing_timeout": TYPING_TIMEOUT})
+        return Response.json(200, {"typing_timeout": window})
 
 
 def _deletion(action: Callable[..., None], *arguments: str) -> Command:
@@ -299,16 +327,3 @@ def _found(row: Any, code: int) -> Any:
     if row is None:
         raise ServiceError(code)
     return row
-
-
-def _token(after: str) -> str:
-    return base64.urlsafe_b64encode(after.encode()).decode() or "-"
-
-
-def _read_token(token: str | None) -> str:
-    if token is None or token == "-":
-        return ""
-    try:
-        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
-    except ValueError as error:
-        raise ServiceError(20001, "Invalid PageToken") from error

@@ -19,6 +19,21 @@ class Connected(Protocol):
     def send(self, message_type: str, frame: bytes) -> None:
         """Queue a frame, unless this type was not asked for."""
 
+    def cut(self) -> None:
+        """End without a word."""
+
+    def offload(self, reconnect_min_ms: int) -> None:
+        """Send the client elsewhere."""
+
+    def expire(self) -> None:
+        """Its token is expired."""
+
+    def warn_of_expiry(self) -> None:
+        """Its token is about to expire."""
+
+    def hold(self, held: bool) -> None:
+        """Keep its notifications back, or let them go."""
+
 
 class Gateway:
     """Connections by identity; one person may have several."""
@@ -26,21 +41,32 @@ class Gateway:
     def __init__(self) -> None:
         self._connected: dict[str, set[Connected]] = {}
 
-    def enter(self, session: Connected) -> None:
-        """A connection was let in."""
-        self._connected.setdefault(session.identity, set()).add(session)
+    def enter(self, session: Connected) -> bool:
+        """A connection was let in; whether its owner was not online before."""
+        sessions = self._connected.setdefault(session.identity, set())
+        sessions.add(session)
+        return len(sessions) == 1
 
-    def leave(self, session: Connected) -> None:
-        """A connection ended."""
+    def leave(self, session: Connected) -> bool:
+        """A connection ended, which may be said twice; whether its owner was online by it alone."""
         sessions = self._connected.get(session.identity)
-        if sessions is not None:
-            sessions.discard(session)
-            if not sessions:
-                del self._connected[session.identity]
+        if sessions is None or session not in sessions:
+            return False
+        sessions.discard(session)
+        if sessions:
+            return False
+        del self._connected[session.identity]
+        return True
 
     def is_online(self, identity: str) -> bool:
         """Whether somebody is connected under this identity."""
         return identity in self._connected
+
+    def sessions(self, identity: str | None = None) -> list[Connected]:
+        """The connections of one person, or all of them."""
+        if identity is not None:
+            return list(self._connected.get(identity, ()))
+        return [session for sessions in self._connected.values() for session in sessions]
 
     @property
     def connections(self) -> int:

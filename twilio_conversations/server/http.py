@@ -86,6 +86,7 @@ class Response:
     status: int
     body: bytes = b""
     resource: str | None = None
+    headers: Mapping[str, str] = attrs.field(factory=dict)
 
     @classmethod
     def json(cls, status: int, value: Any, resource: str | None = None) -> Response:

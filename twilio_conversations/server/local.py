@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import shutil
 import socket
@@ -10,11 +11,14 @@ import threading
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import uvicorn
 
 from twilio_conversations.server.app import App
+from twilio_conversations.server.controls import Controls
 from twilio_conversations.server.credentials import Credentials, load_or_create
+from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.protocol import LineProtocol
 from twilio_conversations.server.store import Lock
 
@@ -22,13 +26,14 @@ _log = logging.getLogger(__name__)
 
 START_TIMEOUT = 15.0
 STOP_TIMEOUT = 15.0
+CONTROL_TIMEOUT = 30.0
 MAX_FRAME = 1024 * 1024
 """Largest websocket message that is accepted, in bytes."""
 PING_INTERVAL, PING_TIMEOUT = 20.0, 20.0
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-class LocalServer:
+class LocalServer(Controls):
     """A local Conversations service on one port, run by a background thread of this process.
 
     Args:
@@ -51,6 +56,7 @@ class LocalServer:
         self._credentials: Credentials | None = None
         self._lock: Lock | None = None
         self._server: uvicorn.Server | None = None
+        self._app: App | None = None
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
 
@@ -83,6 +89,33 @@ class LocalServer:
         if self._credentials is None:
             raise RuntimeError("start the service first: its secrets are made then")
         return self._credentials.mint(identity, ttl)
+
+    @property
+    def api_key(self) -> tuple[str, str]:
+        """Sid and secret: user and password for the control plane over HTTP (``/_local/...``).
+
+        Raises:
+            RuntimeError: the service has not been started.
+        """
+        if self._credentials is None:
+            raise RuntimeError("start the service first: its secrets are made then")
+        return self._credentials.api_key_sid, self._credentials.api_key_secret
+
+    def perform(self, method: str, operation: str, body: dict[str, Any]) -> Any:
+        """Carry out an operation of the control plane; its outcome as JSON (`twilio_conversations.server.control`).
+
+        Raises:
+            ValueError: it was refused; the message says why.
+            RuntimeError: the service does not run.
+            TimeoutError: it takes longer than `CONTROL_TIMEOUT`.
+        """
+        if self._app is None or not self.is_running:
+            raise RuntimeError("start the service first")
+        outcome = asyncio.run_coroutine_threadsafe(self._app.control().perform(method, operation, body), self._app.loop)
+        try:
+            return outcome.result(CONTROL_TIMEOUT)
+        except ServiceError as error:
+            raise ValueError(f"{error.message} ({error.code})") from None
 
     def start(self) -> LocalServer:
         """Start, and return when requests are answered. Does nothing when already started.
@@ -126,8 +159,8 @@ class LocalServer:
         self._lock = Lock(directory)
         listener = _listen(self._host, self._port)
         self._port = listener.getsockname()[1]
-        app = App(directory, self._credentials, self.url, durable=self._durable)
-        self._server = uvicorn.Server(_config(app))
+        self._app = App(directory, self._credentials, self.url, durable=self._durable)
+        self._server = uvicorn.Server(_config(self._app))
         self._failure = None
         self._thread = threading.Thread(target=self._run, args=(listener,), name="conversations-server", daemon=True)
         self._thread.start()
@@ -159,7 +192,7 @@ class LocalServer:
             self._lock.release()
         if self._wanted_dir is None and self._data_dir is not None:
             shutil.rmtree(self._data_dir, ignore_errors=True)
-        self._lock = self._server = self._thread = self._data_dir = self._credentials = None
+        self._lock = self._server = self._app = self._thread = self._data_dir = self._credentials = None
 
     def _address(self) -> str:
         return f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -10,6 +11,7 @@ import attrs
 
 from twilio_conversations.server.domain import users
 from twilio_conversations.server.domain.conversations import document, message_list, roster
+from twilio_conversations.server.world import Settings
 
 
 @attrs.frozen
@@ -47,8 +49,8 @@ class Links:
             "attributes": row.attributes,
             "created_by": row.created_by,
             "state": row.state,
-            "timers": {"date_inactive": None, "date_closed": None},
-            "bindings": {},
+            "timers": {"date_inactive": row.date_inactive, "date_closed": row.date_closed},
+            "bindings": json.loads(row.bindings or "{}"),
             "status": "notParticipating" if member is None else "joined",
             "last_read_message_index": None if member is None else member.last_read_index,
             "notification_level": "default" if member is None else member.notification_level,
@@ -114,8 +116,8 @@ class Links:
             "subject": row.subject,
             "attributes": row.attributes,
             "content_sid": row.content_sid,
-            "media": None,
-            "delivery": None,
+            "media": _rest_media(row.medias),
+            "delivery": row.delivery and json.loads(row.delivery),
             "url": message,
             "links": {
                 "conversation": conversation,
@@ -124,21 +126,21 @@ class Links:
             },
         }
 
-    def user(self, row: Any, *, online: bool) -> dict[str, Any]:
-        """A user."""
+    def user(self, row: Any, reachability: Mapping[str, bool]) -> dict[str, Any]:
+        """A user; `reachability` says what is told of it."""
         return {
             **self._common(row),
             "identity": row.identity,
             "friendly_name": row.friendly_name,
             "attributes": row.attributes,
             "role_sid": row.role_sid,
-            "is_online": online,
-            "is_notifiable": None,
+            "is_online": reachability.get("online"),
+            "is_notifiable": reachability.get("notifiable"),
             "url": self.url("Users", row.identity),
             "sync_objects": {"user_info_map": users.info_map(row.sid)},
         }
 
-    def configuration(self, user: Any) -> dict[str, Any]:
+    def configuration(self, user: Any, settings: Settings) -> dict[str, Any]:
         """What a client needs to know at start."""
         media = f"{self.base_url}/v1/Services/{self.service_sid}/Media"
         return {
@@ -147,14 +149,14 @@ class Links:
             "options": {
                 "consumption_report_interval": "PT5S",
                 "http_cache_interval": "PT5S",
-                "user_infos_to_subscribe": 100,
-                "reachability_enabled": False,
+                "user_infos_to_subscribe": settings.user_infos_to_subscribe,
+                "reachability_enabled": settings.reachability_enabled,
                 "my_conversations_page_size": 100,
-                "media_attachments_count_limit": 10,
-                "media_attachment_size_limit_in_mb": 150,
-                "media_attachments_total_size_limit_in_mb": 150,
-                "email_histories_allowed_mime_types": ["text/plain", "text/html"],
-                "email_bodies_allowed_mime_types": ["text/plain", "text/html"],
+                "media_attachments_count_limit": settings.media_attachments_count_limit,
+                "media_attachment_size_limit_in_mb": settings.media_attachment_size_limit_in_mb,
+                "media_attachments_total_size_limit_in_mb": settings.media_attachments_total_size_limit_in_mb,
+                "email_histories_allowed_mime_types": list(settings.email_histories_allowed_mime_types),
+                "email_bodies_allowed_mime_types": list(settings.email_bodies_allowed_mime_types),
             },
             "sync_objects": {
                 "my_conversations": users.conversations_map(user.sid),
@@ -173,9 +175,12 @@ class Links:
         }
 
 
-def page(key: str, items: list[Any], following: str | None = None, previous: str | None = None) -> dict[str, Any]:
-    """One page of a list."""
-    return {key: items, "meta": {"next_token": following, "previous_token": previous}}
+def _rest_media(medias: str | None) -> list[dict[str, Any]] | None:
+    """The media of a message as REST spells them."""
+    if medias is None:
+        return None
+    names = {"contentType": "content_type"}
+    return [{names.get(name, name): value for name, value in entry.items()} for entry in json.loads(medias)]
 
 
 def _sync_objects(sid: str) -> dict[str, str]:

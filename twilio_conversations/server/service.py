@@ -9,25 +9,38 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from twilio_conversations.server import auth
+from sqlalchemy import delete
+
+from twilio_conversations.server import auth, registrations_api
 from twilio_conversations.server.auth import Grant
 from twilio_conversations.server.bus import Bus
 from twilio_conversations.server.catalog import Bounded, Catalog
 from twilio_conversations.server.client_api import ClientApi
 from twilio_conversations.server.credentials import Credentials
-from twilio_conversations.server.domain import roles, users
+from twilio_conversations.server.domain import reachability, roles, users
+from twilio_conversations.server.domain.media import KNOWN
 from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.faults import DELAY, REFUSE, Faults
 from twilio_conversations.server.feed import Feed
 from twilio_conversations.server.gateway import Gateway
 from twilio_conversations.server.http import Caller, Request, Response
+from twilio_conversations.server.media import Media, drop_abandoned
+from twilio_conversations.server.media_files import MediaFiles
+from twilio_conversations.server.media_links import MediaLinks
+from twilio_conversations.server.registrations_api import RegistrationsApi
 from twilio_conversations.server.session import Session
 from twilio_conversations.server.store import DATABASE_FILE, Database
 from twilio_conversations.server.sync_api import SyncApi
-from twilio_conversations.server.writer import MAX_MUTATION_ID, Job, Mutation, Transaction, Writer
+from twilio_conversations.server.tables import metadata
+from twilio_conversations.server.timekeeper import Timekeeper
+from twilio_conversations.server.traffic import Traffic
+from twilio_conversations.server.world import World
+from twilio_conversations.server.writer import MAX_MUTATION_ID, Command, Job, Mutation, Transaction, Writer
 
 _log = logging.getLogger(__name__)
 
 MAX_KNOWN_USERS = 20_000
+_EMPTY = tuple(delete(table) for table in reversed(metadata.sorted_tables))
 
 
 class Service:
@@ -37,29 +50,53 @@ class Service:
         self._credentials = credentials
         self._database = Database(data_dir / DATABASE_FILE, durable=durable)
         self._reader = self._database.connect()
+        self.world = World()
         self._bus = Bus(asyncio.get_running_loop())
-        self._writer = Writer(self._database.connect(), self._bus.deliver)
+        self._writer = Writer(self._database.connect(), self.world, self._bus.deliver)
         self._catalog = Catalog(self._reader, credentials.account_sid, credentials.service_sid)
         self._feed = Feed(self._reader, self._catalog)
         self._sync_api = SyncApi(self._reader, self._catalog)
         self.gateway = Gateway()
-        self._client_api = ClientApi(
-            self._reader, self._catalog, self.gateway, credentials.account_sid, credentials.service_sid
+        self.faults = Faults(self.gateway)
+        self.traffic = Traffic()
+        self.timekeeper = Timekeeper(
+            self._reader, self.world.clock, lambda command, reply: self._writer.submit(Job(command, reply))
         )
+        self.media = Media(
+            self._reader,
+            self._catalog,
+            MediaFiles(data_dir, durable=durable),
+            MediaLinks(self.world.clock, credentials.api_key_secret),
+            credentials.account_sid,
+            credentials.service_sid,
+        )
+        self._client_api = ClientApi(
+            self._reader,
+            self._catalog,
+            self.gateway,
+            self.world,
+            self.media.files,
+            credentials.account_sid,
+            credentials.service_sid,
+        )
+        self._registrations_api = RegistrationsApi(self._reader)
         self._known_users: Bounded[str, None] = Bounded(MAX_KNOWN_USERS)
         self._bus.follow(self._catalog.on_commit)  # before the feed, which asks the catalog for heads
         self._bus.follow(self._feed.on_commit)
+        self._bus.follow(self.timekeeper.on_commit)
+        self._bus.follow(self.media.on_commit)
 
     async def start(self) -> None:
         """Begin to work. Raises what goes wrong with the database."""
         self._writer.start()
-        done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-        self._writer.submit(Job(_install, done.set_result))
-        if (await done).status >= 400:
+        if (await self.execute(_install)).status >= 400:
             raise RuntimeError("the database could not be prepared; the log says why")
+        self.timekeeper.watch()
+        self.media.sweep()
 
     async def stop(self) -> None:
         """Finish the commands under way and close the database."""
+        self.timekeeper.stop()
         await asyncio.to_thread(self._writer.stop)
         self._reader.close()
         self._database.dispose()
@@ -68,7 +105,15 @@ class Service:
 
     def verify(self, token: str) -> Grant:
         """What the token allows. Raises `ServiceError`."""
+        if self.faults.is_expired(token):
+            raise ServiceError(20104)
         return auth.verify(token, self._credentials)
+
+    def let_in(self, token: str) -> Grant:
+        """The same for a connection, which may be refused for other reasons too."""
+        grant = auth.verify(token, self._credentials)
+        self.faults.admit(grant.identity, token)
+        return grant
 
     def storage_id(self, identity: str) -> str:
         """Opaque, and the same for an identity as long as the data directory lives."""
@@ -79,8 +124,12 @@ class Service:
 
         def enter() -> None:
             if session.is_open:
-                self.gateway.enter(session)
-                then()
+                first = self.gateway.enter(session)
+                session.hold(self.faults.holds(session.identity))
+                if first:
+                    self._tell_presence(session.identity, lambda: then() if session.is_open else None)
+                else:
+                    then()
 
         self.ensure_user(session.identity, enter)
 
@@ -100,15 +149,39 @@ class Service:
     def leave(self, session: Session) -> None:
         """A session ended; may be said twice."""
         self._feed.drop(session)
-        if session.identity:
-            self.gateway.leave(session)
+        if session.identity and self.gateway.leave(session):
+            self._tell_presence(session.identity)
+
+    def _tell_presence(self, identity: str, then: Callable[[], None] = lambda: None) -> None:
+        """Have it seen that somebody came or went, where that is enabled; who comes is let in after it."""
+        if not self.world.settings.reachability_enabled:
+            then()
+            return
+        online = self.gateway.is_online(identity)
+
+        def command(tx: Transaction) -> Response:
+            reachability.publish(tx, identity, online=online)
+            return Response(204)
+
+        self._writer.submit(Job(command, lambda _response: then()))
 
     def caught_up(self, session: Session) -> None:
         """A slow connection has room again."""
         self._feed.room(session)
 
     def request(self, session: Session, request: Request, reply: Callable[[Response], None]) -> None:
-        """Answer a request that came through the tunnel."""
+        """Answer a request that came through the tunnel, unless a fault was ordered for it."""
+        fault = self.faults.met_by(session.identity, request.method, "/" + "/".join(request.path))
+        if fault is None:
+            self._request(session, request, reply)
+        elif fault.kind == REFUSE:
+            reply(fault.refusal())
+        elif fault.kind == DELAY:
+            asyncio.get_running_loop().call_later(fault.seconds, self._request, session, request, reply)
+        else:
+            self._request(session, request, lambda _answer: session.cut())
+
+    def _request(self, session: Session, request: Request, reply: Callable[[Response], None]) -> None:
         if request.path == ("v4", "Subscriptions") and request.method == "POST":
             self._poke(session, request, reply)
         else:
@@ -132,7 +205,8 @@ class Service:
             if request.path[0] == "v3":
                 reply(self._sync_api.answer(caller, request))
                 return
-            answer = self._client_api.answer(caller, request)
+            api = self._registrations_api if request.path[:2] == registrations_api.PATH else self._client_api
+            answer = api.answer(caller, request)
             mutation = self._mutation(caller, request)
         except ServiceError as error:
             reply(Response.error(error))
@@ -145,6 +219,36 @@ class Service:
             else:
                 self._writer.submit(Job(answer, reply, mutation))
 
+    async def execute(self, command: Command) -> Response:
+        """Have a command carried out that is not repeated by its name; the answer, which may be a refusal."""
+        done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self._writer.submit(Job(command, lambda response: None if done.done() else done.set_result(response)))
+        return await done
+
+    async def keep_time(self) -> None:
+        """Let everything happen that is due now."""
+        done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self.timekeeper.expire(done.set_result)
+        await done
+
+    async def reset(self) -> None:
+        """Empty the service: all data, faults, settings and recorded frames are gone, connections cut, the time is real again."""
+        done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+
+        def emptied(response: Response) -> None:
+            for session in self.gateway.sessions():
+                session.cut()
+            self._known_users.clear()
+            self._catalog.clear()
+            self.faults.clear()
+            self.traffic.clear()
+            self.world.reset()
+            self.timekeeper.watch()
+            done.set_result(response)
+
+        self._writer.submit(Job(_empty, emptied))
+        await done
+
     def _mutation(self, caller: Caller, request: Request) -> Mutation | None:
         mutation_id = request.headers.get("x-twilio-mutation-id")
         if not mutation_id:
@@ -154,7 +258,18 @@ class Service:
         sid = self._credentials.service_sid
         return Mutation(sid, caller.identity, mutation_id, request.method, caller.base_url)
 
+
 def _install(tx: Transaction) -> Response:
+    roles.install(tx)
+    drop_abandoned(tx)
+    reachability.nobody_is_online(tx)
+    return Response(204)
+
+
+def _empty(tx: Transaction) -> Response:
+    tx.media_dropped.extend(row.sid for row in tx.all(KNOWN))
+    for statement in _EMPTY:
+        tx.execute(statement, {})
     roles.install(tx)
     return Response(204)
 

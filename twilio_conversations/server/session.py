@@ -21,10 +21,14 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from twilio_conversations.errors import ProtocolError
 from twilio_conversations.server.auth import Grant
 from twilio_conversations.server.errors import ServiceError, reason
+from twilio_conversations.server.faults import TooManyConnectionsError
 from twilio_conversations.server.http import Caller, Request, Response
 from twilio_conversations.server.protocol import LINE, Line
+from twilio_conversations.server.traffic import IN, OUT, Peer, Traffic
 from twilio_conversations.wire import packets
+from twilio_conversations.wire.frame import json_bytes
 from twilio_conversations.wire.packets import (
+    BackoffHint,
     ClientUpdate,
     Close,
     HttpRequest,
@@ -58,7 +62,9 @@ CAPABILITIES = ("client_update", "offline_storage", "telemetry.v1")
 class Host(Protocol):
     """The service, as a session needs it."""
 
-    def verify(self, token: str) -> Grant:
+    traffic: Traffic
+
+    def let_in(self, token: str) -> Grant:
         """Raises `ServiceError`."""
 
     def storage_id(self, identity: str) -> str:
@@ -99,6 +105,9 @@ class Session:
         self._over: asyncio.Future[None] = self._loop.create_future()
         self._line: Line
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._peer = Peer()
+        self._traffic = host.traffic
+        self._held: list[bytes] | None = None
 
     @property
     def is_open(self) -> bool:
@@ -135,7 +144,11 @@ class Session:
 
     def send(self, message_type: str, frame: bytes) -> None:
         """Queue a notification, if the client registered for its type."""
-        if message_type in self._message_types:
+        if message_type not in self._message_types:
+            return
+        if self._held is not None:
+            self._held.append(frame)
+        else:
             self._push(frame)
 
     def has_room(self) -> bool:
@@ -150,6 +163,7 @@ class Session:
 
     def _push(self, frame: bytes) -> None:
         """Queue a frame. It leaves two turns of the loop later, together with what other requests bring about until then."""
+        self._traffic.record(self._peer, OUT, frame)
         if not self._queue:
             self._loop.call_soon(self._loop.call_soon, self._flush)
         self._queue.append(frame)
@@ -203,6 +217,7 @@ class Session:
         try:
             if data is None:
                 raise ProtocolError("frames are binary")
+            self._traffic.record(self._peer, IN, data)
             packet = packets.decode(data)
         except ProtocolError as error:
             code = 417 if isinstance(error, PacketError) and error.reply_to else 406
@@ -241,11 +256,11 @@ class Session:
             self._push(Reply(packet.id, Status(400, "BAD REQUEST", "the session is initialised already")).encode())
             return
         try:
-            grant = self._host.verify(packet.token)
+            grant = self._host.let_in(packet.token)
         except ServiceError as error:
             self._reject(packet.id, error)
             return
-        self.identity = grant.identity
+        self.identity = self._peer.identity = grant.identity
         self._message_types = _message_types(packet)
         self._capabilities = tuple(name for name in CAPABILITIES if name in packet.capabilities)
         self._timers.pop("init").cancel()
@@ -273,7 +288,7 @@ class Session:
         try:
             if not self._admitted:
                 raise ServiceError(20101, "The session is not initialised")
-            grant = self._host.verify(packet.token)
+            grant = self._host.let_in(packet.token)
             if grant.identity != self.identity:
                 raise ServiceError(20106, "The token is for another identity")
         except ServiceError as error:
@@ -283,7 +298,11 @@ class Session:
         self._watch_expiry(grant)
 
     def _reject(self, id_: str, error: ServiceError) -> None:
-        self._refuse(Reply(id_, Status(error.status, reason(error.status), error.message, error.code)))
+        status = Status(error.status, reason(error.status), error.message, error.code)
+        body = b""
+        if isinstance(error, TooManyConnectionsError):
+            body = json_bytes({"backoff_policy": {"reconnect_min_ms": error.reconnect_min_ms}})
+        self._refuse(Reply(id_, status, body=body))
 
     def _refuse(self, last: Reply | Close) -> None:
         """Say the last word and wait for the client to go."""
@@ -300,11 +319,8 @@ class Session:
 
     def _watch_expiry(self, grant: Grant) -> None:
         left = grant.expires_at - time.time()
-        if "client_update" in self._capabilities:
-            notice = ClientUpdate(_new_id(), "token_about_to_expire")
-            self._at("notice", max(0.0, left - EXPIRY_NOTICE), lambda: self._push(notice.encode()))
-        expired = Status(410, "GONE", "Access Token expired", 20104)
-        self._at("expiry", left, lambda: self._refuse(Close(_new_id(), expired)))
+        self._at("notice", max(0.0, left - EXPIRY_NOTICE), self.warn_of_expiry)
+        self._at("expiry", left, self.expire)
 
     def _at(self, name: str, delay: float, action: Callable[[], object]) -> None:
         """Do something later; a timer of the same name is replaced."""
@@ -312,6 +328,38 @@ class Session:
         if timer is not None:
             timer.cancel()
         self._timers[name] = self._loop.call_later(delay, action)
+
+    # -- what happens to it from outside -----------------------------------------------------------------------------------
+
+    def cut(self) -> None:
+        """End without a word: nothing more is read or sent."""
+        self._refused = True
+        self._queue.clear()
+        self._queued_bytes = 0
+        self._host.leave(self)
+        self._loop.create_task(self._hang_up())
+
+    def offload(self, reconnect_min_ms: int) -> None:
+        """Send the client elsewhere."""
+        self._refuse(Close(_new_id(), Status(308, "OFFLOAD"), BackoffHint(reconnect_min_ms)))
+
+    def warn_of_expiry(self) -> None:
+        """Tell the client that its token is about to expire, if it wants to hear that."""
+        if "client_update" in self._capabilities:
+            self._push(ClientUpdate(_new_id(), "token_about_to_expire").encode())
+
+    def expire(self) -> None:
+        """The token is expired."""
+        self._refuse(Close(_new_id(), Status(410, "GONE", "Access Token expired", 20104)))
+
+    def hold(self, held: bool) -> None:
+        """Keep notifications back from now on, or let them go in order."""
+        if held:
+            self._held = self._held or []
+            return
+        frames, self._held = self._held or [], None
+        for frame in frames:
+            self._push(frame)
 
     # -- requests ----------------------------------------------------------------------------------------------------------
 
@@ -332,7 +380,7 @@ class Session:
         self._commands -= 1
         self._regulate()
         request_id = _request_id(packet.request)
-        headers = {"content-type": packets.JSON_TYPE, "twilio-request-id": request_id}
+        headers = {"content-type": packets.JSON_TYPE, "twilio-request-id": request_id, **response.headers}
         status = Status(response.status, reason(response.status))
         kind = packets.JSON_TYPE if response.body else None
         self._push(Reply(packet.id, packets.OK, status, headers, response.body, kind).encode())

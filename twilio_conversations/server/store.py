@@ -70,6 +70,7 @@ class Database:
         event.listen(self._engine, "connect", self._prepare)
         with self._engine.connect() as checkout, Connection(checkout).transaction():
             metadata.create_all(checkout)
+            _add_columns(checkout)
 
     def _prepare(self, connection: sqlite3.Connection, _record: object) -> None:
         for pragma in (
@@ -90,6 +91,16 @@ class Database:
     def dispose(self) -> None:
         """Close what is left open."""
         self._engine.dispose()
+
+
+def _add_columns(checkout: Checkout) -> None:
+    """A data directory of an earlier version lacks the columns that came since; all of those may be null."""
+    for table in metadata.sorted_tables:
+        known = {row.name for row in checkout.exec_driver_sql(f"PRAGMA table_info({table.name})")}
+        for column in table.columns:
+            if column.name not in known:
+                kind = column.type.compile(checkout.dialect)
+                checkout.exec_driver_sql(f'ALTER TABLE {table.name} ADD COLUMN "{column.name}" {kind}')
 
 
 @attrs.frozen

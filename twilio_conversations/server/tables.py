@@ -5,7 +5,7 @@ SQLite's `WITHOUT ROWID` keeps a table in the order of its primary key instead o
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
 
 metadata = MetaData()
 
@@ -48,6 +48,12 @@ conversations = Table(
     Column("next_index", Integer, nullable=False),
     Column("last_index", Integer),
     Column("last_timestamp", TIME),
+    # Timers are ISO-8601 durations; the dates are when they run out, unless something happens before.
+    Column("timer_inactive", String(32)),
+    Column("timer_closed", String(32)),
+    Column("date_inactive", TIME),
+    Column("date_closed", TIME),
+    Column("bindings", Text),
     Column("date_created", TIME, nullable=False),
     Column("date_updated", TIME, nullable=False),
 )
@@ -86,10 +92,90 @@ messages = Table(
     Column("subject", String(256)),
     Column("attributes", Text, nullable=False),
     Column("content_sid", SID),
+    # What the list of messages shows of its media; a message never changes them.
+    Column("medias", Text),
+    Column("channel_metadata", Text),
+    Column("delivery", Text),
     Column("last_updated_by", String(256)),
     Column("date_created", TIME, nullable=False),
     Column("date_updated", TIME, nullable=False),
     UniqueConstraint("conversation_sid", "index"),
+)
+
+media = Table(
+    "media",
+    metadata,
+    Column("sid", SID, primary_key=True),
+    Column("author", String(256), nullable=False),
+    # Null until it is sent.
+    Column("message_sid", SID, index=True),
+    Column("conversation_sid", SID, index=True),
+    Column("category", String(16), nullable=False),
+    Column("content_type", String(256), nullable=False),
+    Column("filename", String(256)),
+    Column("size", BigInteger, nullable=False),
+    Column("multipart", Boolean, nullable=False),
+    Column("date_created", TIME, nullable=False),
+    Column("date_updated", TIME, nullable=False),
+)
+
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("sid", SID, primary_key=True),
+    Column("message_sid", SID, ForeignKey("messages.sid"), nullable=False),
+    Column("conversation_sid", SID, nullable=False),
+    Column("participant_sid", SID, nullable=False),
+    Column("channel_message_sid", SID, nullable=False),
+    Column("type", String(16), nullable=False),
+    Column("address", String(256), nullable=False),
+    Column("proxy_address", String(256), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("error_code", Integer, nullable=False),
+    Column("date_created", TIME, nullable=False),
+    Column("date_updated", TIME, nullable=False),
+    Index("receipts_of_message", "message_sid", "sid"),
+    Index("receipts_of_conversation", "conversation_sid"),
+)
+
+recipients = Table(
+    "recipients",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("message_sid", SID, ForeignKey("messages.sid"), nullable=False),
+    Column("conversation_sid", SID, nullable=False),
+    Column("type", String(16), nullable=False),
+    Column("level", String(8)),
+    Column("name", String(256)),
+    Column("address", String(256), nullable=False),
+    Index("recipients_of_message", "message_sid", "id"),
+    Index("recipients_of_conversation", "conversation_sid", "id"),
+)
+
+registrations = Table(
+    "registrations",
+    metadata,
+    Column("id", SID, primary_key=True),
+    Column("identity", String(256), nullable=False),
+    Column("channel_type", String(16), nullable=False),
+    Column("address", Text, nullable=False),
+    Column("platform", String(128), nullable=False),
+    Column("version", String(128), nullable=False),
+    Column("message_types", Text, nullable=False),
+    Column("date_created", TIME, nullable=False),
+    Column("date_updated", TIME, nullable=False),
+    UniqueConstraint("identity", "channel_type", "address"),
+)
+
+content_templates = Table(
+    "content_templates",
+    metadata,
+    Column("sid", SID, primary_key=True),
+    Column("friendly_name", String(256), nullable=False),
+    Column("variables", Text, nullable=False),
+    Column("variants", Text, nullable=False),
+    Column("date_created", TIME, nullable=False),
+    Column("date_updated", TIME, nullable=False),
 )
 
 mutations = Table(

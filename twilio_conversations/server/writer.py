@@ -24,6 +24,7 @@ from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.http import Response
 from twilio_conversations.server.store import Connection, timestamp
 from twilio_conversations.server.tables import mutations, sync_events
+from twilio_conversations.server.world import Settings, World
 
 _log = logging.getLogger(__name__)
 
@@ -57,11 +58,18 @@ class Commit:
     members_changed: frozenset[str] = frozenset()
     revoked: tuple[tuple[str, str], ...] = ()
     """Pairs of identity and conversation sid: who may no longer read what."""
+    timers_changed: bool = False
+    """Whether some conversation may become inactive or closed earlier than was known."""
+    media_dropped: tuple[str, ...] = ()
+    """Sids of media whose bytes nobody can ask for any more."""
 
     @property
     def is_visible(self) -> bool:
         """Whether there is anything to follow."""
-        return bool(self.events or self.members_changed or self.revoked)
+        return self != _NOTHING
+
+
+_NOTHING = Commit()
 
 
 @attrs.define
@@ -70,9 +78,12 @@ class Transaction:
 
     connection: Connection
     now: str
+    settings: Settings = attrs.field(factory=Settings)
     events: list[Event] = attrs.field(factory=list)
     members_changed: set[str] = attrs.field(factory=set)
     revoked: list[tuple[str, str]] = attrs.field(factory=list)
+    timers_changed: bool = False
+    media_dropped: list[str] = attrs.field(factory=list)
 
     def execute(self, statement: Any, values: Mapping[str, Any]) -> None:
         """Run a statement that returns nothing."""
@@ -90,7 +101,13 @@ class Transaction:
         """Write the events into the log; what to publish once all is committed."""
         if self.events:
             self.connection.execute_many(_LOG, [event.row() for event in self.events])
-        return Commit(tuple(self.events), frozenset(self.members_changed), tuple(self.revoked))
+        return Commit(
+            tuple(self.events),
+            frozenset(self.members_changed),
+            tuple(self.revoked),
+            self.timers_changed,
+            tuple(self.media_dropped),
+        )
 
 
 Command = Callable[[Transaction], Response]
@@ -152,8 +169,9 @@ class Writer:
     `publish` is called on that thread with the outcomes of each commit, in order; it must not block.
     """
 
-    def __init__(self, connection: Connection, publish: Callable[[list[Outcome]], None]) -> None:
+    def __init__(self, connection: Connection, world: World, publish: Callable[[list[Outcome]], None]) -> None:
         self._connection = connection
+        self._world = world
         self._publish = publish
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._until_sweep = 0
@@ -206,7 +224,7 @@ class Writer:
             return [Outcome(Commit(), Response.error(ServiceError(20500)), jobs[0].reply)]
 
     def _run(self, job: Job) -> Outcome:
-        tx = Transaction(self._connection, timestamp())
+        tx = Transaction(self._connection, timestamp(self._world.clock.now()), self._world.settings)
         try:
             with self._connection.savepoint():
                 response = _carry_out(tx, job)

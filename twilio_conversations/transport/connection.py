@@ -23,6 +23,7 @@ from twilio_conversations.errors import (
     ClientClosedError,
     ConnectionErrorInfo,
     ConversationsError,
+    NotReadyError,
     ProtocolError,
     TokenError,
     TransportUnavailableError,
@@ -132,6 +133,21 @@ class Connection:
     def over(self) -> ConversationsError | None:
         """Why nothing goes on, once nothing goes on: closed, failed, or left behind in a forked child."""
         return self._over
+
+    @property
+    def token(self) -> str:
+        """The access token in use, for what does not go through the connection.
+
+        Raises:
+            ClientClosedError: the connection is over.
+            NotReadyError: there is no token yet.
+        """
+        if self._over is not None:
+            raise self._over
+        token = self._session.token
+        if token is None:
+            raise NotReadyError("there is no access token yet")
+        return token
 
     def start(self) -> None:
         """Start the io thread, which connects; once only."""

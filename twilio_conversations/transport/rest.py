@@ -57,10 +57,12 @@ class Rest:
             return _content(found, self._send("GET", found, {"Content-Type": _JSON}, b"", deadline))
         return _content(url, answer)
 
-    def delete(self, url: str, *, timeout: float | None = None, mutation_id: str | None = None) -> None:
-        """DELETE. That it was done already, by an earlier attempt, is success."""
+    def delete(
+        self, url: str, *, body: Mapping[str, Any] | None = None, timeout: float | None = None, mutation_id: str | None = None
+    ) -> None:
+        """DELETE, seldom with a JSON body. That it was done already, by an earlier attempt, is success."""
         deadline = self._deadline(timeout)
-        answer = self._send("DELETE", url, _mutation_headers(mutation_id), b"{}", deadline)
+        answer = self._send("DELETE", url, _mutation_headers(mutation_id), json_bytes(body or {}), deadline)
         if answer.status == _MUTATION_CONFLICT and (found := _resource_url(url, answer)) is not None:
             self._send("GET", found, {"Content-Type": _JSON}, b"", deadline, gone_is_fine=True)
 

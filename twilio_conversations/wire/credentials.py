@@ -39,6 +39,11 @@ class Credentials:
         """Whether another token came after the one that was sent."""
         return self._latest is not None and self._latest != self._sent
 
+    @property
+    def current(self) -> str | None:
+        """The token that is good: the accepted one, or the latest while none was accepted."""
+        return self._accepted or self._latest
+
     def replace(self, token: str) -> None:
         """Use `token` from now on. A continuation token is worth nothing to another holder."""
         if _holder(token) != _holder(self._latest):

@@ -123,6 +123,11 @@ class Session:
         return PUBLIC_STATES[self._phase]
 
     @property
+    def token(self) -> str | None:
+        """The access token that is good, as far as is known."""
+        return self._credentials.current
+
+    @property
     def generation(self) -> int:
         """The number of the latest socket."""
         return self._generation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
@@ -10,9 +11,9 @@ from sqlalchemy import bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from twilio_conversations.server import projection
-from twilio_conversations.server.domain import limits, roles, users
+from twilio_conversations.server.domain import limits, media, roles, users
 from twilio_conversations.server.errors import ServiceError
-from twilio_conversations.server.tables import conversations, messages, participants
+from twilio_conversations.server.tables import conversations, messages, participants, receipts, recipients
 from twilio_conversations.server.tables import roles as roles_table
 from twilio_conversations.server.tables import users as users_table
 from twilio_conversations.server.writer import Transaction
@@ -47,6 +48,8 @@ _MEMBERS = (
     .order_by(participants.c.sid)
 )
 _DROP_MESSAGES = delete(messages).where(messages.c.conversation_sid == bindparam("of"))
+_DROP_RECEIPTS = delete(receipts).where(receipts.c.conversation_sid == bindparam("of"))
+_DROP_RECIPIENTS = delete(recipients).where(recipients.c.conversation_sid == bindparam("of"))
 _DROP_PARTICIPANTS = delete(participants).where(participants.c.conversation_sid == bindparam("of"))
 _DROP = delete(conversations).where(conversations.c.sid == bindparam("of"))
 
@@ -127,7 +130,7 @@ def content(conversation: Any) -> dict[str, Any]:
         "roster": roster(conversation.sid),
         "state": {"current": conversation.state, "dateUpdated": conversation.state_updated},
         "lastMessage": None,
-        "bindings": {},
+        "bindings": json.loads(conversation.bindings or "{}"),
     }
     if conversation.last_index is not None:
         fields["lastMessage"] = {"index": conversation.last_index, "timestamp": conversation.last_timestamp}
@@ -155,6 +158,11 @@ def create(tx: Transaction, caller: str, body: dict[str, Any]) -> Any:
         "next_index": 0,
         "last_index": None,
         "last_timestamp": None,
+        "timer_inactive": None,
+        "timer_closed": None,
+        "date_inactive": None,
+        "date_closed": None,
+        "bindings": None,
         "date_created": tx.now,
         "date_updated": tx.now,
     }
@@ -208,6 +216,7 @@ def destroy(tx: Transaction, caller: str, reference: str) -> None:
         projection.remove_item(tx, users.conversations_map(member.user_sid), sid)
     for name in (document(sid), message_list(sid), roster(sid)):
         projection.remove(tx, name)
-    for statement in (_DROP_MESSAGES, _DROP_PARTICIPANTS, _DROP):
+    media.drop_of_conversation(tx, sid)
+    for statement in (_DROP_RECEIPTS, _DROP_RECIPIENTS, _DROP_MESSAGES, _DROP_PARTICIPANTS, _DROP):
         tx.execute(statement, {"of": sid})
     tx.members_changed.add(sid)

@@ -19,9 +19,7 @@ MESSAGE_ATTRIBUTES = 4 * 1024
 PARTICIPANT_ATTRIBUTES = 4 * 1024
 USER_ATTRIBUTES = 4 * 1024
 BODY = 32 * 1024
-PARTICIPANTS = 1000
-NON_CHAT_PARTICIPANTS = 50
-CONVERSATIONS_PER_IDENTITY = 1000
+CONTENT_VARIABLES, CONTENT_KEY, CONTENT_VALUE = 100, 16, 256
 
 _CONVERSATION_SID = re.compile(r"CH[0-9a-f]{32}")
 _USER_SID = re.compile(r"US[0-9a-f]{32}")
@@ -93,6 +91,28 @@ def content_sid(body: dict[str, Any]) -> str | None:
     if not isinstance(value, str) or not _CONTENT_SID.fullmatch(value):
         raise ServiceError(50526)
     return value
+
+
+def content_variables(body: dict[str, Any]) -> dict[str, str]:
+    """The values for a template's variables, given as JSON text. Raises 50527, 50528, 50529, 50540 or 50541."""
+    given = body.get("content_variables")
+    if given is None:
+        return {}
+    if body.get("content_sid") is None:
+        raise ServiceError(50528)
+    try:
+        values = json.loads(given) if is_text(given) else None
+    except (ValueError, RecursionError) as error:
+        raise ServiceError(50527) from error
+    if not isinstance(values, dict) or not all(is_text(value) for value in values.values()):
+        raise ServiceError(50527)
+    if len(values) > CONTENT_VARIABLES:
+        raise ServiceError(50529)
+    if any(len(name) > CONTENT_KEY for name in values):
+        raise ServiceError(50540)
+    if any(len(value) > CONTENT_VALUE for value in values.values()):
+        raise ServiceError(50541)
+    return values
 
 
 def read_index(value: Any) -> int | None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
+import attrs
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from twilio_conversations.server import projection
-from twilio_conversations.server.domain import conversations, limits
+from twilio_conversations.server.domain import conversations, delivery, limits, media, states
 from twilio_conversations.server.domain.conversations import ACTIVE, Place, message_list
+from twilio_conversations.server.domain.media import Enclosure
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.tables import conversations as conversations_table
 from twilio_conversations.server.tables import messages
+from twilio_conversations.server.world import AT_ONCE
 from twilio_conversations.server.writer import Transaction
 
 BY_SID = select(messages).where(
@@ -36,6 +40,12 @@ _SET = (
     )
     .returning(messages)
 )
+_SET_DELIVERY = (
+    update(messages)
+    .where(messages.c.sid == bindparam("of"))
+    .values(delivery=bindparam("new_delivery"))
+    .returning(messages)
+)
 _DROP = delete(messages).where(messages.c.sid == bindparam("of"))
 _SET_LAST = (
     update(conversations_table)
@@ -46,6 +56,8 @@ _SET_LAST = (
         last_timestamp=bindparam("new_last_timestamp"),
         state=bindparam("new_state"),
         state_updated=bindparam("new_state_updated"),
+        date_inactive=bindparam("new_date_inactive"),
+        date_closed=bindparam("new_date_closed"),
     )
     .returning(conversations_table)
 )
@@ -53,9 +65,10 @@ _SET_LAST = (
 
 def list_item(message: Any) -> dict[str, Any]:
     """A message in the list."""
-    return {
+    medias = [] if message.medias is None else json.loads(message.medias)
+    item = {
         "sid": message.sid,
-        "type": "text",
+        "type": "media" if medias else "text",
         "author": message.author,
         "memberSid": message.participant_sid,
         "text": message.body,
@@ -65,48 +78,112 @@ def list_item(message: Any) -> dict[str, Any]:
         "lastUpdatedBy": message.last_updated_by,
         "attributes": message.attributes,
         "contentSid": message.content_sid,
+        "channelMetadata": message.channel_metadata is not None,
     }
+    if message.delivery:
+        item["delivery"] = json.loads(message.delivery)
+    if medias:
+        item["medias"] = medias
+    attached = [entry for entry in medias if entry["category"] == media.MEDIA]
+    if attached:
+        item["media"] = attached[0]  # read by clients from before there could be several
+    return item
 
 
-def send(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> Any:
-    """Add a message."""
+@attrs.frozen
+class Template:
+    """What a content template makes of a message: its text, and its rich content."""
+
+    text: str | None
+    rich: Enclosure
+
+
+def send(tx: Transaction, caller: str, reference: str, body: dict[str, Any], template: Template | None = None) -> Any:
+    """Add a message of a member. A template's content takes the place of text and media."""
     place = conversations.enter_open(tx, caller, reference)
     if place.member is None:
         raise ServiceError(50430)
-    place.require("sendMessage")
-    conversation = place.conversation
-    values = {
-        "sid": f"IM{uuid.uuid4().hex}",
+    sid = f"IM{uuid.uuid4().hex}"
+    content = {"sid": sid, **_new_content(tx, place, sid, body if template is None else {**body, "media_sids": []})}
+    if template is not None:
+        where = {"message_sid": sid, "conversation_sid": place.conversation.sid}
+        content |= {"body": template.text, "medias": projection.to_json([media.enclose(tx, caller, template.rich, **where)])}
+    return add(tx, place.conversation, caller, place.member.sid, content)
+
+
+def add(tx: Transaction, conversation: Any, author: str, participant_sid: str | None, content: dict[str, Any]) -> Any:
+    """Add a message of anybody: a member, someone outside, or the system, which is no participant.
+
+    It wakes an inactive conversation, and goes out to everybody who is in it from outside.
+
+    Args:
+        tx: the transaction.
+        conversation: its row.
+        author: identity or address.
+        participant_sid: who the author is in this conversation.
+        content: what is said, as columns of the message; `sid` and whatever else is known.
+    """
+    outsiders = delivery.outsiders(tx, conversation.sid, participant_sid)
+    row = {
         "conversation_sid": conversation.sid,
         "index": conversation.next_index,
-        "author": caller,
-        "participant_sid": place.member.sid,
+        "author": author,
+        "participant_sid": participant_sid,
+        "channel_metadata": None,
+        "delivery": delivery.summary([delivery.QUEUED] * len(outsiders)),
         "last_updated_by": None,
         "date_created": tx.now,
         "date_updated": tx.now,
-        **_new_content(body),
+        **content,
     }
-    message = tx.first(_NEW, **values)
+    message = tx.first(_NEW, **row)
     projection.add_item(tx, message_list(conversation.sid), message.index, list_item(message))
-    state = ACTIVE, conversation.state_updated if conversation.state == ACTIVE else tx.now
-    _set_last(tx, conversation.sid, message.index + 1, (message.index, message.date_created), state)
+    _wake(tx, conversation, message)
+    delivery.queue(tx, message, participant_sid, outsiders)
+    if outsiders and tx.settings.delivery == AT_ONCE:
+        for status in (delivery.SENT, delivery.DELIVERED):
+            message = deliver(tx, message.sid, status)
     return message
 
 
-def _new_content(body: dict[str, Any]) -> dict[str, Any]:
-    media = body.get("media_sids") or []
-    if not isinstance(media, list):
-        raise ServiceError(50510)
-    if media:
-        raise ServiceError(50507)
+def _wake(tx: Transaction, conversation: Any, message: Any) -> None:
+    values = {
+        "next_index": message.index + 1 + tx.settings.index_gap,
+        "last_index": message.index,
+        "last_timestamp": message.date_created,
+        "state": ACTIVE,
+        "state_updated": conversation.state_updated if conversation.state == ACTIVE else tx.now,
+        **states.deadlines(tx, conversation.timer_inactive, conversation.timer_closed, ACTIVE),
+    }
+    _update_conversation(tx, conversation, values)
+
+
+def deliver(tx: Transaction, sid: str, status: str, participant_sid: str | None = None, error_code: int = 0) -> Any:
+    """Say how a message fares outside, for one participant or all; the message with its new summary."""
+    statuses = delivery.mark(tx, sid, status, participant_sid, error_code)
+    changed = tx.first(_SET_DELIVERY, of=sid, new_delivery=delivery.summary(statuses))
+    projection.set_item(tx, message_list(changed.conversation_sid), changed.index, list_item(changed))
+    return changed
+
+
+def _new_content(tx: Transaction, place: Place, sid: str, body: dict[str, Any]) -> dict[str, Any]:
+    """What the sender says, as columns of the message `sid`."""
     text, content_sid = limits.message_body(body), limits.content_sid(body)
-    if text is None and content_sid is None:
+    media_sids = body.get("media_sids") or []
+    medias = media.attach(tx, place.caller, media_sids, message_sid=sid, conversation_sid=place.conversation.sid)
+    with_media = any(entry["category"] == media.MEDIA for entry in medias)
+    if with_media:
+        place.require("sendMediaMessage")
+    if text is not None or not with_media:
+        place.require("sendMessage")
+    if text is None and content_sid is None and not medias:
         raise ServiceError(50503)
     return {
         "body": text,
         "subject": limits.text(body, "subject", limits.SUBJECT, 20422),
         "attributes": limits.attributes(body, limits.MESSAGE_ATTRIBUTES),
         "content_sid": content_sid,
+        "medias": projection.to_json(medias) if medias else None,
     }
 
 
@@ -135,12 +212,14 @@ def remove(tx: Transaction, caller: str, reference: str, sid: str) -> None:
     place, message = _find(tx, caller, reference, sid)
     place.require("deleteOwnMessage" if message.author == caller else "deleteAnyMessage")
     conversation = place.conversation
+    media.drop_of_message(tx, sid)
+    delivery.forget(tx, sid)
     tx.execute(_DROP, {"of": sid})
     projection.remove_item(tx, message_list(conversation.sid), message.index)
     if message.index == conversation.last_index:
         newest = tx.first(_NEWEST, conversation=conversation.sid)
         last = (None, None) if newest is None else (newest.index, newest.date_created)
-        _set_last(tx, conversation.sid, conversation.next_index, last, (conversation.state, conversation.state_updated))
+        _update_conversation(tx, conversation, {"last_index": last[0], "last_timestamp": last[1]})
 
 
 def _find(tx: Transaction, caller: str, reference: str, sid: str) -> tuple[Place, Any]:
@@ -151,8 +230,8 @@ def _find(tx: Transaction, caller: str, reference: str, sid: str) -> tuple[Place
     return place, message
 
 
-def _set_last(
-    tx: Transaction, sid: str, next_index: int, last: tuple[int | None, str | None], state: tuple[str, str]
-) -> None:
-    values = {"of": sid, "new_next_index": next_index, "new_last_index": last[0], "new_last_timestamp": last[1]}
-    conversations.publish(tx, tx.first(_SET_LAST, **values, new_state=state[0], new_state_updated=state[1]))
+def _update_conversation(tx: Transaction, conversation: Any, values: dict[str, Any]) -> None:
+    """What is not among the values stays."""
+    names = ("next_index", "last_index", "last_timestamp", "state", "state_updated", "date_inactive", "date_closed")
+    changed = {f"new_{name}": values.get(name, getattr(conversation, name)) for name in names}
+    conversations.publish(tx, tx.first(_SET_LAST, of=conversation.sid, **changed))

@@ -91,7 +91,7 @@ def _add_chat(tx: Transaction, place: Place, identity: str, body: dict[str, Any]
     if tx.first(conversations.MEMBER, conversation=conversation.sid, identity=identity) is not None:
         raise ServiceError(50433)
     user = users.ensure(tx, identity)
-    if tx.first(_COUNT_OF_IDENTITY, identity=identity)[0] >= limits.CONVERSATIONS_PER_IDENTITY:
+    if tx.first(_COUNT_OF_IDENTITY, identity=identity)[0] >= tx.settings.conversations_per_identity_limit:
         raise ServiceError(50214)
     role = roles.CHANNEL_ADMIN if identity == conversation.created_by else roles.CHANNEL_USER
     participant = _insert(tx, place, {"identity": identity, "type": CHAT, "role_sid": roles.sid_of(tx, role)}, body)
@@ -117,9 +117,9 @@ def _add_outsider(tx: Transaction, place: Place, body: dict[str, Any]) -> Any:
 
 def _insert(tx: Transaction, place: Place, values: dict[str, Any], body: dict[str, Any]) -> Any:
     total, outsiders = tx.first(_COUNT, conversation=place.conversation.sid)
-    if total >= limits.PARTICIPANTS:
+    if total >= tx.settings.participants_limit:
         raise ServiceError(50417)
-    if values["type"] != CHAT and outsiders >= limits.NON_CHAT_PARTICIPANTS:
+    if values["type"] != CHAT and outsiders >= tx.settings.non_chat_participants_limit:
         raise ServiceError(50418)
     blank = {"identity": None, "address": None, "proxy_address": None, "binding": None}
     row = {
@@ -191,10 +191,16 @@ def change(tx: Transaction, caller: str, reference: str, participant_reference: 
     if "attributes" in body:
         attributes = limits.attributes(body, limits.PARTICIPANT_ATTRIBUTES)
         tx.execute(_SET_ATTRIBUTES, {"of": participant.sid, "new_attributes": attributes, "at": tx.now})
-        participant = tx.first(BY_SID, sid=participant.sid)
-        projection.set_item(
-            tx, roster(participant.conversation_sid), participant.sid, roster_item(participant, _user_sid(tx, participant))
-        )
+        participant = publish(tx, participant.sid)
+    return participant
+
+
+def publish(tx: Transaction, sid: str) -> Any:
+    """Bring the roster up to date with a participant's row; the row."""
+    participant = tx.first(BY_SID, sid=sid)
+    projection.set_item(
+        tx, roster(participant.conversation_sid), sid, roster_item(participant, _user_sid(tx, participant))
+    )
     return participant
 
 

@@ -24,9 +24,12 @@ _SET_ATTRIBUTES = (
 )
 
 
+INFO = ".info"
+
+
 def info_map(user_sid: str) -> str:
     """The name of the map with a user's friendly name and attributes."""
-    return f"{user_sid}.info"
+    return f"{user_sid}{INFO}"
 
 
 def conversations_map(user_sid: str) -> str:
@@ -47,6 +50,8 @@ def _create(tx: Transaction, identity: str) -> Any:
     projection.create(tx, projection.MAP, info_map(sid))
     projection.add_item(tx, info_map(sid), "friendlyName", {"value": None})
     projection.add_item(tx, info_map(sid), "attributes", {"value": "{}"})
+    if tx.settings.reachability_enabled:
+        projection.add_item(tx, info_map(sid), "reachability", {"online": False, "notifiable": False})
     projection.create(tx, projection.MAP, conversations_map(sid), owner=identity)
     return tx.first(BY_IDENTITY, identity=identity)
 

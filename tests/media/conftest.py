@@ -1,0 +1,46 @@
+"""A service, people in a conversation, and their media traffic led to where a test can see and decide it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import attrs
+import pytest
+
+from tests.media.http_service import HttpService
+from twilio_conversations import Client, Conversation
+from twilio_conversations.server import LocalServer
+
+
+@pytest.fixture
+def alice(service: LocalServer, fresh: Callable[[str], str]) -> Iterator[Client]:
+    """One ready client."""
+    with Client(service.token(fresh("alice")), endpoint=service.url) as client:
+        yield client.wait_until_ready(10)
+
+
+@pytest.fixture
+def bob(service: LocalServer, fresh: Callable[[str], str]) -> Iterator[Client]:
+    """Another one."""
+    with Client(service.token(fresh("bob")), endpoint=service.url) as client:
+        yield client.wait_until_ready(10)
+
+
+@pytest.fixture
+def room(alice: Client) -> Conversation:
+    """A conversation that alice is in."""
+    return alice.create_conversation().join()
+
+
+def lead_media_to(client: Client, service: HttpService) -> None:
+    """Have the client take that service for the media service; everything else stays with the real one."""
+    services = client._services
+    url = f"{service.url}/Media"
+    services.known_configuration = attrs.evolve(services.configuration, media_url=url, media_set_url=f"{url}Set")
+
+
+def limited(client: Client, **limits: object) -> None:
+    """Have the client believe in other limits."""
+    services = client._services
+    configuration = services.configuration
+    services.known_configuration = attrs.evolve(configuration, limits=attrs.evolve(configuration.limits, **limits))

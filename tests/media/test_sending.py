@@ -1,0 +1,363 @@
+"""Messages with media, from the call to what others read; and what is refused before anything is uploaded."""
+
+from __future__ import annotations
+
+import io
+import threading
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.client.diary import Diary
+from tests.media.conftest import lead_media_to, limited
+from tests.media.http_service import LIMIT, Answer, HttpService
+from twilio_conversations import (
+    Client,
+    ClientClosedError,
+    Conversation,
+    InvalidArgumentError,
+    MediaCategory,
+    MediaError,
+    Message,
+    MessageType,
+    OperationCancelledError,
+    RequestTimeoutError,
+    RestError,
+    SendMediaOptions,
+    UploadHandle,
+    UploadProgress,
+)
+from twilio_conversations.server import LocalServer
+
+CONTENT = bytes(range(256)) * 2000
+
+
+@pytest.mark.row("CV31", "ME15", "MD02", "MD03", "MD04", "MD05", "MD06", "EV09")
+def test_what_is_sent_is_what_others_read(room: Conversation, bob: Client, tmp_path: Path) -> None:
+    """Several attachments of all kinds, in order, with the event, on the page, and at once for the sender."""
+    path = tmp_path / "p ü&1.png"
+    path.write_bytes(CONTENT)
+    room.add(bob.identity)
+    theirs = bob.get_conversation_by_sid(room.sid)
+    diary = Diary(bob, "message_added")
+
+    sent = room.send_message("look", media=[path, b"bytes", io.BytesIO(b"file"), ("a.csv", "1,2")], attributes={"n": 1})
+
+    seen: Message = diary.wait("message_added")
+    for message in (sent, seen, theirs.get_messages().items[-1]):
+        assert (message.body, message.type, message.attributes) == ("look", MessageType.MEDIA, {"n": 1})
+        facts = [(media.filename, media.content_type, media.size, media.category) for media in message.attached_media]
+        assert facts == [
+            ("p ü&1.png", "image/png", len(CONTENT), MediaCategory.MEDIA),
+            (None, "application/octet-stream", 5, MediaCategory.MEDIA),
+            (None, "application/octet-stream", 4, MediaCategory.MEDIA),
+            ("a.csv", "text/csv", 3, MediaCategory.MEDIA),
+        ]
+        assert [media.sid for media in message.attached_media] == [media.sid for media in sent.attached_media]
+    assert [media.read() for media in seen.attached_media] == [CONTENT, b"bytes", b"file", b"1,2"]
+
+
+@pytest.mark.row("EV10")
+def test_the_senders_own_event_tells_no_change(alice: Client, room: Conversation) -> None:
+    """What the answer said of the media is what Sync says: there is one addition and no update."""
+    diary = Diary(alice, "message_added", "message_updated")
+    sent = room.send_message(media=b"x")
+    later = room.send_message("later")
+    assert diary.wait("message_added", lambda message: message is later) is later
+    assert diary.entries == [("message_added", sent), ("message_added", later)]
+
+
+def test_media_alone_have_no_body(room: Conversation) -> None:
+    """No text is made up; without anything the text is empty."""
+    assert room.send_message(media=b"x").body is None
+    assert room.send_message().body == ""
+
+
+@pytest.mark.row("ME19", "ME20", "ME21", "MB01", "MB02", "MB03", "MB04", "MB05", "MB06", "MB08", "MB10", "CI26", "CI27")
+def test_a_builder_makes_an_email(room: Conversation, bob: Client) -> None:
+    """Text, subject, attachments, and body and history in two types, each found again by its category and type."""
+    room.add(bob.identity)
+    builder = room.prepare_message()
+    sent = (
+        builder.set_body("text")
+        .set_subject("subject")
+        .set_attributes([None])
+        .add_media(("a.txt", b"attached"))
+        .set_email_body("text/plain", SendMediaOptions(media="first"))
+        .set_email_body("text/html", ("b.html", "<b>"))
+        .set_email_body("text/plain", SendMediaOptions(media="latest wins"))
+        .set_email_history("text/plain", SendMediaOptions(media="history"))
+        .build_and_send()
+    )
+    read = bob.get_conversation_by_sid(room.sid).get_messages().items[-1]
+    for message in (sent, read):
+        assert (message.body, message.subject, message.attributes) == ("text", "subject", [None])
+        assert [media.filename for media in message.attached_media] == ["a.txt"]
+        assert [content(message.get_email_body(kind)) for kind in ("text/plain", "text/html")] == [b"latest wins", b"<b>"]
+        assert content(message.get_email_history()) == b"history"
+        assert message.get_email_history("text/html") is None
+        both = message.get_media_by_categories(["history", MediaCategory.MEDIA])
+        assert [media.category for media in both] == [MediaCategory.MEDIA, MediaCategory.HISTORY]
+        with pytest.raises(InvalidArgumentError):
+            message.get_email_body("")
+
+
+def content(media: Any) -> bytes:
+    """The content of a medium that has to be there."""
+    assert media is not None
+    return bytes(media.read())
+
+
+@pytest.mark.row("CV32", "MB09", "UM01", "UM02", "UM03", "UM04", "UM05", "UM08")
+def test_what_was_built_may_be_changed_and_sent_again(room: Conversation) -> None:
+    """Each build is independent, fields may be changed, and each sending makes another message with media of its own."""
+    builder = room.prepare_message().set_body("one").add_media(("a", b"1"))
+    first, second = builder.build(), builder.build()
+    second.text, second.attributes, second.email_options.subject = "two", {"changed": True}, "S"
+    second.media_content.append((MediaCategory.MEDIA, SendMediaOptions(media=b"2")))
+    messages = [first.send(), second.send(), second.send()]
+    assert [message.body for message in messages] == ["one", "two", "two"]
+    assert [len(message.attached_media) for message in messages] == [1, 2, 2]
+    assert (messages[1].attributes, messages[1].subject) == ({"changed": True}, "S")
+    assert len({media.sid for message in messages for media in message.attached_media}) == 5
+
+
+@pytest.mark.row("MB09", "ER21", "ER22", "ER25", "CI05", "CI06", "CI07", "CI08", "CI09")
+def test_limits_are_checked_before_anything_is_uploaded(alice: Client, room: Conversation) -> None:
+    """Types of e-mails, number and sizes; by the builder, by `send_message`, and again if a built message was changed."""
+    limited(alice, media_attachments_count_limit=2, media_attachment_size_limit_in_mb=1)
+    limited(alice, media_attachments_total_size_limit_in_mb=1, email_histories_allowed_content_types=("text/plain",))
+    megabyte = bytes(1024 * 1024)
+    wrong = {
+        "body content type 'text/csv'": room.prepare_message().set_email_body("text/csv", ("a", b"1")),
+        "history content type 'text/html'": room.prepare_message().set_email_history("text/html", ("a", b"1")),
+        "too many media": room.prepare_message().add_media(b"1").add_media(b"2").add_media(b"3"),
+        "larger than 1 MB": room.prepare_message().add_media(megabyte + b"1"),
+        "more than 1 MB": room.prepare_message().add_media(megabyte).add_media(b"1"),
+    }
+    with HttpService() as service:
+        lead_media_to(alice, service)
+        for text, builder in wrong.items():
+            with pytest.raises(InvalidArgumentError, match=text):
+                builder.build()
+        with pytest.raises(InvalidArgumentError, match="too many"):
+            room.send_message(media=[b"1", b"2", b"3"])
+        unsent = room.prepare_message().add_media(b"1").build()
+        unsent.media_content *= 3
+        with pytest.raises(InvalidArgumentError, match="too many"):
+            unsent.send()
+        pipe = OneWay(megabyte + b"1")
+        with pytest.raises(InvalidArgumentError, match="larger than"):
+            room.send_message(media=[b"first", pipe])
+        assert service.seen == []
+    assert room.get_messages().items == []
+
+
+class OneWay(io.RawIOBase):
+    """A file that cannot be rewound, so that its size shows only when it was read."""
+
+    def __init__(self, content: bytes) -> None:
+        self._inner = io.BytesIO(content)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._inner.readinto(buffer)
+
+
+@pytest.mark.row("MB02", "MB03", "MB04", "MB05", "MB07", "MB08", "ER01")
+def test_setters_check_their_arguments(room: Conversation) -> None:
+    """Each is refused at once, and nothing of it stays."""
+    builder = room.prepare_message()
+    wrong: list[Any] = [
+        lambda: builder.set_body(None),  # type: ignore[arg-type]
+        lambda: builder.set_subject(5),  # type: ignore[arg-type]
+        lambda: builder.set_attributes({1: 2}),
+        lambda: builder.set_email_body("", ("a", b"1")),
+        lambda: builder.set_email_body("text/plain", ("a", b"")),
+        lambda: builder.add_media(("a", b"1", "")),
+        lambda: builder.set_content_template(""),
+        lambda: builder.set_content_template("HX1", {"name": 5}),  # type: ignore[dict-item]
+        lambda: builder.set_content_template("HX1", ["name"]),  # type: ignore[list-item]
+    ]
+    for call in wrong:
+        with pytest.raises(InvalidArgumentError):
+            call()
+    message = builder.build()
+    assert (message.text, message.media_content, message.content_sid) == (None, [], None)
+
+
+def test_attributes_are_copied(room: Conversation) -> None:
+    """What the program does to its own data after the call changes nothing."""
+    data = {"list": [1]}
+    builder = room.prepare_message().set_attributes(data)
+    data["list"].append(2)
+    built = builder.build()
+    assert built.attributes == {"list": [1]}
+    built.attributes["list"].append(3)
+    assert builder.build().attributes == {"list": [1]}
+
+
+@pytest.mark.row("CP08")
+def test_progress_is_told_on_the_calling_thread(room: Conversation) -> None:
+    """It grows over all media up to all bytes; what the function raises ends the sending."""
+    told: list[UploadProgress] = []
+    threads = set()
+
+    def note(progress: UploadProgress) -> None:
+        told.append(progress)
+        threads.add(threading.current_thread())
+
+    room.send_message(media=[CONTENT, b"12"], on_progress=note)
+    assert threads == {threading.current_thread()}
+    assert told[-1] == UploadProgress(len(CONTENT) + 2, len(CONTENT) + 2, 1, 2)
+    assert [one.bytes_sent for one in told] == sorted(one.bytes_sent for one in told)
+
+    class Enough(OSError):
+        pass
+
+    def stop(progress: UploadProgress) -> None:
+        raise Enough
+
+    with pytest.raises(Enough):
+        room.send_message(media=CONTENT, on_progress=stop)
+    assert len(room.get_messages().items) == 1
+
+
+@pytest.mark.row("CP04", "CP05", "CP06", "CP07", "CP08", "MB10", "UM08")
+def test_sending_in_the_background(alice: Client, room: Conversation) -> None:
+    """The handle gives the message; progress comes on the uploading thread, the callback on the events thread."""
+    threads: dict[str, threading.Thread] = {}
+    over = threading.Event()
+
+    def finished(handle: UploadHandle) -> None:
+        threads["done"] = threading.current_thread()
+        over.set()
+
+    def note(progress: UploadProgress) -> None:
+        threads["progress"] = threading.current_thread()
+
+    handle = room.prepare_message().add_media(CONTENT).build_and_send_in_background(on_progress=note)
+    handle.add_done_callback(finished)
+    message = handle.result(LIMIT)
+    assert message.attached_media[0].read() == CONTENT
+    assert over.wait(LIMIT)
+    assert threads["done"].name.startswith("conversations-events")
+    assert threads["progress"].name.startswith("conversations-upload")
+    assert (handle.done(), handle.cancelled(), handle.cancel(), handle.exception()) == (True, False, False, None)
+    assert handle.progress == UploadProgress(len(CONTENT), len(CONTENT), 0, 1)
+
+
+@pytest.mark.row("CP03", "CP05", "CP07", "ER33")
+def test_cancelling_in_the_middle_of_an_upload(alice: Client, room: Conversation) -> None:
+    """The handle is over at once, the upload stops, the thread ends, and no message appears."""
+    gate = threading.Event()
+    large = bytes(20_000_000)  # more than the buffers of both sides hold
+    with HttpService(Answer(gate=gate)) as service:
+        lead_media_to(alice, service)
+        handle = room.prepare_message().add_media(large).build().send_in_background()
+        assert service.arrived.wait(LIMIT)
+        with pytest.raises(RequestTimeoutError):
+            handle.result(0.01)
+        assert handle.cancel()
+        assert (handle.done(), handle.cancelled(), handle.cancel()) == (True, True, False)
+        with pytest.raises(OperationCancelledError):
+            handle.result()
+        assert isinstance(handle.exception(), OperationCancelledError)
+        gate.set()
+        for thread in threading.enumerate():
+            if thread.name.startswith("conversations-upload"):
+                thread.join(LIMIT)
+                assert not thread.is_alive()
+        assert handle.progress.bytes_sent < len(large)
+    assert room.get_messages().items == []
+
+
+def test_closing_ends_what_is_being_sent(service: LocalServer, alice: Client, room: Conversation) -> None:
+    """The handle fails at once, though the other side is silent; nothing more can be sent."""
+    gate = threading.Event()
+    with HttpService(Answer(gate=gate)) as silent:
+        lead_media_to(alice, silent)
+        unsent = room.prepare_message().add_media(b"x").build()
+        handle = unsent.send_in_background()
+        assert silent.arrived.wait(LIMIT)
+        alice.close()
+        with pytest.raises(ClientClosedError):
+            handle.result(1)
+        with pytest.raises(ClientClosedError):
+            unsent.send()
+        with pytest.raises(ClientClosedError):
+            unsent.send_in_background()
+        gate.set()
+
+
+def test_a_refused_upload_posts_nothing(alice: Client, room: Conversation) -> None:
+    """The error of the first medium that fails is the call's; those behind it are not tried."""
+    refusal = Answer.json({"code": 50512, "message": "too large", "status": 400}, 400)
+    with HttpService(Answer.json({"sid": "ME1"}, 201), refusal) as service:
+        lead_media_to(alice, service)
+        with pytest.raises(MediaError) as caught:
+            room.send_message("text", media=[b"1", b"2", b"3"])
+        assert (caught.value.code, len(service.seen)) == (50512, 2)
+        handle = room.prepare_message().add_media(b"1").build_and_send_in_background()
+        assert isinstance(handle.exception(LIMIT), MediaError)
+    assert room.get_messages().items == []
+
+
+def test_what_was_uploaded_is_not_uploaded_again(alice: Client, room: Conversation) -> None:
+    """Sending once more after a failure goes on with the medium that failed; a change starts over from there."""
+    good = [Answer.json({"sid": f"ME{number}"}, 201) for number in range(9)]
+    with HttpService(good[0], Answer(400), good[1], good[2], good[3]) as service:
+        lead_media_to(alice, service)
+        unsent = room.prepare_message().add_media(b"one").add_media(b"two").build()
+        with pytest.raises(MediaError):
+            unsent.send()
+        with pytest.raises(RestError, match="media"):
+            unsent.send()  # the real service does not know these media
+        assert [seen.body for seen in service.seen] == [b"one", b"two", b"two"]
+        unsent.media_content[1] = (MediaCategory.MEDIA, SendMediaOptions(media=b"other"))
+        with pytest.raises(RestError, match="media"):
+            unsent.send()
+        assert [seen.body for seen in service.seen][3:] == [b"other"]
+
+
+def test_uploads_name_category_and_file(alice: Client, room: Conversation) -> None:
+    """They travel in the query, percent-encoded; the token goes with them."""
+    with HttpService(*[Answer.json({"sid": "ME1"}, 201)] * 2) as service:
+        lead_media_to(alice, service)
+        builder = room.prepare_message().add_media(("p ü&1.png", b"1")).set_email_body("text/plain", SendMediaOptions(media="b"))
+        with pytest.raises(RestError, match="media"):
+            builder.build_and_send()
+    assert [seen.path for seen in service.seen] == [
+        "/Media?Category=media&Filename=p%20%C3%BC%261.png",
+        "/Media?Category=body",
+    ]
+    assert [seen.headers["content-type"] for seen in service.seen] == ["image/png", "text/plain"]
+    assert all(seen.token for seen in service.seen)
+
+
+def test_an_idempotency_key_covers_media(room: Conversation) -> None:
+    """A worker that repeats the call elsewhere gets the first message, though the media were uploaded again."""
+    key = str(uuid.uuid4())
+    first = room.send_message("once", media=b"x", idempotency_key=key)
+    again = room.send_message("once", media=b"x", idempotency_key=key)
+    assert first is again
+    assert len(room.get_messages().items) == 1
+
+
+@pytest.mark.row("MB07", "UM06", "UM07")
+def test_content_templates(room: Conversation) -> None:
+    """The template's sid and its variables, however given, are in the message that is built."""
+    from twilio_conversations.content import ContentTemplateVariable
+
+    sid = "HX" + "0" * 32
+    variables = [ContentTemplateVariable("1", "a"), ContentTemplateVariable("1", "b")]
+    built = room.prepare_message().set_content_template(sid, variables).build()
+    assert (built.content_sid, built.content_variables) == (sid, {"1": "b"})
+    assert room.prepare_message().set_content_template(sid).build().content_variables == {}
+    with pytest.raises(InvalidArgumentError):
+        room.send_message("x", content_variables={"1": "a"})
+

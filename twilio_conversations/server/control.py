@@ -1,0 +1,182 @@
+"""What a test may do to a running service, as operations on JSON: `LocalServer` has a method and HTTP a resource for each.
+
+========================  =========================================================================================
+POST ``reset``            empty the service
+POST ``seed``             fill it (`twilio_conversations.server.seed`); what was made
+GET, POST ``clock``       the service's time; move it on by ``{"advance": seconds}``
+GET, POST, DELETE ``faults``  what is to go wrong (`twilio_conversations.server.faults`)
+GET, DELETE ``traffic``   the recorded frames, of ``{"identity": ...}`` or of all
+GET, POST ``config``      the settings (`twilio_conversations.server.world.Settings`)
+POST ``conversation``     change what clients cannot: ``{"conversation", "state", "timers", "bindings"}``
+POST ``receive``          somebody outside writes: ``{"address", "proxy_address", "body", "media", ...}``
+GET ``sent``              what went out, to ``{"address": ...}`` or to all
+POST ``delivery``         how a message fares: ``{"message_sid", "status", "error_code", "address"}``
+GET ``registrations``     the devices to be notified, of ``{"identity": ...}`` or of all
+========================  =========================================================================================
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from twilio_conversations.server import seed
+from twilio_conversations.server.domain import outside, registrations, states
+from twilio_conversations.server.domain.media import Enclosure
+from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.faults import Fault
+from twilio_conversations.server.http import Response, is_text
+from twilio_conversations.server.representation import Links
+from twilio_conversations.server.service import Service
+from twilio_conversations.server.store import timestamp
+from twilio_conversations.server.writer import Transaction
+
+Json = dict[str, Any]
+
+
+@attrs.frozen
+class Control:
+    """Carries out operations. Lives on the event loop."""
+
+    service: Service
+    links: Links
+
+    async def perform(self, method: str, operation: str, body: Json) -> Any:
+        """The outcome, as JSON. Raises `ServiceError`."""
+        match method, operation:
+            case "POST", "reset":
+                await self.service.reset()
+                return {}
+            case "POST", "seed":
+                return await self._seed(body)
+            case "GET" | "POST", "clock":
+                return await self._clock(method, body)
+            case _, "faults":
+                return self._faults(method, body)
+            case _, "traffic":
+                return self._traffic(method, body)
+            case "GET" | "POST", "config":
+                self.service.world.settings = self.service.world.settings.changed(body if method == "POST" else {})
+                return attrs.asdict(self.service.world.settings)
+            case "POST", "conversation":
+                return await self._conversation(body)
+            case _:
+                return await self._outside(method, operation, body)
+
+    async def _outside(self, method: str, operation: str, body: Json) -> Any:
+        match method, operation:
+            case "POST", "receive":
+                return await self._receive(body)
+            case "GET", "sent":
+                rows = await self._run(lambda tx: tx.all(outside.SENT))
+                address = body.get("address")
+                return {"sent": [outside.sent_to_json(row) for row in rows if address in (None, row.address)]}
+            case "POST", "delivery":
+                return self.links.message(await self._run(lambda tx: outside.deliver(tx, body)))
+            case "GET", "registrations":
+                rows = await self._run(lambda tx: tx.all(registrations.ALL))
+                identity = body.get("identity")
+                return {"registrations": [registrations.to_json(row) for row in rows if identity in (None, row.identity)]}
+        raise ServiceError(20404)
+
+    async def _run(self, command: Callable[[Transaction], Any]) -> Any:
+        """Carry out a command; what it returns. Raises `ServiceError`."""
+        outcome: list[Any] = []
+
+        def run(tx: Transaction) -> Response:
+            try:
+                outcome[:] = [command(tx)]
+            except ServiceError as error:
+                outcome[:] = [error]
+                raise
+            return Response(204)
+
+        response = await self.service.execute(run)
+        if outcome and isinstance(outcome[0], ServiceError):
+            raise outcome[0]
+        if response.status >= 400:
+            raise ServiceError(20500)
+        return outcome[0]
+
+    async def _seed(self, body: Json) -> Any:
+        data = {name: value for name, value in body.items() if name != "settings"}
+        before = self.service.world.settings
+        self.service.world.settings = before.changed(body.get("settings") or {})
+        try:
+            return await self._run(lambda tx: seed.plant(tx, data))
+        except ServiceError:
+            self.service.world.settings = before
+            raise
+
+    async def _clock(self, method: str, body: Json) -> Any:
+        clock = self.service.world.clock
+        if method == "POST":
+            seconds = body.get("advance")
+            if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds):
+                raise ServiceError(20001, "'advance' must be a number of seconds")
+            clock.advance(seconds)
+            await self.service.keep_time()
+        return {"now": timestamp(clock.now())}
+
+    def _faults(self, method: str, body: Json) -> Any:
+        faults = self.service.faults
+        if method == "POST":
+            faults.order(Fault.parse(body))
+        elif method == "DELETE":
+            faults.clear()
+        elif method != "GET":
+            raise ServiceError(20004)
+        return {"faults": faults.to_json()}
+
+    def _traffic(self, method: str, body: Json) -> Any:
+        if method == "DELETE":
+            self.service.traffic.clear()
+        elif method != "GET":
+            raise ServiceError(20004)
+        return {"frames": self.service.traffic.frames(body.get("identity"))}
+
+    async def _conversation(self, body: Json) -> Any:
+        changes = {name: value for name, value in body.items() if name != "conversation"}
+        unknown = set(changes) - {"state", "timers", "bindings"}
+        if unknown:
+            raise ServiceError(20422, f"unknown: {', '.join(sorted(unknown))}")
+        row = await self._run(lambda tx: states.administer(tx, str(body.get("conversation")), changes))
+        dates = {"date_inactive": row.date_inactive, "date_closed": row.date_closed}
+        return {"sid": row.sid, "state": row.state, "timers": dates}
+
+    async def _receive(self, body: Json) -> Any:
+        """The files are written before the rows, so that no row is ever without its bytes."""
+        items = body.get("media") or []
+        if not isinstance(items, list):
+            raise ServiceError(20422, "'media' must be a list")
+        kept = []
+        try:
+            enclosures = []
+            for item in items:
+                data, content_type, filename, category = _medium(item)
+                incoming = self.service.media.files.put(data)
+                kept.append(incoming)
+                enclosures.append(Enclosure(incoming.sid, incoming.size, content_type, filename, category))
+            return self.links.message(await self._run(lambda tx: outside.receive(tx, body, enclosures)))
+        except BaseException:
+            for incoming in kept:
+                incoming.discard()
+            raise
+
+
+def _medium(item: Any) -> tuple[bytes, str, str | None, str]:
+    """A medium of a message from outside: ``{"content" (base64), "content_type", "filename", "category"}``."""
+    if not isinstance(item, dict) or not is_text(item.get("content_type")):
+        raise ServiceError(20422, "a medium needs a 'content_type' and 'content'")
+    filename, category = item.get("filename"), item.get("category", "media")
+    if not (filename is None or is_text(filename)) or not is_text(category):
+        raise ServiceError(20422, "the 'filename' and 'category' of a medium are text")
+    try:
+        data = base64.b64decode(item.get("content", ""), validate=True)
+    except (TypeError, ValueError) as error:
+        raise ServiceError(20422, "the 'content' of a medium is base64") from error
+    return data, item["content_type"], filename, category

@@ -1,0 +1,138 @@
+"""What becomes of messages outside: a receipt for each participant by SMS, WhatsApp or e-mail, and who an e-mail names."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import bindparam, delete, insert, or_, select, update
+
+from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.projection import to_json
+from twilio_conversations.server.tables import participants, receipts, recipients
+from twilio_conversations.server.writer import Transaction
+
+QUEUED, SENT, DELIVERED, READ, FAILED, UNDELIVERED = "queued", "sent", "delivered", "read", "failed", "undelivered"
+STATUSES = (QUEUED, SENT, DELIVERED, READ, FAILED, UNDELIVERED)
+_COUNTED_AS = {
+    SENT: {SENT, DELIVERED, READ, UNDELIVERED},
+    DELIVERED: {DELIVERED, READ},
+    READ: {READ},
+    FAILED: {FAILED},
+    UNDELIVERED: {UNDELIVERED},
+}
+"""What is read has been delivered, and what was delivered has been sent."""
+
+_OUTSIDERS = select(participants).where(
+    participants.c.conversation_sid == bindparam("conversation"),
+    participants.c.address.is_not(None),
+    participants.c.sid != bindparam("but"),
+)
+_OUTSIDER = select(participants).where(participants.c.sid == bindparam("sid"), participants.c.address.is_not(None))
+_NEW_RECEIPT = insert(receipts)
+_NEW_RECIPIENT = insert(recipients)
+_MARK = (
+    update(receipts)
+    .where(
+        receipts.c.message_sid == bindparam("of"),
+        or_(bindparam("whose").is_(None), receipts.c.participant_sid == bindparam("whose")),
+    )
+    .values(status=bindparam("new_status"), error_code=bindparam("new_error_code"), date_updated=bindparam("at"))
+    .returning(receipts.c.sid)
+)
+_STATUSES = select(receipts.c.status).where(receipts.c.message_sid == bindparam("of"))
+_FORGET = (
+    delete(receipts).where(receipts.c.message_sid == bindparam("of")),
+    delete(recipients).where(recipients.c.message_sid == bindparam("of")),
+)
+RECEIPTS = (
+    select(receipts)
+    .where(receipts.c.message_sid == bindparam("of"), receipts.c.sid > bindparam("after"))
+    .order_by(receipts.c.sid)
+    .limit(bindparam("limit"))
+)
+RECIPIENTS_OF_MESSAGE = select(recipients).where(recipients.c.message_sid == bindparam("of")).order_by(recipients.c.id)
+RECIPIENTS = (
+    select(recipients)
+    .where(recipients.c.conversation_sid == bindparam("of"), recipients.c.id > bindparam("after"))
+    .order_by(recipients.c.id)
+    .limit(bindparam("limit"))
+)
+
+
+def outsiders(tx: Transaction, conversation_sid: str, sender_sid: str | None) -> list[Any]:
+    """The participants without an identity, but for the sender."""
+    return tx.all(_OUTSIDERS, conversation=conversation_sid, but=sender_sid or "")
+
+
+def summary(statuses: Iterable[str]) -> str | None:
+    """The aggregated receipt as JSON: of all the receipts, how many are how far; `None` without any."""
+    known = list(statuses)
+    if not known:
+        return None
+    counts = {name: sum(status in counted for status in known) for name, counted in _COUNTED_AS.items()}
+    words = {name: "none" if count == 0 else "all" if count == len(known) else "some" for name, count in counts.items()}
+    return to_json({"total": len(known), **words})
+
+
+def queue(tx: Transaction, message: Any, sender_sid: str | None, to: list[Any]) -> None:
+    """Make the receipts of a new message, and note whom it names as sender and recipients."""
+    place = {"message_sid": message.sid, "conversation_sid": message.conversation_sid}
+    for participant in to:
+        values = {
+            **place,
+            "sid": f"DY{uuid.uuid4().hex}",
+            "participant_sid": participant.sid,
+            "channel_message_sid": f"SM{uuid.uuid4().hex}",
+            "type": participant.type,
+            "address": participant.address,
+            "proxy_address": participant.proxy_address,
+            "status": QUEUED,
+            "error_code": 0,
+            "date_created": tx.now,
+            "date_updated": tx.now,
+        }
+        tx.execute(_NEW_RECEIPT, values)
+    sender = tx.first(_OUTSIDER, sid=sender_sid) if sender_sid else None
+    for named in _named(sender, to):
+        tx.execute(_NEW_RECIPIENT, {"id": None, **place, **named})
+
+
+def _named(sender: Any, to: list[Any]) -> list[dict[str, Any]]:
+    """Who a message is from and to, outside; an e-mail is from the service's address unless it came from outside."""
+    named = [_naming(participant, _level(participant)) for participant in to]
+    if sender is not None:
+        return [_naming(sender, "from"), *named]
+    mail = next((participant for participant in to if participant.type == "email"), None)
+    if mail is None:
+        return named
+    return [{"type": "email", "level": "from", "name": None, "address": mail.proxy_address}, *named]
+
+
+def _naming(participant: Any, level: str) -> dict[str, Any]:
+    name = json.loads(participant.binding).get("name")
+    return {"type": participant.type, "level": level, "name": name, "address": participant.address}
+
+
+def _level(participant: Any) -> str:
+    return str(json.loads(participant.binding).get("level") or "to")
+
+
+def mark(
+    tx: Transaction, message_sid: str, status: str, participant_sid: str | None, error_code: int
+) -> list[str]:
+    """Set the status of one receipt or all of a message; all statuses of the message. Raises `ServiceError` 20422, 50432."""
+    if status not in STATUSES:
+        raise ServiceError(20422, f"{status!r} is no delivery status; there are: {', '.join(STATUSES)}")
+    values = {"of": message_sid, "whose": participant_sid, "new_status": status, "new_error_code": error_code, "at": tx.now}
+    if not tx.all(_MARK, **values):
+        raise ServiceError(50432, "The message did not go out to this participant")
+    return [row.status for row in tx.all(_STATUSES, of=message_sid)]
+
+
+def forget(tx: Transaction, message_sid: str) -> None:
+    """A message is deleted, and with it what was known of its delivery."""
+    for statement in _FORGET:
+        tx.execute(statement, {"of": message_sid})

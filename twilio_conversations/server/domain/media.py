@@ -1,0 +1,166 @@
+"""Media: uploaded by one person, then sent once, with one message, by that person."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.tables import media
+from twilio_conversations.server.world import Settings
+from twilio_conversations.server.writer import Transaction
+
+MEDIA, BODY, HISTORY = "media", "body", "history"
+CATEGORIES = (MEDIA, BODY, HISTORY)
+MEGABYTE = 1024 * 1024
+
+BY_SID = select(media).where(media.c.sid == bindparam("sid"))
+KNOWN = select(media.c.sid)
+_SID = re.compile(r"ME[0-9a-f]{32}")
+_NEW = insert(media).returning(media)
+_ATTACH = (
+    update(media)
+    .where(media.c.sid == bindparam("of"))
+    .values(message_sid=bindparam("to"), conversation_sid=bindparam("within"), date_updated=bindparam("at"))
+)
+_DROP_OF_MESSAGE = delete(media).where(media.c.message_sid == bindparam("of")).returning(media.c.sid)
+_DROP_OF_CONVERSATION = delete(media).where(media.c.conversation_sid == bindparam("of")).returning(media.c.sid)
+_DROP_ABANDONED = delete(media).where(media.c.message_sid.is_(None), media.c.date_created < bindparam("before"))
+
+
+def category(value: str | None) -> str:
+    """A category, ``media`` when none is given. Raises 20422."""
+    if value is None:
+        return MEDIA
+    if value not in CATEGORIES:
+        raise ServiceError(20422, f"Category must be one of {', '.join(CATEGORIES)}")
+    return value
+
+
+def create(
+    tx: Transaction, sid: str, author: str, *, category: str, content_type: str, filename: str | None, size: int, multipart: bool
+) -> Any:
+    """Make the row of a medium whose bytes are in their file."""
+    values = {
+        "sid": sid,
+        "author": author,
+        "message_sid": None,
+        "conversation_sid": None,
+        "category": category,
+        "content_type": content_type,
+        "filename": filename,
+        "size": size,
+        "multipart": multipart,
+        "date_created": tx.now,
+        "date_updated": tx.now,
+    }
+    return tx.first(_NEW, **values)
+
+
+@attrs.frozen
+class Enclosure:
+    """Something that comes with a message without having been uploaded by a client; its bytes are in their file."""
+
+    sid: str
+    size: int
+    content_type: str
+    filename: str | None = None
+    category: str = MEDIA
+
+
+def enclose(tx: Transaction, author: str, item: Enclosure, *, message_sid: str, conversation_sid: str) -> dict[str, Any]:
+    """Give an enclosure to the message that is being made; its entry for the list of messages. Raises 20422."""
+    row = create(
+        tx,
+        item.sid,
+        author,
+        category=category(item.category),
+        content_type=item.content_type,
+        filename=item.filename,
+        size=item.size,
+        multipart=False,
+    )
+    tx.execute(_ATTACH, {"of": row.sid, "to": message_sid, "within": conversation_sid, "at": tx.now})
+    return entry(row)
+
+
+def attach(tx: Transaction, author: str, sids: Any, *, message_sid: str, conversation_sid: str) -> list[dict[str, Any]]:
+    """Give media to the message that is being made; their entries for the list of messages, in the order of `sids`.
+
+    Raises:
+        ServiceError: 50510 not a list of media sids, or one of them twice; 50507 no such medium of this author;
+            50508 sent before; 20422, 50511, 50512 against the limits of the service.
+    """
+    rows = [_find(tx, author, sid) for sid in _checked(sids)]
+    _check_limits(rows, tx.settings)
+    for row in rows:
+        tx.execute(_ATTACH, {"of": row.sid, "to": message_sid, "within": conversation_sid, "at": tx.now})
+    return [entry(row) for row in rows]
+
+
+def _checked(sids: Any) -> list[str]:
+    if not isinstance(sids, list) or not all(isinstance(sid, str) and _SID.fullmatch(sid) for sid in sids):
+        raise ServiceError(50510)
+    if len(set(sids)) < len(sids):
+        raise ServiceError(50510, "A media SID is given twice")
+    return sids
+
+
+def _find(tx: Transaction, author: str, sid: str) -> Any:
+    row = tx.first(BY_SID, sid=sid)
+    if row is None or row.author != author:
+        raise ServiceError(50507)
+    if row.message_sid is not None:
+        raise ServiceError(50508)
+    return row
+
+
+def _check_limits(rows: Iterable[Any], settings: Settings) -> None:
+    by_category: dict[str, list[Any]] = {name: [] for name in CATEGORIES}
+    for row in rows:
+        by_category[row.category].append(row)
+    if len(by_category[MEDIA]) > settings.media_attachments_count_limit:
+        raise ServiceError(20422, "Too many media")
+    if sum(row.size for row in by_category[MEDIA]) > settings.media_attachments_total_size_limit_in_mb * MEGABYTE:
+        raise ServiceError(50512)
+    _check_email(by_category[BODY], settings.email_bodies_allowed_mime_types)
+    _check_email(by_category[HISTORY], settings.email_histories_allowed_mime_types)
+
+
+def _check_email(rows: list[Any], allowed: tuple[str, ...]) -> None:
+    """E-mail bodies and histories: allowed types only, and one of each."""
+    types = [row.content_type.partition(";")[0].strip().lower() for row in rows]
+    if not set(types) <= set(allowed):
+        raise ServiceError(50511)
+    if len(set(types)) < len(types):
+        raise ServiceError(20422, "More than one e-mail body or history of the same content type")
+
+
+def entry(row: Any) -> dict[str, Any]:
+    """A medium in the list of messages."""
+    return {
+        "sid": row.sid,
+        "category": row.category,
+        "filename": row.filename,
+        "contentType": row.content_type,
+        "size": row.size,
+    }
+
+
+def drop_of_message(tx: Transaction, message_sid: str) -> None:
+    """The media of a message go with it."""
+    tx.media_dropped.extend(row.sid for row in tx.all(_DROP_OF_MESSAGE, of=message_sid))
+
+
+def drop_of_conversation(tx: Transaction, conversation_sid: str) -> None:
+    """The media of a conversation go with it."""
+    tx.media_dropped.extend(row.sid for row in tx.all(_DROP_OF_CONVERSATION, of=conversation_sid))
+
+
+def drop_abandoned(tx: Transaction, before: str) -> None:
+    """Forget uploads from before that time that were never sent."""
+    tx.execute(_DROP_ABANDONED, {"before": before})

@@ -1,0 +1,116 @@
+"""The outside world, simulated: what people write by SMS, WhatsApp or e-mail, and what was sent to them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from sqlalchemy import bindparam, select
+
+from twilio_conversations.server.domain import conversations, limits, media, messages
+from twilio_conversations.server.domain.media import Enclosure
+from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.http import is_text
+from twilio_conversations.server.projection import to_json
+from twilio_conversations.server.tables import messages as messages_table
+from twilio_conversations.server.tables import participants, receipts
+from twilio_conversations.server.writer import Transaction
+
+_BY_PAIR = select(participants).where(
+    participants.c.address == bindparam("address"), participants.c.proxy_address == bindparam("proxy_address")
+)
+_MESSAGE = select(messages_table).where(messages_table.c.sid == bindparam("sid"))
+_BY_ADDRESS = select(receipts.c.participant_sid).where(
+    receipts.c.message_sid == bindparam("of"), receipts.c.address == bindparam("address")
+)
+SENT = (
+    select(receipts, messages_table.c.body, messages_table.c.subject, messages_table.c.author, messages_table.c.index)
+    .join(messages_table, messages_table.c.sid == receipts.c.message_sid)
+    .order_by(receipts.c.date_created, messages_table.c.index, receipts.c.sid)
+)
+"""Everything that went out."""
+
+
+def receive(tx: Transaction, body: dict[str, Any], enclosures: list[Enclosure]) -> Any:
+    """A message from `address` to `proxy_address`: the pair says who in which conversation has written.
+
+    Raises:
+        ServiceError: 20404 when nobody has this pair of addresses; 50303, 50304, 50503, 50504, 20422.
+    """
+    pair = {"address": _address(body, "address"), "proxy_address": _address(body, "proxy_address")}
+    participant = tx.first(_BY_PAIR, **pair)
+    if participant is None:
+        raise ServiceError(20404, f"Nobody is in a conversation as {pair['address']} through {pair['proxy_address']}")
+    conversation = tx.first(conversations.BY_REFERENCE, ref=participant.conversation_sid)
+    sid = f"IM{uuid.uuid4().hex}"
+    content = said(body)
+    if enclosures:
+        place = {"message_sid": sid, "conversation_sid": conversation.sid}
+        content["medias"] = to_json([media.enclose(tx, participant.address, item, **place) for item in enclosures])
+    elif content["body"] is None:
+        raise ServiceError(50503)
+    return messages.add(tx, conversation, participant.address, participant.sid, {"sid": sid, **content})
+
+
+def said(body: dict[str, Any]) -> dict[str, Any]:
+    """What a message that does not come from a client says, as columns."""
+    metadata = body.get("channel_metadata")
+    if metadata is not None and not (isinstance(metadata, dict) and is_text(metadata.get("type"))):
+        raise ServiceError(20422, "'channel_metadata' must be an object with 'type' and 'data'")
+    return {
+        "body": limits.message_body(body),
+        "subject": limits.text(body, "subject", limits.SUBJECT, 20422),
+        "attributes": limits.attributes(body, limits.MESSAGE_ATTRIBUTES),
+        "content_sid": limits.content_sid(body),
+        "channel_metadata": None if metadata is None else to_json(metadata),
+        "medias": None,
+    }
+
+
+def deliver(tx: Transaction, body: dict[str, Any]) -> Any:
+    """Say how the message `message_sid` fares: `status`, and `error_code`; for one `address`, or for all it went to.
+
+    Raises:
+        ServiceError: 50500, 50432, 20422.
+    """
+    message = tx.first(_MESSAGE, sid=body.get("message_sid"))
+    if message is None:
+        raise ServiceError(50500)
+    error_code = body.get("error_code") or 0
+    if type(error_code) is not int:
+        raise ServiceError(20422, "'error_code' must be a number")
+    participant_sid = None
+    if body.get("address") is not None:
+        receipt = tx.first(_BY_ADDRESS, of=message.sid, address=body["address"])
+        if receipt is None:
+            raise ServiceError(50432, "The message did not go out to this address")
+        participant_sid = receipt.participant_sid
+    return messages.deliver(tx, message.sid, str(body.get("status")), participant_sid, error_code)
+
+
+def sent_to_json(row: Any) -> dict[str, Any]:
+    """A message as it went out to one address."""
+    return {
+        "channel_message_sid": row.channel_message_sid,
+        "message_sid": row.message_sid,
+        "conversation_sid": row.conversation_sid,
+        "participant_sid": row.participant_sid,
+        "type": row.type,
+        "address": row.address,
+        "proxy_address": row.proxy_address,
+        "author": row.author,
+        "index": row.index,
+        "body": row.body,
+        "subject": row.subject,
+        "status": row.status,
+        "error_code": row.error_code,
+        "date_created": row.date_created,
+        "date_updated": row.date_updated,
+    }
+
+
+def _address(body: dict[str, Any], name: str) -> str:
+    value = body.get(name)
+    if not is_text(value) or not value:
+        raise ServiceError(20422, f"'{name}' must be an address")
+    return value

@@ -1,0 +1,57 @@
+"""Who is online and who can be notified, in everybody's user info: only where the service has it enabled."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import bindparam, func, select
+
+from twilio_conversations.server import projection
+from twilio_conversations.server.domain import users
+from twilio_conversations.server.tables import registrations, sync_entities, sync_items
+from twilio_conversations.server.tables import users as users_table
+from twilio_conversations.server.writer import Transaction
+
+KEY = "reachability"
+ITEM = (
+    select(sync_items.c.data)
+    .join(sync_entities, sync_entities.c.sid == sync_items.c.entity_sid)
+    .where(sync_entities.c.unique_name == bindparam("name"), sync_items.c.key == KEY)
+)
+_ITEMS = (
+    select(sync_entities.c.unique_name, sync_items.c.data)
+    .select_from(users_table)
+    .join(sync_entities, sync_entities.c.unique_name == users_table.c.sid + users.INFO)
+    .join(sync_items, sync_items.c.entity_sid == sync_entities.c.sid)
+    .where(sync_items.c.key == KEY)
+)
+_COUNT = select(func.count()).select_from(registrations).where(registrations.c.identity == bindparam("identity"))
+
+
+def publish(tx: Transaction, identity: str, *, online: bool | None = None) -> None:
+    """Tell that somebody came (`online`) or went, or that their registrations may have changed (`None`)."""
+    if not tx.settings.reachability_enabled:
+        return
+    name = users.info_map(users.ensure(tx, identity).sid)
+    row = tx.first(ITEM, name=name)
+    before = parse(row)
+    notifiable = tx.first(_COUNT, identity=identity)[0] > 0
+    after = {"online": before.get("online", False) if online is None else online, "notifiable": notifiable}
+    if row is None:
+        projection.add_item(tx, name, KEY, after)
+    elif after != before:
+        projection.set_item(tx, name, KEY, after)
+
+
+def parse(item: Any) -> dict[str, bool]:
+    """What the row of an `ITEM` says; nothing, when there is none."""
+    return {} if item is None else dict(json.loads(item.data))
+
+
+def nobody_is_online(tx: Transaction) -> None:
+    """At the start of the service: whoever was online when it ended is not any more."""
+    for row in tx.all(_ITEMS):
+        before = parse(row)
+        if before["online"]:
+            projection.set_item(tx, row.unique_name, KEY, {**before, "online": False})

@@ -1,0 +1,113 @@
+"""Push registrations: which device of a user is to hear of what. They are kept; nothing is sent to Apple or Google."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from twilio_conversations.server import projection
+from twilio_conversations.server.domain import reachability
+from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.http import is_text
+from twilio_conversations.server.tables import registrations
+from twilio_conversations.server.writer import Transaction
+
+CHANNELS = ("fcm", "apn")
+MAX_ADDRESS = 4096
+MAX_TEXT = 128
+MAX_TYPES = 50
+
+ALL = select(registrations).order_by(registrations.c.date_created, registrations.c.id)
+OF_IDENTITY = ALL.where(registrations.c.identity == bindparam("identity"))
+ONE = select(registrations).where(registrations.c.id == bindparam("id"), registrations.c.identity == bindparam("identity"))
+_THIS_DEVICE = (
+    registrations.c.identity == bindparam("whose"),
+    registrations.c.channel_type == bindparam("channel"),
+    registrations.c.address == bindparam("device"),
+)
+_KNOWN = select(registrations.c.id).where(*_THIS_DEVICE)
+_NEW = insert(registrations)
+_SET = (
+    update(registrations)
+    .where(registrations.c.id == bindparam("of"))
+    .values(
+        platform=bindparam("new_platform"),
+        version=bindparam("new_version"),
+        message_types=bindparam("new_types"),
+        date_updated=bindparam("at"),
+    )
+)
+_DROP = delete(registrations).where(registrations.c.id == bindparam("of"), registrations.c.identity == bindparam("whose"))
+_DROP_DEVICE = delete(registrations).where(*_THIS_DEVICE)
+
+
+def register(tx: Transaction, identity: str, body: dict[str, Any]) -> Any:
+    """Have a device of `identity` notified. The same device again keeps its id and takes the new wishes. Raises 20422."""
+    channel, address = _device(body.get("channel_type"), _member(body.get("data"), "registration_id"))
+    platform, version = _text(body, "endpoint_platform"), _text(body, "version")
+    types = projection.to_json(_types(body.get("message_types")))
+    known = tx.first(_KNOWN, whose=identity, channel=channel, device=address)
+    if known is not None:
+        tx.execute(_SET, {"of": known.id, "new_platform": platform, "new_version": version, "new_types": types, "at": tx.now})
+        return tx.first(ONE, id=known.id, identity=identity)
+    values = {"id": uuid.uuid4().hex, "identity": identity, "channel_type": channel, "address": address}
+    values |= {"platform": platform, "version": version, "message_types": types}
+    tx.execute(_NEW, {**values, "date_created": tx.now, "date_updated": tx.now})
+    reachability.publish(tx, identity)
+    return tx.first(ONE, id=values["id"], identity=identity)
+
+
+def remove(tx: Transaction, identity: str, id_: str) -> None:
+    """End one's own registration; that there is none is fine, since deletions are repeated."""
+    tx.execute(_DROP, {"of": id_, "whose": identity})
+    reachability.publish(tx, identity)
+
+
+def remove_device(tx: Transaction, identity: str, body: dict[str, Any]) -> None:
+    """End one's own registrations of a device: ``binding_type`` and ``address``. Raises 20422."""
+    channel, address = _device(body.get("binding_type"), body.get("address"))
+    tx.execute(_DROP_DEVICE, {"whose": identity, "channel": channel, "device": address})
+    reachability.publish(tx, identity)
+
+
+def to_json(row: Any) -> dict[str, Any]:
+    """A registration."""
+    return {
+        "id": row.id,
+        "identity": row.identity,
+        "channel_type": row.channel_type,
+        "endpoint_platform": row.platform,
+        "version": row.version,
+        "message_types": json.loads(row.message_types),
+        "data": {"registration_id": row.address},
+        "date_created": row.date_created,
+        "date_updated": row.date_updated,
+    }
+
+
+def _device(channel: Any, address: Any) -> tuple[str, str]:
+    if channel not in CHANNELS:
+        raise ServiceError(20422, f"The channel must be one of {', '.join(CHANNELS)}")
+    if not is_text(address) or not 0 < len(address) <= MAX_ADDRESS:
+        raise ServiceError(20422, "The registration id of the device must be text")
+    return str(channel), address
+
+
+def _member(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
+
+
+def _text(body: dict[str, Any], name: str) -> str:
+    value = body.get(name, "")
+    if not is_text(value) or len(value) > MAX_TEXT:
+        raise ServiceError(20422, f"'{name}' must be text of at most {MAX_TEXT} characters")
+    return value
+
+
+def _types(value: Any) -> list[str]:
+    if not isinstance(value, list) or len(value) > MAX_TYPES or not all(is_text(item) for item in value):
+        raise ServiceError(20422, "'message_types' must be a list of text")
+    return value

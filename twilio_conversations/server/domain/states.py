@@ -1,0 +1,142 @@
+"""States of conversations and the timers that change them.
+
+An `active` conversation becomes `inactive` when nobody has written for as long as its timer says, and an active or inactive one
+`closed`. A message wakes an inactive one and starts both timers again; nothing can be changed in a closed one, and the pairs of
+addresses of those outside are free for others then.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Any
+
+from sqlalchemy import bindparam, or_, select, update
+
+from twilio_conversations.server import projection
+from twilio_conversations.server.domain import conversations
+from twilio_conversations.server.domain.conversations import ACTIVE, CLOSED, INACTIVE
+from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.store import timestamp
+from twilio_conversations.server.tables import conversations as table
+from twilio_conversations.server.tables import participants
+from twilio_conversations.server.writer import Transaction
+
+STATES = (ACTIVE, INACTIVE, CLOSED)
+MIN_INACTIVE, MIN_CLOSED = 60, 600
+"""Seconds."""
+_DURATION = re.compile(r"P(?=[\dT])(?:(\d{1,5})D)?(?:T(?=\d)(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?)?")
+
+_SET = (
+    update(table)
+    .where(table.c.sid == bindparam("of"))
+    .values(
+        state=bindparam("new_state"),
+        state_updated=bindparam("new_state_updated"),
+        timer_inactive=bindparam("new_timer_inactive"),
+        timer_closed=bindparam("new_timer_closed"),
+        date_inactive=bindparam("new_date_inactive"),
+        date_closed=bindparam("new_date_closed"),
+        bindings=bindparam("new_bindings"),
+        date_updated=bindparam("at"),
+    )
+    .returning(table)
+)
+_FREE_ADDRESSES = (
+    update(participants)
+    .where(participants.c.conversation_sid == bindparam("of"))
+    .values(address=None, proxy_address=None)
+)
+_DUE = select(table).where(or_(table.c.date_inactive <= bindparam("at"), table.c.date_closed <= bindparam("at")))
+NEXT_INACTIVE = select(table.c.date_inactive).where(table.c.date_inactive.is_not(None)).order_by(table.c.date_inactive).limit(1)
+NEXT_CLOSED = select(table.c.date_closed).where(table.c.date_closed.is_not(None)).order_by(table.c.date_closed).limit(1)
+"""When the next timer of each kind runs out."""
+
+
+def seconds(value: Any, least: int, too_short: int, malformed: int) -> int:
+    """An ISO-8601 duration of days, hours, minutes and seconds. Raises the code for its fault."""
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ServiceError(malformed)
+    days, hours, minutes, rest = (int(group or 0) for group in match.groups())
+    total = ((days * 24 + hours) * 60 + minutes) * 60 + rest
+    if total < least:
+        raise ServiceError(too_short)
+    return total
+
+
+def deadlines(tx: Transaction, inactive: str | None, closed: str | None, state: str) -> dict[str, str | None]:
+    """When the timers run out that start now, by the columns of the table."""
+    dates: dict[str, str | None] = {"date_inactive": None, "date_closed": None}
+    if inactive is not None and state == ACTIVE:
+        dates["date_inactive"] = _after(tx, seconds(inactive, MIN_INACTIVE, 50375, 50379))
+    if closed is not None and state != CLOSED:
+        dates["date_closed"] = _after(tx, seconds(closed, MIN_CLOSED, 50376, 50380))
+    if any(dates.values()):
+        tx.timers_changed = True
+    return dates
+
+
+def _after(tx: Transaction, delay: int) -> str:
+    try:
+        return timestamp(dt.datetime.fromisoformat(tx.now) + dt.timedelta(seconds=delay))
+    except OverflowError as error:
+        raise ServiceError(50379) from error
+
+
+def administer(tx: Transaction, reference: str, body: dict[str, Any]) -> Any:
+    """Change `state`, `timers` (``{"inactive": "PT1M", "closed": "PT10M"}``) or `bindings`, which clients cannot.
+
+    Raises:
+        ServiceError: 50350, 50374, 50375, 50376, 50377, 50378, 50379, 50380, 20422.
+    """
+    row = tx.first(conversations.BY_REFERENCE, ref=reference)
+    if row is None:
+        raise ServiceError(50350)
+    if row.state == CLOSED:
+        raise ServiceError(50377)
+    state = _state(body["state"]) if "state" in body else row.state
+    timers = _mapping(body, "timers")
+    inactive = timers.get("inactive", row.timer_inactive)
+    closed = timers.get("closed", row.timer_closed)
+    dates = {"date_inactive": row.date_inactive, "date_closed": row.date_closed}
+    if "timers" in body or state != row.state:
+        dates = deadlines(tx, inactive, closed, state)
+    bindings = projection.to_json(_mapping(body, "bindings")) if "bindings" in body else row.bindings
+    return _write(tx, row, {"state": state, "timer_inactive": inactive, "timer_closed": closed, "bindings": bindings, **dates})
+
+
+def expire(tx: Transaction) -> None:
+    """Change the state of every conversation whose time is up."""
+    for row in tx.all(_DUE, at=tx.now):
+        closing = row.date_closed is not None and row.date_closed <= tx.now
+        dates = {"date_inactive": None, "date_closed": None if closing else row.date_closed}
+        _write(tx, row, {"state": CLOSED if closing else INACTIVE, **dates})
+
+
+def _write(tx: Transaction, row: Any, values: dict[str, Any]) -> Any:
+    """What is not among the values stays."""
+    names = ("state", "timer_inactive", "timer_closed", "date_inactive", "date_closed", "bindings")
+    changed = {f"new_{name}": values.get(name, getattr(row, name)) for name in names}
+    moved = changed["new_state"] != row.state
+    changed |= {"of": row.sid, "at": tx.now, "new_state_updated": tx.now if moved else row.state_updated}
+    after = tx.first(_SET, **changed)
+    if after.state == CLOSED:
+        tx.execute(_FREE_ADDRESSES, {"of": row.sid})
+    conversations.publish(tx, after)
+    return after
+
+
+def _state(value: Any) -> str:
+    if value in (None, ""):
+        raise ServiceError(50374)
+    if value not in STATES:
+        raise ServiceError(50378)
+    return str(value)
+
+
+def _mapping(body: dict[str, Any], name: str) -> dict[str, Any]:
+    value = body.get(name) or {}
+    if not isinstance(value, dict):
+        raise ServiceError(20422, f"'{name}' must be an object")
+    return value

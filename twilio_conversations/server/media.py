@@ -1,0 +1,98 @@
+"""The store of media as the service uses it: who may see which, what is told of them, and where their bytes are."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from twilio_conversations.server.catalog import Catalog
+from twilio_conversations.server.domain import media as rules
+from twilio_conversations.server.domain.conversations import document
+from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.http import Caller
+from twilio_conversations.server.media_files import MediaFiles
+from twilio_conversations.server.media_links import MediaLinks
+from twilio_conversations.server.projection import DOCUMENT
+from twilio_conversations.server.store import Connection, timestamp
+from twilio_conversations.server.writer import Commit, Transaction
+
+ABANDONED_AFTER = dt.timedelta(hours=24)
+"""An upload that was not sent is kept for so long, and until the service starts again."""
+
+
+@attrs.frozen
+class Media:
+    """Finds media. Lives on the event loop."""
+
+    reader: Connection
+    catalog: Catalog
+    files: MediaFiles
+    links: MediaLinks
+    account_sid: str
+    service_sid: str
+
+    def on_commit(self, commit: Commit) -> None:
+        """Delete the bytes of what was deleted."""
+        self.files.remove(commit.media_dropped)
+
+    def sweep(self) -> None:
+        """Delete files that no row speaks of; before anybody uploads."""
+        self.files.sweep({row.sid for row in self.reader.all(rules.KNOWN)})
+
+    def visible(self, caller: Caller, sid: str) -> Any:
+        """A medium's row, for its uploader and for those who may read the conversation it was sent to. Raises 50507."""
+        row = self.reader.first(rules.BY_SID, sid=sid)
+        if row is None or not (row.author == caller.identity or self._may_read(caller, row.conversation_sid)):
+            raise ServiceError(50507)
+        return row
+
+    def _may_read(self, caller: Caller, conversation_sid: str | None) -> bool:
+        if conversation_sid is None:
+            return False
+        try:
+            self.catalog.open(caller, DOCUMENT, document(conversation_sid))
+        except ServiceError:
+            return False
+        return True
+
+    def linked(self, sid: str, expires: str, signature: str) -> Any:
+        """A medium's row, for whoever has a link. Raises 20403 or, when it was deleted meanwhile, 50507."""
+        self.links.check(sid, expires, signature)
+        row = self.reader.first(rules.BY_SID, sid=sid)
+        if row is None:
+            raise ServiceError(50507)
+        return row
+
+    def path(self, row: Any) -> Path:
+        """Where its bytes are."""
+        return self.files.path(row.sid)
+
+    def record(self, row: Any, base_url: str) -> dict[str, Any]:
+        """A medium as JSON, with a new temporary link."""
+        url = f"{base_url}/v1/Services/{self.service_sid}/Media/{row.sid}"
+        return {
+            "sid": row.sid,
+            "account_sid": self.account_sid,
+            "service_sid": self.service_sid,
+            "channel_sid": row.conversation_sid,
+            "message_sid": row.message_sid,
+            "author": row.author,
+            "date_created": row.date_created,
+            "date_upload_updated": row.date_created,
+            "date_updated": row.date_updated,
+            "size": row.size,
+            "content_type": row.content_type,
+            "filename": row.filename,
+            "category": row.category,
+            "is_multipart_upstream": bool(row.multipart),
+            "url": url,
+            "links": {"content": f"{url}/Content", "content_direct_temporary": self.links.make(base_url, row.sid)},
+        }
+
+
+def drop_abandoned(tx: Transaction) -> None:
+    """Forget old uploads that were never sent."""
+    rules.drop_abandoned(tx, timestamp(dt.datetime.fromisoformat(tx.now) - ABANDONED_AFTER))

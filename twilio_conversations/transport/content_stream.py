@@ -1,0 +1,93 @@
+"""The content of a medium as a stream that survives broken connections."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any, Final
+
+import requests
+import urllib3
+
+from twilio_conversations.errors import ConversationsError, TransportUnavailableError
+from twilio_conversations.transport.media_http import MOST_ATTEMPTS, MediaHttp, Transfer
+from twilio_conversations.transport.tunnel import RESENDS
+from twilio_conversations.wire.backoff import Backoff
+
+_PARTIAL: Final = 206
+_PIECE: Final = 64 * 1024
+
+
+class ContentStream(io.RawIOBase):
+    """The bytes of a medium as they come. A broken connection is taken up again where it broke."""
+
+    def __init__(self, http: MediaHttp, transfer: Transfer, connect: Callable[[int], requests.Response]) -> None:
+        """`connect` gives an answer that begins at a position, or at the start if the other side cannot do that.
+
+        `transfer` has begun; it is ended when the stream is closed.
+        """
+        self._http = http
+        self._transfer = transfer
+        self._connect = connect
+        self._position = 0
+        self._failures = 0
+        self._backoff = Backoff(RESENDS)
+        self._response: requests.Response | None = connect(0)
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill as much of `buffer` as is there; 0 at the end.
+
+        Raises:
+            MediaError: the service refused to go on.
+            TransportUnavailableError: the connection broke, and again.
+            RequestTimeoutError: the deadline passed.
+        """
+        while True:
+            self._transfer.check()
+            try:
+                if self._response is None:
+                    self._response = self._resume()
+                data: bytes = self._response.raw.read(len(buffer), decode_content=False)
+            except (urllib3.exceptions.HTTPError, OSError) as error:
+                self._broken(error)
+                continue
+            self._position += len(data)
+            self._failures = 0
+            buffer[: len(data)] = data
+            return len(data)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if not self.closed:
+            self._let_go()
+            self._http.end(self._transfer)
+        super().close()
+
+    def _resume(self) -> requests.Response:
+        response = self._connect(self._position)
+        if response.status_code != _PARTIAL:
+            left = self._position
+            while left and (skipped := response.raw.read(min(left, _PIECE), decode_content=False)):
+                self._transfer.check()
+                left -= len(skipped)
+        return response
+
+    def _broken(self, error: Exception) -> None:
+        self._let_go()
+        if isinstance(error, ConversationsError):
+            raise error
+        self._transfer.check()
+        self._failures += 1
+        if self._failures >= MOST_ATTEMPTS:
+            text = f"the content broke off after {self._position} bytes: {error}"
+            raise TransportUnavailableError(text, attempts=self._failures, retryable=True) from error
+        self._transfer.pause(self._backoff.next_delay())
+
+    def _let_go(self) -> None:
+        response, self._response = self._response, None
+        if response is not None:
+            response.close()

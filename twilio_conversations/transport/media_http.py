@@ -1,0 +1,338 @@
+"""Plain HTTP with the media service and with where it keeps content: over the program's own session, streamed, repeated when
+that can help, and ended by a deadline or from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, Final
+from urllib.parse import urljoin, urlsplit
+
+import attrs
+import requests
+import urllib3
+
+from twilio_conversations.attachment import Content
+from twilio_conversations.errors import (
+    ClientClosedError,
+    ConversationsError,
+    MediaError,
+    ProtocolError,
+    RequestTimeoutError,
+    ServiceError,
+    TransportUnavailableError,
+)
+from twilio_conversations.futures import Deadline, refuse_to_wait
+from twilio_conversations.options import Options
+from twilio_conversations.transport.tunnel import RESENDS, retry_after
+from twilio_conversations.wire.backoff import Backoff
+
+_log = logging.getLogger(__name__)
+
+MOST_ATTEMPTS: Final = 8
+"""How often one request is sent at most; where there is a deadline it usually comes first."""
+
+TOKEN_HEADER: Final = "X-Twilio-Token"
+_LARGEST_JSON: Final = 4 * 1024 * 1024
+_MOST_REDIRECTS: Final = 5
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_UNAUTHORISED: Final = 401
+_SHORTEST_WAIT: Final = 0.001
+_HOPELESS = (requests.exceptions.SSLError, requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
+
+
+class Transfer:
+    """A call to the media service under way: until when it may last, and whether it was stopped. Usable from any thread."""
+
+    def __init__(self, deadline: Deadline, on_stop: Callable[[BaseException], object] = lambda error: None) -> None:
+        """`on_stop` is told at once when the transfer is stopped; what is under way notices a little later."""
+        self.deadline = deadline
+        self._on_stop = on_stop
+        self._stopped = threading.Event()
+        self._error: BaseException | None = None
+
+    def stop(self, error: BaseException) -> None:
+        """Let nothing further happen; whoever is at it gets `error`."""
+        if self._error is None:
+            self._error = error
+            self._stopped.set()
+            self._on_stop(error)
+
+    def check(self) -> None:
+        """Raise if this may not go on."""
+        if self._error is not None:
+            raise self._error
+        if self.deadline.passed:
+            raise RequestTimeoutError("the media service: not done within the time limit", retryable=True)
+
+    def pause(self, seconds: float) -> None:
+        """Wait, unless stopped."""
+        self._stopped.wait(seconds)
+        self.check()
+
+
+@attrs.frozen
+class MediaRequest:
+    """One request, as often as it is sent.
+
+    Attributes:
+        authorised: the token goes with it, as long as it stays with the origin of `url`.
+        body: bytes, or what makes a body anew for each attempt.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+    authorised: bool = False
+    body: bytes | Callable[[], UploadBody] | None = attrs.field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        # A temporary link is as good as a key to the content: its query is nobody's business.
+        return f"{self.method} {self.url.partition('?')[0]}"
+
+
+class UploadBody:
+    """Content on its way, as a body that requests streams. It has a length, so that nothing is sent in pieces of HTTP's own."""
+
+    def __init__(self, content: Content, transfer: Transfer, on_sent: Callable[[int], object]) -> None:
+        """`on_sent` is told after each piece how much is gone."""
+        self._content = content
+        self._transfer = transfer
+        self._on_sent = on_sent
+        self.error: Exception | None = None
+
+    def __len__(self) -> int:
+        return self._content.size
+
+    def __iter__(self) -> Iterator[bytes]:
+        sent = 0
+        try:
+            for chunk in self._content.chunks():
+                self._transfer.check()
+                yield chunk
+                sent += len(chunk)
+                self._on_sent(sent)
+        except Exception as error:
+            # urllib3 takes some of these for faults of the connection: remember what it really was.
+            self.error = error
+            raise
+
+
+class MediaHttp:
+    """Requests over the program's session, or over one of our own. Usable from any thread; methods block."""
+
+    def __init__(self, options: Options, session: requests.Session | None, token: Callable[[], str]) -> None:
+        """`token` gives the access token in use, or raises what ended the client."""
+        self._options = options
+        self._own = session is None
+        self._session = _own_session() if session is None else session
+        self._token = token
+        self._lock = threading.Lock()
+        self._running: set[Transfer] = set()
+        self._over: BaseException | None = None
+
+    def begin(self, transfer: Transfer, what: str) -> None:
+        """Let a transfer take part in the client's end, until `end`.
+
+        Raises:
+            ClientClosedError: that was before.
+            RuntimeError: called on a thread that must not wait.
+        """
+        refuse_to_wait(what)
+        self._token()  # raises in a forked child, where the lock is nobody's to take
+        with self._lock:
+            if self._over is None:
+                self._running.add(transfer)
+        if self._over is not None:
+            raise self._over
+
+    def end(self, transfer: Transfer) -> None:
+        """The transfer is over."""
+        with self._lock:
+            self._running.discard(transfer)
+
+    @contextlib.contextmanager
+    def transfer(self, deadline: Deadline, what: str) -> Iterator[Transfer]:
+        """A transfer for as long as the block runs."""
+        transfer = Transfer(deadline)
+        self.begin(transfer, what)
+        try:
+            yield transfer
+        finally:
+            self.end(transfer)
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Stop everything under way. A session of the program's stays open."""
+        with self._lock:
+            self._over = error or ClientClosedError("the client was closed")
+            running = list(self._running)
+        for transfer in running:
+            transfer.stop(self._over)
+        if self._own:
+            self._session.close()
+
+    # -- requests -----------------------------------------------------------------------------------------------------
+
+    def get_json(self, url: str, transfer: Transfer) -> Any:
+        """GET with the token: the decoded answer."""
+        return self._json(MediaRequest("GET", url, authorised=True), transfer)
+
+    def post_json(self, url: str, body: Any, transfer: Transfer) -> Any:
+        """POST of JSON with the token: the decoded answer. Only for what may be done twice."""
+        headers = {"Content-Type": "application/json"}
+        return self._json(MediaRequest("POST", url, headers, True, json.dumps(body).encode()), transfer)
+
+    def upload(
+        self, url: str, content_type: str, content: Content, transfer: Transfer, on_sent: Callable[[int], object]
+    ) -> Any:
+        """POST of content with the token: the decoded answer. What an attempt leaves half done is nobody's, so it may be
+        repeated."""
+        headers = {"Content-Type": content_type}
+        body = lambda: UploadBody(content, transfer, on_sent)  # noqa: E731
+        return self._json(MediaRequest("POST", url, headers, True, body), transfer)
+
+    def get_content(self, url: str, transfer: Transfer, *, start: int = 0, authorised: bool = False) -> requests.Response:
+        """GET of content, from byte `start` on; the answer's body is still to be read."""
+        headers = {"Accept-Encoding": "identity"}  # so that positions mean the same on both sides
+        if start:
+            headers["Range"] = f"bytes={start}-"
+        return self.send(MediaRequest("GET", url, headers, authorised), transfer)
+
+    def send(self, request: MediaRequest, transfer: Transfer) -> requests.Response:
+        """The first 2xx answer, its body still to be read.
+
+        After broken connections, 429 and 502 to 504 the request is sent again, with growing delays and never earlier than
+        ``Retry-After`` says, as long as the deadline allows.
+
+        Raises:
+            MediaError: the service refused.
+            TransportUnavailableError: there was no answer.
+            RequestTimeoutError: the deadline passed.
+        """
+        backoff, attempts = Backoff(RESENDS), 0
+        while True:
+            transfer.check()
+            attempts += 1
+            asked = 0.0
+            try:
+                response, renewed = self._attempt(request, transfer)
+            except requests.RequestException as error:
+                transfer.check()
+                failure = _no_answer(request, error, attempts)
+            else:
+                if 200 <= response.status_code < 300:
+                    return response
+                asked = retry_after(response.headers)
+                failure = _refusal(request, response, attempts)
+                if renewed and attempts < MOST_ATTEMPTS:
+                    continue
+            delay = max(asked, backoff.next_delay())
+            remaining = transfer.deadline.remaining()
+            if not failure.retryable or attempts >= MOST_ATTEMPTS or (remaining is not None and delay >= remaining):
+                raise failure
+            _log.info("%s: once more in %.1f s: %s", request, delay, failure)
+            transfer.pause(delay)
+
+    def _attempt(self, request: MediaRequest, transfer: Transfer) -> tuple[requests.Response, bool]:
+        """One answer, and whether it refused a token that has been replaced meanwhile. Only GETs follow redirects."""
+        url, token = request.url, self._token()
+        for _ in range(_MOST_REDIRECTS):
+            headers = dict(request.headers)
+            if request.authorised and _origin(url) == _origin(request.url):
+                headers[TOKEN_HEADER] = token
+            response = self._exchange(request, url, headers, transfer)
+            target = response.headers.get("Location") if response.status_code in _REDIRECTS else None
+            if target is None or request.method != "GET":
+                renewed = response.status_code == _UNAUTHORISED and self._token() != token
+                return response, renewed
+            response.close()
+            url = urljoin(url, target)
+        raise requests.exceptions.InvalidURL("too many redirects")
+
+    def _exchange(
+        self, request: MediaRequest, url: str, headers: dict[str, str], transfer: Transfer
+    ) -> requests.Response:
+        body = request.body() if callable(request.body) else request.body
+        remaining = transfer.deadline.remaining()
+        most = float("inf") if remaining is None else max(_SHORTEST_WAIT, remaining)
+        timeout = min(self._options.connect_timeout, most), min(self._options.default_timeout, most)
+        try:
+            return self._session.request(
+                request.method,
+                url,
+                headers=headers,
+                data=body,
+                timeout=timeout,
+                stream=True,
+                allow_redirects=False,
+            )
+        except requests.RequestException:
+            if isinstance(body, UploadBody) and body.error is not None:
+                raise body.error from None
+            raise
+
+    def _json(self, request: MediaRequest, transfer: Transfer) -> Any:
+        with self.send(request, transfer) as response:
+            try:
+                return json.loads(_read(response, transfer))
+            except ValueError as error:
+                raise ProtocolError(f"{request}: the answer is not JSON", status=response.status_code, sent=True) from error
+
+
+def _own_session() -> requests.Session:
+    session = requests.Session()
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return session
+
+
+def same_origin(one: str, other: str) -> bool:
+    """Whether two URLs lead to the same place, so that what is meant for one may be told the other."""
+    return _origin(one) == _origin(other)
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _read(response: requests.Response, transfer: Transfer) -> bytes:
+    """The body of an answer that is not content."""
+    body = b""
+    try:
+        while chunk := response.raw.read(64 * 1024, decode_content=True):
+            transfer.check()
+            body += chunk
+            if len(body) > _LARGEST_JSON:
+                raise ProtocolError("the answer of the media service is too long", status=response.status_code, sent=True)
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        if isinstance(error, ConversationsError):
+            raise
+        transfer.check()
+        raise TransportUnavailableError(f"the answer of the media service broke off: {error}", sent=True) from error
+    return body
+
+
+def _no_answer(request: MediaRequest, error: requests.RequestException, attempts: int) -> ConversationsError:
+    failure = TransportUnavailableError(
+        f"{request}: {type(error).__name__}", attempts=attempts, retryable=not isinstance(error, _HOPELESS)
+    )
+    failure.__cause__ = error
+    return failure
+
+
+def _refusal(request: MediaRequest, response: requests.Response, attempts: int) -> ServiceError:
+    """The error for an answer, which is closed."""
+    body: Any = None
+    with response, contextlib.suppress(urllib3.exceptions.HTTPError, OSError):
+        text = response.raw.read(64 * 1024, decode_content=True)
+        try:
+            body = json.loads(text)
+        except ValueError:
+            body = text.decode(errors="replace")
+    request_id = response.headers.get("Twilio-Request-Id")
+    return MediaError.from_answer(str(request), response.status_code, body, request_id=request_id, attempts=attempts)
+
