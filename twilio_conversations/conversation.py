@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
@@ -178,6 +179,11 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
     _roster: Roster = attrs.field(init=False)
     _horizon: ReadHorizon = attrs.field(init=False)
     _typing: TypingIndicator = attrs.field(init=False)
+
+    @property
+    def key(self) -> str:
+        """What names it wherever it lives: its sid. Live objects are equal to themselves only."""
+        return self.sid
 
     @property
     def friendly_name(self) -> str | None:
@@ -378,6 +384,16 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
     def typing(self, *, timeout: float | None = None) -> None:
         """Tell the others that the own identity is typing; repeated calls within some seconds send nothing."""
         self._typing.send(timeout)
+
+    def typing_indicator(self) -> AbstractContextManager[None]:
+        """Show the others that the own identity is typing for as long as a ``with`` block lasts::
+
+            with conversation.typing_indicator():
+                answer = think()
+
+        The notices are sent in the background; what goes wrong with them is logged and does not disturb the block.
+        """
+        return self._typing.lasting()
 
     # -- participants -------------------------------------------------------------------------------------------------
 

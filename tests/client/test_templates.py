@@ -15,14 +15,8 @@ from twilio_conversations.server import LocalServer
 def crowded() -> Iterator[LocalServer]:
     """A service with more templates than fit on a page."""
     with LocalServer() as server:
-        server.seed(
-            {
-                "templates": [
-                    {"friendly_name": f"t{n:03}", "variables": {"name": "you"}, "variants": {"twilio/text": {"body": "Hi {{name}}"}}}
-                    for n in range(101)
-                ]
-            }
-        )
+        content = {"variables": {"name": "you"}, "variants": {"twilio/text": {"body": "Hi {{name}}"}}}
+        server.seed({"templates": [{"friendly_name": f"t{number:03}", **content} for number in range(101)]})
         yield server
 
 
