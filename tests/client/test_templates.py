@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from twilio_conversations import Client, ContentDataText, ContentTemplateVariable, RestError
+from twilio_conversations import Client, ContentDataText, ContentTemplateVariable, MediaError, RestError
 from twilio_conversations.server import LocalServer
 
 
@@ -50,15 +50,19 @@ def test_a_failed_reading_is_not_remembered(crowded: LocalServer) -> None:
         assert len(client.get_content_templates()) == 101
 
 
-@pytest.mark.row("ME31")
+@pytest.mark.row("ME31", "ER32")
 def test_a_message_from_a_template_carries_its_content(crowded: LocalServer) -> None:
-    """It is read from the message; an ordinary message has none."""
+    """It is read from the message; an ordinary message has none, and what cannot be fetched is an error."""
     with Client(crowded.token("alice"), endpoint=crowded.url) as client:
         room = client.wait_until_ready(10).create_conversation().join()
         template = client.get_content_templates()[0]
         message = room.send_message(content_sid=template.sid, content_variables={"name": "Ada"})
         assert message.content_sid == template.sid
         assert room.send_message("x").get_content_data() is None
-        content = message.refresh().get_content_data()
+        crowded.faults.refuse(1, status=404, path="Media")
+        with pytest.raises(MediaError):
+            message.get_content_data()
+        crowded.faults.clear()
+        content = message.get_content_data()
         assert isinstance(content, ContentDataText)
         assert content.body == "Hi Ada"
