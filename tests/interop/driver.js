@@ -27,10 +27,14 @@ const FIELDS = {
   Conversation: ['sid', 'uniqueName', 'friendlyName', 'status', 'attributes', 'createdBy', 'dateCreated', 'dateUpdated',
     'lastReadMessageIndex', 'lastMessage', 'notificationLevel', 'state', 'bindings', 'limits'],
   Message: ['sid', 'index', 'body', 'author', 'attributes', 'type', 'subject', 'participantSid', 'dateCreated',
-    'dateUpdated', 'lastUpdatedBy'],
+    'dateUpdated', 'lastUpdatedBy', 'aggregatedDeliveryReceipt'],
   Participant: ['sid', 'identity', 'type', 'attributes', 'roleSid', 'isTyping', 'lastReadMessageIndex',
-    'lastReadTimestamp', 'dateCreated', 'dateUpdated'],
+    'lastReadTimestamp', 'dateCreated', 'dateUpdated', 'bindings'],
+  AggregatedDeliveryReceipt: ['total', 'sent', 'delivered', 'read', 'undelivered', 'failed'],
+  DetailedDeliveryReceipt: ['messageSid', 'participantSid', 'channelMessageSid', 'status', 'errorCode'],
   Media: ['sid', 'filename', 'contentType', 'size', 'category'],
+  AggregatedDeliveryReceipt: ['total', 'sent', 'delivered', 'read', 'undelivered', 'failed'],
+  DetailedDeliveryReceipt: ['sid', 'messageSid', 'conversationSid', 'channelMessageSid', 'participantSid', 'status', 'errorCode'],
   User: ['identity', 'friendlyName', 'attributes', 'isSubscribed', 'isOnline', 'isNotifiable'],
 };
 
