@@ -134,8 +134,7 @@ class MediaHttp:
         self._own = session is None
         self._session = _own_session() if session is None else session
         self._token = token
-        self._lock = threading.Lock()
-        self._running: set[Transfer] = set()
+        self._running: dict[int, Transfer] = {}
         self._over: BaseException | None = None
 
     def begin(self, transfer: Transfer, what: str) -> None:
@@ -146,17 +145,16 @@ class MediaHttp:
             RuntimeError: called on a thread that must not wait.
         """
         refuse_to_wait(what)
-        self._token()  # raises in a forked child, where the lock is nobody's to take
-        with self._lock:
-            if self._over is None:
-                self._running.add(transfer)
+        self._token()  # raises once the client is over, and in a forked child
+        # Stored first, then looked: whatever `close` does meanwhile, one of the two finds it.
+        self._running[id(transfer)] = transfer
         if self._over is not None:
+            self.end(transfer)
             raise self._over
 
     def end(self, transfer: Transfer) -> None:
         """The transfer is over."""
-        with self._lock:
-            self._running.discard(transfer)
+        self._running.pop(id(transfer), None)
 
     @contextlib.contextmanager
     def transfer(self, deadline: Deadline, what: str) -> Iterator[Transfer]:
@@ -170,10 +168,8 @@ class MediaHttp:
 
     def close(self, error: BaseException | None = None) -> None:
         """Stop everything under way. A session of the program's stays open."""
-        with self._lock:
-            self._over = error or ClientClosedError("the client was closed")
-            running = list(self._running)
-        for transfer in running:
+        self._over = error or ClientClosedError("the client was closed")
+        for transfer in list(self._running.values()):
             transfer.stop(self._over)
         if self._own:
             self._session.close()
