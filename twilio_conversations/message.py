@@ -35,6 +35,7 @@ _REST_NAMES = {
     "content_sid": "contentSid",
     "participant_sid": "memberSid",
     "attributes": "attributes",
+    "delivery": "delivery",
     "date_created": "timestamp",
     "date_updated": "dateUpdated",
 }

@@ -30,8 +30,6 @@ const FIELDS = {
     'dateUpdated', 'lastUpdatedBy', 'aggregatedDeliveryReceipt'],
   Participant: ['sid', 'identity', 'type', 'attributes', 'roleSid', 'isTyping', 'lastReadMessageIndex',
     'lastReadTimestamp', 'dateCreated', 'dateUpdated', 'bindings'],
-  AggregatedDeliveryReceipt: ['total', 'sent', 'delivered', 'read', 'undelivered', 'failed'],
-  DetailedDeliveryReceipt: ['messageSid', 'participantSid', 'channelMessageSid', 'status', 'errorCode'],
   Media: ['sid', 'filename', 'contentType', 'size', 'category'],
   AggregatedDeliveryReceipt: ['total', 'sent', 'delivered', 'read', 'undelivered', 'failed'],
   DetailedDeliveryReceipt: ['sid', 'messageSid', 'conversationSid', 'channelMessageSid', 'participantSid', 'status', 'errorCode'],
