@@ -14,7 +14,11 @@ from typing import Any, Literal
 
 import attrs
 
+from twilio_conversations.errors import ProtocolError
 from twilio_conversations.json_values import compact, parse_index, parse_text, parse_time
+
+RICH_CONTENT = "application/x-vnd.com.twilio.rich."
+"""How the content type of a message's rich content begins; the kind follows, with a dot where it has its slash."""
 
 
 @attrs.frozen
@@ -223,6 +227,19 @@ def parse_content(kind: str, source: Any) -> ContentData:
     if read is None or not isinstance(source, dict):
         return ContentDataOther(raw_data=raw)
     return read(source, raw)
+
+
+def parse_rich_content(content_type: str, text: bytes) -> ContentData:
+    """Read the medium that a message from a template has; its content type names the kind of content.
+
+    Raises:
+        ProtocolError: it is not a JSON object with ``data``.
+    """
+    kind = content_type.removeprefix(RICH_CONTENT).partition(";")[0].strip().replace(".", "/", 1)
+    try:
+        return parse_content(kind, json.loads(text)["data"])
+    except (ValueError, RecursionError, KeyError, TypeError) as error:
+        raise ProtocolError(f"rich content that is no JSON object with data: {error}") from error
 
 
 def _location(source: Mapping[str, Any], raw: str) -> ContentData:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
@@ -33,12 +34,13 @@ if TYPE_CHECKING:
     from twilio_conversations.attachment import Attachment
     from twilio_conversations.directory import Directory
     from twilio_conversations.message import Message
-    from twilio_conversations.message_builder import ContentVariables, MessageBuilder
+    from twilio_conversations.message_builder import MessageBuilder
     from twilio_conversations.messages import Messages
     from twilio_conversations.participant import Participant
     from twilio_conversations.read_horizon import ReadHorizon
     from twilio_conversations.roster import Roster
     from twilio_conversations.typing_indicator import TypingIndicator
+    from twilio_conversations.unsent_message import ContentVariables
     from twilio_conversations.uploads import OnProgress
 
 REASONS = Reasons(
@@ -178,6 +180,11 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
     _roster: Roster = attrs.field(init=False)
     _horizon: ReadHorizon = attrs.field(init=False)
     _typing: TypingIndicator = attrs.field(init=False)
+
+    @property
+    def key(self) -> str:
+        """What names it wherever it lives: its sid. Live objects are equal to themselves only."""
+        return self.sid
 
     @property
     def friendly_name(self) -> str | None:
@@ -378,6 +385,16 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
     def typing(self, *, timeout: float | None = None) -> None:
         """Tell the others that the own identity is typing; repeated calls within some seconds send nothing."""
         self._typing.send(timeout)
+
+    def typing_indicator(self) -> AbstractContextManager[None]:
+        """Show the others that the own identity is typing for as long as a ``with`` block lasts::
+
+            with conversation.typing_indicator():
+                answer = think()
+
+        The notices are sent in the background; what goes wrong with them is logged and does not disturb the block.
+        """
+        return self._typing.lasting()
 
     # -- participants -------------------------------------------------------------------------------------------------
 

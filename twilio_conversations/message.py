@@ -10,6 +10,7 @@ import attrs
 
 from twilio_conversations import checks, message_details, urls
 from twilio_conversations.channel_metadata import ChannelMetadata
+from twilio_conversations.content import RICH_CONTENT, ContentData, parse_rich_content
 from twilio_conversations.enums import MediaCategory, MessageType, MessageUpdateReason
 from twilio_conversations.errors import NotFoundError, ProtocolError
 from twilio_conversations.event_names import EventName, MessageEvent
@@ -34,6 +35,7 @@ _REST_NAMES = {
     "content_sid": "contentSid",
     "participant_sid": "memberSid",
     "attributes": "attributes",
+    "delivery": "delivery",
     "date_created": "timestamp",
     "date_updated": "dateUpdated",
 }
@@ -167,6 +169,11 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
     _events: ClassVar[type[EventName]] = MessageEvent
     conversation: Conversation
     index: int
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What names it wherever it lives: its conversation's sid, and its index."""
+        return (self.conversation.sid, self.index)
 
     @property
     def sid(self) -> str:
@@ -321,6 +328,20 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
     def get_detailed_delivery_receipts(self, *, timeout: float | None = None) -> list[DetailedDeliveryReceipt]:
         """How far it has come on its way to each participant of another channel (``GET .../Messages/{sid}/Receipts``)."""
         return message_details.receipts(self._services, self.conversation.sid, self.sid, timeout)
+
+    def get_content_data(self, *, timeout: float | None = None) -> ContentData | None:
+        """What the content template it was made from became; `None` for a message that was made otherwise.
+
+        Raises:
+            MediaError: it could not be fetched.
+            ProtocolError: it is not what it should be.
+        """
+        if self.content_sid is None:
+            return None
+        for media in self.get_media_by_categories([MediaCategory.BODY]):
+            if media.content_type.startswith(RICH_CONTENT):
+                return parse_rich_content(media.content_type, media.read(timeout=timeout))
+        return None
 
     def get_channel_metadata(self, *, timeout: float | None = None) -> ChannelMetadata | None:
         """What its channel said of it beyond its content (``GET .../Messages/{sid}/ChannelMetadata``); `None` for nothing.

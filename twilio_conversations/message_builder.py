@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
 from twilio_conversations import checks
 from twilio_conversations.attachment import Attachment, FileTuple, SendEmailOptions, SendMediaOptions, attachment
-from twilio_conversations.content import ContentTemplateVariable
 from twilio_conversations.enums import MediaCategory
 from twilio_conversations.errors import InvalidArgumentError
 from twilio_conversations.json_values import copied, dumps
-from twilio_conversations.unsent_message import MediaItem, Post, UnsentMessage, check_limits
+from twilio_conversations.unsent_message import ContentVariables, MediaItem, Post, UnsentMessage, check_limits, variables_by_name
 from twilio_conversations.uploads import OnProgress, UploadHandle
 
 if TYPE_CHECKING:
     from twilio_conversations.message import Message
     from twilio_conversations.services import Services
-
-
-ContentVariables = Mapping[str, str] | Iterable[ContentTemplateVariable]
-"""Values by name, or variables; of two with the same name the later wins."""
 
 
 class MessageBuilder:
@@ -126,22 +120,6 @@ class MessageBuilder:
     ) -> UploadHandle:
         """`build`, then `UnsentMessage.send_in_background`; what `build` finds wrong is raised here and now."""
         return self.build().send_in_background(on_progress=on_progress, timeout=timeout)
-
-
-def variables_by_name(variables: ContentVariables) -> dict[str, str]:
-    """The values of template variables by name.
-
-    Raises:
-        InvalidArgumentError: a name or a value is not text.
-    """
-    if isinstance(variables, Mapping):
-        pairs = list(variables.items())
-    else:
-        found = list(variables)
-        if not all(isinstance(one, ContentTemplateVariable) for one in found):
-            raise InvalidArgumentError("content_variables must be a mapping, or ContentTemplateVariables")
-        pairs = [(one.name, one.value) for one in found]
-    return {checks.filled(name, "a variable's name"): checks.text(value, "a variable's value") for name, value in pairs}
 
 
 def _part(payload: SendMediaOptions | FileTuple, content_type: str) -> SendMediaOptions:

@@ -59,19 +59,28 @@ def recipients(services: Services, conversation_url: str, message_sid: str, time
 def all_recipients(
     services: Services, conversation_url: str, page_size: int | None, timeout: float | None
 ) -> RestPaginator[RecipientDescriptor]:
-    """Who the messages of a conversation were addressed to; every page that is read is remembered by message."""
+    """Who the messages of a conversation were addressed to; what a page tells completely is remembered by message."""
     url = urls.join(conversation_url, "MessageRecipients")
 
     def read(token: str | None, limit: float | None) -> RestPart[RecipientDescriptor]:
         part = _recipients(services, urls.with_query(url, [("PageSize", page_size), ("PageToken", token)]), limit)
-        by_message: dict[str, list[RecipientDescriptor]] = collections.defaultdict(list)
-        for recipient in part.items:
-            by_message[recipient.message_sid].append(recipient)
-        for message_sid, found in by_message.items():
+        for message_sid, found in _complete(part).items():
             services.recipients.put(message_sid, tuple(found))
         return part
 
     return RestPaginator(read, None, timeout)
+
+
+def _complete(part: RestPart[RecipientDescriptor]) -> dict[str, list[RecipientDescriptor]]:
+    """The recipients on a page by message, without those messages that may go on beyond its ends."""
+    by_message: dict[str, list[RecipientDescriptor]] = collections.defaultdict(list)
+    for recipient in part.items:
+        by_message[recipient.message_sid].append(recipient)
+    if part.items and part.previous_token is not None:
+        by_message.pop(part.items[0].message_sid, None)
+    if part.items and part.next_token is not None:
+        by_message.pop(part.items[-1].message_sid, None)
+    return by_message
 
 
 def _recipients(services: Services, url: str, timeout: float | None) -> RestPart[RecipientDescriptor]:

@@ -19,10 +19,10 @@ from twilio_conversations.json_values import parse_index
 from twilio_conversations.layered import Layered
 from twilio_conversations.media import MediaData
 from twilio_conversations.message import REASONS, Message, MessageData, MessageUpdatedEventArgs
-from twilio_conversations.message_builder import ContentVariables, MessageBuilder, variables_by_name
+from twilio_conversations.message_builder import MessageBuilder
 from twilio_conversations.paginator import Paginator
 from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated
-from twilio_conversations.unsent_message import UnsentMessage
+from twilio_conversations.unsent_message import ContentVariables, UnsentMessage
 from twilio_conversations.uploads import OnProgress
 
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ class Messages:
             items,
             SendEmailOptions(None if subject is None else checks.filled(subject, "subject")),
             content_sid,
-            None if content_variables is None else variables_by_name(content_variables),
+            content_variables,
         )
         return unsent._send(mutation_id, on_progress, timeout)
 

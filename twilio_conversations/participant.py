@@ -133,6 +133,11 @@ class Participant(ParticipantEvents, Model[ParticipantData]):  # type: ignore[mi
     is_typing: bool = attrs.field(default=False, init=False)
 
     @property
+    def key(self) -> str:
+        """What names it wherever it lives: its sid."""
+        return self.sid
+
+    @property
     def identity(self) -> str | None:
         """Who it is; `None` for participants of other channels than chat."""
         return self._data.identity

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import functools
+import logging
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from twilio_conversations import urls
+from twilio_conversations.errors import ConversationsError, RestError
 from twilio_conversations.event_names import ClientEvent, ConversationEvent, ParticipantEvent
+from twilio_conversations.futures import Flow, Future, flow, settle
 
 if TYPE_CHECKING:
     from twilio_conversations.conversation import Conversation
     from twilio_conversations.participant import Participant
     from twilio_conversations.services import Services
 
+_log = logging.getLogger(__name__)
 DEFAULT_SECONDS = 5.0
 """How long one notice lasts when the service does not say."""
 
@@ -32,11 +41,54 @@ class TypingIndicator:
         answer = self._services.rest.post_form(
             self._services.configuration.typing_url, {"ChannelSid": self._conversation.sid}, timeout=timeout
         )
-        told = answer.get("typing_timeout") if isinstance(answer, dict) else None
-        seconds = float(told) if isinstance(told, int | float) and not isinstance(told, bool) else DEFAULT_SECONDS
+        self._told(answer)
+
+    def _told(self, answer: Any) -> None:
+        """A notice was taken: none is sent until its time is over."""
+        told: Any = answer.get("typing_timeout") if isinstance(answer, dict) else None
+        valid = isinstance(told, int | float) and not isinstance(told, bool) and told > 0
+        seconds = float(told) if valid else DEFAULT_SECONDS
         self._window_ends = time.monotonic() + (self._services.options.typing_timeout or seconds)
 
+    @contextmanager
+    def lasting(self) -> Iterator[None]:
+        """Tell it again and again until the block is over, from the io thread: it neither waits nor fails."""
+        over = threading.Event()
+        self._services.connection.post(lambda: self._repeat(over))
+        try:
+            yield
+        finally:
+            over.set()
+
     # -- on the io thread ---------------------------------------------------------------------------------------------
+
+    @flow
+    def _repeat(self, over: threading.Event) -> Flow[None]:
+        while not over.is_set():
+            if time.monotonic() >= self._window_ends:
+                try:
+                    yield self._send_from_io_thread()
+                except ConversationsError as error:
+                    _log.info("%r: could not tell of typing: %s", self._conversation, error)
+                    self._window_ends = time.monotonic() + DEFAULT_SECONDS
+            pause: Future[None] = Future()
+            delay = max(0.0, self._window_ends - time.monotonic())
+            self._services.connection.timers.call_later(delay, functools.partial(settle, pause, None))
+            yield pause
+
+    @flow
+    def _send_from_io_thread(self) -> Flow[None]:
+        url = self._services.configuration.typing_url
+        answer = yield self._services.tunnel.request(
+            "POST",
+            url,
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+            body=f"ChannelSid={urls.segment(self._conversation.sid)}".encode(),
+            deadline=self._services.deadline(DEFAULT_SECONDS),
+        )
+        if not 200 <= answer.status < 300:
+            raise RestError.from_answer(f"POST {url}", answer.status, None)
+        self._told(answer.json())
 
     def received(self, identity: str, seconds: float) -> None:
         """Somebody types; announced when it starts, not when it goes on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import attrs
 from twilio_conversations import checks
 from twilio_conversations.attachment import Content, SendEmailOptions, SendMediaOptions, checked, known_size, opened
 from twilio_conversations.configuration import ConversationLimits
+from twilio_conversations.content import ContentTemplateVariable
 from twilio_conversations.enums import MediaCategory
 from twilio_conversations.errors import InvalidArgumentError
 from twilio_conversations.futures import Deadline
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 Post = Callable[[Mapping[str, Any], tuple[MediaData, ...], str | None, float | None], "Message"]
 """POST a message: the request, what was uploaded for it, its mutation id, and the time limit in seconds."""
+
+ContentVariables = Mapping[str, str] | Iterable[ContentTemplateVariable]
+"""Values by name, or variables; of two with the same name the later wins."""
 
 MediaItem = tuple[MediaCategory, SendMediaOptions]
 _MEGABYTE = 1024 * 1024
@@ -45,7 +49,7 @@ class UnsentMessage:
         media_content: category and content of each medium, in the order in which they are uploaded.
         email_options: what only an e-mail has.
         content_sid: content template (``HX...``) that the message is made from.
-        content_variables: values of the template's variables by name.
+        content_variables: values of the template's variables by name, or `ContentTemplateVariable`s.
     """
 
     _services: Services = attrs.field(repr=False)
@@ -55,7 +59,7 @@ class UnsentMessage:
     media_content: list[MediaItem] = attrs.field(factory=list)
     email_options: SendEmailOptions = attrs.field(factory=SendEmailOptions)
     content_sid: str | None = None
-    content_variables: dict[str, str] | None = None
+    content_variables: ContentVariables | None = None
     _uploaded: list[tuple[MediaItem, MediaData]] = attrs.field(factory=list, init=False, repr=False)
     _attempt: tuple[dict[str, Any], str] | None = attrs.field(default=None, init=False, repr=False)
 
@@ -99,7 +103,7 @@ class UnsentMessage:
             request["subject"] = checks.text(self.email_options.subject, "subject")
         if self.content_sid is not None:
             request["content_sid"] = checks.filled(self.content_sid, "content_sid")
-            request["content_variables"] = dumps(self.content_variables or {}, "content_variables")
+            request["content_variables"] = dumps(variables_by_name(self.content_variables or {}))
         elif self.content_variables:
             raise InvalidArgumentError("content_variables are worth nothing without content_sid")
         return request
@@ -183,6 +187,22 @@ def _still_there(uploaded: list[tuple[MediaItem, MediaData]], items: list[MediaI
 
 def _known_total(items: list[MediaItem]) -> int:
     return sum(known_size(options) or 0 for _, options in items)
+
+
+def variables_by_name(variables: ContentVariables) -> dict[str, str]:
+    """The values of template variables by name.
+
+    Raises:
+        InvalidArgumentError: a name or a value is not text.
+    """
+    if isinstance(variables, Mapping):
+        pairs = list(variables.items())
+    else:
+        found = list(variables)
+        if not all(isinstance(one, ContentTemplateVariable) for one in found):
+            raise InvalidArgumentError("content_variables must be a mapping, or ContentTemplateVariables")
+        pairs = [(one.name, one.value) for one in found]
+    return {checks.filled(name, "a variable's name"): checks.text(value, "a variable's value") for name, value in pairs}
 
 
 def check_limits(items: list[MediaItem], limits: ConversationLimits) -> None:

@@ -46,7 +46,7 @@ OnProgress = Callable[[UploadProgress], object]
 
 
 class UploadHandle:
-    """A message that is being sent in the background."""
+    """A message that is being sent in the background; made by `UnsentMessage.send_in_background`."""
 
     def __init__(self, services: Services, deadline: Deadline, progress: UploadProgress) -> None:
         self._services = services

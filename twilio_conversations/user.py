@@ -83,6 +83,11 @@ class User(UserEvents, Model[UserData]):  # type: ignore[misc] # `on` is narrowe
     is_subscribed: bool = attrs.field(default=False, init=False)
 
     @property
+    def key(self) -> str:
+        """What names it wherever it lives: its identity."""
+        return self.identity
+
+    @property
     def friendly_name(self) -> str | None:
         """Display name."""
         return self._data.friendly_name

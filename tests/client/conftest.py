@@ -14,6 +14,20 @@ from twilio_conversations.server import LocalServer
 Connect = Callable[..., Client]
 
 
+@pytest.fixture(scope="module")
+def shared() -> Iterator[LocalServer]:
+    """A service of the module's own, which may be told to go wrong; tests ask for `own`."""
+    with LocalServer() as server:
+        yield server
+
+
+@pytest.fixture
+def own(shared: LocalServer) -> LocalServer:
+    """A service with default settings and nothing in it, for this test alone."""
+    shared.reset()
+    return shared
+
+
 @pytest.fixture
 def connect(service: LocalServer) -> Iterator[Connect]:
     """Returns a maker of ready clients: `connect("alice")`."""

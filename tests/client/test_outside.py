@@ -29,13 +29,6 @@ PHONE, OWN_PHONE = "+15550100", "+15550199"
 MAIL, OWN_MAIL = "zoe@example.com", "help@shop.example"
 
 
-@pytest.fixture(scope="module")
-def own() -> Iterator[LocalServer]:
-    """A service whose settings may be changed."""
-    with LocalServer() as server:
-        yield server
-
-
 @attrs.define
 class Desk:
     """Alice, her service, and a conversation with nobody else in it yet."""
@@ -54,7 +47,6 @@ class Desk:
 @pytest.fixture
 def desk(own: LocalServer) -> Iterator[Desk]:
     """Everything new."""
-    own.reset()
     with Client(own.token("alice"), endpoint=own.url) as alice:
         yield Desk(own, alice, alice.create_conversation().join())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -17,6 +17,7 @@ from twilio_conversations import (
     UserUpdateReason,
 )
 from twilio_conversations.errors import UnsupportedOperationError
+from twilio_conversations.server import LocalServer
 
 Fresh = Callable[[str], str]
 Pair = tuple[Conversation, Conversation]
@@ -168,3 +169,68 @@ def test_a_refresh_shows_what_the_service_has_now(pair: Pair) -> None:
     message.remove()
     with pytest.raises(NotFoundError):
         message.refresh()
+
+
+@pytest.fixture
+def telling() -> Iterator[LocalServer]:
+    """A service that tells who can be reached."""
+    with LocalServer() as server:
+        server.configure(reachability_enabled=True)
+        yield server
+
+
+@pytest.mark.row("US07", "US08", "CL07", "EN13", "US15")
+def test_reachability_follows_connections_and_registrations(telling: LocalServer) -> None:
+    """Who connects is online, who registers a device can be notified; each change has its own reason."""
+    with (
+        Client(telling.token("alice"), endpoint=telling.url) as alice,
+        Client(telling.token("bob"), endpoint=telling.url) as bob,
+    ):
+        bob.wait_until_ready(10)
+        assert alice.wait_until_ready(10).reachability_enabled
+        online, notifiable = UserUpdateReason.REACHABILITY_ONLINE, UserUpdateReason.REACHABILITY_NOTIFIABLE
+        diary = Diary(alice, "user_subscribed", "user_updated")
+        user = alice.get_user("bob")
+        assert (user.is_online, user.is_notifiable) == (True, False)
+        bob.set_push_registration_id("fcm", "device")
+        diary.wait("user_updated", lambda args: args.update_reasons == (notifiable,))
+        assert user.is_notifiable
+        bob.close()
+        diary.wait("user_updated", lambda args: args.update_reasons == (online,))
+        assert user.is_online is False
+        told = [args.update_reasons for args in diary.of("user_updated") if args.user is user]
+        assert told == [(online, notifiable), (notifiable,), (online,)]
+
+
+@pytest.mark.row("US07", "US08", "CL07")
+def test_without_reachability_nothing_is_said(alice: Client, others: list[str]) -> None:
+    """Neither true nor false."""
+    user = alice.get_user(others[0])
+    assert not alice.reachability_enabled
+    assert (user.is_online, user.is_notifiable) == (None, None)
+
+
+def test_a_followed_user_is_current_after_a_cut(service: LocalServer, alice: Client, connect: Connect, fresh: Fresh) -> None:
+    """What changed while the line was down is told once it is up again."""
+    bob = connect(fresh("bob"))
+    user = alice.get_user(bob.identity)
+    diary = Diary(alice, "user_updated")
+    with service.faults.held_events(alice.identity):
+        bob.user.update_friendly_name("new")
+        service.faults.drop(alice.identity)
+    diary.wait("user_updated", lambda args: args.user is user)
+    assert user.friendly_name == "new"
+
+
+def test_own_changes_are_seen_before_their_events(service: LocalServer, alice: Client) -> None:
+    """The next line sees them while events are held back; each is announced once when they come."""
+    diary = Diary(alice, "user_updated")
+    with service.faults.held_events(alice.identity):
+        assert alice.user.update_friendly_name("now").friendly_name == "now"
+        assert alice.user.update_attributes({"k": 1}).attributes == {"k": 1}
+        assert diary.entries == []
+    diary.wait("user_updated", lambda args: args.update_reasons == (UserUpdateReason.ATTRIBUTES,))
+    assert [args.update_reasons for args in diary.of("user_updated")] == [
+        (UserUpdateReason.FRIENDLY_NAME,),
+        (UserUpdateReason.ATTRIBUTES,),
+    ]

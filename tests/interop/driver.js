@@ -27,10 +27,12 @@ const FIELDS = {
   Conversation: ['sid', 'uniqueName', 'friendlyName', 'status', 'attributes', 'createdBy', 'dateCreated', 'dateUpdated',
     'lastReadMessageIndex', 'lastMessage', 'notificationLevel', 'state', 'bindings', 'limits'],
   Message: ['sid', 'index', 'body', 'author', 'attributes', 'type', 'subject', 'participantSid', 'dateCreated',
-    'dateUpdated', 'lastUpdatedBy'],
+    'dateUpdated', 'lastUpdatedBy', 'aggregatedDeliveryReceipt'],
   Participant: ['sid', 'identity', 'type', 'attributes', 'roleSid', 'isTyping', 'lastReadMessageIndex',
-    'lastReadTimestamp', 'dateCreated', 'dateUpdated'],
+    'lastReadTimestamp', 'dateCreated', 'dateUpdated', 'bindings'],
   Media: ['sid', 'filename', 'contentType', 'size', 'category'],
+  AggregatedDeliveryReceipt: ['total', 'sent', 'delivered', 'read', 'undelivered', 'failed'],
+  DetailedDeliveryReceipt: ['sid', 'messageSid', 'conversationSid', 'channelMessageSid', 'participantSid', 'status', 'errorCode'],
   User: ['identity', 'friendlyName', 'attributes', 'isSubscribed', 'isOnline', 'isNotifiable'],
 };
 

@@ -40,6 +40,7 @@ FIELDS: dict[type, tuple[str, ...]] = {
         "dateCreated",
         "dateUpdated",
         "lastUpdatedBy",
+        "aggregatedDeliveryReceipt",
     ),
     Participant: (
         "sid",
@@ -139,9 +140,8 @@ class Ours(History):
         return OurTarget(lambda: self.client.get_conversation_by_sid(sid).get_participant_by_identity(identity))
 
     def user(self, identity: str) -> OurTarget:
-        """Return the handle of the own user, the only one so far."""
-        assert identity == self.identity
-        return OurTarget(lambda: self.client.user)
+        """Return the handle of a user."""
+        return OurTarget(lambda: self.client.get_user(identity))
 
     def page(self, page: Any) -> OurTarget:
         """Return the handle of a page that a call returned."""

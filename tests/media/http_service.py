@@ -63,9 +63,7 @@ class HttpService:
         self.seen: list[Seen] = []
         self.arrived = threading.Event()
         """Set when a request's head was read."""
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"service": self}))
-        self._server.daemon_threads = True
-        self._server.block_on_close = False
+        self._server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"service": self}))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     @property
@@ -81,6 +79,14 @@ class HttpService:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(LIMIT)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, *_: Any) -> None:
+        """Clients that hang up are nothing to write home about."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from twilio_conversations import InvalidArgumentError, SendMediaOptions
 from twilio_conversations.attachment import CHUNK, attachment, attachments, known_size, opened
 
-pytestmark = pytest.mark.row("CI21", "CI22", "CI23", "CI24", "CI25")
+pytestmark = pytest.mark.row("BY26", "CI21", "CI22", "CI23", "CI24", "CI25")
 CONTENT = bytes(range(256)) * 1000
 
 

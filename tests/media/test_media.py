@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,18 @@ import requests
 
 from tests.media.conftest import lead_media_to
 from tests.media.http_service import LIMIT, Answer, HttpService
-from twilio_conversations import Client, Conversation, InvalidArgumentError, MediaCategory, MediaError, ProtocolError
+from twilio_conversations import (
+    Client,
+    Conversation,
+    InvalidArgumentError,
+    MediaCategory,
+    MediaError,
+    NotReadyError,
+    ProtocolError,
+)
 from twilio_conversations.media import Media, MediaData
 from twilio_conversations.message import MessageData
+from twilio_conversations.server import LocalServer
 
 CONTENT = bytes(range(256)) * 2000
 
@@ -44,7 +54,7 @@ def test_a_temporary_link_works_without_credentials(media: Media) -> None:
     assert requests.get(url, timeout=LIMIT).content == CONTENT
 
 
-@pytest.mark.row("MD07")
+@pytest.mark.row("MD07", "JD04")
 def test_one_request_gives_the_link(alice: Client) -> None:
     """No record is fetched first; `None` when the service gives none."""
     with HttpService(described("http://x/1"), described("http://x/2"), described(None)) as service:
@@ -54,6 +64,7 @@ def test_one_request_gives_the_link(alice: Client) -> None:
     assert [(seen.method, seen.path) for seen in service.seen] == [("GET", "/Media/ME1")] * 3
 
 
+@pytest.mark.row("BY29")
 def test_content_in_memory(media: Media) -> None:
     """All of it, or an error when that would be more than wanted."""
     assert media.read() == CONTENT
@@ -65,6 +76,7 @@ def test_content_in_memory(media: Media) -> None:
         media.read(0)
 
 
+@pytest.mark.row("BY29")
 def test_content_in_a_file(media: Media, tmp_path: Path) -> None:
     """It replaces what was there, and nothing else is left behind."""
     target = tmp_path / "a.png"
@@ -88,6 +100,7 @@ def test_a_failed_save_leaves_the_old_file(alice: Client, tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == [target]
 
 
+@pytest.mark.row("BY29")
 def test_content_as_a_stream(media: Media) -> None:
     """A binary file, read in pieces and lines as any other; closing it lets the connection go."""
     with media.open() as file:
@@ -159,7 +172,7 @@ def test_links_of_many_in_one_request(alice: Client, room: Conversation) -> None
         assert [requests.get(str(url), timeout=LIMIT).content for url in links.values()] == [b"one", b"two"]
 
 
-@pytest.mark.row("ME30")
+@pytest.mark.row("ME30", "JD06")
 def test_nothing_attached_needs_no_request(alice: Client, room: Conversation) -> None:
     """There are no links, and nothing is asked."""
     message = room.send_message("text")
@@ -183,6 +196,19 @@ def test_a_set_is_all_or_nothing(alice: Client, media: Media) -> None:
     for wrong in ([], ["ME1"]):
         with pytest.raises(InvalidArgumentError):
             alice.get_temporary_content_urls_for_media(wrong)
+
+
+@pytest.mark.row("ER29", "CL26")
+def test_links_wait_until_the_client_is_ready(service: LocalServer, fresh: Callable[[str], str], media: Media) -> None:
+    """Asked too early the service is asked as soon as it can be; a client that was not told to connect says so."""
+    with Client(service.token(fresh("early")), endpoint=service.url, auto_connect=False) as client:
+        with pytest.raises(NotReadyError):
+            client.get_temporary_content_urls_for_media_sids([media.sid])
+        client.connect()
+        with pytest.raises(MediaError) as caught:  # of somebody else's conversation
+            client.get_temporary_content_urls_for_media([media])
+        assert caught.value.media_sid == media.sid
+        assert client.is_ready
 
 
 def test_a_set_as_it_goes_over_the_wire(alice: Client) -> None:

@@ -66,6 +66,15 @@ def test_what_may_pass_is_tried_again(http: MediaHttp, transfer: Transfer, troub
     assert [seen.body for seen in service.seen] == [CONTENT, CONTENT, CONTENT, b"", b""]
 
 
+def test_an_answer_that_breaks_off_is_asked_for_again(http: MediaHttp, transfer: Transfer) -> None:
+    """Half an answer is none."""
+    half = Answer(200, DONE.body, cut=5)
+    with HttpService(half, DONE, half, DONE) as service:
+        assert http.get_json(service.url, transfer) == {"sid": "ME1"}
+        assert upload(http, service, transfer) == {"sid": "ME1"}
+    assert len(service.seen) == 4
+
+
 def test_retry_after_is_obeyed(http: MediaHttp, transfer: Transfer) -> None:
     """No attempt comes earlier than the service asks."""
     with HttpService(Answer(429, headers={"Retry-After": "1"}), DONE) as service:
@@ -217,6 +226,15 @@ def test_a_service_without_ranges_serves_too(http: MediaHttp, transfer: Transfer
     with HttpService(Answer(200, CONTENT, cut=100_000), Answer(200, CONTENT)) as service:
         stream = stream_of(http, service, transfer)
         assert stream.read() == CONTENT
+        stream.close()
+
+
+def test_a_service_that_goes_on_elsewhere_is_not_believed(http: MediaHttp, transfer: Transfer) -> None:
+    """Content with a hole in it is worse than an error."""
+    with HttpService(Answer(200, CONTENT, cut=100_000), partial(200_000)) as service:
+        stream = stream_of(http, service, transfer)
+        with pytest.raises(ProtocolError):
+            stream.read()
         stream.close()
 
 

@@ -110,7 +110,7 @@ def content(media: Any) -> bytes:
     return bytes(media.read())
 
 
-@pytest.mark.row("CV32", "MB09", "UM01", "UM02", "UM03", "UM04", "UM05", "UM08")
+@pytest.mark.row("CV32", "MB09", "UM01", "UM02", "UM03", "UM04", "UM05", "UM08", "JD05")
 def test_what_was_built_may_be_changed_and_sent_again(room: Conversation) -> None:
     """Each build is independent, fields may be changed, and each sending makes another message with media of its own."""
     builder = room.prepare_message().set_body("one").add_media(("a", b"1"))
@@ -124,7 +124,7 @@ def test_what_was_built_may_be_changed_and_sent_again(room: Conversation) -> Non
     assert len({media.sid for message in messages for media in message.attached_media}) == 5
 
 
-@pytest.mark.row("MB09", "ER21", "ER22", "ER25", "CI05", "CI06", "CI07", "CI08", "CI09")
+@pytest.mark.row("MB09", "ER21", "ER22", "ER25", "CI05", "CI06", "CI07", "CI08", "CI09", "BY27")
 def test_limits_are_checked_before_anything_is_uploaded(alice: Client, room: Conversation) -> None:
     """Types of e-mails, number and sizes; by the builder, by `send_message`, and again if a built message was changed."""
     limited(alice, media_attachments_count_limit=2, media_attachment_size_limit_in_mb=1)
@@ -201,7 +201,7 @@ def test_attributes_are_copied(room: Conversation) -> None:
     assert builder.build().attributes == {"list": [1]}
 
 
-@pytest.mark.row("CP08")
+@pytest.mark.row("CP08", "BY28")
 def test_progress_is_told_on_the_calling_thread(room: Conversation) -> None:
     """It grows over all media up to all bytes; what the function raises ends the sending."""
     told: list[UploadProgress] = []
@@ -251,7 +251,7 @@ def test_sending_in_the_background(alice: Client, room: Conversation) -> None:
     assert handle.progress == UploadProgress(len(CONTENT), len(CONTENT), 0, 1)
 
 
-@pytest.mark.row("CP03", "CP05", "CP07", "ER33")
+@pytest.mark.row("CP03", "CP05", "CP07", "ER33", "BY28")
 def test_cancelling_in_the_middle_of_an_upload(alice: Client, room: Conversation) -> None:
     """The handle is over at once, the upload stops, the thread ends, and no message appears."""
     gate = threading.Event()
@@ -358,6 +358,8 @@ def test_content_templates(room: Conversation) -> None:
     built = room.prepare_message().set_content_template(sid, variables).build()
     assert (built.content_sid, built.content_variables) == (sid, {"1": "b"})
     assert room.prepare_message().set_content_template(sid).build().content_variables == {}
+    built.content_variables = variables
+    assert built._request()["content_variables"] == '{"1":"b"}'
     with pytest.raises(InvalidArgumentError):
         room.send_message("x", content_variables={"1": "a"})
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -121,3 +124,32 @@ def test_media_in_a_handler(server: LocalServer, zoe: Client, place: Conversatio
     zoe.on("message_added", answer)
     place.send_message("question", media=b"abc")
     assert diary.wait("message_added", lambda one: one.body == "answer").attached_media[0].read() == b"ABC"
+
+
+FORK = """
+import os, sys
+from twilio_conversations import Client, ClientClosedError
+
+token, endpoint = sys.argv[1:]
+with Client(token, endpoint=endpoint) as client:
+    media = client.create_conversation().join().send_message(media=b"x").attached_media[0]
+    child = os.fork()
+    if child == 0:
+        try:
+            media.read()
+        except ClientClosedError as error:
+            print("child:", "fork" in str(error), flush=True)
+        client.close()
+        os._exit(0)
+    os.waitpid(child, 0)
+    print("parent:", media.read())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+def test_media_after_a_fork(server: LocalServer) -> None:
+    """The child is told what happened; the parent goes on as before."""
+    command = [sys.executable, "-c", FORK, server.token("yan"), server.url]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines() == ["child: True", "parent: b'x'"]

@@ -475,14 +475,15 @@ def test_deleting_takes_the_media_along(small: Small) -> None:
     assert small.files() == {kept["sid"]}
 
 
-def test_abandoned_uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was uploaded and not sent within a day is gone after the next start; what was sent is not."""
-    with LocalServer(tmp_path) as server, Peer.connected(server, "alice") as peer:
-        sent, waiting = Uploader(peer).upload(), Uploader(peer).upload()
-        peer.say(peer.room(), media_sids=[sent["sid"]])
-    world = World()
-    world.clock.advance(25 * 3600)
-    monkeypatch.setattr("twilio_conversations.server.service.World", lambda: world)
-    with LocalServer(tmp_path) as server, Peer.connected(server, "alice") as peer:
-        assert [file.name for file in (tmp_path / "media").iterdir()] == [sent["sid"]]
-        assert Uploader(peer).describe(waiting["sid"]).status_code == 404
+def test_abandoned_uploads(small: Small) -> None:
+    """What was uploaded and not sent within a day goes when somebody uploads something; what was sent stays."""
+    alice = small.alice
+    sent, waiting = alice.upload(), alice.upload()
+    alice.peer.say(alice.peer.room(), media_sids=[sent["sid"]])
+    small.world.clock.advance(23 * 3600)
+    young = alice.upload()
+    assert alice.describe(waiting["sid"]).status_code == 200
+    small.world.clock.advance(2 * 3600)
+    newest = alice.upload()
+    assert small.files() == {sent["sid"], young["sid"], newest["sid"]}
+    assert alice.describe(waiting["sid"]).status_code == 404

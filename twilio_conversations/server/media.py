@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,8 @@ from twilio_conversations.server.http import Caller
 from twilio_conversations.server.media_files import MediaFiles
 from twilio_conversations.server.media_links import MediaLinks
 from twilio_conversations.server.projection import DOCUMENT
-from twilio_conversations.server.store import Connection, timestamp
-from twilio_conversations.server.writer import Commit, Transaction
-
-ABANDONED_AFTER = dt.timedelta(hours=24)
-"""An upload that was not sent is kept for so long, and until the service starts again."""
+from twilio_conversations.server.store import Connection
+from twilio_conversations.server.writer import Commit
 
 
 @attrs.frozen
@@ -91,8 +87,3 @@ class Media:
             "url": url,
             "links": {"content": f"{url}/Content", "content_direct_temporary": self.links.make(base_url, row.sid)},
         }
-
-
-def drop_abandoned(tx: Transaction) -> None:
-    """Forget old uploads that were never sent."""
-    rules.drop_abandoned(tx, timestamp(dt.datetime.fromisoformat(tx.now) - ABANDONED_AFTER))

@@ -83,6 +83,7 @@ class MediaApi:
         media = self._service().media
 
         def command(tx: Transaction) -> Response:
+            rules.drop_abandoned(tx)
             row = rules.create(
                 tx,
                 incoming.sid,

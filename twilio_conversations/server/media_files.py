@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import uuid
 from collections.abc import Collection, Iterable
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 import attrs
+
+_log = logging.getLogger(__name__)
 
 DIRECTORY = "media"
 _UNFINISHED = ".incoming-"
@@ -37,6 +40,8 @@ class Incoming:
             os.fsync(self._file.fileno())
         self._file.close()
         self._draft.replace(self._final)
+        if self._durable:
+            _sync_directory(self._final.parent)
 
     def discard(self) -> None:
         """Forget it, kept or not."""
@@ -78,10 +83,25 @@ class MediaFiles:
     def remove(self, sids: Iterable[str]) -> None:
         """Delete the bytes of media whose rows are gone."""
         for sid in sids:
-            self.path(sid).unlink(missing_ok=True)
+            try:
+                self.path(sid).unlink(missing_ok=True)
+            except OSError as error:  # Windows keeps what is being downloaded; the next start sweeps
+                _log.warning("%s could not be deleted: %s", sid, error)
 
     def sweep(self, known: Collection[str]) -> None:
         """Delete what a process that was killed has left: unfinished uploads, and files without a row."""
         for file in self._directory.iterdir():
             if file.name not in known:
                 file.unlink(missing_ok=True)
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make a new name survive the loss of power, where the system can be told to."""
+    flag = getattr(os, "O_DIRECTORY", None)
+    if flag is None:
+        return
+    descriptor = os.open(directory, os.O_RDONLY | flag)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -24,7 +24,7 @@ from twilio_conversations.server.faults import DELAY, REFUSE, Faults
 from twilio_conversations.server.feed import Feed
 from twilio_conversations.server.gateway import Gateway
 from twilio_conversations.server.http import Caller, Request, Response
-from twilio_conversations.server.media import Media, drop_abandoned
+from twilio_conversations.server.media import Media
 from twilio_conversations.server.media_files import MediaFiles
 from twilio_conversations.server.media_links import MediaLinks
 from twilio_conversations.server.registrations_api import RegistrationsApi
@@ -261,7 +261,6 @@ class Service:
 
 def _install(tx: Transaction) -> Response:
     roles.install(tx)
-    drop_abandoned(tx)
     reachability.nobody_is_online(tx)
     return Response(204)
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import requests
 import urllib3
 
-from twilio_conversations.errors import ConversationsError, TransportUnavailableError
+from twilio_conversations.errors import ConversationsError, ProtocolError, TransportUnavailableError
 from twilio_conversations.transport.media_http import MOST_ATTEMPTS, MediaHttp, Transfer
 from twilio_conversations.transport.tunnel import RESENDS
 from twilio_conversations.wire.backoff import Backoff
@@ -69,6 +69,10 @@ class ContentStream(io.RawIOBase):
 
     def _resume(self) -> requests.Response:
         response = self._connect(self._position)
+        begins = f"bytes {self._position}-"
+        if response.status_code == _PARTIAL and not response.headers.get("Content-Range", begins).startswith(begins):
+            response.close()
+            raise ProtocolError("the content goes on elsewhere than was asked for", status=_PARTIAL, sent=True)
         if response.status_code != _PARTIAL:
             left = self._position
             while left and (skipped := response.raw.read(min(left, _PIECE), decode_content=False)):

@@ -9,7 +9,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import attrs
@@ -31,6 +31,8 @@ from twilio_conversations.options import Options
 from twilio_conversations.transport.tunnel import RESENDS, retry_after
 from twilio_conversations.wire.backoff import Backoff
 
+T = TypeVar("T")
+
 _log = logging.getLogger(__name__)
 
 MOST_ATTEMPTS: Final = 8
@@ -38,6 +40,7 @@ MOST_ATTEMPTS: Final = 8
 
 TOKEN_HEADER: Final = "X-Twilio-Token"
 _LARGEST_JSON: Final = 4 * 1024 * 1024
+_PIECE: Final = 64 * 1024
 _MOST_REDIRECTS: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _UNAUTHORISED: Final = 401
@@ -131,8 +134,7 @@ class MediaHttp:
         self._own = session is None
         self._session = _own_session() if session is None else session
         self._token = token
-        self._lock = threading.Lock()
-        self._running: set[Transfer] = set()
+        self._running: dict[int, Transfer] = {}
         self._over: BaseException | None = None
 
     def begin(self, transfer: Transfer, what: str) -> None:
@@ -143,17 +145,16 @@ class MediaHttp:
             RuntimeError: called on a thread that must not wait.
         """
         refuse_to_wait(what)
-        self._token()  # raises in a forked child, where the lock is nobody's to take
-        with self._lock:
-            if self._over is None:
-                self._running.add(transfer)
+        self._token()  # raises once the client is over, and in a forked child
+        # Stored first, then looked: whatever `close` does meanwhile, one of the two finds it.
+        self._running[id(transfer)] = transfer
         if self._over is not None:
+            self.end(transfer)
             raise self._over
 
     def end(self, transfer: Transfer) -> None:
         """The transfer is over."""
-        with self._lock:
-            self._running.discard(transfer)
+        self._running.pop(id(transfer), None)
 
     @contextlib.contextmanager
     def transfer(self, deadline: Deadline, what: str) -> Iterator[Transfer]:
@@ -167,10 +168,8 @@ class MediaHttp:
 
     def close(self, error: BaseException | None = None) -> None:
         """Stop everything under way. A session of the program's stays open."""
-        with self._lock:
-            self._over = error or ClientClosedError("the client was closed")
-            running = list(self._running)
-        for transfer in running:
+        self._over = error or ClientClosedError("the client was closed")
+        for transfer in list(self._running.values()):
             transfer.stop(self._over)
         if self._own:
             self._session.close()
@@ -189,21 +188,29 @@ class MediaHttp:
     def upload(
         self, url: str, content_type: str, content: Content, transfer: Transfer, on_sent: Callable[[int], object]
     ) -> Any:
-        """POST of content with the token: the decoded answer. What an attempt leaves half done is nobody's, so it may be
-        repeated."""
-        headers = {"Content-Type": content_type}
-        body = lambda: UploadBody(content, transfer, on_sent)  # noqa: E731
-        return self._json(MediaRequest("POST", url, headers, True, body), transfer)
+        """POST of content with the token: the decoded answer. It may be repeated: what no message carries is nobody's."""
+
+        def body() -> UploadBody:
+            return UploadBody(content, transfer, on_sent)
+
+        return self._json(MediaRequest("POST", url, {"Content-Type": content_type}, True, body), transfer)
 
     def get_content(self, url: str, transfer: Transfer, *, start: int = 0, authorised: bool = False) -> requests.Response:
         """GET of content, from byte `start` on; the answer's body is still to be read."""
         headers = {"Accept-Encoding": "identity"}  # so that positions mean the same on both sides
         if start:
             headers["Range"] = f"bytes={start}-"
-        return self.send(MediaRequest("GET", url, headers, authorised), transfer)
+        return self._send(MediaRequest("GET", url, headers, authorised), transfer, lambda response: response)
 
-    def send(self, request: MediaRequest, transfer: Transfer) -> requests.Response:
-        """The first 2xx answer, its body still to be read.
+    def _json(self, request: MediaRequest, transfer: Transfer) -> Any:
+        def take(response: requests.Response) -> Any:
+            with response:
+                return _decoded(request, response, transfer)
+
+        return self._send(request, transfer, take)
+
+    def _send(self, request: MediaRequest, transfer: Transfer, take: Callable[[requests.Response], T]) -> T:
+        """What `take` makes of the first 2xx answer, whose body is still to be read.
 
         After broken connections, 429 and 502 to 504 the request is sent again, with growing delays and never earlier than
         ``Retry-After`` says, as long as the deadline allows.
@@ -220,12 +227,12 @@ class MediaHttp:
             asked = 0.0
             try:
                 response, renewed = self._attempt(request, transfer)
-            except requests.RequestException as error:
+                if 200 <= response.status_code < 300:
+                    return take(response)
+            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 transfer.check()
                 failure = _no_answer(request, error, attempts)
             else:
-                if 200 <= response.status_code < 300:
-                    return response
                 asked = retry_after(response.headers)
                 failure = _refusal(request, response, attempts)
                 if renewed and attempts < MOST_ATTEMPTS:
@@ -253,9 +260,7 @@ class MediaHttp:
             url = urljoin(url, target)
         raise requests.exceptions.InvalidURL("too many redirects")
 
-    def _exchange(
-        self, request: MediaRequest, url: str, headers: dict[str, str], transfer: Transfer
-    ) -> requests.Response:
+    def _exchange(self, request: MediaRequest, url: str, headers: dict[str, str], transfer: Transfer) -> requests.Response:
         body = request.body() if callable(request.body) else request.body
         remaining = transfer.deadline.remaining()
         most = float("inf") if remaining is None else max(_SHORTEST_WAIT, remaining)
@@ -275,13 +280,6 @@ class MediaHttp:
                 raise body.error from None
             raise
 
-    def _json(self, request: MediaRequest, transfer: Transfer) -> Any:
-        with self.send(request, transfer) as response:
-            try:
-                return json.loads(_read(response, transfer))
-            except ValueError as error:
-                raise ProtocolError(f"{request}: the answer is not JSON", status=response.status_code, sent=True) from error
-
 
 def _own_session() -> requests.Session:
     session = requests.Session()
@@ -299,24 +297,21 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
-def _read(response: requests.Response, transfer: Transfer) -> bytes:
-    """The body of an answer that is not content."""
+def _decoded(request: MediaRequest, response: requests.Response, transfer: Transfer) -> Any:
+    """The JSON in an answer."""
     body = b""
-    try:
-        while chunk := response.raw.read(64 * 1024, decode_content=True):
-            transfer.check()
-            body += chunk
-            if len(body) > _LARGEST_JSON:
-                raise ProtocolError("the answer of the media service is too long", status=response.status_code, sent=True)
-    except (urllib3.exceptions.HTTPError, OSError) as error:
-        if isinstance(error, ConversationsError):
-            raise
+    while chunk := response.raw.read(_PIECE, decode_content=True):
         transfer.check()
-        raise TransportUnavailableError(f"the answer of the media service broke off: {error}", sent=True) from error
-    return body
+        body += chunk
+        if len(body) > _LARGEST_JSON:
+            raise ProtocolError(f"{request}: the answer is too long", status=response.status_code, sent=True)
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        raise ProtocolError(f"{request}: the answer is not JSON", status=response.status_code, sent=True) from error
 
 
-def _no_answer(request: MediaRequest, error: requests.RequestException, attempts: int) -> ConversationsError:
+def _no_answer(request: MediaRequest, error: Exception, attempts: int) -> ConversationsError:
     failure = TransportUnavailableError(
         f"{request}: {type(error).__name__}", attempts=attempts, retryable=not isinstance(error, _HOPELESS)
     )
@@ -328,7 +323,7 @@ def _refusal(request: MediaRequest, response: requests.Response, attempts: int) 
     """The error for an answer, which is closed."""
     body: Any = None
     with response, contextlib.suppress(urllib3.exceptions.HTTPError, OSError):
-        text = response.raw.read(64 * 1024, decode_content=True)
+        text = response.raw.read(_PIECE, decode_content=True)
         try:
             body = json.loads(text)
         except ValueError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -10,6 +11,7 @@ import attrs
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.store import timestamp
 from twilio_conversations.server.tables import media
 from twilio_conversations.server.world import Settings
 from twilio_conversations.server.writer import Transaction
@@ -17,6 +19,8 @@ from twilio_conversations.server.writer import Transaction
 MEDIA, BODY, HISTORY = "media", "body", "history"
 CATEGORIES = (MEDIA, BODY, HISTORY)
 MEGABYTE = 1024 * 1024
+ABANDONED_AFTER = dt.timedelta(hours=24)
+"""An upload that is not sent is kept for so long, and until the next upload of anybody."""
 
 BY_SID = select(media).where(media.c.sid == bindparam("sid"))
 KNOWN = select(media.c.sid)
@@ -29,7 +33,9 @@ _ATTACH = (
 )
 _DROP_OF_MESSAGE = delete(media).where(media.c.message_sid == bindparam("of")).returning(media.c.sid)
 _DROP_OF_CONVERSATION = delete(media).where(media.c.conversation_sid == bindparam("of")).returning(media.c.sid)
-_DROP_ABANDONED = delete(media).where(media.c.message_sid.is_(None), media.c.date_created < bindparam("before"))
+_DROP_ABANDONED = delete(media).where(media.c.message_sid.is_(None), media.c.date_created < bindparam("before")).returning(
+    media.c.sid
+)
 
 
 def category(value: str | None) -> str:
@@ -161,6 +167,7 @@ def drop_of_conversation(tx: Transaction, conversation_sid: str) -> None:
     tx.media_dropped.extend(row.sid for row in tx.all(_DROP_OF_CONVERSATION, of=conversation_sid))
 
 
-def drop_abandoned(tx: Transaction, before: str) -> None:
-    """Forget uploads from before that time that were never sent."""
-    tx.execute(_DROP_ABANDONED, {"before": before})
+def drop_abandoned(tx: Transaction) -> None:
+    """Forget old uploads that were never sent."""
+    before = timestamp(dt.datetime.fromisoformat(tx.now) - ABANDONED_AFTER)
+    tx.media_dropped.extend(row.sid for row in tx.all(_DROP_ABANDONED, before=before))

@@ -1,0 +1,132 @@
+"""Read your own writes: the line after a call sees what it did, also while no event comes from the service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.client.conftest import Connect
+from tests.client.diary import Diary
+from twilio_conversations import Client, Conversation, ConversationStatus
+from twilio_conversations.server import LocalServer
+
+
+@pytest.fixture
+def alice(own: LocalServer, connect: Connect) -> Client:
+    """Alice, whose events the tests hold back."""
+    return connect("alice", token=own.token("alice"), endpoint=own.url)
+
+
+@pytest.fixture
+def room(own: LocalServer, alice: Client) -> Iterator[Conversation]:
+    """A conversation that Alice has joined; from then on she is told nothing, until the end, when each change is told once."""
+    own.seed({"users": [{"identity": "bob"}, {"identity": "carol"}]})
+    room = alice.create_conversation(friendly_name="before").join()
+    room.get_participants()
+    room.send_message("first")
+    diary = Diary(alice, "message_added", "error")
+    with own.faults.held_events("alice"):
+        yield room
+    if room.status is ConversationStatus.JOINED:
+        room.send_message("last")
+        diary.wait("message_added", lambda message: message.body == "last")
+        assert diary.of("error") == []
+        added = [message.sid for message in diary.of("message_added")]
+        assert len(added) == len(set(added))
+
+
+@pytest.mark.row("BY14", "CV37", "CV38", "CV40")
+def test_updates_of_a_conversation(room: Conversation) -> None:
+    """Names and attributes."""
+    assert room.update_friendly_name("after").friendly_name == "after"
+    assert room.update_unique_name("unique").unique_name == "unique"
+    assert room.update_unique_name(None).unique_name is None
+    assert room.update_attributes({"a": 1}).attributes == {"a": 1}
+
+
+@pytest.mark.row("BY14", "CV16", "CV17", "CV30", "PA15", "PA16")
+def test_participants(room: Conversation) -> None:
+    """Who was added is in the roster, with what was changed; who was removed is not."""
+    bob, carol = room.add("bob", {"seat": 1}), room.add("carol")
+    phone = room.add_non_chat_participant("+15550199", "+15550100")
+
+    assert {one.sid for one in room.get_participants()} >= {bob.sid, carol.sid, phone.sid}
+    assert room.get_participant_by_identity("bob") is bob
+    assert bob.update_attributes({"seat": 2}).attributes == {"seat": 2}
+    assert room.get_participant_by_sid(bob.sid).attributes == {"seat": 2}
+    bob.remove()
+    room.remove_participant("carol")
+    assert {one.sid for one in room.get_participants()} & {bob.sid, carol.sid} == set()
+
+
+@pytest.mark.row("BY14", "CV31", "ME24", "ME25", "ME26")
+def test_messages(room: Conversation) -> None:
+    """What was sent is in the history, with what was changed; what was removed is not."""
+    sent = room.send_message("hello", attributes={"a": 1}, media=("a.txt", b"x"))
+
+    assert room.get_messages().items[-1] is sent
+    assert (sent.body, sent.attributes, [one.filename for one in sent.attached_media]) == ("hello", {"a": 1}, ["a.txt"])
+    assert sent.update_body("bye").body == "bye"
+    assert sent.update_attributes([1]).attributes == [1]
+    assert (room.get_messages().items[-1].body, sent.attributes) == ("bye", [1])
+    sent.remove()
+    assert sent not in room.get_messages().items
+
+
+@pytest.mark.row("BY14", "CV12", "CV18", "CV33", "CV34", "CV35", "CV39")
+def test_the_own_marks(room: Conversation) -> None:
+    """How far was read, and what pushes."""
+    assert room.set_all_messages_read() == 0
+    assert room.last_read_message_index == 0
+    room.set_all_messages_unread()
+    assert room.last_read_message_index is None
+    room.advance_last_read_message_index(0)
+    assert room.last_read_message_index == 0
+    room.update_last_read_message_index(None)
+    assert room.last_read_message_index is None
+    room.set_user_notification_level("muted")
+    assert room.notification_level == "muted"
+
+
+@pytest.mark.row("BY14", "CL19", "CV19", "CV28", "CV29")
+def test_membership(room: Conversation, alice: Client) -> None:
+    """Created, joined, left and deleted."""
+    other = alice.create_conversation(friendly_name="other")
+    assert alice.get_conversation_by_sid(other.sid) is other
+    assert other.join().status is ConversationStatus.JOINED
+    assert other in list(alice.get_subscribed_conversations())
+    assert other.send_message("in").body == "in"
+    assert other.leave().status is ConversationStatus.NOT_PARTICIPATING
+    assert other not in list(alice.get_subscribed_conversations())
+    room.delete()
+    assert room.status is ConversationStatus.NOT_PARTICIPATING
+    assert room not in list(alice.get_subscribed_conversations())
+
+
+@pytest.mark.row("BY14", "US10", "US11")
+@pytest.mark.usefixtures("room")
+def test_the_own_user(alice: Client) -> None:
+    """Name and attributes."""
+    assert alice.user.update_friendly_name("Alice").friendly_name == "Alice"
+    assert alice.user.update_attributes({"a": 1}).attributes == {"a": 1}
+
+
+@pytest.mark.row("CL07", "EV19", "US07", "US08", "US15")
+def test_who_is_there(own: LocalServer, connect: Connect) -> None:
+    """Where the service tells reachability, coming, going and a device are updates with their reasons; elsewhere it is `None`."""
+    blind = connect("blind", token=own.token("blind"), endpoint=own.url)
+    assert (blind.reachability_enabled, blind.user.is_online, blind.user.is_notifiable) == (False, None, None)
+    own.configure(reachability_enabled=True)
+    alice = connect("alice", token=own.token("alice"), endpoint=own.url)
+    assert alice.reachability_enabled
+    with Client(own.token("bob"), endpoint=own.url) as bob:
+        bob.wait_until_ready(10)
+        seen: Any = alice.get_user("bob")
+        diary = Diary(alice, "user_updated")
+        bob.set_push_registration_id("fcm", "device")
+        diary.wait("user_updated", lambda change: "reachabilityNotifiable" in change.update_reasons)
+        assert (seen.is_online, seen.is_notifiable) == (True, True)
+    diary.wait("user_updated", lambda change: change.update_reasons == ("reachabilityOnline",))
+    assert seen.is_online is False
