@@ -98,7 +98,7 @@ def attach(tx: Transaction, author: str, sids: Any, *, message_sid: str, convers
     """Give media to the message that is being made; their entries for the list of messages, in the order of `sids`.
 
     Raises:
-        ServiceError: 50510 not a list of media sids, or one of them twice; 50507 no such medium of this author;
+        ServiceError: 50506 an empty sid; 50510 not a list of media sids, or one of them twice; 50507 no such medium of this author;
             50508 sent before; 20422, 50511, 50512 against the limits of the service.
     """
     rows = [_find(tx, author, sid) for sid in _checked(sids)]
@@ -109,6 +109,8 @@ def attach(tx: Transaction, author: str, sids: Any, *, message_sid: str, convers
 
 
 def _checked(sids: Any) -> list[str]:
+    if isinstance(sids, list) and any(sid is None or sid == "" for sid in sids):
+        raise ServiceError(50506)
     if not isinstance(sids, list) or not all(isinstance(sid, str) and _SID.fullmatch(sid) for sid in sids):
         raise ServiceError(50510)
     if len(set(sids)) < len(sids):
