@@ -55,6 +55,7 @@ class Membership:
         presence: what was announced.
         epoch: counts closings; changes of objects opened in an earlier one mean nothing any more.
         document: the contents of the document that were applied last.
+        rereading: how many of its objects are being read again since events of them were lost.
         waiting: changes that came before the announcement, in order.
         ready: done with the conversation when `presence` is what is `wanted`.
     """
@@ -70,6 +71,7 @@ class Membership:
     fresh_document: bool = False
     document: Any = None
     roster_loaded: bool = False
+    rereading: int = 0
     backoff: Backoff | None = None
     waiting: list[Callable[[], None]] = attrs.field(factory=list)
     ready: Future[Conversation] = attrs.field(factory=Future)
