@@ -119,7 +119,7 @@ class FaultOrders:
 
 
 class Controls:
-    """The methods of `LocalServer` that act on the running service. Refusals are `ValueError`s that say why."""
+    """The methods of `LocalServer` that act on the running service. A refusal is a `ValueError` that says why."""
 
     def perform(self, method: str, operation: str, body: dict[str, Any]) -> Any:
         """Carry out an operation of the control plane; its outcome as JSON (`twilio_conversations.server.control`)."""
