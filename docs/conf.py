@@ -51,6 +51,8 @@ def hide_private_bases(app: Sphinx, name: str, thing: type, options: Any, bases:
         bases[:] = [enum.StrEnum]
     elif issubclass(thing, EventEmitter) and thing is not EventEmitter:
         bases[:] = [Model] if issubclass(thing, Model) and thing is not Model else [EventEmitter]
+    else:
+        bases[:] = [base for base in bases if not getattr(base, "__name__", "").startswith("_")] or [object]
 
 
 def hide_constructors(
@@ -60,7 +62,7 @@ def hide_constructors(
     made_by_client = (
         what == "class"
         and thing.__module__ != "twilio_conversations.client"
-        and (issubclass(thing, EventEmitter) or thing.__name__ in {"EventStream", "Signals", "Subscription"})
+        and (issubclass(thing, EventEmitter) or thing.__name__ in {"EventStream", "RestPaginator", "Signals", "Subscription"})
     )
     return ("", None) if made_by_client else None
 

@@ -71,6 +71,11 @@ class Layered(Generic[Data]):
             self._shown = data
             self._refresh()
 
+    def catch_up(self, data: Data, version: int) -> None:
+        """Take what a page said in place of events that never came, unless a newer one has come meanwhile."""
+        if version >= self._version:
+            self.apply(data, version)
+
     def expect_anything(self) -> None:
         """Event ids may start again from below: take whatever comes next as newer."""
         self._version = -1

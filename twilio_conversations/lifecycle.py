@@ -238,12 +238,20 @@ class Lifecycle:
     @flow
     def _resynced(self, membership: Membership, kind: str, entity: Entity) -> Flow[None]:
         """Changes were made that no event told: read again what we hold, then say so."""
-        conversation = membership.conversation
-        if kind == "list":
-            conversation._messages.resynced()
-        elif kind == "map":
-            conversation._roster.resynced()
-            conversation._roster.load((yield all_items(entity)))
+        conversation, epoch = membership.conversation, membership.epoch
+        membership.rereading += 1
+        try:
+            if kind == "list":
+                yield conversation._messages.reread(entity)
+            elif kind == "map":
+                conversation._roster.resynced()
+                conversation._roster.load((yield all_items(entity)))
+        except ConversationsError as error:
+            _log.warning("%r: changes were missed and cannot be read now: %s", conversation, error)
+        finally:
+            membership.rereading -= 1
+        if membership.rereading or membership.epoch != epoch or membership.presence is Presence.GONE:
+            return
         self._services.emit(
             conversation,
             (conversation, ConversationEvent.RESYNCED),

@@ -59,6 +59,7 @@ class Membership:
         opened_document: contents of the document as it was opened, until they are applied.
         opened_roster: items of the roster as it was opened, until they are loaded.
         document: contents of the document that were applied last.
+        rereading: how many of its objects are being read again since events of them were lost.
         waiting: changes that came before the announcement, in order.
         ready: done with the conversation when `presence` is what is `wanted`.
     """
@@ -74,6 +75,7 @@ class Membership:
     opened_document: Any = None
     opened_roster: list[Item] | None = None
     document: Any = None
+    rereading: int = 0
     backoff: Backoff | None = None
     waiting: list[Callable[[], None]] = attrs.field(factory=list)
     ready: Future[Conversation] = attrs.field(factory=Future)

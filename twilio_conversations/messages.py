@@ -114,11 +114,31 @@ class Messages:
             (self._services.events, ClientEvent.MESSAGE_REMOVED),
         )
 
-    def resynced(self) -> None:
-        """The list was made anew: whatever its pages say from now on is newer than what is held."""
+    @flow
+    def reread(self, entity: Entity) -> Flow[None]:
+        """Changes were made that no event told: bring what is held up to date, and forget what is gone."""
         with self._services.lock:
-            for message in list(self._held.values()):
+            held = dict(self._held)
+            for message in held.values():
                 message._state.expect_anything()
+        waiting = sorted(held)
+        while waiting:
+            page = yield entity.page(start=waiting[0], size=_MOST_PER_REQUEST)
+            last = page.items[-1].key if page.has_next and page.items else waiting[-1]
+            found = {item.key: item for item in page.items}
+            for index in [index for index in waiting if index <= last]:
+                self._catch_up(index, held[index], found.get(index))
+            waiting = [index for index in waiting if index > last]
+
+    def _catch_up(self, index: int, message: Message, item: Item | None) -> None:
+        try:
+            with self._services.lock:
+                if item is None:
+                    self._held.pop(index, None)
+                else:
+                    message._state.catch_up(MessageData.parse(item.data, message._state.replica), item.event_id)
+        except ProtocolError as error:
+            _log.warning("%r: leaving out message %s: %s", self._conversation, index, error)
 
     def _hold(self, index: int, data: MessageData, version: int, *, delivered: bool) -> Message:
         """Make a message and keep it; the client's lock is held."""

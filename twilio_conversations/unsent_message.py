@@ -49,7 +49,7 @@ class UnsentMessage:
         media_content: category and content of each medium, in the order in which they are uploaded.
         email_options: what only an e-mail has.
         content_sid: content template (``HX...``) that the message is made from.
-        content_variables: values of the template's variables by name, or `ContentTemplateVariable`s.
+        content_variables: values of the template's variables by name, or `ContentTemplateVariable` objects.
     """
 
     _services: Services = attrs.field(repr=False)

@@ -339,6 +339,22 @@ def test_uploads_name_category_and_file(alice: Client, room: Conversation) -> No
     assert all(seen.token for seen in service.seen)
 
 
+@pytest.mark.row("CL14")
+def test_uploads_carry_the_latest_token(service: LocalServer, alice: Client, room: Conversation) -> None:
+    """After `update_token` the media service is told the new one, and no token is in any repr on the way."""
+    with HttpService(*[Answer.json({"sid": "ME1"}, 201)] * 2) as media:
+        lead_media_to(alice, media)
+        with pytest.raises(RestError):
+            room.send_message(media=b"1")
+        token = service.token(alice.identity, ttl=1800)
+        alice.update_token(token)
+        with pytest.raises(RestError):
+            room.send_message(media=b"1")
+    former, latest = (seen.token for seen in media.seen)
+    assert (former != latest, latest) == (True, token)
+    assert token not in repr(alice._services.media) + repr(room.prepare_message().add_media(b"1").build())
+
+
 def test_an_idempotency_key_covers_media(room: Conversation) -> None:
     """A worker that repeats the call elsewhere gets the first message, though the media were uploaded again."""
     key = str(uuid.uuid4())

@@ -1,8 +1,7 @@
 """The official SDK's public API, row by row: what became of each, and that a test shows it.
 
 `tests/api_surface.toml` has one entry per row (its head explains the keys). A row is checked against the package as it is; a
-row with behaviour must be named by a test, as ``@pytest.mark.row("CV31")``. A row marked ``pending`` may fail: the run lists
-it as expected to fail.
+row with behaviour must be named by a test, as ``@pytest.mark.row("CV31")``.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import inspect
 import itertools
 import re
 import tomllib
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -56,7 +54,6 @@ class Row:
     value: str | None = None
     values: tuple[str, ...] | None = attrs.field(default=None, converter=_tuple)
     behaviour: bool = False
-    pending: bool = False
 
     @property
     def needs_a_test(self) -> bool:
@@ -130,16 +127,6 @@ def check(row: Row) -> None:
         assert tuple(sorted(member.value for member in thing)) == tuple(sorted(row.values))
 
 
-def tolerantly(row: Row, verify: Callable[[], None]) -> None:
-    """Run a check; of a pending row its failure is expected."""
-    try:
-        verify()
-    except (AssertionError, AttributeError) as error:
-        if not row.pending:
-            raise
-        pytest.xfail(str(error).splitlines()[0])
-
-
 def named(rows: list[Row]) -> list[object]:
     """Return rows as test parameters named by their ids."""
     return [pytest.param(row, id=row.id) for row in rows]
@@ -161,17 +148,13 @@ def test_every_row_of_the_official_api_is_there() -> None:
 @pytest.mark.parametrize("row", named([row for row in ROWS if row.name is not None]))
 def test_a_row_is_as_decided(row: Row) -> None:
     """The name exists, and its signature, parameter, value or members are those of the file."""
-    tolerantly(row, lambda: check(row))
+    check(row)
 
 
 @pytest.mark.parametrize("row", named([row for row in ROWS if row.needs_a_test]))
 def test_a_row_with_behaviour_has_a_test(row: Row) -> None:
     """Somewhere a test is marked with it."""
-
-    def verify() -> None:
-        assert row.id in rows_of_tests(), f"no test is marked with {row.id}"
-
-    tolerantly(row, verify)
+    assert row.id in rows_of_tests(), f"no test is marked with {row.id}"
 
 
 def test_tests_name_only_rows_that_are_ported() -> None:

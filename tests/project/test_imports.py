@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 import twilio_conversations
 
@@ -37,6 +40,17 @@ def test_public_names_are_sorted_and_there() -> None:
     for name in names:
         thing = getattr(twilio_conversations, name)
         assert name.startswith("__") or getattr(thing, "__doc__", None), f"{name} has no docstring"
+
+
+@pytest.mark.row("BY35")
+def test_every_module_logs_under_the_package() -> None:
+    """A program that configures the logger `twilio_conversations` reaches all of it; one that does not hears nothing."""
+    code = "import logging, twilio_conversations; print(*logging.root.manager.loggerDict, sep='\\n')"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    ours = {name for name in result.stdout.split() if name.startswith("twilio_conversations.")}
+    assert {"twilio_conversations.client", "twilio_conversations.dispatcher"} <= ours
+    handlers = logging.getLogger("twilio_conversations").handlers
+    assert [type(handler) for handler in handlers] == [logging.NullHandler]
 
 
 def test_version_is_the_installed_one() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,17 @@ def test_seed_makes_what_it_says(own: LocalServer) -> None:
     with Peer.connected(own, "bob") as bob:
         room = f"{bob.link('conversations')}/{conversation['sid']}"
         assert bob.post(f"{room}/Messages", {"body": "may I?"}).code == 50107
+
+
+def test_seed_only_if_empty(own: LocalServer) -> None:
+    """Where there is something already, only the settings are taken."""
+    data = {"settings": {"index_gap": 1}, **SEED}
+    assert own.seed(data, if_empty=True)["conversations"] != []
+    own.configure(index_gap=0)
+    assert own.seed(data, if_empty=True)["conversations"] == []
+    assert own.configure()["index_gap"] == 1
+    with pytest.raises(ValueError, match="role"):
+        own.seed(data)
 
 
 @pytest.mark.parametrize("suffix", [".json", ".yaml"])
@@ -221,6 +233,24 @@ def test_nothing_without_a_service() -> None:
         server.reset()
     with pytest.raises(RuntimeError, match="start"):
         _ = server.api_key
+
+
+def test_a_data_directory_of_an_earlier_version(tmp_path: Path) -> None:
+    """Columns that came later are added to the tables that are there; what was kept stays readable."""
+    with LocalServer(tmp_path) as server, Peer.connected(server, "alice") as alice:
+        room = alice.room()
+        alice.say(room, "kept")
+    later = {"messages": ("channel_metadata", "delivery"), "conversations": ("timer_inactive", "date_closed", "bindings")}
+    with sqlite3.connect(tmp_path / "conversations.sqlite3") as database:
+        for table, columns in later.items():
+            for column in columns:
+                database.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+    database.close()
+    with LocalServer(tmp_path) as server, Peer.connected(server, "alice") as alice:
+        again = f"{alice.link('conversations')}/{room.rsplit('/', 1)[1]}"
+        server.update_conversation(room.rsplit("/", 1)[1], timers={"closed": "PT10M"})
+        assert alice.say(again, "new")["index"] == 1
+        assert [item["data"]["text"] for item in alice.items("list", f"{room.rsplit('/', 1)[1]}.messages")] == ["kept", "new"]
 
 
 def test_states_survive_a_restart(tmp_path: Path, fresh: Callable[[str], str]) -> None:

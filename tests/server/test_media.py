@@ -435,7 +435,8 @@ def test_media_that_cannot_be_sent(uploader: Uploader, other: Uploader) -> None:
     foreign, mine = other.upload()["sid"], uploader.upload()["sid"]
     refused = {
         50507: ([foreign], ["ME" + "0" * 32]),
-        50510: ("ME", ["ME"], [1], [None], [mine, mine], {"a": 1}),
+        50506: ([""], [mine, None]),
+        50510: ("ME", ["ME"], [1], [mine, mine], {"a": 1}),
     }
     for code, values in refused.items():
         for value in values:

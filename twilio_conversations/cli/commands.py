@@ -36,7 +36,8 @@ def group() -> None:
 @_data_option
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON when ready.")
 @click.option("--durable", is_flag=True, help="Survive the loss of power, not only the end of the process.")
-def serve(host: str, port: int, data_dir: Path | None, as_json: bool, durable: bool) -> None:
+@click.option("--seed", type=click.Path(exists=True, path_type=Path), help="JSON or YAML file: settings, and data if empty.")
+def serve(host: str, port: int, data_dir: Path | None, as_json: bool, durable: bool, seed: Path | None) -> None:
     """Run the service until interrupted."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     stop = threading.Event()
@@ -48,11 +49,20 @@ def serve(host: str, port: int, data_dir: Path | None, as_json: bool, durable: b
     except (DataDirectoryInUseError, OSError, RuntimeError) as error:
         raise click.ClickException(str(error)) from error
     try:
+        _fill(server, seed)
         _announce(server, directory, as_json)
         while not stop.wait(0.5) and server.is_running:
             pass
     finally:
         server.stop()
+
+
+def _fill(server: LocalServer, seed: Path | None) -> None:
+    if seed is not None:
+        try:
+            server.seed(seed, if_empty=True)
+        except (OSError, ValueError) as error:
+            raise click.ClickException(str(error)) from error
 
 
 def _announce(server: LocalServer, directory: Path, as_json: bool) -> None:

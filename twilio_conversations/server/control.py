@@ -103,11 +103,12 @@ class Control:
         return outcome[0]
 
     async def _seed(self, body: Json) -> Any:
-        data = {name: value for name, value in body.items() if name != "settings"}
+        data = {name: value for name, value in body.items() if name not in ("settings", "if_empty")}
+        if_empty = body.get("if_empty") is True
         before = self.service.world.settings
         self.service.world.settings = before.changed(body.get("settings") or {})
         try:
-            return await self._run(lambda tx: seed.plant(tx, data))
+            return await self._run(lambda tx: seed.plant(tx, data, if_empty=if_empty))
         except ServiceError:
             self.service.world.settings = before
             raise

@@ -119,7 +119,7 @@ class FaultOrders:
 
 
 class Controls:
-    """The methods of `LocalServer` that act on the running service. Refusals are `ValueError`s that say why."""
+    """The methods of `LocalServer` that act on the running service. A refusal is a `ValueError` that says why."""
 
     def perform(self, method: str, operation: str, body: dict[str, Any]) -> Any:
         """Carry out an operation of the control plane; its outcome as JSON (`twilio_conversations.server.control`)."""
@@ -129,14 +129,18 @@ class Controls:
         """Empty the service: data, faults, settings and recorded frames are gone, connections cut, the time is real again."""
         self.perform("POST", "reset", {})
 
-    def seed(self, source: str | Path | Mapping[str, Any]) -> dict[str, Any]:
+    def seed(self, source: str | Path | Mapping[str, Any], *, if_empty: bool = False) -> dict[str, Any]:
         """Fill the service from data or from a JSON or YAML file: settings, roles, users, templates, conversations.
+
+        Args:
+            source: the data (`twilio_conversations.server.seed` shows all fields), or the path of a file with it.
+            if_empty: make nothing but the settings when there are users already.
 
         Returns:
             What was made, in the order given: ``{"users", "templates", "conversations"}`` with their sids.
         """
         data = dict(source) if isinstance(source, Mapping) else read_file(Path(source))
-        return dict(self.perform("POST", "seed", data))
+        return dict(self.perform("POST", "seed", {**data, "if_empty": if_empty}))
 
     def now(self) -> dt.datetime:
         """The service's time, aware."""

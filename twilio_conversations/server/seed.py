@@ -46,6 +46,7 @@ _FIELDS = {
     "participants": {"identity", "attributes", "role", "messaging_binding"},
     "messages": {"author", "body", "attributes", "subject", "index", "content_sid", "channel_metadata"},
 }
+_ANYTHING = select(users_table.c.sid).limit(1)
 _NEW_ROLE = insert(roles_table)
 _ROLE = select(roles_table.c.sid).where(roles_table.c.friendly_name == bindparam("name"))
 _SET_USER_ROLE = update(users_table).where(users_table.c.identity == bindparam("of")).values(role_sid=bindparam("new_role"))
@@ -80,8 +81,8 @@ def read_file(path: Path) -> dict[str, Any]:
     return value
 
 
-def plant(tx: Transaction, data: Mapping[str, Any]) -> dict[str, Any]:
-    """Make everything; what was made, with sids, in the order given.
+def plant(tx: Transaction, data: Mapping[str, Any], *, if_empty: bool = False) -> dict[str, Any]:
+    """Make everything; what was made, with sids, in the order given. With `if_empty` nothing, if there are users already.
 
     Raises:
         ServiceError: 20422 for unknown fields and wrong shapes, or what the command raises that refused.
@@ -89,6 +90,8 @@ def plant(tx: Transaction, data: Mapping[str, Any]) -> dict[str, Any]:
     unknown = set(data) - {"roles", "users", "templates", "conversations"}
     if unknown:
         raise ServiceError(20422, f"unknown in a seed: {', '.join(sorted(unknown))}")
+    if if_empty and tx.first(_ANYTHING) is not None:
+        data = {}
     for entry in _entries(data, "roles"):
         _role(tx, entry)
     return {

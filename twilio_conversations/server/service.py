@@ -236,13 +236,13 @@ class Service:
         done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
 
         def emptied(response: Response) -> None:
+            self.world.reset()  # before the sessions go, which would be told to everybody where that is a setting
             for session in self.gateway.sessions():
                 session.cut()
             self._known_users.clear()
             self._catalog.clear()
             self.faults.clear()
             self.traffic.clear()
-            self.world.reset()
             self.timekeeper.watch()
             done.set_result(response)
 

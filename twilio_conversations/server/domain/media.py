@@ -98,8 +98,8 @@ def attach(tx: Transaction, author: str, sids: Any, *, message_sid: str, convers
     """Give media to the message that is being made; their entries for the list of messages, in the order of `sids`.
 
     Raises:
-        ServiceError: 50510 not a list of media sids, or one of them twice; 50507 no such medium of this author;
-            50508 sent before; 20422, 50511, 50512 against the limits of the service.
+        ServiceError: 50506 an empty sid; 50510 not a list of media sids, or one of them twice; 50507 no such medium of this
+            author; 50508 sent before; 20422, 50511, 50512 against the limits of the service.
     """
     rows = [_find(tx, author, sid) for sid in _checked(sids)]
     _check_limits(rows, tx.settings)
@@ -109,7 +109,11 @@ def attach(tx: Transaction, author: str, sids: Any, *, message_sid: str, convers
 
 
 def _checked(sids: Any) -> list[str]:
-    if not isinstance(sids, list) or not all(isinstance(sid, str) and _SID.fullmatch(sid) for sid in sids):
+    if not isinstance(sids, list):
+        raise ServiceError(50510)
+    if None in sids or "" in sids:
+        raise ServiceError(50506)
+    if not all(isinstance(sid, str) and _SID.fullmatch(sid) for sid in sids):
         raise ServiceError(50510)
     if len(set(sids)) < len(sids):
         raise ServiceError(50510, "A media SID is given twice")
