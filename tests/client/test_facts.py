@@ -19,7 +19,6 @@ from twilio_conversations import (
     Endpoints,
     InvalidArgumentError,
     NotFoundError,
-    Options,
     PageUnavailableError,
     RestError,
 )
@@ -142,13 +141,18 @@ def test_a_typing_notice_that_failed_counts_as_none(connect: Connect, fresh: Any
 
 
 @pytest.mark.row("CC05")
-def test_restricted_access_is_asked_for(connect: Connect, fresh: Any) -> None:
-    """`access` goes with the creation."""
-    assert connect(fresh("alice")).create_conversation(access="restricted").sid.startswith("CH")
+def test_restricted_access_is_asked_for(connect: Connect, own: LocalServer) -> None:
+    """`access` goes with the creation, if it is given."""
+    alice = connect("alice", token=own.token("alice"), endpoint=own.url)
+    alice.create_conversation(friendly_name="open")
+    alice.create_conversation(friendly_name="closed", access="restricted")
+    sent = [frame["payload"] for frame in own.traffic("alice") if frame["direction"] == "in"]
+    bodies = [body for body in sent if isinstance(body, dict) and "friendly_name" in body]
+    assert [body.get("access") for body in bodies] == [None, "restricted"]
 
 
-@pytest.mark.row("CO05", "CO21", "CO26", "CO31", "CO32", "CO33", "CO34", "BY25")
-def test_addresses() -> None:
+@pytest.mark.row("BY25", "CO05", "CO21", "CO26", "CO31", "CO32", "CO33", "CO34")
+def test_addresses(service: LocalServer) -> None:
     """A region names Twilio's own; each can be given by itself; more than one way at once is an error."""
     endpoints = Endpoints.for_region("ie1")
     assert endpoints.twilsock == "wss://tsock.ie1.twilio.com/v3/wsconnect"
@@ -156,20 +160,31 @@ def test_addresses() -> None:
     assert endpoints.sync == "https://cds.ie1.twilio.com"
     assert endpoints.registrations == "https://ers.ie1.twilio.com/v1/registrations"
     assert endpoints.media == "https://mcs.ie1.twilio.com"
+    with Client(service.token("alice"), region="ie1", auto_connect=False) as client:
+        assert client._options.endpoints == endpoints
     with pytest.raises(InvalidArgumentError):
-        Endpoints.choose("ie1", None, endpoints)
+        Client(service.token("alice"), region="ie1", endpoints=endpoints)
 
 
-@pytest.mark.row("CO01", "CO22", "CO29")
-def test_options_reach_their_place(service: LocalServer, fresh: Any) -> None:
-    """A reconnect policy is followed, and the service is told what the client says about itself."""
+@pytest.mark.row("CO01", "CO22")
+def test_a_client_says_what_it_is(own: LocalServer) -> None:
+    """The service is told the program's own words beside those of the package."""
+    with Client(own.token("alice"), endpoint=own.url, client_metadata={"app": "test"}) as client:
+        client.wait_until_ready(10)
+        first = next(frame for frame in own.traffic("alice") if frame["direction"] == "in")
+    assert first["header"]["method"] == "init"
+    told = first["payload"]["metadata"] if first["payload"] else first["header"]["metadata"]
+    assert told["app"] == "test"
+    assert "sdk" in told
+
+
+@pytest.mark.row("CO29")
+def test_a_reconnect_policy_is_followed(service: LocalServer, fresh: Any) -> None:
+    """Six attempts within the patience of a test; with the default delays they would take half a minute."""
     policy = BackoffPolicy(minimum=0.01, maximum=0.02)
-    token = service.token(fresh("alice"))
-    with Client(token, endpoint="http://127.0.0.1:9", reconnect=policy, client_metadata={"app": "test"}) as client:
+    with Client(service.token(fresh("alice")), endpoint="http://127.0.0.1:9", reconnect=policy) as client:
         diary = Diary(client, "connection_error")
-        diary.wait("connection_error", lambda _: len(diary.entries) > 2)
-    with pytest.raises(InvalidArgumentError):
-        Options(endpoints=Endpoints.for_region("us1"), default_timeout=-1)
+        diary.wait("connection_error", lambda _: len(diary.entries) > 5)
 
 
 @pytest.mark.row("ER08", "ER51")

@@ -23,8 +23,8 @@ def number() -> str:
 
 
 def without_report(message: dict[str, Any]) -> dict[str, Any]:
-    """Return a picture without what may have changed before it was taken."""
-    return {key: value for key, value in message.items() if key != "aggregatedDeliveryReceipt"}
+    """Return a picture without what may have changed before it was taken, and without bindings: only one of them shows those."""
+    return {key: value for key, value in message.items() if key not in ("aggregatedDeliveryReceipt", "bindings")}
 
 
 @attrs.define

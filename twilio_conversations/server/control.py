@@ -13,6 +13,8 @@ GET ``sent``              what went out, to ``{"address": ...}`` or to all
 POST ``delivery``         how a message fares: ``{"message_sid", "status", "error_code", "address"}``
 GET ``registrations``     the devices to be notified, of ``{"identity": ...}`` or of all
 ========================  =========================================================================================
+
+Over HTTP a body is at most 1 MB; the methods have no such limit.
 """
 
 from __future__ import annotations

@@ -28,9 +28,7 @@ _COUNTED_AS = {
 _OUTSIDERS = select(participants).where(
     participants.c.conversation_sid == bindparam("conversation"),
     participants.c.address.is_not(None),
-    participants.c.sid != bindparam("but"),
 )
-_OUTSIDER = select(participants).where(participants.c.sid == bindparam("sid"), participants.c.address.is_not(None))
 _NEW_RECEIPT = insert(receipts)
 _NEW_RECIPIENT = insert(recipients)
 _MARK = (
@@ -62,9 +60,11 @@ RECIPIENTS = (
 )
 
 
-def outsiders(tx: Transaction, conversation_sid: str, sender_sid: str | None) -> list[Any]:
-    """The participants without an identity, but for the sender."""
-    return tx.all(_OUTSIDERS, conversation=conversation_sid, but=sender_sid or "")
+def outsiders(tx: Transaction, conversation_sid: str, sender_sid: str | None) -> tuple[Any, list[Any]]:
+    """The sender, if that is somebody outside, else `None`; and all the others outside."""
+    everybody = tx.all(_OUTSIDERS, conversation=conversation_sid)
+    sender = next((participant for participant in everybody if participant.sid == sender_sid), None)
+    return sender, [participant for participant in everybody if participant.sid != sender_sid]
 
 
 def summary(statuses: Iterable[str]) -> str | None:
@@ -77,7 +77,7 @@ def summary(statuses: Iterable[str]) -> str | None:
     return to_json({"total": len(known), **words})
 
 
-def queue(tx: Transaction, message: Any, sender_sid: str | None, to: list[Any]) -> None:
+def queue(tx: Transaction, message: Any, sender: Any, to: list[Any]) -> None:
     """Make the receipts of a new message, and note whom it names as sender and recipients."""
     place = {"message_sid": message.sid, "conversation_sid": message.conversation_sid}
     for participant in to:
@@ -95,7 +95,6 @@ def queue(tx: Transaction, message: Any, sender_sid: str | None, to: list[Any]) 
             "date_updated": tx.now,
         }
         tx.execute(_NEW_RECEIPT, values)
-    sender = tx.first(_OUTSIDER, sid=sender_sid) if sender_sid else None
     for named in _named(sender, to):
         tx.execute(_NEW_RECIPIENT, {"id": None, **place, **named})
 

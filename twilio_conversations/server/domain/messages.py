@@ -123,7 +123,7 @@ def add(tx: Transaction, conversation: Any, author: str, participant_sid: str | 
         participant_sid: who the author is in this conversation.
         content: what is said, as columns of the message; `sid` and whatever else is known.
     """
-    outsiders = delivery.outsiders(tx, conversation.sid, participant_sid)
+    sender, outsiders = delivery.outsiders(tx, conversation.sid, participant_sid)
     row = {
         "conversation_sid": conversation.sid,
         "index": conversation.next_index,
@@ -139,7 +139,7 @@ def add(tx: Transaction, conversation: Any, author: str, participant_sid: str | 
     message = tx.first(_NEW, **row)
     projection.add_item(tx, message_list(conversation.sid), message.index, list_item(message))
     _wake(tx, conversation, message)
-    delivery.queue(tx, message, participant_sid, outsiders)
+    delivery.queue(tx, message, sender, outsiders)
     if outsiders and tx.settings.delivery == AT_ONCE:
         for status in (delivery.SENT, delivery.DELIVERED):
             message = deliver(tx, message.sid, status)
