@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.wire.test_frame import json_values
 from twilio_conversations.conversation import ConversationData, ConversationState, LastMessage
 from twilio_conversations.errors import ProtocolError
+from twilio_conversations.media import MediaData
 from twilio_conversations.message import MessageData
 from twilio_conversations.participant import ParticipantData
 from twilio_conversations.user import UserData
@@ -109,7 +110,7 @@ def test_an_update_keeps_what_it_does_not_mention() -> None:
 
 def test_a_single_legacy_attachment_is_a_list_of_one() -> None:
     """`media` counts when `medias` is absent."""
-    assert MessageData.parse({"sid": "IM1", "media": {"sid": "ME1"}}).medias == ({"category": "media", "sid": "ME1"},)
+    assert MessageData.parse({"sid": "IM1", "media": {"sid": "ME1"}}).medias == (MediaData("ME1"),)
 
 
 @pytest.mark.parametrize("raw", [{"index": 7, "timestamp": None}, {"index": "7"}, {"index": 7}])
