@@ -40,6 +40,7 @@ from twilio_conversations.server.writer import MAX_MUTATION_ID, Command, Job, Mu
 _log = logging.getLogger(__name__)
 
 MAX_KNOWN_USERS = 20_000
+_EVERYTHING = [delete(table) for table in reversed(metadata.sorted_tables)]
 
 
 class Service:
@@ -274,8 +275,8 @@ def _install(tx: Transaction) -> Response:
 
 def _empty(tx: Transaction) -> Response:
     tx.media_dropped.extend(row.sid for row in tx.all(KNOWN))
-    for table in reversed(metadata.sorted_tables):
-        tx.execute(delete(table))
+    for statement in _EVERYTHING:
+        tx.execute(statement, {})
     roles.install(tx)
     return Response(204)
 
