@@ -362,7 +362,8 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
 
     def _confirmed(self, answer: Any) -> Mapping[str, Any]:
         date = answer.get("date_updated") if isinstance(answer, dict) else None
-        return {"date_updated": parse_time(date)} if date else {}
+        editor = {"last_updated_by": self._services.configuration.identity}
+        return {**editor, "date_updated": parse_time(date)} if date else editor
 
     def _fetch(self) -> Future[tuple[MessageData, int] | None]:
         return self.conversation._messages.fetch(self.index)

@@ -21,6 +21,7 @@ from twilio_conversations import (
     RestError,
     RestNotFoundError,
 )
+from twilio_conversations.server import LocalServer
 
 Pair = tuple[Conversation, Conversation]
 Fresh = Callable[[str], str]
@@ -380,3 +381,13 @@ def test_a_conversation_found_by_sid_is_followed(connect: Connect, fresh: Fresh)
         assert bob.get_conversation_by_sid(conversation.sid).status is ConversationStatus.JOINED
         sent = conversation.send_message("heard")
         diary.wait("message_added", lambda message, sid=sent.sid: message.sid == sid)
+
+
+def test_who_edited_a_message_is_seen_with_the_edit(service: LocalServer, pair: Pair) -> None:
+    """Both show on the next line, whether or not the service's own word has come."""
+    conversation, _ = pair
+    identity = conversation.created_by
+    message = conversation.send_message("before")
+    with service.faults.held_events(identity):
+        message.update_body("after")
+        assert (message.body, message.last_updated_by) == ("after", identity)

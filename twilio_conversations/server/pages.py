@@ -37,19 +37,15 @@ class Pages:
         if message_sid is not None:
             rows = self.reader.all(delivery.RECIPIENTS_OF_MESSAGE, of=message_sid)
             return page("message_recipients", [_recipient(row) for row in rows if row.conversation_sid == conversation_sid])
-        return self._page("message_recipients", delivery.RECIPIENTS, "id", request, _recipient, of=conversation_sid)
+        return self._page("message_recipients", delivery.RECIPIENTS, "key", request, _recipient, of=conversation_sid)
 
     def _page(self, key: str, statement: Any, by: str, request: Request, body: Any, **values: Any) -> dict[str, Any]:
         """One page, in the order of a column; a page token is the value of that column after which it begins."""
-        after: Any = read_token(request.query.get("PageToken"))
-        if by == "id":
-            if not (after == "" or (after.isascii() and after.isdigit() and len(after) < 16)):
-                raise ServiceError(20001, "Invalid PageToken")
-            after = int(after or 0)
+        after = read_token(request.query.get("PageToken"))
         size = _size(request.query.get("PageSize"))
         rows = self.reader.all(statement, after=after, limit=size + 1, **values)
         more, rows = len(rows) > size, rows[:size]
-        following = token(str(getattr(rows[-1], by))) if more else None
+        following = token(getattr(rows[-1], by)) if more else None
         return page(key, [body(row) for row in rows], following, token("") if after and rows else None)
 
     def _template(self, row: Any) -> dict[str, Any]:

@@ -40,7 +40,7 @@ from twilio_conversations.server.writer import MAX_MUTATION_ID, Command, Job, Mu
 _log = logging.getLogger(__name__)
 
 MAX_KNOWN_USERS = 20_000
-_EMPTY = tuple(delete(table) for table in reversed(metadata.sorted_tables))
+_EVERYTHING = [delete(table) for table in reversed(metadata.sorted_tables)]
 
 
 class Service:
@@ -267,7 +267,7 @@ def _install(tx: Transaction) -> Response:
 
 def _empty(tx: Transaction) -> Response:
     tx.media_dropped.extend(row.sid for row in tx.all(KNOWN))
-    for statement in _EMPTY:
+    for statement in _EVERYTHING:
         tx.execute(statement, {})
     roles.install(tx)
     return Response(204)

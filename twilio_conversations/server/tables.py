@@ -141,15 +141,15 @@ receipts = Table(
 recipients = Table(
     "recipients",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("conversation_sid", SID, primary_key=True),
+    # The message's index and a number, with leading zeros: text order is the order of messages.
+    Column("key", String(20), primary_key=True),
     Column("message_sid", SID, ForeignKey("messages.sid"), nullable=False),
-    Column("conversation_sid", SID, nullable=False),
     Column("type", String(16), nullable=False),
     Column("level", String(8)),
     Column("name", String(256)),
     Column("address", String(256), nullable=False),
-    Index("recipients_of_message", "message_sid", "id"),
-    Index("recipients_of_conversation", "conversation_sid", "id"),
+    Index("recipients_of_message", "message_sid", "key"),
 )
 
 registrations = Table(

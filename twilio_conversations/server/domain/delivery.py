@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, or_, select, update
 
 from twilio_conversations.server.errors import ServiceError
-from twilio_conversations.server.projection import to_json
+from twilio_conversations.server.projection import index_key, to_json
 from twilio_conversations.server.tables import participants, receipts, recipients
 from twilio_conversations.server.writer import Transaction
 
@@ -51,11 +51,11 @@ RECEIPTS = (
     .order_by(receipts.c.sid)
     .limit(bindparam("limit"))
 )
-RECIPIENTS_OF_MESSAGE = select(recipients).where(recipients.c.message_sid == bindparam("of")).order_by(recipients.c.id)
+RECIPIENTS_OF_MESSAGE = select(recipients).where(recipients.c.message_sid == bindparam("of")).order_by(recipients.c.key)
 RECIPIENTS = (
     select(recipients)
-    .where(recipients.c.conversation_sid == bindparam("of"), recipients.c.id > bindparam("after"))
-    .order_by(recipients.c.id)
+    .where(recipients.c.conversation_sid == bindparam("of"), recipients.c.key > bindparam("after"))
+    .order_by(recipients.c.key)
     .limit(bindparam("limit"))
 )
 
@@ -95,8 +95,8 @@ def queue(tx: Transaction, message: Any, sender: Any, to: list[Any]) -> None:
             "date_updated": tx.now,
         }
         tx.execute(_NEW_RECEIPT, values)
-    for named in _named(sender, to):
-        tx.execute(_NEW_RECIPIENT, {"id": None, **place, **named})
+    for number, named in enumerate(_named(sender, to)):
+        tx.execute(_NEW_RECIPIENT, {**place, "key": f"{index_key(message.index)}-{number:06d}", **named})
 
 
 def _named(sender: Any, to: list[Any]) -> list[dict[str, Any]]:
