@@ -126,7 +126,7 @@ def test_who_is_there(own: LocalServer, connect: Connect) -> None:
         seen: Any = alice.get_user("bob")
         diary = Diary(alice, "user_updated")
         bob.set_push_registration_id("fcm", "device")
-        diary.wait("user_updated", lambda change: "reachabilityNotifiable" in change.update_reasons)
+        diary.wait("user_updated", lambda change: change.update_reasons == ("reachabilityNotifiable",))
         assert (seen.is_online, seen.is_notifiable) == (True, True)
     diary.wait("user_updated", lambda change: change.update_reasons == ("reachabilityOnline",))
     assert seen.is_online is False
