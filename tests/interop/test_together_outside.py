@@ -153,3 +153,27 @@ def test_users_look_at_each_other(scene: Scene) -> None:
         assert change["user"]["identity"] == scene.actor.identity
     seen = other.user(scene.actor.identity).look()
     assert (seen["friendlyName"], seen["attributes"]) == ("Zoë", {"hat": ["red", None]})
+
+
+@pytest.mark.row("CL28", "ME06", "ME31")
+def test_templates(scene: Scene, version: str) -> None:
+    """Whoever sends from a template: both read the same content of the message; both know the same templates."""
+    if version == "2.2.0":
+        pytest.skip("2.2.0 knows no templates")
+    variants = {"twilio/text": {"body": "Hello {{name}}"}}
+    template = {"friendly_name": uuid.uuid4().hex, "variables": {"name": "you"}, "variants": variants}
+    (sid,) = scene.service.seed({"templates": [template]})["templates"]
+    sid = sid["sid"] if isinstance(sid, dict) else sid
+    if scene.actor is scene.alice:
+        scene.room.chain(("prepareMessage",), ("setContentTemplate", sid, []), ("build",), ("send",))
+    else:
+        scene.bob.client.get_conversation_by_sid(scene.sid).send_message(content_sid=sid)
+    scene.both_see("messageAdded")
+
+    held = scene.bob.client.get_conversation_by_sid(scene.sid).get_messages().items[0]
+    content = held.get_content_data()
+    assert (held.content_sid, content.type, content.body) == (sid, "text", "Hello you")
+    official = scene.alice.message(scene.sid, 0).call("getContentData")
+    assert (official["type"], official["body"]) == ("text", "Hello you")
+    assert official["rawData"] == content.raw_data
+    assert sid in [one.sid for one in scene.bob.client.get_content_templates()]
