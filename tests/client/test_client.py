@@ -137,7 +137,7 @@ def test_update_token_is_taken_on_the_live_connection(connect: Connect, service:
     with pytest.raises(TokenError):
         client.update_token("nonsense")
     client.create_conversation()
-    assert diary.names() == []
+    assert {state for _, state in diary.entries} <= {ConnectionState.CONNECTED}  # the start may be told as late as now
 
 
 @pytest.mark.row("EV12")
