@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -28,6 +29,14 @@ def own(shared: LocalServer) -> LocalServer:
     return shared
 
 
+def told(client: Client) -> Client:
+    """Return the client once all events of its start were delivered: a test's handlers see only what the test brings about."""
+    done = threading.Event()
+    client._dispatcher.call(done.set)
+    assert done.wait(10)
+    return client
+
+
 @pytest.fixture
 def connect(service: LocalServer) -> Iterator[Connect]:
     """Returns a maker of ready clients: `connect("alice")`."""
@@ -38,7 +47,7 @@ def connect(service: LocalServer) -> Iterator[Connect]:
         options.setdefault("endpoint", service.url)
         client = Client(options.pop("token", None) or service.token(identity), **options)
         clients.append(client)
-        return client.wait_until_ready(10) if ready else client
+        return told(client.wait_until_ready(10)) if ready else client
 
     yield make
     for client in clients:
