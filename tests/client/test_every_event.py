@@ -137,9 +137,9 @@ def test_typing(pair: Pair) -> None:
     for place, source in (("participant", alice), ("conversation", bobs), ("client", client)):
         for event in ("typing_started", "typing_ended"):
             source.on(event, lambda payload, text=f"{place} {event}": told.append((text, payload)))
-    diary = Diary(client, "message_added")
+    diary = Diary(client, "message_added", "typing_started")
     alices.typing()
-    client.wait_for("typing_started", timeout=5) if not told else None
+    diary.wait("typing_started")
     alices.send_message("said")
     diary.wait("message_added")
 
