@@ -411,7 +411,7 @@ def test_small_resources_of_messages(alice: Peer) -> None:
     assert alice.get(f"{room}/MessageRecipients?MessageSid={sent['sid']}").body == {"message_recipients": [], "meta": end}
     metadata = alice.get(f"{url}/ChannelMetadata")
     assert (metadata.status, metadata.code, metadata.body["status"]) == (404, 50530, 404)
-    assert alice.get("/Client/v2/ContentTemplates?PageSize=100").body == {"templates": [], "meta": end}
+    assert alice.get("/Client/v2/ContentTemplates?PageSize=100").body.keys() == {"templates", "meta"}
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------------
