@@ -142,6 +142,7 @@ def test_text_and_media_need_both(scene: Set) -> None:
     ("permission", "act"),
     [
         ("createConversation", lambda peer: peer.post(peer.link("conversations"), {})),
+        ("joinConversation", lambda peer: peer.post(f"{peer.link('conversations')}/room/Participants", {"identity": "alice"})),
         ("editOwnUserInfo", lambda peer: peer.post(peer.link("current_user"), {"friendly_name": "x"})),
         ("editAnyUserInfo", lambda peer: peer.post(f"{peer.link('users')}/carol", {"friendly_name": "x"})),
     ],
@@ -150,6 +151,7 @@ def test_permissions_of_a_service_role(server: LocalServer, permission: str, act
     """What a user may do in the service depends on the service role alone."""
     for allowed, status in (([permission], {200, 201}), ([], {403})):
         server.reset()
+        server.seed({"conversations": [{"unique_name": "room", "created_by": "alice"}]})
         server.seed(
             {
                 "roles": [{"friendly_name": "restricted", "type": "service", "permissions": allowed}],

@@ -83,6 +83,8 @@ def add(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> A
     identity = limits.identity(body.get("identity"))
     if place.member is not None or identity != caller:
         place.require("addParticipant")
+    elif "joinConversation" not in roles.permissions(tx, users.ensure(tx, caller).role_sid):
+        raise ServiceError(50107)
     return _add_chat(tx, place, identity, body)
 
 
