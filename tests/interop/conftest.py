@@ -97,8 +97,7 @@ def official(version: str, driver_of: Callable[[str], Driver], service: Any) -> 
         return made[-1]
 
     yield make
-    # A client of an earlier test that was shut down with a request in flight says so when the SDK's own 30 seconds are over.
-    problems = [one for one in driver.problems if not str(one.get("message")).startswith("Twilsock: request timeout")]
+    problems = driver.problems_of(made)
     driver.shutdown(made)
     driver.problems.clear()  # what a client says while it is being shut down is nobody's business
     assert not problems, f"promises rejected with nobody listening: {problems}"

@@ -8,6 +8,7 @@
 // argument at that moment. Ends when stdin ends. The SDK is unmodified: the one thing replaced is the global WebSocket,
 // which it looks up when a client is made, so that a test can cut the line and count sockets.
 
+const { AsyncLocalStorage } = require('async_hooks');
 const readline = require('readline');
 const WebSocket = require('ws');
 
@@ -20,6 +21,9 @@ for (const name of ['log', 'info', 'debug', 'warn', 'error', 'trace']) {
   console[name] = (...words) => process.stderr.write(words.join(' ') + '\n');
 }
 const say = (line) => process.stdout.write(JSON.stringify(line) + '\n');
+
+// Everything that is done for a client, and whatever that leads to later, runs under the client's name.
+const owner = new AsyncLocalStorage();
 
 // ---------------------------------------------------------------- what an application sees, as JSON
 
@@ -152,6 +156,11 @@ class Steered {
     if (value) this.cut();
   }
 
+  // What the SDK does when it forgets to listen: for the test of the driver itself.
+  abandon({ message }) {
+    setTimeout(() => Promise.reject(new Error(message)));
+  }
+
   async shutdown() {
     await this.client.shutdown();
   }
@@ -175,11 +184,13 @@ async function handle(request) {
 
 readline.createInterface({ input: process.stdin }).on('line', (line) => {
   const request = JSON.parse(line);
-  handle(request).then(
+  owner.run(request.client, handle, request).then(
     (result) => say({ id: request.id, result: result ?? null }),
     (error) => say({ id: request.id, error: fault(error) }),
   );
 }).on('close', () => process.exit(0));
 
-process.on('unhandledRejection', (error) => say({ client: null, event: 'unhandledRejection', data: fault(error) }));
+process.on('unhandledRejection', (error) => {
+  say({ client: owner.getStore() ?? null, event: 'unhandledRejection', data: fault(error) });
+});
 say({ client: null, event: 'ready', data: { version: SDK.Client.version } });

@@ -83,6 +83,14 @@ class History:
             self._changed.notify_all()
 
 
+@attrs.frozen
+class Problem:
+    """A promise of the SDK's that was rejected with nobody listening: by which client, and with what."""
+
+    client: str | None
+    error: Any
+
+
 @attrs.define(eq=False)
 class Target:
     """Something of an official client that can be looked at and called: a conversation, a message, ..."""
@@ -162,7 +170,7 @@ class Driver:
 
     def __init__(self, package: str) -> None:
         self.package = package
-        self.problems: list[Any] = []
+        self.problems: list[Problem] = []
         self._names = itertools.count(1)
         self._ids = itertools.count(1)
         self._clients: dict[str, Official] = {}
@@ -196,6 +204,12 @@ class Driver:
             self._clients[name] = official
         self.ask(name, "start", token=token, url=url, options=options or {})
         return official
+
+    def problems_of(self, officials: Sequence[Official]) -> list[Problem]:
+        """The problems of these clients, and those that are nobody's. A client that was shut down with a request in flight
+        says so half a minute later; that is no problem of whoever runs then."""
+        names = {None, *(official._name for official in officials)}
+        return [problem for problem in self.problems if problem.client in names]
 
     def shutdown(self, officials: Sequence[Official]) -> None:
         """Shut clients down and forget them."""
@@ -253,10 +267,10 @@ class Driver:
                 self._changed.notify_all()
                 return
             official = self._clients.get(message["client"])
-        if official is not None:
+        if message["event"] == "unhandledRejection":
+            self.problems.append(Problem(message["client"], message["data"]))
+        elif official is not None:
             official.receive(message["event"], message["data"])
-        elif message["event"] == "unhandledRejection":
-            self.problems.append(message["data"])
 
 
 def binary(data: bytes) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.interop.official import Driver, OfficialError
+from tests.interop.official import Driver, OfficialError, eventually
 
 
 def test_each_version_is_the_pinned_one(version: str, driver_of: Callable[[str], Driver]) -> None:
@@ -24,4 +24,16 @@ def test_rejected_promise_raises(version: str, driver_of: Callable[[str], Driver
     with pytest.raises(OfficialError, match="Argument 1"):
         official.call("updateToken", "")
     driver.shutdown([official])
+    driver.problems.clear()
+
+
+def test_an_abandoned_promise_is_laid_to_its_client(version: str, driver_of: Callable[[str], Driver]) -> None:
+    """A promise that is rejected with nobody listening counts against the client that made it, and no other."""
+    driver = driver_of(version)
+    careless, careful = (driver.start("nobody", "not-a-token", "http://127.0.0.1:9") for _ in range(2))
+    careless.ask("abandon", message="dropped")
+    eventually(lambda: driver.problems_of([careless]), "the problem is known")
+    assert [problem.error["message"] for problem in driver.problems_of([careless])] == ["dropped"]
+    assert driver.problems_of([careful]) == []
+    driver.shutdown([careless, careful])
     driver.problems.clear()
