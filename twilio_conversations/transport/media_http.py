@@ -15,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 import attrs
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
 
 from twilio_conversations.attachment import Content
 from twilio_conversations.errors import (
@@ -42,6 +43,8 @@ TOKEN_HEADER: Final = "X-Twilio-Token"
 _LARGEST_JSON: Final = 4 * 1024 * 1024
 _PIECE: Final = 64 * 1024
 _MOST_REDIRECTS: Final = 5
+_MOST_CONNECTIONS: Final = 64
+"""Connections to one host that are kept open: as many threads may move media at once without making and dropping some."""
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _UNAUTHORISED: Final = 401
 _SHORTEST_WAIT: Final = 0.001
@@ -284,6 +287,8 @@ class MediaHttp:
 def _own_session() -> requests.Session:
     session = requests.Session()
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    for prefix in list(session.adapters):
+        session.mount(prefix, HTTPAdapter(pool_maxsize=_MOST_CONNECTIONS))
     return session
 
 
