@@ -1,11 +1,14 @@
 """Subscriptions: cursors over the event log. Replay and live delivery are one path.
 
 A subscription is (connection, object, number of the last event sent). A commit says which objects moved; the feed sends the
-events above each cursor, in order. Up to the head that was found when the subscription was established, events go out as
-replay (``twilio.sync.event`` with the poke's correlation id), then ``subscription_established``, then everything as live
-(``com.twilio.rtd.cds.<kind>``). A connection that does not keep up lets its cursors stand still; they move on, from the log,
-when it has room again. All of this happens on the event loop, so that pokes of one connection are handled in order and nothing
-falls between replay and live.
+events above each cursor, in order. What is there when the subscription is asked for goes out as replay (``twilio.sync.event``
+with the poke's correlation id), then ``subscription_established``, then everything as live (``com.twilio.rtd.cds.<kind>``). A
+replay that would be too long ends as ``interrupted``, and the client asks again from where it got to. A connection that does
+not keep up lets its cursors stand still; they move on, from the log, when it has room again. All of this happens on the event
+loop, so that pokes of one connection are handled in order and nothing falls between replay and live.
+
+Numbers of events grow, but the log has holes where events were made needless by later ones. What lies above a cursor, up to a
+head that the bus has told, is therefore what is in the log then; only while every number is there does memory know it too.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from twilio_conversations.server.http import Request, Response, is_text
 from twilio_conversations.server.projection import DOCUMENT, LIST, MAP
 from twilio_conversations.server.store import Connection
 from twilio_conversations.server.tables import sync_events
+from twilio_conversations.server.world import World
 from twilio_conversations.server.writer import Commit, Event
 from twilio_conversations.wire.frame import json_bytes
 from twilio_conversations.wire.packets import encode_notification
@@ -38,6 +42,8 @@ MAX_POKE = 1_000
 """Most requests in one poke, which clients are told in the answer to their first."""
 MAX_BATCH_BYTES = 128 * 1024
 """Most bytes of events in one frame; a single larger event goes alone."""
+COMPLETED, INTERRUPTED = "completed", "interrupted"
+"""How a replay ends."""
 BEFORE_ALL = -1
 """A cursor from which everything is replayed."""
 SINGLE_UP_TO = 32
@@ -47,7 +53,11 @@ in batches."""
 
 _ABOVE = (
     select(sync_events)
-    .where(sync_events.c.entity_sid == bindparam("of"), sync_events.c.id > bindparam("cursor"))
+    .where(
+        sync_events.c.entity_sid == bindparam("of"),
+        sync_events.c.id > bindparam("cursor"),
+        sync_events.c.id <= bindparam("head"),
+    )
     .order_by(sync_events.c.id)
     .limit(MAX_BATCH)
 )
@@ -67,13 +77,14 @@ class Subscriber(Protocol):
 
 @attrs.define(eq=False)
 class Subscription:
-    """One connection's cursor in one object. `goal` is the head to replay to, and `None` once established."""
+    """One connection's cursor in one object, and how many events it was sent as replay."""
 
     subscriber: Subscriber
     entity: Entity
     cursor: int
     correlation_id: Any
-    goal: int | None
+    replayed: int = 0
+    established: bool = False
 
 
 @attrs.define
@@ -87,9 +98,10 @@ class Recent:
 class Feed:
     """Who is subscribed to what, and how far they are."""
 
-    def __init__(self, reader: Connection, catalog: Catalog) -> None:
+    def __init__(self, reader: Connection, catalog: Catalog, world: World) -> None:
         self._reader = reader
         self._catalog = catalog
+        self._world = world
         self._recent: Bounded[tuple[str, int], Recent] = Bounded(MAX_RECENT)
         self._by_entity: dict[str, dict[Subscriber, Subscription]] = {}
         self._by_subscriber: dict[Subscriber, dict[str, Subscription]] = {}
@@ -123,7 +135,7 @@ class Feed:
         poke.answer("subscription_canceled", canceled)
 
     def _establish(self, poke: Poke) -> None:
-        established, failed = [], []
+        ended, failed = [], []
         for item in poke.requests:
             self._forget(poke.subscriber, item["object_sid"])
             entity = self._readable(poke.subscriber, item)
@@ -131,10 +143,11 @@ class Feed:
                 failed.append(_failure(item))
                 continue
             subscription = self._subscribe(poke, entity, item.get("last_event_id"))
-            if self._replay(subscription):
-                established.append(_established(subscription))
+            outcome = self._replay(subscription)
+            if outcome is not None:
+                ended.append(_replay_ended(subscription, outcome))
         poke.answer("subscription_failed", failed)
-        poke.answer("subscription_established", established)
+        poke.answer("subscription_established", ended)
 
     def _readable(self, subscriber: Subscriber, item: dict[str, Any]) -> Entity | None:
         entity = self._catalog.find(item["object_sid"])
@@ -146,7 +159,7 @@ class Feed:
         """No cursor means: nothing to replay. One ahead of the head never came from here: sids and numbers are not reused."""
         head = self._catalog.head(entity)
         cursor = max(BEFORE_ALL, min(last, head)) if isinstance(last, int) and not isinstance(last, bool) else head
-        subscription = Subscription(poke.subscriber, entity, cursor, poke.correlation_id, head)
+        subscription = Subscription(poke.subscriber, entity, cursor, poke.correlation_id)
         self._by_entity.setdefault(entity.sid, {})[poke.subscriber] = subscription
         self._by_subscriber.setdefault(poke.subscriber, {})[entity.sid] = subscription
         return subscription
@@ -199,38 +212,46 @@ class Feed:
 
     def _advance(self, subscription: Subscription) -> None:
         """Send what lies above the cursor: the rest of the replay first, if it was cut short, then live events."""
-        if subscription.goal is not None:
-            if not self._replay(subscription):
+        if not subscription.established:
+            outcome = self._replay(subscription)
+            if outcome is None:
                 return
+            bodies = [_replay_ended(subscription, outcome)]
             _notify(
-                subscription.subscriber,
-                SYNC_EVENT,
-                "subscription_established",
-                [_established(subscription)],
-                subscription.correlation_id,
+                subscription.subscriber, SYNC_EVENT, "subscription_established", bodies, subscription.correlation_id
             )
         head = self._catalog.head(subscription.entity)
-        while subscription.cursor < head:
+        while subscription.established and subscription.cursor < head:
             if not self._ready(subscription):
                 return
-            for recent in self._above(subscription):
+            events = self._above(subscription, head)
+            for recent in events:
                 self._send_live(subscription, recent)
+            if not events:
+                subscription.cursor = head
 
-    def _replay(self, subscription: Subscription) -> bool:
-        """Send what the client missed; whether all of it is sent and the subscription is established now."""
-        goal = subscription.goal
-        while goal is not None and subscription.cursor < goal:
+    def _replay(self, subscription: Subscription) -> str | None:
+        """Send what the client missed. How that ended; `None` while the connection does not keep up.
+
+        The head is that of now, also when a replay goes on after a pause: what led to an earlier one may be gone from the log.
+        """
+        head = self._catalog.head(subscription.entity)
+        limit = self._world.settings.replay_limit
+        while subscription.cursor < head:
+            if limit and subscription.replayed >= limit:
+                self._forget(subscription.subscriber, subscription.entity.sid)
+                return INTERRUPTED
             if not self._ready(subscription):
-                return False
-            rows = [recent.event for recent in self._above(subscription) if recent.event.id <= goal]
-            if not rows:
-                break
-            for type_, bodies in _batches(rows):
+                return None
+            events = [recent.event for recent in self._above(subscription, head)]
+            if limit:
+                events = events[: limit - subscription.replayed]
+            for type_, bodies in _batches(events):
                 _notify(subscription.subscriber, SYNC_EVENT, type_, bodies, subscription.correlation_id)
-            subscription.cursor = rows[-1].id
-        subscription.cursor = max(subscription.cursor, goal if goal is not None else subscription.cursor)
-        subscription.goal = None
-        return True
+            subscription.replayed += len(events)
+            subscription.cursor = events[-1].id if events else head
+        subscription.established = True
+        return COMPLETED
 
     def _ready(self, subscription: Subscription) -> bool:
         if subscription.subscriber.has_room():
@@ -238,15 +259,14 @@ class Feed:
         self._behind.setdefault(subscription.subscriber, {})[subscription.entity.sid] = subscription
         return False
 
-    def _above(self, subscription: Subscription) -> Iterable[Recent]:
-        """The next events, from memory if all of them are there. The log has no holes: numbers grow by one."""
+    def _above(self, subscription: Subscription, head: int) -> list[Recent]:
+        """The next events up to `head`, as many as share a frame: from memory if it has every number, else from the log."""
         sid, cursor = subscription.entity.sid, subscription.cursor
-        head = min(self._catalog.head(subscription.entity), cursor + MAX_BATCH)
-        recent = [self._recent.get((sid, id_)) for id_ in range(cursor + 1, head + 1)]
+        recent = [self._recent.get((sid, id_)) for id_ in range(cursor + 1, min(head, cursor + MAX_BATCH) + 1)]
         found = [item for item in recent if item is not None]
         if len(found) == len(recent):
             return found
-        rows = self._reader.all(_ABOVE, of=sid, cursor=cursor)
+        rows = self._reader.all(_ABOVE, of=sid, cursor=cursor, head=head)
         return [Recent(Event(row.entity_sid, row.id, row.type, row.body)) for row in rows]
 
     def _send_live(self, subscription: Subscription, recent: Recent) -> None:
@@ -292,10 +312,10 @@ def _batches(events: Iterable[Event]) -> Iterator[tuple[str, list[bytes]]]:
         yield type_, bodies
 
 
-def _established(subscription: Subscription) -> bytes:
+def _replay_ended(subscription: Subscription, outcome: str) -> bytes:
     entity = subscription.entity
     return (
-        f'{{"object_sid":"{entity.sid}","object_type":"{entity.kind}","replay_status":"completed",'
+        f'{{"object_sid":"{entity.sid}","object_type":"{entity.kind}","replay_status":"{outcome}",'
         f'"last_event_id":{subscription.cursor}}}'
     ).encode()
 

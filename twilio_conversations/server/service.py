@@ -28,6 +28,7 @@ from twilio_conversations.server.media import Media
 from twilio_conversations.server.media_files import MediaFiles
 from twilio_conversations.server.media_links import MediaLinks
 from twilio_conversations.server.registrations_api import RegistrationsApi
+from twilio_conversations.server.retention import Retention, bury
 from twilio_conversations.server.session import Session
 from twilio_conversations.server.store import DATABASE_FILE, Database
 from twilio_conversations.server.sync_api import SyncApi
@@ -54,14 +55,13 @@ class Service:
         self._bus = Bus(asyncio.get_running_loop())
         self._writer = Writer(self._database.connect(), self.world, self._bus.deliver)
         self._catalog = Catalog(self._reader, credentials.account_sid, credentials.service_sid)
-        self._feed = Feed(self._reader, self._catalog)
+        self._feed = Feed(self._reader, self._catalog, self.world)
         self._sync_api = SyncApi(self._reader, self._catalog)
         self.gateway = Gateway()
         self.faults = Faults(self.gateway)
         self.traffic = Traffic()
-        self.timekeeper = Timekeeper(
-            self._reader, self.world.clock, lambda command, reply: self._writer.submit(Job(command, reply))
-        )
+        self.timekeeper = Timekeeper(self._reader, self.world.clock, self._submit)
+        self._retention = Retention(self.world, self._submit)
         self.media = Media(
             self._reader,
             self._catalog,
@@ -83,6 +83,7 @@ class Service:
         self._known_users: Bounded[str, None] = Bounded(MAX_KNOWN_USERS)
         self._bus.follow(self._catalog.on_commit)  # before the feed, which asks the catalog for heads
         self._bus.follow(self._feed.on_commit)
+        self._bus.follow(self._retention.on_commit)
         self._bus.follow(self.timekeeper.on_commit)
         self._bus.follow(self.media.on_commit)
 
@@ -219,6 +220,9 @@ class Service:
             else:
                 self._writer.submit(Job(answer, reply, mutation))
 
+    def _submit(self, command: Command, reply: Callable[[Response], None]) -> None:
+        self._writer.submit(Job(command, reply))
+
     async def execute(self, command: Command) -> Response:
         """Have a command carried out that is not repeated by its name; the answer, which may be a refusal."""
         done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
@@ -261,6 +265,7 @@ class Service:
 
 def _install(tx: Transaction) -> Response:
     roles.install(tx)
+    bury(tx)
     reachability.nobody_is_online(tx)
     return Response(204)
 

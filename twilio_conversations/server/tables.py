@@ -200,6 +200,8 @@ sync_entities = Table(
     Column("conversation_sid", SID),
     Column("head", Integer, nullable=False),
     Column("data", Text),
+    # Up to which number the log of its events is compacted.
+    Column("compacted", Integer),
     Column("removed", Boolean, nullable=False),
     Column("date_created", TIME, nullable=False),
     Column("date_updated", TIME, nullable=False),
@@ -213,6 +215,8 @@ sync_items = Table(
     # A list's index is written with leading zeros, so that text order is number order.
     Column("key", String(256), primary_key=True),
     Column("event_id", Integer, nullable=False),
+    # The number of the event that added it.
+    Column("added_id", Integer),
     Column("data", Text, nullable=False),
     Column("date_created", TIME, nullable=False),
     Column("date_updated", TIME, nullable=False),
@@ -226,4 +230,7 @@ sync_events = Table(
     Column("id", Integer, primary_key=True),
     Column("type", String(32), nullable=False),
     Column("body", Text, nullable=False),
+    # Which earlier events this one makes needless: the update before it, and, when an item is removed, its adding.
+    Column("replaces", Integer),
+    Column("withdraws", Integer),
 )

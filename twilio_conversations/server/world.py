@@ -62,6 +62,10 @@ class Settings:
     conversations_per_identity_limit: int = 1000
     index_gap: int = 0
     """How many message indexes are left out between two messages."""
+    events_retained: int = 1000
+    """How many of the newest events of each Sync object are all kept; of older ones, those that lead to the present."""
+    replay_limit: int = 10_000
+    """How many missed events of one Sync object are sent before the client has to ask for the rest; 0: all of them."""
     delivery: str = AT_ONCE
     """``at_once``: what is sent outside is sent and delivered in the moment; ``on_command``: it stays queued until told."""
 

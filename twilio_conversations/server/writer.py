@@ -38,16 +38,28 @@ MAX_TOGETHER = 64
 
 @attrs.frozen
 class Event:
-    """One row of the event log: change number `id` of one Sync object. `body` is its JSON."""
+    """One row of the event log: change number `id` of one Sync object. `body` is its JSON.
+
+    `replaces` and `withdraws` are the numbers of earlier events that it makes needless.
+    """
 
     entity_sid: str
     id: int
     type: str
     body: str
+    replaces: int | None = None
+    withdraws: int | None = None
 
     def row(self) -> dict[str, Any]:
         """For the table."""
-        return {"entity_sid": self.entity_sid, "id": self.id, "type": self.type, "body": self.body}
+        return {
+            "entity_sid": self.entity_sid,
+            "id": self.id,
+            "type": self.type,
+            "body": self.body,
+            "replaces": self.replaces,
+            "withdraws": self.withdraws,
+        }
 
 
 @attrs.frozen
