@@ -116,7 +116,9 @@ class Client(ClientEvents):
         dispatcher = Dispatcher(connection.name, self._options.max_pending_events)
         super().__init__(dispatcher, self._options.max_pending_events)
         tunnel = Tunnel(connection, self._options)
-        sync = SyncClient(tunnel.request, connection.timers, self._options.endpoints.sync)
+        sync = SyncClient(
+            tunnel.request, connection.timers, self._options.endpoints.sync, congested=lambda: dispatcher.full
+        )
         self._services = Services(
             self._options,
             connection,
@@ -144,7 +146,7 @@ class Client(ClientEvents):
         self._closing = threading.Lock()
         self._close_deadline: Deadline | None = None
         dispatcher.root = self
-        dispatcher.on_room = lambda: connection.post(self._directory.release)
+        dispatcher.on_room = lambda: connection.post(sync.release_all)
         dispatcher.on_death = self._on_death
         self._started = False
         if auto_connect:

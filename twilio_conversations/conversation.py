@@ -537,6 +537,10 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
         )
         return self
 
+    def _models(self) -> list[Model[Any]]:
+        """Itself and what lives in it."""
+        return [self, *self._roster.held(), *self._messages.held()]
+
     @property
     def _url(self) -> str:
         return urls.join(self._services.configuration.conversations_url, self.sid)

@@ -159,11 +159,11 @@ class Directory:
 
     def _map_changed(self, _: Entity, change: Change) -> None:
         """The own map of conversations changed."""
-        if isinstance(change, ItemAdded | ItemUpdated):
+        if isinstance(change, ItemAdded | ItemUpdated | ItemRemoved) and not self.listed.done():
             self._told.add(str(change.key))
+        if isinstance(change, ItemAdded | ItemUpdated):
             self._map_item(str(change.key), change.data)
         elif isinstance(change, ItemRemoved):
-            self._told.add(str(change.key))
             membership = self._members.get(str(change.key))
             if membership is not None:
                 self._lifecycle.go(membership)
@@ -215,6 +215,9 @@ class Directory:
             conversation._horizon = ReadHorizon(conversation, services)
             conversation._typing = TypingIndicator(conversation, services)
             self._live[sid] = conversation
+        else:
+            for model in conversation._models():
+                model._return()
         membership = Membership(conversation, names)
         self._members[sid] = membership
         return membership
@@ -267,7 +270,3 @@ class Directory:
         fail(self.listed, error)
         for membership in list(self._members.values()):
             fail(membership.ready, error)
-
-    def release(self) -> None:
-        """Handlers have caught up: take again what was left with the service."""
-        self._lifecycle.release()

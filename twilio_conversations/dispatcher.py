@@ -7,7 +7,6 @@ import logging
 import queue
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +44,7 @@ class Dispatcher:
         self._full = False
         self._closed = False
         self._busy_with: str | None = None
-        self._pinned: weakref.WeakSet[EventEmitter] = weakref.WeakSet()
-        self._pins: collections.deque[EventEmitter] = collections.deque()
+        self._pins: dict[EventEmitter, None] = {}
         self._thread = threading.Thread(target=self._run, name=f"conversations-events-{name}", daemon=True)
         self.root: EventEmitter | None = None
         """Where failures of handlers are reported: the client."""
@@ -72,6 +70,9 @@ class Dispatcher:
         """Whether handlers are so far behind that no further event should be taken from the service."""
         if not self._full and len(self._queue) >= self._limit:
             self._full = True
+            if len(self._queue) <= self._limit // 2:
+                self._full = False  # done meanwhile, on a thread that has not seen that it was to tell
+                return False
             _log.warning(
                 "handlers are too slow: %d events wait, now in %s; live events stay with the service until half are done",
                 len(self._queue),
@@ -95,9 +96,11 @@ class Dispatcher:
 
     def pin(self, emitter: EventEmitter) -> None:
         """Keep an object with handlers alive, so that the handlers outlive the program's own reference to it."""
-        if emitter not in self._pinned:
-            self._pinned.add(emitter)
-            self._pins.append(emitter)
+        self._pins[emitter] = None
+
+    def unpin(self, emitter: EventEmitter) -> None:
+        """It has no handlers any more, or will have no events."""
+        self._pins.pop(emitter, None)
 
     def close(self) -> None:
         """Forget what waits, but for the last change of the connection's state, and end the thread after the handler that
@@ -147,11 +150,8 @@ class Dispatcher:
         mark_thread(Role.EVENTS)
         try:
             while (item := self._take()) is not None:
-                if isinstance(item, _Delivery):
-                    for emitter, event in item.targets:
-                        self._deliver(emitter, event, item.payload)
-                else:
-                    self._call_guarded(item)
+                self._deliver(item)
+                del item  # nothing of it is kept while nothing happens
                 if self._full and len(self._queue) <= self._limit // 2:
                     self._full = False
                     self.on_room()
@@ -162,9 +162,13 @@ class Dispatcher:
         finally:
             self._pins.clear()
 
-    def _deliver(self, emitter: EventEmitter, event: EventName, payload: Any) -> None:
-        for receiver in emitter._receivers(event, payload):
-            self._guarded(emitter, receiver, event, payload)
+    def _deliver(self, item: _Delivery | Callable[[], None]) -> None:
+        if not isinstance(item, _Delivery):
+            self._call_guarded(item)
+            return
+        for emitter, event in item.targets:
+            for receiver in emitter._receivers(event, item.payload):
+                self._guarded(emitter, receiver, event, item.payload)
 
     def _guarded(self, emitter: EventEmitter, receiver: Callable[..., Any], event: EventName, payload: Any) -> None:
         handler = getattr(receiver, "handler", receiver)

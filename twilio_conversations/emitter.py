@@ -7,6 +7,7 @@ way is called just the same, as ``receiver(sender, event=..., payload=...)``. On
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, MutableSet
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, overload
 
@@ -56,18 +57,40 @@ class OrderedSet(MutableSet[Any]):
 
 
 class Signal(blinker.Signal):
-    """A blinker signal whose receivers are called in the order they were connected."""
+    """A blinker signal whose receivers are called in the order they were connected, and whose object is told when there
+    are others than before."""
 
     set_class = cast("type[set[Any]]", OrderedSet)
+
+    def __init__(self, name: str, emitter: weakref.ref[EventEmitter]) -> None:
+        super().__init__(name)
+        self._emitter = emitter
+
+    def connect(self, receiver: Handler, sender: Any = blinker.ANY, weak: bool = True) -> Handler:
+        """Connect a receiver, as blinker has it."""
+        super().connect(receiver, sender, weak)
+        self._changed()
+        return receiver
+
+    def _disconnect(self, receiver_id: Any, sender_id: Any) -> None:
+        """Every way in which a receiver goes comes through here, also that of one that is collected: no lock is taken."""
+        super()._disconnect(receiver_id, sender_id)
+        self._changed()
+
+    def _changed(self) -> None:
+        emitter = self._emitter()
+        if emitter is not None:
+            emitter._pin()
 
 
 class Signals:
     """The signals of one object, as attributes by event name; each is made when it is first asked for."""
 
-    __slots__ = ("_by_event", "_names")
+    __slots__ = ("_by_event", "_emitter", "_names")
 
-    def __init__(self, names: type[EventName]) -> None:
+    def __init__(self, names: type[EventName], emitter: EventEmitter) -> None:
         self._names = names
+        self._emitter = weakref.ref(emitter)
         self._by_event: dict[EventName, Signal] = {}
 
     def __getattr__(self, name: str) -> Signal:
@@ -81,11 +104,16 @@ class Signals:
     def signal(self, event: EventName) -> Signal:
         """The signal of `event`."""
         found = self._by_event.get(event)
-        return found if found is not None else self._by_event.setdefault(event, Signal(event.python_name))
+        return found if found is not None else self._by_event.setdefault(event, Signal(event.python_name, self._emitter))
 
     def known(self, event: EventName) -> Signal | None:
         """The signal of `event` if anybody ever asked for it."""
         return self._by_event.get(event)
+
+    @property
+    def heard(self) -> bool:
+        """Whether anybody is connected to any of them."""
+        return any(signal.receivers for signal in list(self._by_event.values()))
 
 
 class Subscription:
@@ -135,6 +163,7 @@ class EventEmitter:
     _dispatcher: Dispatcher
     _signals: Signals | None = attrs.field(default=None, init=False)
     _last: dict[EventName, Any] | None = attrs.field(default=None, init=False)
+    _gone: bool = attrs.field(default=False, init=False)
 
     @property
     def signals(self) -> Signals:
@@ -145,8 +174,7 @@ class EventEmitter:
         if self._signals is None:
             with _registering:
                 if self._signals is None:
-                    self._signals = Signals(self._events)
-            self._dispatcher.pin(self)
+                    self._signals = Signals(self._events, self)
         return self._signals
 
     @overload
@@ -212,6 +240,33 @@ class EventEmitter:
         signal = self._signals.known(self._events.parse(event)) if self._signals is not None else None
         receivers = signal.receivers_for(self) if signal is not None else ()
         return [receiver for receiver in receivers if isinstance(receiver, Subscription)]
+
+    def _pin(self) -> None:
+        """Have this object kept alive exactly as long as it has handlers and may still have events.
+
+        Without a lock: whoever took the pin away looks once more, so that a handler that came meanwhile is not overlooked.
+        """
+        if self._is_heard:
+            self._dispatcher.pin(self)
+        else:
+            self._dispatcher.unpin(self)
+            if self._is_heard:
+                self._dispatcher.pin(self)
+
+    @property
+    def _is_heard(self) -> bool:
+        return not self._gone and self._signals is not None and self._signals.heard
+
+    def _leave(self) -> None:
+        """What this object stands for is gone: events that wait still come, and then only the program keeps it."""
+        self._gone = True
+        self._pin()
+
+    def _return(self) -> None:
+        """What this object stands for is there again."""
+        if self._gone:
+            self._gone = False
+            self._pin()
 
     def _receivers(self, event: EventName, payload: Any) -> list[Callable[..., Any]]:
         """Who is to be called for this event, in order; from now on it is also the one that `replay` gives."""

@@ -32,9 +32,11 @@ Every one carries `status`, `code`, `body`, `request_id`, `attempts` and `retrya
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import attrs
+
+E = TypeVar("E", bound="ConversationsError")
 
 _RETRYABLE_STATUS = frozenset({429, 502, 503, 504})
 
@@ -74,11 +76,17 @@ class ConversationsError(Exception):
         self.sent = sent
         self.retryable = retryable
 
+    def again(self) -> Self:
+        """The same error for another call: one that is raised over and over would keep the frames of all of them alive."""
+        error = _rebuild(type(self), self.message, self.__dict__.copy())
+        error.__cause__ = self.__cause__
+        return error
+
     def __reduce__(self) -> tuple[Any, ...]:
         return (_rebuild, (type(self), self.message, self.__dict__.copy()))
 
 
-def _rebuild(kind: type[ConversationsError], message: str, facts: dict[str, Any]) -> ConversationsError:
+def _rebuild(kind: type[E], message: str, facts: dict[str, Any]) -> E:
     error = kind.__new__(kind)
     Exception.__init__(error, message)
     error.__dict__.update(facts)

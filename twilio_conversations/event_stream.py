@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import queue
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from twilio_conversations.emitter import EventEmitter
+from twilio_conversations.emitter import EventEmitter, Subscription
 from twilio_conversations.errors import ClientClosedError, RequestTimeoutError
-from twilio_conversations.event_names import WITHOUT_PAYLOAD, Event, EventName
+from twilio_conversations.event_names import Event, EventName
 from twilio_conversations.futures import Deadline, Role, current_role
 
 _SLICE = 0.5
@@ -17,51 +18,53 @@ _SLICE = 0.5
 
 
 class EventStream(Iterator[Event]):
-    """An iterator over events of one object; use it in ``with`` or call `close` to end its registrations.
+    """An iterator over events of one object; use it in ``with`` or call `close` to end its registrations. They also end when
+    the program forgets the iterator.
 
     A reader that is slow holds up the events thread once `limit` events wait, as a slow handler would.
     """
 
+    _subscriptions: Sequence[Subscription] = ()
+
     def __init__(self, source: EventEmitter, names: Sequence[EventName], timeout: float | None, limit: int) -> None:
         """`timeout` is for all events together, in seconds; iteration then raises `RequestTimeoutError`."""
-        if current_role() is not None:
-            role = current_role()
-            assert role is not None
+        role = current_role()
+        if role is not None:
             raise RuntimeError(
                 "events() and wait_for() wait for handlers' work and so cannot run inside one"
                 if role is Role.EVENTS
                 else f"events() and wait_for() must not be called on the client's own {role.value} thread"
             )
-        self._source = source
         self._deadline = Deadline(timeout)
         self._queue: queue.Queue[Event | None] = queue.Queue(limit)
         self._closed = False
-        self._subscriptions = [source.on(name, self._receiver(name)) for name in names]
+        self._ended = False
+        self._failure: BaseException | None = None
+        self._subscriptions = [source.on(name, _receiver(weakref.ref(self), source, name)) for name in names]
 
-    def _receiver(self, name: EventName) -> Any:
-        if name in WITHOUT_PAYLOAD:
-            return lambda: self._put(name, None)
-        return lambda payload: self._put(name, payload)
-
-    def _put(self, name: EventName, payload: Any) -> None:
-        event = Event(name, payload, self._source, dt.datetime.now(dt.UTC))
-        while not self._closed:
+    def offer(self, event: Event) -> bool:
+        """Give an event to the reader; `False` if there is no room, after waiting for some. For the events thread."""
+        if not self._closed:
             try:
                 self._queue.put(event, timeout=_SLICE)
-                return
             except queue.Full:
-                continue
+                return self._closed
+        return True
 
     def __next__(self) -> Event:
-        try:
-            event = self._queue.get(timeout=self._deadline.remaining())
-        except queue.Empty:
-            self.close()
-            raise RequestTimeoutError("no such event within the time limit") from None
-        if event is None:
-            self.close()
-            raise StopIteration
-        return event
+        event = None
+        if not self._ended or self._queue.queue:
+            try:
+                event = self._queue.get(timeout=self._deadline.remaining())
+            except queue.Empty:
+                self.close()
+                raise RequestTimeoutError("no such event within the time limit") from None
+        if event is not None:
+            return event
+        self.close()
+        if self._failure is not None:
+            raise self._failure.with_traceback(None)
+        raise StopIteration
 
     def next_event(self) -> Event:
         """The next event; `ClientClosedError` when the client was closed meanwhile."""
@@ -76,17 +79,41 @@ class EventStream(Iterator[Event]):
         for subscription in self._subscriptions:
             subscription.cancel()
 
-    def end(self) -> None:
-        """The client was closed: what waits is still given, then iteration ends."""
-        self._closed = True
+    def end(self, failure: BaseException | None = None) -> None:
+        """The client is over: what waits is still given, then iteration ends, with `failure` if it failed."""
+        self._failure = failure
+        self._closed = self._ended = True
         try:
-            self._queue.put_nowait(None)
+            self._queue.put_nowait(None)  # wakes a reader; where there is no room, none is waiting
         except queue.Full:
-            self._queue.get_nowait()
-            self._queue.put_nowait(None)
+            pass
+
+    def forget_in_child(self, why: BaseException) -> None:
+        """After a fork, in the child: nothing comes any more. Another thread may have held the queue's lock."""
+        self._failure = why
+        self._closed = self._ended = True
+        self._queue = queue.Queue()
 
     def __enter__(self) -> EventStream:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def _receiver(reader: weakref.ref[EventStream], source: EventEmitter, name: EventName) -> Callable[..., None]:
+    """What passes events on, for as long as somebody has the stream; it does not keep it."""
+
+    def receive(payload: Any = None) -> None:
+        event = Event(name, payload, source, dt.datetime.now(dt.UTC))
+        while True:
+            stream = reader()
+            if stream is None or stream.offer(event):
+                return
+            del stream
+
+    receive.__qualname__ = "a loop over events()"
+    return receive

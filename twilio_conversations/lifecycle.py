@@ -51,7 +51,6 @@ class Lifecycle:
         """`forget` is told the sid of a conversation that is gone."""
         self._services = services
         self._forget = forget
-        self._on_hold: list[Entity] = []
 
     @flow
     def fulfil(self, membership: Membership) -> Flow[None]:
@@ -197,6 +196,8 @@ class Lifecycle:
             (self._services.events, ClientEvent.CONVERSATION_REMOVED),
             (conversation, ConversationEvent.REMOVED),
         )
+        for model in conversation._models():
+            model._leave()
 
     def _root_changed(self, membership: Membership, kind: str, epoch: int, entity: Entity, change: Change) -> None:
         """One of a conversation's objects changed; before the announcement the change waits."""
@@ -220,20 +221,6 @@ class Lifecycle:
         elif isinstance(change, DocumentUpdated):
             former, membership.document = membership.document, change.data
             self.apply(membership, lambda state: state.with_document(change.data, former))
-        if self._services.dispatcher.full:
-            self._hold(entity)
-
-    def _hold(self, entity: Entity) -> None:
-        """Handlers are too far behind: leave the object's further events with the service until there is room."""
-        if entity not in self._on_hold:
-            self._on_hold.append(entity)
-            self._services.sync.hold(entity)
-
-    def release(self) -> None:
-        """There is room again: have the service replay what was left with it."""
-        held, self._on_hold = self._on_hold, []
-        for entity in held:
-            self._services.sync.release(entity)
 
     @flow
     def _resynced(self, membership: Membership, kind: str, entity: Entity) -> Flow[None]:

@@ -113,6 +113,12 @@ class Messages:
             (self._conversation, ConversationEvent.MESSAGE_REMOVED),
             (self._services.events, ClientEvent.MESSAGE_REMOVED),
         )
+        message._leave()
+
+    def held(self) -> list[Message]:
+        """The messages that somebody has."""
+        with self._services.lock:
+            return list(self._held.values())
 
     @flow
     def reread(self, entity: Entity) -> Flow[None]:
@@ -135,6 +141,7 @@ class Messages:
             with self._services.lock:
                 if item is None:
                     self._held.pop(index, None)
+                    message._leave()
                 else:
                     message._state.catch_up(MessageData.parse(item.data, message._state.replica), item.event_id)
         except ProtocolError as error:

@@ -43,7 +43,7 @@ class Roster:
             if participant is not None:
                 known.add(participant[0].sid)
         for sid in [sid for sid, held in self._by_sid.items() if sid not in known and held._state.replica is not None]:
-            del self._by_sid[sid]
+            self._by_sid.pop(sid)._leave()
 
     def resynced(self) -> None:
         """The map was made anew: whatever is loaded next is newer than what is held."""
@@ -98,6 +98,12 @@ class Roster:
             self._leaving.discard(sid)
         if participant is not None:
             self._emit(participant, ConversationEvent.PARTICIPANT_LEFT, ClientEvent.PARTICIPANT_LEFT)
+            participant._leave()
+
+    def held(self) -> list[Participant]:
+        """The participants that are known."""
+        with self._services.lock:
+            return list(self._by_sid.values())
 
     def _emit(self, participant: Participant, own: ConversationEvent, clients: ClientEvent) -> None:
         self._services.emit(participant, (self._conversation, own), (self._services.events, clients))

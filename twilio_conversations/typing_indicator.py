@@ -95,6 +95,8 @@ class TypingIndicator:
         participant = self._conversation._roster.with_identity(identity)
         if participant is None:
             return
+        if not participant.is_typing and self._services.dispatcher.full:
+            return  # handlers are far behind: by the time they would hear of it, it is over
         override = self._services.options.typing_timeout
         self._stop_timer(identity)
         timers = self._services.connection.timers

@@ -64,3 +64,15 @@ def test_a_timer_set_by_a_timer_waits_for_the_next_turn() -> None:
     assert not ran
     timers.run_due(100)
     assert ["later"] == ran
+
+
+def test_cancelled_timers_do_not_pile_up() -> None:
+    """A timer that is set anew again and again, as by somebody who goes on typing, leaves nothing of a far moment behind."""
+    timers = Timers(Clock())
+    kept = [timers.call_later(3600, lambda: None) for _ in range(1000)]
+    for _ in range(100_000):
+        timers.call_later(3600, lambda: None).cancel()
+
+    assert len(timers) <= 2 * len(kept) + 256
+    assert all(timer.active for timer in kept)
+    assert timers.next_deadline() is not None

@@ -72,6 +72,7 @@ class SyncClient:
         now: Callable[[], float] = time.monotonic,
         rng: Callable[[], float] = random.random,
         request_timeout: float = 30.0,
+        congested: Callable[[], bool] = lambda: False,
     ) -> None:
         """Make a client that is not connected.
 
@@ -82,10 +83,12 @@ class SyncClient:
             now: the monotonic clock, seconds.
             rng: random numbers from 0 to 1, for jitter.
             request_timeout: time limit of each request, seconds.
+            congested: asked after each change that was told; if so, that object is put on hold until `release_all`.
         """
         self.resources = Resources(request, base_url, request_timeout)
         self._timers = timers
         self._now = now
+        self._congested = congested
         self._subscriptions = Subscriptions(_correlation_ids, rng)
         self._roots: dict[str, Root] = {}
         self._named: dict[tuple[Kind, str], Root] = {}
@@ -252,6 +255,12 @@ class SyncClient:
             if not root.held_by:
                 self._subscriptions.release(root.subscription, self._now())
                 self._pump()
+
+    def release_all(self) -> None:
+        """Take the events of every object again."""
+        for root in list(self._roots.values()):
+            for entity in list(root.held_by):
+                self.release(entity)
 
     # Pokes and time
 
@@ -454,20 +463,20 @@ class SyncClient:
         for handle in handles:
             handle.ended()
         for handle in handles:
-            _tell(handle, EntityRemoved())
+            self._tell(handle, EntityRemoved())
 
-    @staticmethod
-    def _emit(root: Root, change: Change) -> None:
+    def _emit(self, root: Root, change: Change) -> None:
         for handle in root.handles:
             if handle.open:  # a listener before may have closed it
-                _tell(handle, change)
+                self._tell(handle, change)
 
-
-def _tell(handle: Entity, change: Change) -> None:
-    try:
-        handle.listener(handle, change)
-    except Exception:
-        _log.exception("a listener of %r failed", handle)
+    def _tell(self, handle: Entity, change: Change) -> None:
+        try:
+            handle.listener(handle, change)
+        except Exception:
+            _log.exception("a listener of %r failed", handle)
+        if self._congested():
+            self.hold(handle)
 
 
 def _has_items(root: Root) -> bool:

@@ -143,7 +143,7 @@ class Connection:
             NotReadyError: there is no token yet.
         """
         if self._over is not None:
-            raise self._over
+            raise self._over.again()
         token = self._session.token
         if token is None:
             raise NotReadyError("there is no access token yet")

@@ -26,7 +26,7 @@ class Pending:
         self._futures[key] = future
         # Stored first, then looked: whatever `end` does meanwhile, one of the two finds it.
         if self._over is not None:
-            self.fail(key, self._over)
+            self.fail(key, self._over.again())
         return key
 
     def settle(self, key: str, value: Any) -> None:
@@ -48,7 +48,7 @@ class Pending:
         self._over = why
         while self._futures:
             for key in list(self._futures):
-                self.fail(key, why)
+                self.fail(key, why.again())
 
     def end_in_child(self, why: ConversationsError) -> None:
         """As `end`, after a fork: futures of before stay as they are, since other threads may have held their locks."""

@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 _log = logging.getLogger(__name__)
 
+_FIRST_SWEEP = 256
+
 
 class Timer:
     """One call in the future; io thread only."""
@@ -47,12 +49,25 @@ class Timers:
         self._clock = clock
         self._heap: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
+        self._sweep_at = _FIRST_SWEEP
 
     def call_later(self, delay: float, function: Callable[[], object]) -> Timer:
         """Call `function` after `delay` seconds, unless the returned timer is cancelled."""
+        if len(self._heap) >= self._sweep_at:
+            self._sweep()
         timer = Timer(self._clock() + delay, function)
         heapq.heappush(self._heap, (timer.at, next(self._order), timer))
         return timer
+
+    def _sweep(self) -> None:
+        """Drop the cancelled timers, of which those of a far moment would lie there until then; not before there may be as
+        many as others, so that it costs next to nothing."""
+        self._heap = [entry for entry in self._heap if entry[2].active]
+        heapq.heapify(self._heap)
+        self._sweep_at = max(_FIRST_SWEEP, 2 * len(self._heap))
+
+    def __len__(self) -> int:
+        return len(self._heap)
 
     def next_deadline(self) -> float | None:
         """The moment of the earliest call, `None` if there is none."""

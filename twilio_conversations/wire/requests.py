@@ -8,6 +8,9 @@ from collections.abc import Iterator
 
 import attrs
 
+_MOST_OVER = 256
+"""Deadlines of answered requests that may lie about."""
+
 
 @attrs.frozen
 class Submission:
@@ -53,12 +56,12 @@ class Requests:
     def queue(self, request: Submission) -> None:
         """Keep a request until there is a connection."""
         self._queued[request.id] = request
-        heapq.heappush(self._deadlines, (request.deadline, request.id))
+        self._note_deadline(request)
 
     def write(self, request: Submission, now: float) -> None:
         """Note that a request was written at `now`."""
         self._written[request.id] = now
-        heapq.heappush(self._deadlines, (request.deadline, request.id))
+        self._note_deadline(request)
 
     def flush(self, now: float) -> Iterator[Submission]:
         """Move every queued request, in order, to the written ones."""
@@ -103,6 +106,12 @@ class Requests:
             expired.append((id_, id_ in self._written))
             self.forget(id_)
         return expired
+
+    def _note_deadline(self, request: Submission) -> None:
+        if len(self._deadlines) > 2 * len(self) + _MOST_OVER:  # behind an early one that is still open, others lie long
+            self._deadlines = [entry for entry in self._deadlines if self._is_open(entry[1])]
+            heapq.heapify(self._deadlines)
+        heapq.heappush(self._deadlines, (request.deadline, request.id))
 
     def _is_open(self, id_: str) -> bool:
         return id_ in self._written or id_ in self._queued
