@@ -1,4 +1,4 @@
-"""A proxy that misbehaves as networks do: cuts, delays, stalls and half closes, from a printed seed.
+"""A proxy that misbehaves as networks do, by plans that a printed seed gives (`tests.faults.plan`) and on order.
 
 Two kinds of cuts matter to a client that sends commands, and both are counted:
 
@@ -11,13 +11,43 @@ from __future__ import annotations
 
 import contextlib
 import random
+import socket
 import time
-from collections import Counter
+from collections import Counter, deque
 
 import attrs
 
 from tests.faults.observer import Observer, Packet
+from tests.faults.plan import Cuts, Ending, Line, Plan, fresh_seed
 from tests.faults.relay import Direction, Flow, Link, Relay
+
+PIECES_PER_SECOND = 50  # of a line with a bandwidth
+GOODBYE = 1.0  # seconds in which the service may read what came late
+
+
+@attrs.define(eq=False)
+class Road:
+    """One direction of a line: when each piece arrives, and those that are under way."""
+
+    line: Line
+    chance: random.Random
+    pieces: deque[bytes] = attrs.field(factory=deque)
+    free_at: float = 0.0
+    last_arrival: float = 0.0
+
+    def split(self, data: bytes) -> list[bytes]:
+        """What travels as one piece."""
+        size = len(data) if self.line.bandwidth is None else max(1, int(self.line.bandwidth / PIECES_PER_SECOND))
+        return [data[start : start + size] for start in range(0, len(data), size)]
+
+    def arrival(self, now: float, size: int) -> float:
+        """When a piece that is sent now is there: never before the one that was sent before it."""
+        self.free_at = max(now, self.free_at)
+        if self.line.bandwidth is not None:
+            self.free_at += size / self.line.bandwidth
+        jitter = self.chance.uniform(0.0, self.line.jitter) if self.line.jitter else 0.0
+        self.last_arrival = max(self.last_arrival, self.free_at + self.line.latency + jitter)
+        return self.last_arrival
 
 
 class DelayProxy(Relay):
@@ -26,52 +56,68 @@ class DelayProxy(Relay):
     def __init__(self, target: tuple[str, int], *, delay: float = 0.0) -> None:
         super().__init__(target)
         self.delay = delay
-        self._in_flight: Counter[int] = Counter()
+        self._roads: dict[int, Road] = {}
+
+    def road(self, link: Link) -> Road:
+        """How the bytes of one direction of a connection travel."""
+        return Road(Line(self.delay), random.Random(0))
 
     def received(self, link: Link, flow: Flow, data: bytes) -> None:
-        self.carry(flow, data)
+        self.carry(link, flow, data)
 
-    def carry(self, flow: Flow, data: bytes) -> None:
-        """Send bytes on their way, now or after the delay."""
-        if not self.delay and not self.holds(flow):
+    def carry(self, link: Link, flow: Flow, data: bytes) -> None:
+        """Send bytes on their way."""
+        if id(flow) not in self._roads:
+            self._roads[id(flow)] = self.road(link)
+        road = self._roads[id(flow)]
+        if road.line == Line():
             flow.push(data)
             return
-        self._in_flight[id(flow)] += 1
 
         def arrive() -> None:
-            self._in_flight[id(flow)] -= 1
-            flow.push(data)
+            if link.alive:
+                piece = road.pieces.popleft()
+                flow.under_way -= len(piece)
+                flow.push(piece)
 
-        self.later(time.monotonic() + self.delay, arrive)
+        for piece in road.split(data):
+            road.pieces.append(piece)
+            flow.under_way += len(piece)
+            self.later(road.arrival(time.monotonic(), len(piece)), arrive)
 
     def holds(self, flow: Flow) -> bool:
-        return self._in_flight[id(flow)] > 0
+        return flow.under_way > 0
+
+    def unsent(self, flow: Flow) -> bytes:
+        """What a flow has read and not written yet, on the road or at its end."""
+        road = self._roads.get(id(flow))
+        return b"".join([*flow.queue, *(road.pieces if road else ())])
 
     def closed(self, link: Link) -> None:
         for flow in link.flows:
-            self._in_flight.pop(id(flow), None)
-
-
-@attrs.frozen
-class Cuts:
-    """How often to cut: a connection lives for a random number of bytes in `bytes_between`, or until the answer of its
-    n-th command, n from `commands_between`; which of the two is drawn for each connection with chance `unanswered`."""
-
-    bytes_between: tuple[int, int] = (4_000, 120_000)
-    commands_between: tuple[int, int] = (1, 20)
-    unanswered: float = 0.5
+            self._roads.pop(id(flow), None)
 
 
 @attrs.define(eq=False)
-class Plan:
-    """What will happen to one connection, and what has passed through it."""
+class Course:
+    """How far a connection is on its plan, and what has passed through it."""
 
+    plan: Plan
+    bytes_left: int | None
+    commands_left: int | None
+    stall_in: int | None
+    victim: str | None = None
     up_seen: Observer = attrs.field(factory=Observer)
     down_seen: Observer = attrs.field(factory=Observer)
     unanswered: set[str] = attrs.field(factory=set)
-    cut_at: tuple[Direction, int] | None = None
-    commands_left: int | None = None
-    victim: str | None = None
+
+    @classmethod
+    def of(cls, plan: Plan) -> Course:
+        return cls(plan, plan.cut_at and plan.cut_at[1], plan.commands, plan.stall and plan.stall.after)
+
+    def go_on_for_ever(self) -> None:
+        """Forget how it should end."""
+        self.bytes_left = self.commands_left = self.stall_in = self.victim = None
 
 
 class FaultProxy(DelayProxy):
@@ -79,13 +125,14 @@ class FaultProxy(DelayProxy):
 
     def __init__(self, target: tuple[str, int], *, seed: int | None = None, cuts: Cuts | None = None, delay: float = 0.0) -> None:
         super().__init__(target, delay=delay)
-        self.seed = random.randrange(2**32) if seed is None else seed
-        self.counts: Counter[str] = Counter()  # commands, cuts, cuts_at_bytes, cuts_before_answer, refused
-        self._random = random.Random(self.seed)
+        self.seed = fresh_seed() if seed is None else seed
+        self.counts: Counter[str] = Counter()  # commands, refused, outages, stalls, cuts: by cause, by ending
         self._cuts = cuts
-        self._plans: dict[int, Plan] = {}
+        self._courses: dict[int, Course] = {}
         self._refusing = False
+        self._refusing_until = 0.0
         self._stalling = False
+        self._ghosts: set[socket.socket] = set()
         print(f"fault proxy: seed {self.seed}")
 
     # orders, from any thread
@@ -96,18 +143,20 @@ class FaultProxy(DelayProxy):
         def cut() -> int:
             links = list(self.links)
             for link in links:
-                self._cut(link, "cuts_on_order")
+                self._count_cut(link, "cuts_on_order")
+                self.reset(link)
             return len(links)
 
         return self.call(cut)
 
     def pause_cuts(self) -> None:
-        """No cuts of the plan from here on, also on connections that are open."""
+        """Nothing of the plans happens from here on, also to connections that are open."""
 
         def pause() -> None:
             self._cuts = None
-            for plan in self._plans.values():
-                plan.cut_at = plan.commands_left = plan.victim = None
+            self._refusing_until = 0.0
+            for course in self._courses.values():
+                course.go_on_for_ever()
 
         self.call(pause)
 
@@ -128,9 +177,7 @@ class FaultProxy(DelayProxy):
 
         def close() -> None:
             for link in list(self.links):
-                flow = link.up if direction is Direction.UP else link.down
-                flow.end_seen = True
-                self._pass_on_ends(link)
+                self._end_flows(link, direction)
 
         self.call(close)
 
@@ -146,67 +193,149 @@ class FaultProxy(DelayProxy):
     # the policy, on the relay's thread
 
     def opened(self, link: Link) -> None:
-        if self._refusing:
+        if self._refusing or time.monotonic() < self._refusing_until:
             self.counts["refused"] += 1
             self.reset(link)
             return
         for flow in link.flows:
             flow.stalled = self._stalling
         if self._cuts is not None:
-            self._plans[link.number] = self._draw(self._cuts)
+            self._courses[link.number] = Course.of(self._cuts.draw(self.seed, link.number))
 
-    def _draw(self, cuts: Cuts) -> Plan:
-        if self._random.random() < cuts.unanswered:
-            return Plan(commands_left=self._random.randint(*cuts.commands_between))
-        return Plan(cut_at=(self._random.choice(list(Direction)), self._random.randint(*cuts.bytes_between)))
+    def road(self, link: Link) -> Road:
+        course = self._courses.get(link.number)
+        if course is None or course.plan.line == Line():
+            return super().road(link)
+        return Road(course.plan.line, random.Random(course.plan.jitter_seed))
 
     def received(self, link: Link, flow: Flow, data: bytes) -> None:
-        plan = self._plans.get(link.number)
-        if plan is None:
-            self.carry(flow, data)
-        elif flow.direction is Direction.UP:
-            for packet in plan.up_seen.feed(data):
-                self._note_request(plan, packet)
-            self._carry_to_cut(link, flow, plan, data)
+        course = self._courses.get(link.number)
+        if course is None:
+            self.carry(link, flow, data)
+            return
+        self._stall_on_plan(link, flow, course, len(data))
+        if flow.direction is Direction.UP:
+            for packet in course.up_seen.feed(data):
+                self._note_request(course, packet)
+            if course.victim is not None and course.plan.ending is Ending.LATE:
+                self._cut(link, course, "cuts_before_answer", Direction.UP, data)
+                return
         else:
-            for packet in plan.down_seen.feed(data):
+            for packet in course.down_seen.feed(data):
                 if packet.method == "reply":
-                    plan.unanswered.discard(packet.id)
-                    if packet.id == plan.victim:
-                        self._cut(link, "cuts_before_answer")
+                    course.unanswered.discard(packet.id)
+                    if packet.id == course.victim:
+                        self._cut(link, course, "cuts_before_answer", Direction.DOWN, b"")
                         return
-            self._carry_to_cut(link, flow, plan, data)
+        self._carry_to_cut(link, flow, course, data)
 
-    def _note_request(self, plan: Plan, packet: Packet) -> None:
+    def _note_request(self, course: Course, packet: Packet) -> None:
         if packet.method != "message" or not packet.is_command:
             return
         self.counts["commands"] += 1
-        plan.unanswered.add(packet.id)
-        if plan.commands_left is not None and plan.victim is None:
-            plan.commands_left -= 1
-            if plan.commands_left <= 0:
-                plan.victim = packet.id
+        course.unanswered.add(packet.id)
+        if course.commands_left is not None and course.victim is None:
+            course.commands_left -= 1
+            if course.commands_left <= 0:
+                course.victim = packet.id
 
-    def _carry_to_cut(self, link: Link, flow: Flow, plan: Plan, data: bytes) -> None:
-        if plan.cut_at is None or plan.cut_at[0] is not flow.direction or plan.cut_at[1] > len(data):
-            if plan.cut_at is not None and plan.cut_at[0] is flow.direction:
-                plan.cut_at = (flow.direction, plan.cut_at[1] - len(data))
-            self.carry(flow, data)
+    def _carry_to_cut(self, link: Link, flow: Flow, course: Course, data: bytes) -> None:
+        if course.bytes_left is None or course.plan.cut_at is None or course.plan.cut_at[0] is not flow.direction:
+            self.carry(link, flow, data)
+        elif course.bytes_left > len(data):
+            course.bytes_left -= len(data)
+            self.carry(link, flow, data)
+        else:
+            self._cut(link, course, "cuts_at_bytes", flow.direction, data[: course.bytes_left], data[course.bytes_left :])
+
+    def _stall_on_plan(self, link: Link, flow: Flow, course: Course, size: int) -> None:
+        stall = course.plan.stall
+        if stall is None or course.stall_in is None or stall.direction is not flow.direction:
             return
-        if not self.holds(flow):  # bytes still under way are before these, and are lost with the connection
-            flow.push(data[: plan.cut_at[1]])
+        course.stall_in -= size
+        if course.stall_in > 0:
+            return
+        course.stall_in = None
+        self.counts["stalls"] += 1
+
+        def set_stalled(stalled: bool) -> None:
+            for each in link.flows:
+                each.stalled = stalled
+
+        set_stalled(True)
+        self.later(time.monotonic() + stall.seconds, lambda: set_stalled(self._stalling))
+
+    # ends
+
+    def _cut(self, link: Link, course: Course, cause: str, direction: Direction, last: bytes, beyond: bytes = b"") -> None:
+        """End a connection as planned: of one direction, `last` is what may still go its way, `beyond` is past the end."""
+        self._count_cut(link, cause)
+        self.counts[f"ended_by_{course.plan.ending.value}"] += 1
+        if course.plan.outage:
+            self.counts["outages"] += 1
+            self._refusing_until = max(self._refusing_until, time.monotonic() + course.plan.outage)
+        course.go_on_for_ever()
+        flow = link.up if direction is Direction.UP else link.down
+        match course.plan.ending:
+            case Ending.RESET:
+                self._write_last(flow, last)
+                self.reset(link)
+            case Ending.FIN:
+                self.carry(link, flow, last)
+                self._end_flows(link, *Direction)
+            case Ending.HALF_CLOSE_UP | Ending.HALF_CLOSE_DOWN as ending:
+                ended = Direction.UP if ending is Ending.HALF_CLOSE_UP else Direction.DOWN
+                self.carry(link, flow, last if ended is direction else last + beyond)
+                self._end_flows(link, ended)
+            case Ending.BLACK_HOLE:
+                self._write_last(flow, last)
+                self.forget(link)
+            case Ending.LATE:
+                self._end_late(link, last if direction is Direction.UP else b"", course.plan.late)
+
+    def _count_cut(self, link: Link, cause: str) -> None:
+        course = self._courses.get(link.number)
+        self.counts["cuts"] += 1
+        self.counts[cause] += 1
+        if course is not None and course.unanswered:
+            self.counts["cuts_with_command_open"] += 1
+
+    def _write_last(self, flow: Flow, last: bytes) -> None:
+        """What can go at once goes; bytes that are still under way would be before these, and all are lost together."""
+        if not self.holds(flow):
+            flow.push(last)
             with contextlib.suppress(OSError):
                 flow.write()
-        self._cut(link, "cuts_at_bytes")
 
-    def _cut(self, link: Link, kind: str) -> None:
-        plan = self._plans.get(link.number)
-        self.counts["cuts"] += 1
-        self.counts[kind] += 1
-        if plan is not None and plan.unanswered:
-            self.counts["cuts_with_command_open"] += 1
-        self.reset(link)
+    def _end_flows(self, link: Link, *directions: Direction) -> None:
+        for flow in link.flows:
+            flow.end_seen = flow.end_seen or flow.direction in directions
+        self._pass_on_ends(link)
+
+    def _end_late(self, link: Link, last: bytes, seconds: float) -> None:
+        """Reset the client's side now. The service's side is a ghost: its last bytes and its end come later."""
+        data = self.unsent(link.up) + last
+        ghost = link.service.dup()  # keeps the connection open when the link's own socket is closed
+        self._ghosts.add(ghost)
+        self.reset(link, link.client)
+
+        def speak() -> None:
+            with contextlib.suppress(OSError):
+                ghost.send(data)
+                ghost.shutdown(socket.SHUT_WR)
+            self.later(time.monotonic() + GOODBYE, vanish)
+
+        def vanish() -> None:
+            self._ghosts.discard(ghost)
+            ghost.close()
+
+        self.later(time.monotonic() + seconds, speak)
+
+    def stop(self) -> None:
+        super().stop()
+        for ghost in self._ghosts:
+            ghost.close()
 
     def closed(self, link: Link) -> None:
         super().closed(link)
-        self._plans.pop(link.number, None)
+        self._courses.pop(link.number, None)

@@ -48,6 +48,7 @@ class Flow:
     sink: socket.socket
     queue: deque[bytes] = attrs.field(factory=deque)
     queued: int = 0
+    under_way: int = 0  # bytes that the policy has taken, and will push later
     carried: int = 0
     last_byte: float = 0.0
     stalled: bool = False
@@ -62,7 +63,7 @@ class Flow:
 
     @property
     def wants_to_read(self) -> bool:
-        return not (self.stalled or self.end_seen) and self.queued < HIGH_WATER
+        return not (self.stalled or self.end_seen) and self.queued + self.under_way < HIGH_WATER
 
     @property
     def wants_to_write(self) -> bool:
@@ -96,6 +97,11 @@ class Link:
     def flows(self) -> tuple[Flow, Flow]:
         return (self.up, self.down)
 
+    def close(self) -> None:
+        """Close both sockets."""
+        self.client.close()
+        self.service.close()
+
 
 class Relay:
     """A TCP relay on 127.0.0.1 with a free port in front of `target`; use it as a context manager."""
@@ -104,6 +110,7 @@ class Relay:
         self.target = target
         self.accepted = 0
         self.links: list[Link] = []
+        self._forgotten: list[Link] = []
         self._selector = selectors.DefaultSelector()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self._listener.setblocking(False)
@@ -184,12 +191,17 @@ class Relay:
         """Run `action` at the monotonic time `when`."""
         heapq.heappush(self._timers, (when, next(self._order), action))
 
-    def reset(self, link: Link) -> None:
-        """End a connection with RST on both sides."""
-        for end in (link.client, link.service):
+    def reset(self, link: Link, *ends: socket.socket) -> None:
+        """End a connection with RST, on both sides unless told which; the other one's socket is closed in order."""
+        for end in ends or (link.client, link.service):
             with contextlib.suppress(OSError):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self._drop(link)
+
+    def forget(self, link: Link) -> None:
+        """Leave a connection open on both sides and never look at it again."""
+        self._forgotten.append(link)
+        self._part_with(link)
 
     # the loop
 
@@ -204,6 +216,8 @@ class Relay:
         finally:
             for link in list(self.links):
                 self._drop(link)
+            for link in self._forgotten:
+                link.close()
             self._selector.close()
             for end in (self._listener, self._waker, self._wakee):
                 end.close()
@@ -312,10 +326,13 @@ class Relay:
     def _drop(self, link: Link) -> None:
         if not link.alive:
             return
+        self._part_with(link)
+        link.close()
+
+    def _part_with(self, link: Link) -> None:
         link.alive = False
         self.links.remove(link)
         for end in (link.client, link.service):
             with contextlib.suppress(KeyError, ValueError):
                 self._selector.unregister(end)
-            end.close()
         self.closed(link)
