@@ -125,9 +125,7 @@ def test_a_delay_pushes_back_like_a_path(service: Service) -> None:
         (Ending.BLACK_HOLE, "nothing", "nothing"),
     ],
 )
-def test_each_ending_as_its_two_sides_hear_it(
-    service: Service, ending: Ending, client_hears: str, service_hears: str
-) -> None:
+def test_each_ending_as_its_two_sides_hear_it(service: Service, ending: Ending, client_hears: str, service_hears: str) -> None:
     """At the end of its bytes a connection ends as planned; what was before it has arrived, what comes after it does not."""
     with PlannedProxy(service.address, Plan(cut_at=(Direction.UP, 5), ending=ending)) as proxy:
         client, peer = service.connect(proxy)

@@ -44,6 +44,11 @@ class History:
         self.identity = identity
         self._events: list[Seen] = []
         self._changed = threading.Condition()
+        self._listeners: list[Callable[[str, Any], None]] = []
+
+    def listen(self, listener: Callable[[str, Any], None]) -> None:
+        """Call `listener` with name and data of each event from now on too."""
+        self._listeners.append(listener)
 
     def mark(self) -> int:
         """Return the present end of the history, for `since`."""
@@ -81,6 +86,8 @@ class History:
         with self._changed:
             self._events.append(Seen(len(self._events), name, data))
             self._changed.notify_all()
+        for listener in self._listeners:
+            listener(name, data)
 
 
 @attrs.frozen

@@ -1,0 +1,94 @@
+"""The fault laboratory as a command.
+
+    python -m tests.faults --minutes 10 --seed 1             # four clients of ours, cut off and worse, all sending
+    python -m tests.faults --minutes 10 --seed 1 --kills     # the service is killed meanwhile, too
+    python -m tests.faults --minutes 10 --seed 1 --client official
+    python -m tests.faults kills --cycles 200 --seed 1       # `kill -9` on the service under load, the database checked
+
+Seeds repeat the plan: what happens to connection number n, and which fault of the service comes as the n-th. They do not
+repeat what threads and the kernel make of it.
+
+How it is counted: a message is *lost* if its send was acknowledged and the database does not hold it, or if the database
+holds it and a client never announced it; *doubled* if it is kept or announced twice; *out of order* if a sender's messages
+are kept in another order than they were sent, or announced after later ones; *invented* if what was announced is not kept.
+A send that ended with an error is *raised*; its outcome is unknown to whoever sent it, and *of them kept* says how many were
+in the database all the same. Nobody repeats a raised send. The official SDK does not resend over a new connection: it
+rejects, and leaves the rest to the application, so what it raises is no loss, but work for others. Its tokens do not expire
+here, since it has no token provider to ask.
+
+The end is 1 if anything of ours was lost, doubled, out of order, invented, raised, hung or logged as an error, and 0 for the
+official client, whose figures are figures.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import attrs
+import click
+
+from tests.faults import kills as kill_cycles
+from tests.faults import laboratory, report
+from tests.faults.laboratory import Figures
+from tests.faults.plan import Ending, fresh_seed
+
+_seed_option = click.option("--seed", type=int, default=None, help="Repeats a plan. Default: a new one, or FAULT_SEED.")
+_json_option = click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures.")
+
+
+def finish(figures: Figures, json_path: Path | None) -> None:
+    """Show, write, and end the process accordingly."""
+    report.show(figures)
+    if json_path is not None:
+        report.write(figures, json_path)
+    sys.exit(0 if figures.clean or figures.client == "official" else 1)
+
+
+@click.group(invoke_without_command=True, help=__doc__.replace("\n\n    python", "\n\n\b\n    python") if __doc__ else None)
+@click.option("--minutes", type=float, default=1.0, show_default=True)
+@_seed_option
+@click.option("--client", type=click.Choice(["ours", "official"]), default="ours", show_default=True)
+@click.option("--kills", is_flag=True, help="Kill the service now and then, too.")
+@click.option("--rate", type=float, default=laboratory.RATE, show_default=True, help="Messages a second of each sender, at most.")
+@click.option("--without", type=click.Choice([one.value for one in Ending]), multiple=True, help="No connection ends like this.")
+@_json_option
+@click.pass_context
+def main(
+    context: click.Context,
+    minutes: float,
+    seed: int | None,
+    client: str,
+    kills: bool,
+    rate: float,
+    without: tuple[str, ...],
+    json_path: Path | None,
+) -> None:
+    """Run the laboratory; a subcommand does something else."""
+    if context.invoked_subcommand is not None:
+        return
+    seed = fresh_seed() if seed is None else seed
+    endings = {ending: share for ending, share in laboratory.WEATHER.endings.items() if ending.value not in without}
+    weather = attrs.evolve(laboratory.WEATHER, endings=endings)
+    with tempfile.TemporaryDirectory(prefix="laboratory-") as data:
+        figures = laboratory.run(
+            Path(data), seconds=minutes * 60, seed=seed, client=client, kills=kills, rate=rate, weather=weather
+        )
+        finish(figures, json_path)
+
+
+@main.command()
+@click.option("--cycles", type=int, default=200, show_default=True)
+@_seed_option
+@_json_option
+def kills(cycles: int, seed: int | None, json_path: Path | None) -> None:
+    """Kill the service under load, check its database, start it again."""
+    seed = fresh_seed() if seed is None else seed
+    print(f"seed {seed}")
+    with tempfile.TemporaryDirectory(prefix="laboratory-") as data:
+        finish(kill_cycles.run(Path(data), cycles=cycles, seed=seed), json_path)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m tests.faults")

@@ -1,0 +1,35 @@
+"""The service's database, read behind its back."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+import tempfile
+from pathlib import Path
+
+from twilio_conversations.server.store import DATABASE_FILE
+
+
+def kept_messages(data: Path) -> dict[str, list[tuple[int, str]]]:
+    """Index and text of each message, in order, by conversation sid."""
+    kept: dict[str, list[tuple[int, str]]] = {}
+    with contextlib.closing(sqlite3.connect(data / DATABASE_FILE)) as database:
+        for (sid,) in database.execute("SELECT sid FROM conversations"):
+            kept[sid] = []
+        for sid, index, body in database.execute('SELECT conversation_sid, "index", body FROM messages ORDER BY 1, 2'):
+            kept[sid].append((index, body))
+    return kept
+
+
+def integrity(data: Path) -> str:
+    """What SQLite says of the database of a service that was killed: ``ok``.
+
+    It is said of a copy of the file and its log as they lie there, so that it is the service itself that recovers them.
+    """
+    with tempfile.TemporaryDirectory(prefix="integrity-") as copy:
+        for part in (DATABASE_FILE, f"{DATABASE_FILE}-wal"):
+            if (data / part).exists():
+                shutil.copy(data / part, copy)
+        with contextlib.closing(sqlite3.connect(Path(copy, DATABASE_FILE))) as database:
+            return "; ".join(row[0] for row in database.execute("PRAGMA integrity_check"))

@@ -1,0 +1,62 @@
+"""`kill -9` on the service, again and again, while several clients send; the clients come back by themselves each time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+from tests.acceptance.scene import Served, until
+from tests.faults.database import integrity, kept_messages
+from tests.faults.laboratory import Figures, catch_up, crew, enter_all, set_up
+from tests.faults.ledger import judge
+from tests.faults.logs import LogWatch
+from tests.faults.members import Sender
+from tests.faults.plan import generator
+
+LONGEST_WAIT = 0.05  # seconds between everybody having got on and the kill: a few messages' time
+
+
+def run(data: Path, *, cycles: int, seed: int) -> Figures:
+    """Kill and restart so many times, in the middle of sends; count at the end, and check the database each time."""
+    with Served(data) as served:
+        sids = set_up(served)
+        with LogWatch() as watch, crew("ours", served, served.url) as members:
+            start = time.monotonic()
+            enter_all(members, sids)
+            senders = [Sender(member.send, sids, member.identity) for member in members]
+            damage: list[str] = []
+            unanswered = 0
+            for number in range(cycles):
+                unanswered += kill(served, senders, generator(seed, "kill", number).uniform(0.0, LONGEST_WAIT))
+                if (state := integrity(data)) != "ok":
+                    damage.append(f"after kill {number}: {state}")
+                served.start()
+            hung = sum([not sender.stop() for sender in senders])
+            catch_up(members, lambda: kept_messages(data))
+            return Figures(
+                "ours",
+                seed,
+                time.monotonic() - start,
+                judge(kept_messages(data), {one.name: one.sends for one in senders}, {m.identity: m.seen for m in members}),
+                cycles,
+                {"kills": cycles, "kills_with_a_send_unanswered": unanswered, "damaged_databases": len(damage)},
+                sum(member.line.reconnects for member in members),
+                max(member.line.longest_outage for member in members),
+                damage + watch.complaints + served.crashes(),
+                hung,
+            )
+
+
+def kill(served: Served, senders: list[Sender], wait: float) -> bool:
+    """Kill once every sender got something through since the last time; whether a message stayed unanswered."""
+    before = [sender.acknowledged for sender in senders]
+    until(
+        lambda: all(sender.acknowledged > had + 2 for sender, had in zip(senders, before, strict=True)),
+        "every sender got on after the last kill",
+        60,
+    )
+    threading.Event().wait(wait)
+    at_the_kill = {sender.under_way for sender in senders}
+    served.kill()
+    return bool({sender.under_way for sender in senders} & at_the_kill - {None})
