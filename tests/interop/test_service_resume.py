@@ -111,3 +111,51 @@ def test_service_restart(version: str, driver_of: Callable[[str], Driver], fresh
         assert bodies(bob.conversation(sid).call("getMessages")) == [(0, "before"), (1, "after")]
         driver.shutdown([alice, bob])
     driver.problems.clear()
+
+
+def test_much_is_forgotten_while_away(version: str, driver_of: Callable[[str], Driver], fresh: Fresh, tmp_path: Path) -> None:
+    """From a log with holes, sent a few events at a time, the client is told of each message once and ends with what is there."""
+    from twilio_conversations import Client
+    from twilio_conversations.server import LocalServer
+
+    driver = driver_of(version)
+    forgetful = {"events_retained": 0, "replay_limit": 4}
+    with LocalServer(data_dir=tmp_path) as server, Client(server.token("actor"), endpoint=server.url) as actor:
+        server.configure(**forgetful)
+        bob = driver.connect("bob", server.token("bob"), server.url)
+        room = actor.create_conversation(friendly_name="before").join()
+        room.add("bob")
+        bob.wait_event("conversationJoined", lambda data: data["sid"] == room.sid)
+        wait_for_roster(bob, room.sid, ["actor", "bob"])
+        known = [room.send_message(f"known {number}") for number in range(4)]
+        bob.wait_event("messageAdded", lambda data: data["index"] == 3)
+        mark = bob.mark()
+        bob.set_offline(True)
+        bob.wait_event("connectionStateChanged", lambda state: state == "connecting", since=mark)
+        for number in range(12):
+            sent = room.send_message(f"missed {number}").update_body(f"edited {number}").update_body(f"missed {number} at last")
+            if number % 3 == 0:
+                sent.remove()
+            room.update_friendly_name(f"name {number}")
+        known[0].remove()
+        for text in ("once", "twice"):
+            known[1].update_body(text)
+        room.add("carol")
+        server.stop()
+        server.start()
+        server.configure(**forgetful)
+        bob.set_offline(False)
+        bob.wait_event("connectionStateChanged", connected, since=mark, timeout=40.0)
+        last = room.send_message("the last one").index
+        bob.wait_event("messageAdded", lambda data: data["index"] == last, since=mark)
+        bob.wait_event("messageRemoved", lambda data: data["index"] == 0, since=mark)
+        bob.wait_event("messageUpdated", lambda data: data["message"]["body"] == "twice", since=mark)
+
+        expected = sorted((message.index, message.body) for message in room.iter_messages())
+        added = [seen.data["index"] for seen in bob.events("messageAdded", since=mark)]
+        assert added == [index for index, _ in expected if index >= len(known)]
+        assert bodies(bob.conversation(room.sid).call("getMessages", 60)) == expected
+        wait_for_roster(bob, room.sid, ["actor", "bob", "carol"])
+        eventually(lambda: bob.conversation(room.sid).look()["friendlyName"] == "name 11", "the newest name arrives")
+        driver.shutdown([bob])
+    driver.problems.clear()

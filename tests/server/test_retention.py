@@ -129,7 +129,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=120)
+@settings(max_examples=60)
 @given(steps=st.lists(STEPS, min_size=20, max_size=60))
 def test_from_every_cursor_to_the_present(connection: Connection, steps: list[tuple[Any, ...]]) -> None:
     """Whoever comes back, from wherever, over any number of interrupted replays between compactions, ends with what is there."""
