@@ -33,6 +33,14 @@ def service() -> Iterator[object]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> object:
+    """An authority for certificates that nobody else trusts (`tests.support.certificates.Authority`)."""
+    from tests.support.certificates import Authority
+
+    return Authority(tmp_path_factory.mktemp("tls"))
+
+
 @pytest.fixture
 def fresh() -> Callable[[str], str]:
     """Returns a maker of names that no other test and no other run uses: `fresh("alice")`."""

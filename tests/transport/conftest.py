@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.recorder import Recorder
 from tests.support.scripted_service import LIMIT, Peer, ScriptedService
-from twilio_conversations.options import BackoffPolicy
+from twilio_conversations.options import BackoffPolicy, Endpoints, Options
 from twilio_conversations.transport.connection import Connection
 from twilio_conversations.transport.token_source import TokenSource
 
@@ -65,10 +65,17 @@ def wire(scripted: ScriptedService) -> Iterator[Wire]:
     """Makes connections; closes them at the end."""
     made: list[Connection] = []
 
-    def make(token: Any = "T0", *, service: ScriptedService | None = None, session: Any = None, **options: Any) -> Wired:
+    def make(
+        token: Any = "T0",
+        *,
+        service: ScriptedService | None = None,
+        endpoint: str | None = None,
+        session: Any = None,
+        **options: Any,
+    ) -> Wired:
         target = service or scripted
         options.setdefault("reconnect", QUICK)
-        chosen = target.options(**options)
+        chosen = Options(endpoints=Endpoints.for_base(endpoint or target.url), **options)
         recorder = Recorder()
         connection = Connection(chosen, TokenSource(token, chosen), recorder, session=session)
         made.append(connection)

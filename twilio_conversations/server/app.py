@@ -10,6 +10,7 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.requests import HTTPConnection
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.responses import Response as HttpResponse
@@ -84,7 +85,7 @@ class App:
             await service.stop()
 
     async def _websocket(self, websocket: WebSocket) -> None:
-        await Session(websocket, self.service, self.base_url(websocket.headers.get("host"))).run()
+        await Session(websocket, self.service, self.base_url(websocket)).run()
 
     async def _health(self, _request: HttpRequest) -> HttpResponse:
         return JSONResponse({"status": "ok", "connections": self.service.gateway.connections})
@@ -97,13 +98,15 @@ class App:
         except ServiceError as error:
             return web.answer(Response.error(error))
         answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-        caller = Caller(grant.identity, self.base_url(request.headers.get("host")))
+        caller = Caller(grant.identity, self.base_url(request))
         self.service.ensure_user(grant.identity, lambda: self.service.answer(caller, decoded, _settle(answer)))
         return web.answer(await answer)
 
-    def base_url(self, host: str | None) -> str:
-        """The address by which the client came; links in answers start with it."""
-        return f"http://{host}" if host and _HOST.fullmatch(host) else self._url
+    def base_url(self, client: HTTPConnection) -> str:
+        """The address by which the client came, also through a front that ends TLS; links in answers start with it."""
+        host = client.headers.get("host")
+        scheme = "https" if client.scope["scheme"] in ("https", "wss") else "http"
+        return f"{scheme}://{host}" if host and _HOST.fullmatch(host) else self._url
 
 
 def _settle(future: asyncio.Future[Response]) -> Callable[[Response], None]:

@@ -44,9 +44,9 @@ _ANY_ORIGIN = [
 
 
 class MediaApi:
-    """Answers requests for media. `service` and `base_url` (of a Host header) are asked anew for each."""
+    """Answers requests for media. `service` and `base_url` (of a request) are asked anew for each."""
 
-    def __init__(self, service: Callable[[], Service], base_url: Callable[[str | None], str]) -> None:
+    def __init__(self, service: Callable[[], Service], base_url: Callable[[Request], str]) -> None:
         self._service = service
         self._base_url = base_url
 
@@ -131,7 +131,7 @@ class MediaApi:
         grant = service.verify(request.headers.get("x-twilio-token", ""))
         if request.path_params["service_sid"] != service.media.service_sid:
             raise ServiceError(20404)
-        return Caller(grant.identity, self._base_url(request.headers.get("host")))
+        return Caller(grant.identity, self._base_url(request))
 
 
 def content_headers(content_type: str, filename: str | None) -> dict[str, str]:

@@ -29,6 +29,8 @@ from twilio_conversations.errors import (
 )
 from twilio_conversations.futures import Deadline, refuse_to_wait
 from twilio_conversations.options import Options
+from twilio_conversations.transport.diagnosis import in_words
+from twilio_conversations.transport.sockets import chosen_verify
 from twilio_conversations.transport.tunnel import RESENDS, retry_after
 from twilio_conversations.wire.backoff import Backoff
 
@@ -276,6 +278,7 @@ class MediaHttp:
                 data=body,
                 timeout=timeout,
                 stream=True,
+                verify=chosen_verify(self._session),
                 allow_redirects=False,
             )
         except requests.RequestException:
@@ -318,10 +321,18 @@ def _decoded(request: MediaRequest, response: requests.Response, transfer: Trans
 
 def _no_answer(request: MediaRequest, error: Exception, attempts: int) -> ConversationsError:
     failure = TransportUnavailableError(
-        f"{request}: {type(error).__name__}", attempts=attempts, retryable=not isinstance(error, _HOPELESS)
+        f"{request}: {in_words(error, _peer(request, error))}",
+        attempts=attempts,
+        retryable=not isinstance(error, _HOPELESS),
     )
     failure.__cause__ = error
     return failure
+
+
+def _peer(request: MediaRequest, error: Exception) -> str:
+    """Who was asked: perhaps somebody to whom the service had sent us."""
+    asked = getattr(getattr(error, "request", None), "url", None) or request.url
+    return urlsplit(asked).netloc.rpartition("@")[2]
 
 
 def _refusal(request: MediaRequest, response: requests.Response, attempts: int) -> ServiceError:

@@ -20,10 +20,13 @@ from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, prepend_scheme_if_needed, select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
 from urllib3.util import parse_url
+from urllib3.util.ssltransport import SSLTransport
 
 from twilio_conversations._version import __version__
 from twilio_conversations.errors import InvalidArgumentError, TransportUnavailableError
 from twilio_conversations.futures import Deadline, Role, mark_thread
+from twilio_conversations.transport.diagnosis import in_words
+from twilio_conversations.transport.nested_tls import NestedTls
 
 _LONGEST_HANDSHAKE: Final = 64 * 1024
 _DEFAULT_PORTS: Final = {"ws": 80, "wss": 443}
@@ -54,11 +57,17 @@ class Route:
 
     @classmethod
     def _of(cls, session: requests.Session, http_url: str) -> Route:
-        # Left to itself requests lets the environment's CA bundle overrule what the program has set.
-        chosen = None if session.verify is True else session.verify
-        merged = session.merge_environment_settings(http_url, {}, None, chosen, None)
+        merged = session.merge_environment_settings(http_url, {}, None, chosen_verify(session), None)
         verify = merged["verify"] if merged["verify"] is not None else True
         return cls(select_proxy(http_url, merged["proxies"]), verify, merged["cert"])
+
+
+def chosen_verify(session: requests.Session) -> bool | str | None:
+    """What a session's program has chosen for `verify`, to be said with each request; `None` if nothing.
+
+    Left to itself requests lets the CA bundle of the environment overrule what the program has set.
+    """
+    return None if session.verify is True else session.verify
 
 
 class Attempt:
@@ -154,14 +163,20 @@ def open_socket(url: str, route: Route, deadline: Deadline, watch: Callable[[soc
     `watch` is told of each TCP socket before anything is waited for.
 
     Raises:
-        OSError, urllib3's HTTPError, websocket-client's WebSocketException: what went wrong.
+        InvalidArgumentError: that address, or that proxy, cannot be used.
+        TransportUnavailableError: the text says who failed at what; the cause is the error of the library that noticed.
     """
     connection = _connection(url, route, deadline, watch)
     try:
         connection.connect()
         opened = connection.sock
         _upgrade(url, opened, deadline)
+        if isinstance(opened, SSLTransport):
+            return NestedTls(opened)
         opened.setblocking(False)
+    except Exception as error:
+        connection.close()
+        raise TransportUnavailableError(in_words(error, connection.peer), sent=False, retryable=True) from error
     except BaseException:
         connection.close()
         raise
@@ -185,14 +200,20 @@ def _shut(handle: socket.socket) -> None:
 
 
 class _Dialled:
-    """Mixed into urllib3's connections: TCP sockets are announced before they connect."""
+    """Mixed into urllib3's connections: TCP sockets are announced before they connect, and it is known who is spoken to."""
 
     dial: Callable[[str, int], socket.socket]
+    peer: str
+    target: str
     _dns_host: str
     port: int
 
     def _new_conn(self) -> socket.socket:
         return self.dial(self._dns_host, self.port)
+
+    def _tunnel(self) -> None:
+        super()._tunnel()  # type: ignore[misc]
+        self.peer = self.target
 
 
 class _PlainConnection(_Dialled, HTTPConnection):
@@ -214,6 +235,8 @@ def _connection(
     proxy = None if route.proxy is None else parse_url(prepend_scheme_if_needed(route.proxy, "http"))  # type: ignore[no-untyped-call]
     if proxy is not None and (proxy.scheme not in ("http", "https") or not proxy.host):
         raise InvalidArgumentError(f"only HTTP proxies can carry the connection, not {proxy.scheme}")
+    if proxy is not None and proxy.scheme == "https" and parts.scheme == "ws":
+        raise InvalidArgumentError("an HTTPS proxy can carry wss:// only, not ws://")
     facts: dict[str, Any] = {"host": host, "port": port, "timeout": deadline.remaining()}
     if proxy is not None:
         proxy_port = proxy.port or (443 if proxy.scheme == "https" else 80)
@@ -221,7 +244,9 @@ def _connection(
         facts.update(host=proxy.host, port=proxy_port, proxy=proxy, proxy_config=config)
     connection = _SecureConnection(**facts, **_tls(route)) if parts.scheme == "wss" else _PlainConnection(**facts)
     connection.dial = lambda name, number: _dial(name, number, deadline, watch)
+    connection.target = connection.peer = f"{host}:{port}"
     if proxy is not None:
+        connection.peer = f"the proxy {proxy.host}:{facts['port']}"
         headers = HTTPAdapter().proxy_headers(str(route.proxy))
         connection.set_tunnel(host, port, headers, scheme=str(proxy.scheme))
     return connection
@@ -230,13 +255,21 @@ def _connection(
 def _tls(route: Route) -> dict[str, Any]:
     """What urllib3 must know about certificates, read the way requests reads `verify` and `cert`."""
     certificate, key = route.certificate if isinstance(route.certificate, tuple) else (route.certificate, None)
+    _must_exist(certificate, "client certificate")
+    _must_exist(key, "key of a client certificate")
     facts: dict[str, Any] = {"cert_file": certificate, "key_file": key, "cert_reqs": "CERT_REQUIRED"}
     if route.verify is False:
         facts["cert_reqs"] = "CERT_NONE"
         return facts
     authorities = DEFAULT_CA_BUNDLE_PATH if route.verify is True else route.verify
+    _must_exist(authorities, "CA bundle")
     facts["ca_cert_dir" if os.path.isdir(authorities) else "ca_certs"] = authorities
     return facts
+
+
+def _must_exist(path: str | None, what: str) -> None:
+    if path is not None and not os.path.exists(path):
+        raise TransportUnavailableError(f"there is no {what} at {path}", sent=False)
 
 
 def _dial(host: str, port: int, deadline: Deadline, watch: Callable[[socket.socket], None]) -> socket.socket:

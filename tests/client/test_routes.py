@@ -1,0 +1,133 @@
+"""What a `requests.Session` is told once about proxies and certificates holds for everything a client sends: the websocket and
+media, against a local service behind a front that ends TLS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from tests.client.conftest import Connect
+from tests.client.diary import Diary
+from tests.support.certificates import Authority
+from tests.support.middlemen import Proxy, TlsFront
+from twilio_conversations import Client, TransportUnavailableError
+from twilio_conversations.server import LocalServer
+
+CONTENT = bytes(range(256)) * 1000
+
+
+@pytest.fixture(autouse=True)
+def quiet_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment that says nothing about proxies and certificates."""
+    for name in ("https_proxy", "http_proxy", "no_proxy", "all_proxy", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def front(service: LocalServer, authority: Authority) -> Iterator[TlsFront]:
+    """The service behind TLS."""
+    with TlsFront(service.port, authority.server_context()) as one:
+        yield one
+
+
+def session_of(**facts: Any) -> requests.Session:
+    """A session with these attributes set."""
+    session = requests.Session()
+    for name, value in facts.items():
+        setattr(session, name, value)
+    return session
+
+
+def works(client: Client) -> None:
+    """A conversation, a message with a medium, and its content back: websocket, upload and download."""
+    conversation = client.create_conversation().join()
+    medium = conversation.send_message(media=("a.bin", CONTENT)).attached_media[0]
+    assert medium.get_content_temporary_url().startswith("https://")
+    assert medium.read() == CONTENT
+
+
+@pytest.mark.parametrize("form", ["bundle", "directory"])
+def test_a_private_authority(connect: Connect, front: TlsFront, authority: Authority, fresh: Any, form: str) -> None:
+    """`session.verify` is a file, or a directory, of CA certificates."""
+    works(connect(fresh("alice"), endpoint=front.url, session=session_of(verify=getattr(authority, form))))
+
+
+def test_no_verification(connect: Connect, front: TlsFront, fresh: Any) -> None:
+    """`session.verify` is `False`; urllib3 warns of each request by plain HTTP, as it does for everybody."""
+    with pytest.warns(Warning, match="Unverified HTTPS"):
+        works(connect(fresh("alice"), endpoint=front.url, session=session_of(verify=False)))
+
+
+@pytest.mark.parametrize("chosen", ["bundle", "off"])
+def test_the_session_overrules_the_environment(
+    connect: Connect, front: TlsFront, authority: Authority, fresh: Any, monkeypatch: pytest.MonkeyPatch, chosen: str
+) -> None:
+    """A CA bundle of the environment that does not fit counts neither for the websocket nor for media."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", requests.certs.where())
+    session = session_of(verify=authority.bundle if chosen == "bundle" else False)
+    if chosen == "bundle":
+        works(connect(fresh("alice"), endpoint=front.url, session=session))
+    else:
+        with pytest.warns(Warning, match="Unverified HTTPS"):
+            works(connect(fresh("alice"), endpoint=front.url, session=session))
+
+
+def test_the_environment_alone(
+    connect: Connect, front: TlsFront, authority: Authority, fresh: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proxy and CA bundle of the environment, without a session; an exception takes the proxy away again."""
+    with Proxy() as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url())
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority.bundle)
+        works(connect(fresh("alice"), endpoint=front.url))
+        asked = proxy.asked_for(front.port)
+        assert asked >= 2, "the websocket and media"
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        works(connect(fresh("alice"), endpoint=front.url))
+        assert proxy.asked_for(front.port) == asked
+
+
+def test_a_client_certificate(connect: Connect, service: LocalServer, authority: Authority, fresh: Any) -> None:
+    """A front that demands one gets the session's."""
+    context = authority.server_context()
+    authority.demand_certificates(context)
+    session = session_of(verify=authority.bundle, cert=authority.client_certificate())
+    with TlsFront(service.port, context) as strict:
+        client = connect(fresh("alice"), endpoint=strict.url, session=session)
+        works(client)
+        client.close()
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["http", "https"])
+def test_a_proxy_with_a_password(
+    connect: Connect, front: TlsFront, authority: Authority, fresh: Any, encrypted: bool
+) -> None:
+    """Everything goes through the proxy; an HTTPS one is spoken to in TLS, inside which the service's TLS runs."""
+    with Proxy(password="secret", tls=authority.server_context() if encrypted else None) as proxy:
+        session = session_of(verify=authority.bundle, proxies={"https": proxy.url("secret")})
+        client = connect(fresh("alice"), endpoint=front.url, session=session)
+        works(client)
+        client.close()
+        assert len(proxy.requests) == proxy.asked_for(front.port) >= 2
+
+
+def test_tls_trouble_reaches_handlers_and_media_calls(
+    connect: Connect, front: TlsFront, authority: Authority, fresh: Any
+) -> None:
+    """`connection_error` names the cause; so does the error of a call for media, at once."""
+    session = session_of(verify=authority.bundle)
+    client = connect(fresh("alice"), endpoint=front.url, session=session)
+    medium = client.create_conversation().join().send_message(media=("a.bin", CONTENT)).attached_media[0]
+    diary = Diary(client, "connection_error")
+    session.verify = True
+    session.close()  # connections that were verified before
+    words = f"the TLS certificate of 127.0.0.1:{front.port} is not from a trusted authority"
+    with pytest.raises(TransportUnavailableError, match=words) as caught:
+        medium.read(timeout=5)
+    assert not caught.value.retryable
+    front.cut_all()
+    assert words in diary.wait("connection_error").message

@@ -1,0 +1,161 @@
+"""What may stand between a client and its service: an HTTP proxy that knows CONNECT, and a front that ends TLS."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import socket
+import ssl
+import threading
+from types import TracebackType
+from typing import Self
+
+LIMIT = 10.0
+
+
+class Middleman:
+    """Accepts connections, behind TLS if told so, and gives each a thread of its own."""
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._open: set[socket.socket] = set()
+        self._threads = [threading.Thread(target=self._accept, name="middleman")]
+
+    def __enter__(self) -> Self:
+        self._threads[0].start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._threads[0].join(LIMIT)
+        self.cut_all()
+        for thread in self._threads:
+            thread.join(LIMIT)
+
+    def cut_all(self) -> None:
+        """End every connection."""
+        for one in list(self._open):
+            _shut(one)
+
+    def serve(self, client: socket.socket) -> None:
+        """Do for one connection what this is for; it is closed afterwards."""
+        raise NotImplementedError
+
+    def carry(self, client: socket.socket, service: socket.socket) -> None:
+        """Carry bytes both ways until one side ends."""
+        self._open.add(service)
+        back = threading.Thread(target=_pump, args=(service, client), name="middleman-back")
+        self._threads.append(back)
+        back.start()
+        _pump(client, service)
+        back.join(LIMIT)
+        self._open.discard(service)
+        service.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                accepted, _ = self._listener.accept()
+            except OSError:
+                return
+            self._open.add(accepted)
+            thread = threading.Thread(target=self._one, args=(accepted,), name="middleman-one")
+            self._threads.append(thread)
+            thread.start()
+
+    def _one(self, accepted: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            client = accepted
+            if self._tls is not None:
+                self._open.discard(accepted)
+                client = self._tls.wrap_socket(accepted, server_side=True)
+                self._open.add(client)
+            try:
+                self.serve(client)
+            finally:
+                self._open.discard(client)
+                client.close()
+
+
+class Proxy(Middleman):
+    """An HTTP proxy for CONNECT. With `password` it demands that of `user`; `tls` makes it an HTTPS proxy.
+
+    Attributes:
+        requests: what it was asked, each up to the empty line.
+    """
+
+    def __init__(self, *, password: str | None = None, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(tls)
+        self.requests: list[bytes] = []
+        self._wanted = None if password is None else base64.b64encode(f"user:{password}".encode())
+
+    def url(self, password: str | None = None) -> str:
+        """Its address, with user and password if there is one."""
+        user = "" if password is None else f"user:{password}@"
+        return f"{'http' if self._tls is None else 'https'}://{user}127.0.0.1:{self.port}"
+
+    def asked_for(self, port: int) -> int:
+        """How many connections to that port of this machine were asked of it."""
+        return sum(request.startswith(f"CONNECT 127.0.0.1:{port} ".encode()) for request in self.requests)
+
+    def serve(self, client: socket.socket) -> None:
+        request = _head(client)
+        self.requests.append(request)
+        if self._wanted is not None and b"Basic " + self._wanted not in request:
+            client.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+            return
+        host, port = request.split(b" ")[1].split(b":")
+        with socket.create_connection((host.decode(), int(port)), LIMIT) as service:
+            service.settimeout(None)
+            client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            self.carry(client, service)
+
+
+class TlsFront(Middleman):
+    """Ends TLS before a plain service on this machine, and tells it so (``X-Forwarded-Proto``), one request a connection."""
+
+    def __init__(self, service_port: int, tls: ssl.SSLContext) -> None:
+        super().__init__(tls)
+        self.url = f"https://127.0.0.1:{self.port}"
+        self._service_port = service_port
+
+    def serve(self, client: socket.socket) -> None:
+        line, _, rest = _head(client).partition(b"\r\n")
+        told = b"\r\nX-Forwarded-Proto: https\r\n"
+        if b"upgrade: websocket" not in rest.lower():
+            told += b"Connection: close\r\n"
+            rest = b"\r\n".join(part for part in rest.split(b"\r\n") if not part.lower().startswith(b"connection:"))
+        with socket.create_connection(("127.0.0.1", self._service_port), LIMIT) as service:
+            service.settimeout(None)
+            service.sendall(line + told + rest)
+            self.carry(client, service)
+
+
+def _head(client: socket.socket) -> bytes:
+    """What comes up to the empty line, and what came with it."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        data = client.recv(4096)
+        if not data:
+            raise ConnectionError("gone before it said what it wants")
+        head += data
+    return head
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    try:
+        while data := source.recv(65536):
+            sink.sendall(data)
+    except (OSError, ValueError):
+        pass
+    finally:
+        _shut(source)
+        _shut(sink)
+
+
+def _shut(one: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,107 @@
+"""What went wrong while connecting, in words that say who failed at what; the original error follows in brackets."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+from typing import Final
+
+import websocket
+from urllib3.exceptions import HTTPError
+
+from twilio_conversations.errors import ConversationsError
+
+_NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"})
+_OLD_TLS: Final = frozenset(
+    {
+        "UNSUPPORTED_PROTOCOL",
+        "TLSV1_ALERT_PROTOCOL_VERSION",
+        "NO_PROTOCOLS_AVAILABLE",
+        "VERSION_TOO_LOW",
+        "WRONG_SSL_VERSION",
+        "LEGACY_SIGALG_DISALLOWED_OR_UNSUPPORTED",
+    }
+)
+_NO_CERTIFICATE: Final = frozenset({"TLSV13_ALERT_CERTIFICATE_REQUIRED", "SSLV3_ALERT_HANDSHAKE_FAILURE"})
+_CERTIFICATE_FAULTS: Final = {
+    9: "is not valid yet",
+    10: "has expired",
+    18: "is not from a trusted authority",
+    19: "is not from a trusted authority",
+    20: "is not from a trusted authority",
+    21: "is not from a trusted authority",
+    62: "is for another name",
+    64: "is for another address",
+}
+"""OpenSSL's codes (`X509_V_ERR_...`) of what a certificate is refused for."""
+
+_TUNNEL: Final = re.compile(r"Tunnel connection failed: (\d+) ?(.*)")
+
+
+def in_words(error: BaseException, peer: str) -> str:
+    """What happened with `peer`, whom we were speaking to: the service or a proxy, by name and port."""
+    causes = _causes(error)
+    known = (_known(one, peer) for one in causes)
+    # Not the outer text: it may hold a whole URL.
+    return next((words for words in known if words is not None), f"{peer}: {_text(causes[0])}")
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """The innermost error first: libraries wrap what went wrong into what they were doing."""
+    chain: list[BaseException] = []
+    following: BaseException | None = error
+    while following is not None and following not in chain:
+        chain.append(following)
+        reason = getattr(following, "reason", None)
+        wrapped = next((one for one in (reason, *following.args) if isinstance(one, BaseException)), None)
+        following = wrapped or following.__cause__ or following.__context__
+    return chain[::-1]
+
+
+def _known(error: BaseException, peer: str) -> str | None:
+    match error:
+        case ConversationsError():
+            return str(error)
+        case socket.gaierror():
+            return f"DNS does not know the host of {peer} ({error.strerror or error})"
+        case ssl.SSLCertVerificationError():
+            fault = _CERTIFICATE_FAULTS.get(error.verify_code, f"is refused: {error.verify_message}")
+            return f"the TLS certificate of {peer} {fault} ({error})"
+        case ssl.SSLError():
+            return f"TLS with {peer} failed: {_tls_fault(error)} ({error})"
+        case ConnectionRefusedError():
+            return f"{peer} refused the connection: nothing listens there ({error})"
+        case TimeoutError():
+            return f"{peer} did not answer in time ({_text(error)})"
+        case websocket.WebSocketBadStatusException():
+            return f"{peer} answered the WebSocket upgrade with status {error.status_code}"
+        case websocket.WebSocketException():
+            return f"{peer} did not upgrade to WebSocket ({_text(error)})"
+        case OSError() if found := _TUNNEL.search(str(error)):
+            return _tunnel_fault(int(found[1]), found[2], peer)
+        case OSError() if not isinstance(error, HTTPError) and error.errno is not None:
+            return f"{peer}: {_text(error)}"
+    return None
+
+
+def _tls_fault(error: ssl.SSLError) -> str:
+    if error.reason in _NO_TLS:
+        return "it does not answer with TLS, as a plain HTTP port would"
+    if error.reason in _OLD_TLS:
+        return "it speaks no version of TLS that is accepted here"
+    if error.reason in _NO_CERTIFICATE:
+        return "it broke off the handshake, perhaps for want of a client certificate"
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return "it closed the connection during the handshake"
+    return "it cannot be agreed on"
+
+
+def _tunnel_fault(status: int, reason: str, peer: str) -> str:
+    if status == 407:
+        return f"{peer} demands another user and password ({status} {reason})"
+    return f"{peer} refused to connect to the service ({status} {reason})"
+
+
+def _text(error: BaseException) -> str:
+    return str(error) or type(error).__name__
