@@ -32,4 +32,7 @@ def integrity(data: Path) -> str:
             if (data / part).exists():
                 shutil.copy(data / part, copy)
         with contextlib.closing(sqlite3.connect(Path(copy, DATABASE_FILE))) as database:
-            return "; ".join(row[0] for row in database.execute("PRAGMA integrity_check"))
+            try:
+                return "; ".join(row[0] for row in database.execute("PRAGMA integrity_check"))
+            except sqlite3.DatabaseError as error:
+                return str(error)

@@ -11,14 +11,14 @@ from tests.faults.database import integrity, kept_messages
 from tests.faults.laboratory import Figures, catch_up, crew, enter_all, set_up
 from tests.faults.ledger import judge
 from tests.faults.logs import LogWatch
-from tests.faults.members import Sender
+from tests.faults.members import Sender, stop
 from tests.faults.plan import generator
 
 LONGEST_WAIT = 0.05  # seconds between everybody having got on and the kill: a few messages' time
 
 
 def run(data: Path, *, cycles: int, seed: int) -> Figures:
-    """Kill and restart so many times, in the middle of sends; count at the end, and check the database each time."""
+    """Kill and restart until so many kills left a send unanswered; count at the end, and check the database each time."""
     with Served(data) as served:
         sids = set_up(served)
         with LogWatch() as watch, crew("ours", served, served.url) as members:
@@ -26,21 +26,22 @@ def run(data: Path, *, cycles: int, seed: int) -> Figures:
             enter_all(members, sids)
             senders = [Sender(member.send, sids, member.identity) for member in members]
             damage: list[str] = []
-            unanswered = 0
-            for number in range(cycles):
-                unanswered += kill(served, senders, generator(seed, "kill", number).uniform(0.0, LONGEST_WAIT))
+            kills = unanswered = 0
+            while unanswered < cycles:
+                kills += 1
+                unanswered += kill(served, senders, generator(seed, "kill", kills).uniform(0.0, LONGEST_WAIT))
                 if (state := integrity(data)) != "ok":
-                    damage.append(f"after kill {number}: {state}")
+                    damage.append(f"after kill {kills}: {state}")
                 served.start()
-            hung = sum([not sender.stop() for sender in senders])
+            hung = stop(senders)
             catch_up(members, lambda: kept_messages(data))
             return Figures(
                 "ours",
                 seed,
                 time.monotonic() - start,
                 judge(kept_messages(data), {one.name: one.sends for one in senders}, {m.identity: m.seen for m in members}),
-                cycles,
-                {"kills": cycles, "kills_with_a_send_unanswered": unanswered, "damaged_databases": len(damage)},
+                kills,
+                {"kills": kills, "kills_with_a_send_unanswered": unanswered, "damaged_databases": len(damage)},
                 sum(member.line.reconnects for member in members),
                 max(member.line.longest_outage for member in members),
                 damage + watch.complaints + served.crashes(),

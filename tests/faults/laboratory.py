@@ -15,7 +15,7 @@ from tests.acceptance.scene import Served
 from tests.faults.database import kept_messages
 from tests.faults.ledger import Kept, Verdict, judge
 from tests.faults.logs import LogWatch
-from tests.faults.members import OFFICIAL_PACKAGE, PATIENCE, Member, OfficialMember, OurMember, Sender
+from tests.faults.members import OFFICIAL_PACKAGE, PATIENCE, Member, OfficialMember, OurMember, Sender, stop
 from tests.faults.plan import Cuts, Ending
 from tests.faults.proxy import FaultProxy
 from tests.faults.service_faults import Mischief
@@ -92,7 +92,7 @@ def run(
             threading.Event().wait(seconds)
             mischief.stop()
             proxy.pause_cuts()
-            hung = sum([not sender.stop() for sender in senders])
+            hung = stop(senders)
             catch_up(members, lambda: kept_messages(data))
             verdict = judge(kept_messages(data), {one.name: one.sends for one in senders}, {m.identity: m.seen for m in members})
             return Figures(

@@ -174,8 +174,18 @@ class Sender:
             self.acknowledged += 1
         self.under_way = None
 
-    def stop(self) -> bool:
-        """Let the message under way finish, then end; whether it did."""
+    def ask_to_stop(self) -> None:
+        """Let the message under way be the last."""
         self._stopping.set()
+
+    def ended(self) -> bool:
+        """Wait until it has ended; whether it did."""
         self._thread.join(SEND_LIMIT + 10)
         return not self._thread.is_alive()
+
+
+def stop(senders: list[Sender]) -> int:
+    """End them all; how many of them hang."""
+    for sender in senders:
+        sender.ask_to_stop()
+    return sum(not sender.ended() for sender in senders)

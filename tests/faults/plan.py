@@ -158,3 +158,19 @@ class Cuts:
 
     def _stall(self, chance: random.Random) -> Stall:
         return Stall(chance.choice(list(Direction)), chance.randint(*self.early_bytes) * 4, chance.uniform(*self.stall))
+
+
+@attrs.frozen
+class Script:
+    """In the place of `Cuts`: plans that were written down; connections beyond them live undisturbed."""
+
+    plans: Mapping[int, Plan]
+
+    @classmethod
+    def of(cls, *plans: Plan) -> Script:
+        """The plans of the first connections."""
+        return cls(dict(enumerate(plans, 1)))
+
+    def draw(self, _seed: int, number: int) -> Plan:
+        """The plan of connection `number`."""
+        return self.plans.get(number, Plan())

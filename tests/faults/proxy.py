@@ -18,7 +18,7 @@ from collections import Counter, deque
 import attrs
 
 from tests.faults.observer import Observer, Packet
-from tests.faults.plan import Cuts, Ending, Line, Plan, fresh_seed
+from tests.faults.plan import Cuts, Ending, Line, Plan, Script, fresh_seed
 from tests.faults.relay import Direction, Flow, Link, Relay
 
 PIECES_PER_SECOND = 50  # of a line with a bandwidth
@@ -123,7 +123,9 @@ class Course:
 class FaultProxy(DelayProxy):
     """See the module. Without `cuts` it only delays and does what its methods are told."""
 
-    def __init__(self, target: tuple[str, int], *, seed: int | None = None, cuts: Cuts | None = None, delay: float = 0.0) -> None:
+    def __init__(
+        self, target: tuple[str, int], *, seed: int | None = None, cuts: Cuts | Script | None = None, delay: float = 0.0
+    ) -> None:
         super().__init__(target, delay=delay)
         self.seed = fresh_seed() if seed is None else seed
         self.counts: Counter[str] = Counter()  # commands, refused, outages, stalls, cuts: by cause, by ending

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from tests.faults.observer import Observer
-from tests.faults.plan import Cuts, Ending, Line, Plan, Stall
+from tests.faults.plan import Cuts, Ending, Line, Plan, Script, Stall
 from tests.faults.proxy import DelayProxy, FaultProxy
 from tests.faults.relay import Direction
 from tests.faults.test_faults import HEAD_DOWN, HEAD_UP, Service, command, receive, reply, service, until
@@ -25,21 +25,9 @@ EVERYTHING = Cuts(
 )
 
 
-class PlannedProxy(FaultProxy):
-    """Gives its first connection this plan, and others none."""
-
-    def __init__(self, target: tuple[str, int], plan: Plan) -> None:
-        super().__init__(target, seed=1, cuts=OnlyFirst(plan))  # type: ignore[arg-type]
-
-
-class OnlyFirst:
-    """In the place of `Cuts`."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-
-    def draw(self, _: int, number: int) -> Plan:
-        return self._plan if number == 1 else Plan()
+def planned(service: Service, *plans: Plan) -> FaultProxy:
+    """A proxy whose first connections have these plans."""
+    return FaultProxy(service.address, seed=1, cuts=Script.of(*plans))
 
 
 def silent(end: socket.socket, seconds: float = 0.1) -> bool:
@@ -83,7 +71,7 @@ def test_everything_that_may_be_drawn_is_drawn() -> None:
 def test_jitter_keeps_the_order_of_a_direction(service: Service) -> None:
     """Pieces that take different times arrive in the order in which they were sent, complete, and not before the latency."""
     data = b"".join(b"%06d" % number for number in range(500))
-    with PlannedProxy(service.address, Plan(Line(latency=0.02, jitter=0.03))) as proxy:
+    with planned(service, Plan(Line(latency=0.02, jitter=0.03))) as proxy:
         client, peer = service.connect(proxy)
         start = time.monotonic()
         for at in range(0, len(data), 30):
@@ -95,7 +83,7 @@ def test_jitter_keeps_the_order_of_a_direction(service: Service) -> None:
 
 def test_bandwidth_spreads_bytes_over_time(service: Service) -> None:
     """30,000 bytes at 100,000 a second take at least 0.25 s, and come in pieces meanwhile."""
-    with PlannedProxy(service.address, Plan(Line(bandwidth=100_000))) as proxy:
+    with planned(service, Plan(Line(bandwidth=100_000))) as proxy:
         client, peer = service.connect(proxy)
         start = time.monotonic()
         client.sendall(b"x" * 30_000)
@@ -127,7 +115,7 @@ def test_a_delay_pushes_back_like_a_path(service: Service) -> None:
 )
 def test_each_ending_as_its_two_sides_hear_it(service: Service, ending: Ending, client_hears: str, service_hears: str) -> None:
     """At the end of its bytes a connection ends as planned; what was before it has arrived, what comes after it does not."""
-    with PlannedProxy(service.address, Plan(cut_at=(Direction.UP, 5), ending=ending)) as proxy:
+    with planned(service, Plan(cut_at=(Direction.UP, 5), ending=ending)) as proxy:
         client, peer = service.connect(proxy)
         client.sendall(b"hello, this is too much")
         if ending is not Ending.RESET:
@@ -152,7 +140,7 @@ def hears(end: socket.socket) -> str:
 def test_after_half_a_close_the_other_half_is_open(service: Service) -> None:
     """The client's half has ended; what the service says still arrives."""
     plan = Plan(cut_at=(Direction.UP, 5), ending=Ending.HALF_CLOSE_UP)
-    with PlannedProxy(service.address, plan) as proxy:
+    with planned(service, plan) as proxy:
         client, peer = service.connect(proxy)
         client.sendall(b"hello")
         assert (receive(peer, 5), peer.recv(1)) == (b"hello", b"")
@@ -163,7 +151,7 @@ def test_after_half_a_close_the_other_half_is_open(service: Service) -> None:
 def test_an_orderly_end_does_not_overtake_bytes_under_way(service: Service) -> None:
     """FIN comes behind what is still on the road."""
     plan = Plan(Line(latency=0.1), cut_at=(Direction.UP, 5), ending=Ending.FIN)
-    with PlannedProxy(service.address, plan) as proxy:
+    with planned(service, plan) as proxy:
         client, peer = service.connect(proxy)
         client.sendall(b"hello")
         assert (receive(peer, 5), peer.recv(1)) == (b"hello", b"")
@@ -171,7 +159,7 @@ def test_an_orderly_end_does_not_overtake_bytes_under_way(service: Service) -> N
 
 def test_a_black_hole_swallows_the_clients_goodbye(service: Service) -> None:
     """Even when the client is long gone the service hears nothing; others are not concerned."""
-    with PlannedProxy(service.address, Plan(cut_at=(Direction.UP, 1), ending=Ending.BLACK_HOLE)) as proxy:
+    with planned(service, Plan(cut_at=(Direction.UP, 1), ending=Ending.BLACK_HOLE)) as proxy:
         client, peer = service.connect(proxy)
         client.sendall(b"x")
         receive(peer, 1)
@@ -184,7 +172,7 @@ def test_a_black_hole_swallows_the_clients_goodbye(service: Service) -> None:
 
 def test_a_stall_ends_by_itself_and_loses_nothing(service: Service) -> None:
     """From the byte of the plan on nothing passes either way; after its time all of it does."""
-    with PlannedProxy(service.address, Plan(stall=Stall(Direction.UP, 4, 0.5))) as proxy:
+    with planned(service, Plan(stall=Stall(Direction.UP, 4, 0.5))) as proxy:
         client, peer = service.connect(proxy)
         client.sendall(b"1234")
         peer.sendall(b"down")
@@ -197,7 +185,7 @@ def test_a_stall_ends_by_itself_and_loses_nothing(service: Service) -> None:
 
 def test_an_old_connections_bytes_arrive_after_its_successors(service: Service) -> None:
     """The client is cut off at its command, the service has it only when the successor has long sent its own."""
-    with PlannedProxy(service.address, Plan(commands=1, ending=Ending.LATE, late=0.3)) as proxy:
+    with planned(service, Plan(commands=1, ending=Ending.LATE, late=0.3)) as proxy:
         client, peer = service.connect(proxy)
         client.sendall(HEAD_UP)
         receive(peer, len(HEAD_UP))
@@ -214,7 +202,7 @@ def test_an_old_connections_bytes_arrive_after_its_successors(service: Service) 
 
 def test_nobody_gets_in_for_a_while_after_an_end_with_an_outage(service: Service) -> None:
     """New connections are reset for the time of the plan, then served."""
-    with PlannedProxy(service.address, Plan(cut_at=(Direction.UP, 1), outage=0.4)) as proxy:
+    with planned(service, Plan(cut_at=(Direction.UP, 1), outage=0.4)) as proxy:
         client, _ = service.connect(proxy)
         client.sendall(b"x")
         until(lambda: proxy.counts["outages"] == 1)

@@ -1,0 +1,95 @@
+"""The judges: a ledger that misses nothing, and the database read behind the service's back."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from pathlib import Path
+
+import attrs
+import pytest
+
+from tests.faults.database import integrity
+from tests.faults.ledger import Send, Verdict, judge
+from tests.faults.logs import LogWatch
+from tests.faults.service_faults import KILL, draw
+from twilio_conversations.server.store import DATABASE_FILE
+
+KEPT = {"CH1": [(0, "a 0"), (1, "b 0"), (2, "a 1")]}
+SENDS = {"a": [Send("CH1", "a 0"), Send("CH1", "a 1")], "b": [Send("CH1", "b 0")]}
+
+
+def counts(verdict: Verdict) -> dict[str, int]:
+    """What is not zero, but for the number of messages."""
+    every = attrs.asdict(verdict, filter=lambda field, _: field.name not in ("messages", "details"))
+    return {name: count for name, count in every.items() if count}
+
+
+def test_a_clean_run_is_clean() -> None:
+    """Everything kept once and seen once, in order."""
+    verdict = judge(KEPT, SENDS, {"a": KEPT, "b": KEPT})
+    assert (verdict.messages, verdict.clean, counts(verdict), verdict.details) == (3, True, {}, [])
+
+
+@pytest.mark.parametrize(
+    ("kept", "sends", "seen", "complaint"),
+    [
+        (KEPT, {"a": [Send("CH1", "a 2")]}, KEPT, {"lost": 1}),
+        (KEPT, SENDS, {}, {"lost": 3}),
+        (KEPT, SENDS, {"CH1": KEPT["CH1"][:2]}, {"lost": 1}),
+        ({"CH1": [(0, "a 0"), (2, "a 1")]}, {}, {"CH1": [(0, "a 0"), (2, "a 1")]}, {"lost": 1}),
+        ({"CH1": [(0, "a 0"), (1, "a 0")]}, {}, {"CH1": [(0, "a 0"), (1, "a 0")]}, {"doubled": 1}),
+        (KEPT, SENDS, {"CH1": [*KEPT["CH1"], (2, "a 1")]}, {"doubled": 1}),
+        (KEPT, SENDS, {"CH1": [(0, "a 0"), (2, "a 1"), (1, "b 0")]}, {"out_of_order": 1}),
+        (KEPT, {"a": SENDS["a"][::-1]}, KEPT, {"out_of_order": 1}),
+        (KEPT, SENDS, {"CH1": [(0, "a 0"), (1, "other"), (2, "a 1")]}, {"invented": 1}),
+        (KEPT, SENDS, {**KEPT, "CH2": [(0, "ghost")]}, {"invented": 1}),
+        (KEPT, {"a": [Send("CH1", "a 7", "TimeoutError")]}, KEPT, {"raised": 1}),
+        (KEPT, {"a": [Send("CH1", "a 0", "TimeoutError")]}, KEPT, {"raised": 1, "unknown": 1}),
+    ],
+)
+def test_each_fault_is_counted_as_what_it_is(kept: dict, sends: dict, seen: dict, complaint: dict[str, int]) -> None:
+    """One deviation gives one count, in its own column, and words that say where."""
+    verdict = judge(kept, sends, {"a": seen})
+    assert counts(verdict) == complaint
+    assert not verdict.clean
+    assert verdict.details
+
+
+def test_a_damaged_database_is_found(tmp_path: Path) -> None:
+    """A sound file is ok, also with changes that are only in its log; one with bytes overwritten is not."""
+    file = tmp_path / DATABASE_FILE
+    database = sqlite3.connect(file)
+    database.execute("PRAGMA journal_mode=WAL")
+    database.execute("CREATE TABLE things (name TEXT PRIMARY KEY)")
+    database.executemany("INSERT INTO things VALUES (?)", [(f"{number:0500d}",) for number in range(200)])
+    database.commit()
+    assert integrity(tmp_path) == "ok"
+    database.close()
+    with file.open("r+b") as raw:
+        raw.seek(4096 * 5)
+        raw.write(b"\xff" * 4096)
+    assert integrity(tmp_path) != "ok"
+
+
+def test_the_log_watch_hears_errors_and_tracebacks_only() -> None:
+    """A warning in words is none of its business."""
+    log = logging.getLogger("twilio_conversations.anything")
+    with LogWatch() as watch:
+        log.warning("in words")
+        log.error("an error")
+        log.warning("with its cause", exc_info=ValueError("the cause"))
+    log.error("afterwards")
+    assert [complaint.splitlines()[0] for complaint in watch.complaints] == ["an error", "with its cause"]
+    assert "the cause" in watch.complaints[1]
+
+
+def test_the_same_seed_orders_the_same_faults() -> None:
+    """By number; all kinds come up, kills and expired tokens only where they are wanted."""
+    people = ["alice", "bob"]
+    everything = [draw(5, number, people, tokens=True, kills=True) for number in range(300)]
+    assert everything == [draw(5, number, people, tokens=True, kills=True) for number in range(300)]
+    assert len({order.kind for _, order in everything}) == 9
+    assert sum(order.kind == KILL for _, order in everything) == 30
+    gentle = {draw(5, number, people, tokens=False, kills=False)[1].kind for number in range(300)}
+    assert gentle == {order.kind for _, order in everything} - {KILL, "expire_tokens"}
