@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection
 from starlette.requests import Request as HttpRequest
@@ -53,7 +54,8 @@ class App:
             Route("/{path:path}", self._rest, methods=methods),
         ]
         faulty = Middleware(FaultyHttp, faults=lambda: self.service.faults)
-        return Starlette(routes=routes, lifespan=self._lifespan, middleware=[faulty])
+        handlers = {HTTPException: web.refusal, Exception: web.refusal}
+        return Starlette(routes=routes, lifespan=self._lifespan, middleware=[faulty], exception_handlers=handlers)
 
     @property
     def service(self) -> Service:

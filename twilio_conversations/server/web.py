@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 
@@ -11,6 +12,7 @@ from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.http import JSON, Request, Response, split_path
 
 MAX_BODY = 1024 * 1024
+_CODES = {404: 20404, 405: 20004}
 
 
 async def decoded(request: HttpRequest) -> Request:
@@ -29,6 +31,12 @@ def answer(response: Response) -> HttpResponse:
     """Our answer as Starlette's."""
     media_type = JSON if response.body else None
     return HttpResponse(response.body, response.status, dict(response.headers), media_type)
+
+
+async def refusal(_request: HttpRequest, error: Exception) -> HttpResponse:
+    """What Starlette refuses, and whatever else goes wrong, told as Twilio tells errors."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return answer(Response.error(ServiceError(_CODES.get(status, 20001 if status < 500 else 20500))))
 
 
 async def _body(request: HttpRequest) -> bytes:
