@@ -23,6 +23,7 @@ from twilio_conversations.enums import ConnectionState, NotificationsChannelType
 from twilio_conversations.errors import (
     ClientClosedError,
     ConnectionErrorInfo,
+    ConversationsError,
     InitializationError,
     InvalidArgumentError,
     NotReadyError,
@@ -30,7 +31,7 @@ from twilio_conversations.errors import (
     TransportUnavailableError,
 )
 from twilio_conversations.event_names import ClientEvent, HandlerError, InitFailedEventArgs
-from twilio_conversations.futures import Deadline, Future, current_role, fail, refuse_to_wait, settle, wait
+from twilio_conversations.futures import Deadline, Future, current_role, fail, failed, refuse_to_wait, settle, wait
 from twilio_conversations.json_values import dumps
 from twilio_conversations.lru import Lru
 from twilio_conversations.media import Media, media_sids_of, sids_of, temporary_urls
@@ -141,7 +142,7 @@ class Client(ClientEvents):
         self._startup = Startup(self._services, self._users, self._directory, self._on_ready, self._on_start_failed)
         self._ready: Future[None] = Future()
         self._state: State | None = None
-        self._failure: BaseException | None = None
+        self._dead: ConversationsError | None = None  # why it can never be used again, unless it was closed
         self._connection_state = ConnectionState.UNKNOWN
         self._closing = threading.Lock()
         self._close_deadline: Deadline | None = None
@@ -156,13 +157,16 @@ class Client(ClientEvents):
 
     def connect(self) -> Client:
         """Start connecting, if the client was made with ``auto_connect=False``. Returns this client."""
-        with self._closing:
-            if self._close_deadline is not None:
-                raise ClientClosedError("the client was closed")
-            if not self._started:
-                self._started = True
-                self._dispatcher.start()
-                self._connection.start()
+        try:
+            with self._closing:
+                self._check_open()
+                if not self._started:
+                    self._started = True
+                    self._dispatcher.start()
+                    self._connection.start()
+        except (MemoryError, OSError, RuntimeError):  # no thread or no descriptor to be had
+            self.close()
+            raise
         return self
 
     def wait_until_ready(self, timeout: float | None = None) -> Client:
@@ -185,8 +189,8 @@ class Client(ClientEvents):
         """
         refuse_to_wait("wait()")
         over = self._over.wait(timeout)
-        if self._failure is not None:
-            raise TransportUnavailableError(f"the client has failed: {self._failure}") from self._failure
+        if self._dead is not None:
+            raise self._dead.again()
         return over
 
     def update_token(self, token: str, *, timeout: float | None = None) -> Client:
@@ -197,9 +201,9 @@ class Client(ClientEvents):
             ReplyError: the service refused it; the former one stays.
         """
         tokens.check(token)
+        self._check_open()
         if token == self._token and self._connection.state is not ConnectionState.DENIED:
             return self
-        self._check_open()
         deadline = self._services.deadline(timeout)
         self._ready_again()
         wait(self._connection.update_token(token, deadline), deadline, "update_token()")
@@ -221,11 +225,13 @@ class Client(ClientEvents):
         assert deadline is not None
         if first:
             self._connection.begin_close(CLOSE_LIMIT)
-            self._services.media.close(self._failure)
-        if current_role() is None:
-            self._connection.join(deadline.remaining() or 0.0)
-        if first:
-            self._end()
+            self._services.media.close(self._dead)
+        try:
+            if current_role() is None:
+                self._connection.join(deadline.remaining() or 0.0)
+        finally:  # Ctrl-C may come here too
+            if first:
+                self._end()
         if current_role() is None and self._started:
             self._dispatcher.join(deadline)
 
@@ -235,16 +241,20 @@ class Client(ClientEvents):
 
     def _end(self) -> None:
         """The connection is over: last words, and whoever waits is woken."""
-        error = self._failure or ClientClosedError("the client was closed")
-        fail(self._ready, error)
-        self._directory.fail(error)
-        for stream in list(self._streams):
-            stream.end()
+        error = self._dead or ClientClosedError("the client was closed")
+        self._wake(error)
         if self._started and self._connection_state is not ConnectionState.DISCONNECTED:
             self._tell(ClientEvent.CONNECTION_STATE_CHANGED, ConnectionState.DISCONNECTED)
         self._connection_state = ConnectionState.DISCONNECTED
         self._dispatcher.close()
         self._over.set()
+
+    def _wake(self, error: ConversationsError) -> None:
+        """Nothing comes any more: whoever waits for it hears why."""
+        fail(self._ready, error.again())
+        self._directory.fail(error)
+        for stream in list(self._streams):
+            stream.end(self._dead)
 
     def __enter__(self) -> Self:
         return self
@@ -488,12 +498,10 @@ class Client(ClientEvents):
         return deadline
 
     def _check_open(self) -> None:
-        if self._failure is not None:
-            raise TransportUnavailableError(f"the client has failed: {self._failure}") from self._failure
-        if self._close_deadline is not None:
+        if self._dead is not None:
+            raise self._dead.again()
+        if self._close_deadline is not None or self._connection.over is not None:
             raise ClientClosedError("the client was closed")
-        if (over := self._connection.over) is not None:
-            raise ClientClosedError(str(over))
 
     def _ready_again(self) -> None:
         """A start that failed for good is wanted again, as another token may succeed."""
@@ -524,17 +532,35 @@ class Client(ClientEvents):
 
     def _on_death(self, cause: BaseException) -> None:
         """A thread of ours ended though nobody closed the client: nothing may wait for it any more."""
-        self._failure = cause
-        error = TransportUnavailableError(f"the client has failed: {cause!r}")
-        error.__cause__ = cause
-        fail(self._ready, error)
-        self._directory.fail(error)
-        for stream in list(self._streams):
-            stream.end()
+        if self._dead is not None:
+            return
+        error = cause if isinstance(cause, TransportUnavailableError) else _failed_by(cause)
+        self._dead = error
+        self._tell_state(ConnectionState.ERROR)
         self._tell(ClientEvent.ERROR, HandlerError(error))
+        self._wake(error)
         self._over.set()
         self._services.media.close(error)
-        self._connection.begin_close()
+        self._connection.begin_close(why=error)
+
+    def _forget_in_child(self, why: ConversationsError) -> None:
+        """This is a forked child: whatever is asked of this client fails at once. Locks may be held by nobody for ever."""
+        self._dead = why
+        self._ready = failed(why)
+        self._services.lock = threading.Lock()
+        self._closing = threading.Lock()
+        self._close_deadline = Deadline(0.0)
+        self._over = threading.Event()
+        self._over.set()
+        self._connection_state = ConnectionState.DISCONNECTED
+        self._dispatcher.forget_in_child()
+        for stream in list(self._streams):
+            stream.forget_in_child(why)
+
+    def _tell_state(self, state: ConnectionState) -> None:
+        if state is not self._connection_state:
+            self._connection_state = state
+            self._tell(ClientEvent.CONNECTION_STATE_CHANGED, state)
 
     def __repr__(self) -> str:
         return f"<Client {self.identity!r} {self._connection_state.value}>"
@@ -551,10 +577,8 @@ class _Listener:
 
     def on_state(self, state: ConnectionState) -> None:
         """The connection does something else now."""
-        client = self._client
-        if state is not client._connection_state:
-            client._connection_state = state
-            client._tell(ClientEvent.CONNECTION_STATE_CHANGED, state)
+        if self._client._dead is None:
+            self._client._tell_state(state)
 
     def on_connected(self, resumed: bool) -> None:
         """The service took the token."""
@@ -593,9 +617,19 @@ class _Listener:
         """The service says so."""
         self._client._tell(ClientEvent.TOKEN_EXPIRED)
 
+    def on_forked(self, why: ConversationsError) -> None:
+        """This process is not the one that the client was made in."""
+        self._client._forget_in_child(why)
+
     def on_failed(self, cause: BaseException) -> None:
         """The connection is over for good."""
         self._client._on_death(cause)
+
+
+def _failed_by(cause: BaseException) -> TransportUnavailableError:
+    error = TransportUnavailableError(f"the client has failed: {cause!r}")
+    error.__cause__ = cause
+    return error
 
 
 def _options(endpoints: Endpoints, given: dict[str, Any]) -> Options:

@@ -45,6 +45,8 @@ class Dispatcher:
         self._closed = False
         self._busy_with: str | None = None
         self._pins: dict[EventEmitter, None] = {}
+        self.registering = threading.Lock()
+        """Held for a few assignments while registrations and remembered payloads of any emitter change."""
         self._thread = threading.Thread(target=self._run, name=f"conversations-events-{name}", daemon=True)
         self.root: EventEmitter | None = None
         """Where failures of handlers are reported: the client."""
@@ -116,6 +118,16 @@ class Dispatcher:
         self._queue.extend(last)
         self._wakeups.put(None)
 
+    def forget_in_child(self) -> None:
+        """After a fork: nothing is delivered in the child, not even if it was forked by a handler."""
+        self._closed = True
+        self._queue.clear()
+        self._pins.clear()
+        self._wakeups = queue.SimpleQueue()
+        self.registering = threading.Lock()
+        self.on_room = lambda: None
+        self.on_death = lambda error: None
+
     def join(self, deadline: Deadline) -> None:
         """Wait for the thread to end; a handler that outlives the deadline is named in a warning."""
         if not self._thread.is_alive() or threading.current_thread() is self._thread:
@@ -149,18 +161,31 @@ class Dispatcher:
     def _run(self) -> None:
         mark_thread(Role.EVENTS)
         try:
-            while (item := self._take()) is not None:
-                self._deliver(item)
-                del item  # nothing of it is kept while nothing happens
-                if self._full and len(self._queue) <= self._limit // 2:
-                    self._full = False
-                    self.on_room()
+            self._work()
         except BaseException as error:
-            _log.exception("the events thread ends")
-            self.on_death(error)
-            raise
+            self._die(error)
         finally:
             self._pins.clear()
+
+    def _work(self) -> None:
+        while (item := self._take()) is not None:
+            self._deliver(item)
+            del item  # nothing of it is kept while nothing happens
+            if self._full and len(self._queue) <= self._limit // 2:
+                self._full = False
+                self.on_room()
+
+    def _die(self, cause: BaseException) -> None:
+        """A handler ended the thread, by `sys.exit` for one: what waits is dropped, but the end itself is still told."""
+        _log.critical("the events thread ends: %r", cause, exc_info=cause)
+        self._queue.clear()
+        try:
+            self.on_death(cause)
+            self._closed = True
+            self._work()
+        except BaseException:
+            _log.exception("the end of the events thread could not be told")
+        self._closed = True
 
     def _deliver(self, item: _Delivery | Callable[[], None]) -> None:
         if not isinstance(item, _Delivery):

@@ -6,7 +6,6 @@ way is called just the same, as ``receiver(sender, event=..., payload=...)``. On
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, MutableSet
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, overload
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 _NEVER = object()
-_registering = threading.Lock()
-"""Held for a few assignments while registrations and remembered payloads change; one for all emitters saves one for each."""
 
 
 class OrderedSet(MutableSet[Any]):
@@ -172,7 +169,7 @@ class EventEmitter:
         Receivers connected there are called as ``receiver(sender, event=..., payload=...)``.
         """
         if self._signals is None:
-            with _registering:
+            with self._dispatcher.registering:
                 if self._signals is None:
                     self._signals = Signals(self._events, self)
         return self._signals
@@ -229,7 +226,7 @@ class EventEmitter:
             raise InvalidArgumentError(f"a handler must be callable, not {handler!r}")
         subscription = Subscription(self, name, handler, once=once)
         signal = self.signals.signal(name)
-        with _registering:
+        with self._dispatcher.registering:
             signal.connect(subscription, weak=False)
             latest = (self._last or {}).get(name, _NEVER) if replay or name in STICKY else _NEVER
         if latest is not _NEVER:
@@ -270,7 +267,7 @@ class EventEmitter:
 
     def _receivers(self, event: EventName, payload: Any) -> list[Callable[..., Any]]:
         """Who is to be called for this event, in order; from now on it is also the one that `replay` gives."""
-        with _registering:
+        with self._dispatcher.registering:
             if self._last is None:
                 self._last = {}
             self._last[event] = payload

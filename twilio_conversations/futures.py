@@ -51,8 +51,8 @@ class Role(enum.Enum):
 _local = threading.local()
 
 
-def mark_thread(role: Role) -> None:
-    """Say what the current thread is for, so that `wait` can refuse to hang it."""
+def mark_thread(role: Role | None) -> None:
+    """Say what the current thread is for, so that `wait` can refuse to hang it; `None`: it is not ours any more."""
     _local.role = role
 
 

@@ -12,7 +12,7 @@ import attrs
 from twilio_conversations import urls
 from twilio_conversations.attachment import Content, SendMediaOptions
 from twilio_conversations.enums import MediaCategory
-from twilio_conversations.errors import OperationCancelledError, ProtocolError
+from twilio_conversations.errors import OperationCancelledError, ProtocolError, TransportUnavailableError
 from twilio_conversations.futures import Deadline, Future, fail, settle, wait
 from twilio_conversations.media import MediaData, media_url
 from twilio_conversations.transport.media_http import Transfer
@@ -118,12 +118,20 @@ class UploadHandle:
         def run() -> None:
             try:
                 settle(self._future, send(self._transfer, note))
-            except BaseException as error:  # whatever it is, somebody waits for it
+            except Exception as error:
                 fail(self._future, error)
+            except BaseException as error:  # it must not end the one who waits for the result
+                ended = TransportUnavailableError(f"the uploading thread ended: {error!r}")
+                ended.__cause__ = error
+                fail(self._future, ended)
             finally:
                 self._services.media.end(self._transfer)
 
-        threading.Thread(target=run, name=f"conversations-upload-{next(_numbers)}", daemon=True).start()
+        try:
+            threading.Thread(target=run, name=f"conversations-upload-{next(_numbers)}", daemon=True).start()
+        except BaseException:
+            self._services.media.end(self._transfer)
+            raise
         return self
 
     def __repr__(self) -> str:

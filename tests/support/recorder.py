@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twilio_conversations.enums import ConnectionState
-from twilio_conversations.errors import ConnectionErrorInfo
+from twilio_conversations.errors import ConnectionErrorInfo, ConversationsError
 
 LIMIT = 10.0
 
@@ -69,6 +69,9 @@ class Recorder:
 
     def on_batch_end(self) -> None:
         self._note("batch_end")
+
+    def on_forked(self, why: ConversationsError) -> None:
+        """Nothing to note: another thread may have held the lock."""
 
     def on_failed(self, cause: BaseException) -> None:
         self._note("failed", cause)

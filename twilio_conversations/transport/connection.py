@@ -151,9 +151,14 @@ class Connection:
 
     def start(self) -> None:
         """Start the io thread, which connects; once only."""
+        self._loop.open()
         processes.register(self)
         self._thread = threading.Thread(target=self._run, name=f"conversations-io-{self.name}", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:
+            self._thread = None  # there is none to be had; `close` gives back what there is
+            raise
 
     def post(self, function: Callable[[], object]) -> None:
         """Run `function` on the io thread soon; dropped silently once the connection is over."""
@@ -250,18 +255,19 @@ class Connection:
         if current_role() is None:
             self.join(self._close_deadline.remaining() or 0.0)
 
-    def begin_close(self, timeout: float = CLOSE_LIMIT) -> None:
-        """Start closing, and return at once."""
+    def begin_close(self, timeout: float = CLOSE_LIMIT, why: ConversationsError | None = None) -> None:
+        """Start closing, and return at once. Everything pending fails with `why`; `ClientClosedError` if it is not given."""
         if self._close_deadline is not None:
             return
         with self._closing:
             if self._close_deadline is not None:
                 return  # another thread was faster
             self._close_deadline = Deadline(timeout)
+        why = why or ClientClosedError("the client was closed", sent=False)
         if self._thread is None:
-            self._finish(ClientClosedError("the client was closed", sent=False))
+            self._finish(why)
         else:
-            self.post(self._shut)
+            self.post(functools.partial(self._shut, why))
 
     def join(self, timeout: float) -> None:
         """Wait for the threads, at most `timeout` seconds."""
@@ -279,9 +285,11 @@ class Connection:
         self._pending.end_in_child(self._over)
         self._close_deadline = Deadline(0.0)
         self._thread = None
-        for owner in (self._link, self._attempt, self._loop):
+        for owner in (self._link, self._latest_attempt, self._loop):
             if owner is not None:
                 owner.close_in_child()
+        self._latest_attempt = None
+        self._listener.on_forked(self._over)
 
     def _on_done(self, id_: str, future: Future[Any]) -> None:
         if future.cancelled() and self._pending.forget(id_):
@@ -408,7 +416,11 @@ class Connection:
         url = self._options.endpoints.twilsock
         attempt = Attempt(effect.generation, url, self._http_session, timeout, self._on_attempt_done)
         self._attempt = self._latest_attempt = attempt
-        attempt.start(f"conversations-connect-{self.name}")
+        try:
+            attempt.start(f"conversations-connect-{self.name}")
+        except RuntimeError as error:  # no thread to be had now
+            self._attempt = None
+            self._apply(self._session.socket_lost(attempt.generation, error, time.monotonic()))
 
     def _on_attempt_done(self, attempt: Attempt) -> None:
         """On the connecting thread."""
@@ -475,9 +487,10 @@ class Connection:
 
     # The end
 
-    def _shut(self) -> None:
+    def _shut(self, why: ConversationsError) -> None:
+        self._pending.end(why)
         self._apply(self._session.close(time.monotonic()))
-        self._finish(ClientClosedError("the client was closed", sent=False))
+        self._finish(why)
 
     def _finish(self, why: ConversationsError) -> None:
         """Nothing goes on from here: fail what is left, give everything back."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from twilio_conversations.enums import ConnectionState
-from twilio_conversations.errors import ConnectionErrorInfo
+from twilio_conversations.errors import ConnectionErrorInfo, ConversationsError
 
 
 class Listener(Protocol):
@@ -34,6 +34,9 @@ class Listener(Protocol):
 
     def on_batch_end(self) -> None:
         """Everything that came in one read has been told."""
+
+    def on_forked(self, why: ConversationsError) -> None:
+        """This is a forked child now, where nothing of the connection works. On the thread that forked; no lock may be taken."""
 
     def on_failed(self, cause: BaseException) -> None:
         """The connection is over for good, though nobody closed it; everything pending has failed with the cause."""

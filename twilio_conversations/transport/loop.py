@@ -27,24 +27,36 @@ class Watched(Protocol):
 
 
 class Loop:
-    """`turn` waits for what happens next and runs it. Only `post` may be called from other threads."""
+    """`turn` waits for what happens next and runs it. Only `post` may be called from other threads.
+
+    It has no descriptors before `open`, so that what was made before a fork and not started yet can be started after it.
+    """
+
+    _selector: selectors.BaseSelector
+    _wake_reader: socket.socket
+    _wake_writer: socket.socket
 
     def __init__(self) -> None:
         self.timers = Timers()
-        self._selector = selectors.DefaultSelector()
-        self._wake_reader, self._wake_writer = socket.socketpair()
-        for end in (self._wake_reader, self._wake_writer):
-            end.setblocking(False)
-        self._selector.register(self._wake_reader, selectors.EVENT_READ)
+        self._open = False
         self._calls: deque[Callable[[], object]] = deque()
         self._woken = False
         self._watched: Watched | None = None
         self._interest = 0
 
+    def open(self) -> None:
+        """Get what `turn` needs."""
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._selector = selectors.DefaultSelector()
+        self._open = True
+        for end in (self._wake_reader, self._wake_writer):
+            end.setblocking(False)
+        self._selector.register(self._wake_reader, selectors.EVENT_READ)
+
     def post(self, function: Callable[[], object]) -> None:
         """Have `function` called by the loop soon."""
         self._calls.append(function)
-        if not self._woken:
+        if self._open and not self._woken:
             self._woken = True
             try:
                 self._wake_writer.send(b"\0")
@@ -87,16 +99,18 @@ class Loop:
     def close(self) -> None:
         """Give the descriptors back; what was posted and not run is dropped."""
         self._calls.clear()
-        self._selector.close()
-        self._wake_reader.close()
-        self._wake_writer.close()
+        if self._open:
+            self._selector.close()
+            self._wake_reader.close()
+            self._wake_writer.close()
 
     def close_in_child(self) -> None:
         """After a fork: close the child's descriptors; what the parent's selector watches is not touched."""
         self._calls.clear()
-        close_descriptor(self._wake_reader)
-        close_descriptor(self._wake_writer)
-        self._selector.close()
+        if self._open:
+            close_descriptor(self._wake_reader)
+            close_descriptor(self._wake_writer)
+            self._selector.close()
 
     def _patience(self, deadline: float | None) -> float:
         if self._calls:

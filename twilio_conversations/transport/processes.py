@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import threading
 import time
 import weakref
 from typing import Final, Protocol
+
+from twilio_conversations.futures import mark_thread
+
+_log = logging.getLogger(__name__)
 
 EXIT_LIMIT: Final = 2.0
 """Seconds that all clients together may hold up the end of the process."""
@@ -62,8 +67,12 @@ def _close_all() -> None:
 
 
 def _forget_all() -> None:
+    mark_thread(None)  # a handler may have forked: in the child its thread is the program's
     owners = list(_owners)
     _owners.clear()
     _lock.release()
     for owner in owners:
-        owner.forget_in_child()
+        try:
+            owner.forget_in_child()
+        except Exception:
+            _log.exception("a client of the parent process could not be forgotten")

@@ -89,6 +89,7 @@ class Attempt:
         self._done = done
         self._lock = threading.Lock()
         self._handle: socket.socket | None = None  # a second descriptor of the socket in use: to break the waiting off
+        self._in_use = -1  # the first descriptor, whatever holds it by now
         self._ready: Any = None
         self._error: Exception | None = None
         self._abandoned = False
@@ -96,8 +97,9 @@ class Attempt:
 
     def start(self, name: str) -> None:
         """Start the thread."""
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, name=name, daemon=True)
+        thread.start()
+        self._thread = thread
 
     def take(self) -> socket.socket:
         """The open socket, non-blocking; raises what went wrong instead."""
@@ -124,6 +126,9 @@ class Attempt:
 
     def close_in_child(self) -> None:
         """After a fork: give the child's descriptors back without a word to the peer. Takes no lock."""
+        handle = self._handle
+        if handle is not None and _same_socket(handle.fileno(), self._in_use):
+            os.close(self._in_use)
         for held in (self._handle, self._ready):
             if held is not None:
                 close_descriptor(held)
@@ -135,6 +140,9 @@ class Attempt:
             ready = open_socket(self._url, Route.find(self._url, self._session), self._deadline, self._watch)
         except Exception as error:
             self._error = error
+        except BaseException as error:  # whatever it is, io waits for the outcome
+            self._error = TransportUnavailableError(f"the connecting thread ended: {error!r}", retryable=True)
+            self._error.__cause__ = error
         with self._lock:
             handle, self._handle = self._handle, None
             wanted = not self._abandoned
@@ -153,6 +161,7 @@ class Attempt:
             if self._abandoned:
                 raise TransportUnavailableError("the attempt was abandoned")
             before, self._handle = self._handle, used.dup()
+            self._in_use = used.fileno()
         if before is not None:
             before.close()
 
@@ -190,6 +199,14 @@ def close_descriptor(held: Any) -> None:
         os.close(inner.detach())
     except OSError:
         pass
+
+
+def _same_socket(one: int, other: int) -> bool:
+    """Whether two descriptors are of one socket; a number may mean something else by now."""
+    try:
+        return one != other and os.path.sameopenfile(one, other)
+    except OSError:
+        return False
 
 
 def _shut(handle: socket.socket) -> None:

@@ -91,7 +91,10 @@ class TokenSource:
         number = self._call
         self._timeout = self._timers.call_later(self._options.token_timeout, lambda: self._on_timeout(number))
         thread = threading.Thread(target=self._run, args=(number,), name=f"conversations-token-{self._name}", daemon=True)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:  # no thread to be had now: as if it had failed
+            self._on_answer(number, None, error)
 
     def superseded(self) -> None:
         """The program gave a token itself: what the provider still answers is not wanted, and it need not be asked again."""
