@@ -8,16 +8,19 @@
 Seeds repeat the plan: what happens to connection number n, and which fault of the service comes as the n-th. They do not
 repeat what threads and the kernel make of it.
 
-How it is counted: a message is *lost* if its send was acknowledged and the database does not hold it, or if the database
-holds it and a client never announced it; *doubled* if it is kept or announced twice; *out of order* if a sender's messages
-are kept in another order than they were sent, or announced after later ones; *invented* if what was announced is not kept.
+How it is counted: a message is *lost* if its send was acknowledged and the database does not hold it; *missed*, once for each
+client, if the database holds it and the client never announced it, though it had a minute for it after the last fault;
+*doubled* if it is kept or announced twice; *out of order* if a sender's messages are kept in another order than they were
+sent, or announced after later ones; *invented* if what was announced is not kept.
+
 A send that ended with an error is *raised*; its outcome is unknown to whoever sent it, and *of them kept* says how many were
 in the database all the same. Nobody repeats a raised send. The official SDK does not resend over a new connection: it
-rejects, and leaves the rest to the application, so what it raises is no loss, but work for others. Its tokens do not expire
-here, since it has no token provider to ask.
+rejects, and leaves the rest to the application, so what it raises is no loss, but work for others. Nothing in it notices a
+black hole, and it is deaf from then on (`--without black_hole` shows it without). Its tokens do not expire here, since it has
+no token provider to ask.
 
-The end is 1 if anything of ours was lost, doubled, out of order, invented, raised, hung or logged as an error, and 0 for the
-official client, whose figures are figures.
+The end is 1 if anything of ours was lost, missed, doubled, out of order, invented, raised, hung or logged as an error, and 0
+for the official client, whose figures are figures.
 """
 
 from __future__ import annotations

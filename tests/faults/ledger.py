@@ -1,6 +1,7 @@
 """What was sent, what the database holds, what each client saw: compared message by message. Pure.
 
-- *lost*: acknowledged and not kept; or kept, and a client never saw it;
+- *lost*: acknowledged and not kept, or a gap in what is kept;
+- *missed*: kept, and a client never saw it: counted once for each such client;
 - *doubled*: the same text kept twice (each is sent once); or a client saw an index twice;
 - *out of order*: a sender's messages are kept in another order than it sent them; or a client saw an index after a higher one;
 - *invented*: a client saw what is not kept, or an index with another text than the kept one;
@@ -34,6 +35,7 @@ class Verdict:
 
     messages: int = 0
     lost: int = 0
+    missed: int = 0
     doubled: int = 0
     out_of_order: int = 0
     invented: int = 0
@@ -44,7 +46,7 @@ class Verdict:
     @property
     def clean(self) -> bool:
         """Nothing to complain about."""
-        return not (self.lost or self.doubled or self.out_of_order or self.invented or self.raised)
+        return not (self.lost or self.missed or self.doubled or self.out_of_order or self.invented or self.raised)
 
     def note(self, kind: str, count: int, detail: str) -> None:
         """Count, and say where."""
@@ -85,7 +87,7 @@ def _judge_sender(verdict: Verdict, name: str, calls: Sequence[Send], kept: Kept
 def _judge_view(verdict: Verdict, who: str, kept: Sequence[tuple[int, str]], seen: Sequence[tuple[int, str]]) -> None:
     indexes = Counter(index for index, _ in seen)
     missing = {index for index, _ in kept} - indexes.keys()
-    verdict.note("lost", len(missing), f"never seen by {who}: {sorted(missing)[:5]}")
+    verdict.note("missed", len(missing), f"never seen by {who}: {sorted(missing)[:5]}")
     verdict.note("doubled", _surplus(indexes), f"seen twice by {who}: {[i for i, n in indexes.items() if n > 1][:5]}")
     verdict.note("out_of_order", _descents([index for index, _ in seen]), f"seen by {who}")
     invented = set(seen) - set(kept)

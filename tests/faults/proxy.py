@@ -325,6 +325,7 @@ class FaultProxy(DelayProxy):
             with contextlib.suppress(OSError):
                 ghost.send(data)
                 ghost.shutdown(socket.SHUT_WR)
+            self.counts["late_arrivals"] += 1
             self.later(time.monotonic() + GOODBYE, vanish)
 
         def vanish() -> None:

@@ -13,15 +13,23 @@ from rich.table import Table
 from tests.faults.laboratory import Figures
 
 COLUMNS = (
-    "client", "seed", "minutes", "messages", "cuts", "lost", "doubled", "out of order", "invented", "raised", "of them kept",
-    "reconnects", "longest outage (s)",
+    "client", "seed", "minutes", "messages", "cuts", "lost", "missed", "doubled", "out of order", "invented", "raised",
+    "of them kept", "reconnects", "longest outage (s)",
 )  # fmt: skip
 
 
 def row(figures: Figures) -> list[str]:
     """The cells of `COLUMNS`."""
     verdict = figures.verdict
-    counts = (verdict.lost, verdict.doubled, verdict.out_of_order, verdict.invented, verdict.raised, verdict.unknown)
+    counts = (
+        verdict.lost,
+        verdict.missed,
+        verdict.doubled,
+        verdict.out_of_order,
+        verdict.invented,
+        verdict.raised,
+        verdict.unknown,
+    )
     return [
         figures.client,
         str(figures.seed),

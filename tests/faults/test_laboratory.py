@@ -22,6 +22,7 @@ from tests.faults.relay import Direction
 from twilio_conversations import Client
 from twilio_conversations.server import LocalServer
 
+COMPLAINTS = ("lost", "missed", "doubled", "out_of_order", "invented", "raised")
 ROOT = Path(__file__).parents[2]
 HASTY = {**OPTIONS, "reconnect": QUICK, "keepalive_interval": 0.3, "keepalive_timeout": 0.5}
 
@@ -96,6 +97,7 @@ def test_a_client_survives_every_way_in_which_its_connection_can_end(server: Loc
         while not proxy.counts["cuts"]:
             bodies += exchange(pair, len(bodies), 2)
         until(lambda: pair.reconnects == 1, "it connected again")
+        until(lambda: proxy.counts["late_arrivals"] == (ending is Ending.LATE), "the old connection's last words arrived")
         bodies += exchange(pair, len(bodies), 4)
         pair.check(bodies)
         assert proxy.counts[f"ended_by_{ending.value}"] == proxy.counts["cuts"] == 1
@@ -203,6 +205,6 @@ def test_ten_seconds_of_everything(tmp_path: Path) -> None:
     assert process.returncode == 0
     figures = json.loads(written.read_text())
     assert (figures["clean"], figures["seed"]) == (True, seed)
-    assert [figures["verdict"][name] for name in ("lost", "doubled", "out_of_order", "invented", "raised")] == [0] * 5
+    assert [figures["verdict"][name] for name in COMPLAINTS] == [0] * 6
     assert figures["verdict"]["messages"] >= 50
     assert figures["cuts"] >= 5

@@ -35,8 +35,8 @@ def test_a_clean_run_is_clean() -> None:
     ("kept", "sends", "seen", "complaint"),
     [
         (KEPT, {"a": [Send("CH1", "a 2")]}, KEPT, {"lost": 1}),
-        (KEPT, SENDS, {}, {"lost": 3}),
-        (KEPT, SENDS, {"CH1": KEPT["CH1"][:2]}, {"lost": 1}),
+        (KEPT, SENDS, {}, {"missed": 3}),
+        (KEPT, SENDS, {"CH1": KEPT["CH1"][:2]}, {"missed": 1}),
         ({"CH1": [(0, "a 0"), (2, "a 1")]}, {}, {"CH1": [(0, "a 0"), (2, "a 1")]}, {"lost": 1}),
         ({"CH1": [(0, "a 0"), (1, "a 0")]}, {}, {"CH1": [(0, "a 0"), (1, "a 0")]}, {"doubled": 1}),
         (KEPT, SENDS, {"CH1": [*KEPT["CH1"], (2, "a 1")]}, {"doubled": 1}),
