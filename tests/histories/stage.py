@@ -1,0 +1,192 @@
+"""Where histories are played: one service on files, three people with a client and a thread each, alive from one to the next."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self
+
+from tests.acceptance.scene import until
+from tests.histories.chronicle import Chronicle
+from tests.histories.ledger import Ledger
+from twilio_conversations import BackoffPolicy, Client
+from twilio_conversations.enums import ConnectionState
+from twilio_conversations.futures import Deadline
+from twilio_conversations.server import LocalServer
+from twilio_conversations.sync.subscriptions import Phase
+
+PEOPLE = ("alice", "bob", "carol")
+PATIENCE = 40.0
+_lives = itertools.count(3600)
+
+
+class Person:
+    """Somebody with a client, who does one thing after another on a thread of their own."""
+
+    def __init__(self, stage: Stage, identity: str, *, provides: bool, max_pending_events: int) -> None:
+        self.stage = stage
+        self.identity = identity
+        self._provides = provides  # tokens come from a function; else they are given
+        self._max_pending_events = max_pending_events
+        self._hands = ThreadPoolExecutor(1, f"histories-{identity}")
+        self.past: list[Chronicle] = []  # of clients that were closed in this history
+        self.doing: list[Future[None]] = []
+        self.open()
+
+    def token(self) -> str:
+        """A token that nobody has used."""
+        return self.stage.server.token(self.identity, next(_lives))
+
+    def open(self) -> None:
+        """Connect a new client, and note everything from its first event on."""
+        self.client = Client(
+            self.token if self._provides else self.token(),
+            endpoint=self.stage.server.url,
+            auto_connect=False,
+            reconnect=BackoffPolicy(minimum=0.02, maximum=0.1, stable_after=0.2),
+            max_pending_events=self._max_pending_events,
+        )
+        self.chronicle = Chronicle(self.client, self.stage.marks)
+        self.client.connect()
+
+    def reopen(self) -> None:
+        """Close the client and connect another one."""
+        self.client.close()
+        self.past.append(self.chronicle)
+        self.open()
+
+    def do(self, act: Callable[[], None]) -> Future[None]:
+        """Do something after what is being done."""
+        doing = self._hands.submit(act)
+        self.doing.append(doing)
+        return doing
+
+    def finish(self) -> None:
+        """Wait until everything is done, and raise what went wrong."""
+        doing, self.doing = self.doing, []
+        for one in doing:
+            one.result(PATIENCE)
+
+    def begin_anew(self) -> None:
+        """The next history begins."""
+        self.past.clear()
+        self.chronicle.forget()
+
+    def close(self) -> None:
+        self.client.close()
+        self._hands.shutdown(wait=False, cancel_futures=True)
+
+    # -- is everything known? -----------------------------------------------------------------------------------------
+
+    def behind(self, heads: dict[str, int]) -> str:
+        """What this client does not know yet; empty when it knows everything."""
+        if self.client.connection_state is not ConnectionState.CONNECTED or not self.client.is_ready:
+            return f"{self.identity} is not ready"
+        trouble: str = self.client._services.run_now(lambda: self._look(heads), Deadline(PATIENCE), "looking")
+        return trouble or self._drained()
+
+    def _look(self, heads: dict[str, int]) -> str:
+        """On the io thread."""
+        client = self.client
+        sync, directory = client._services.sync, client._directory
+        if not directory.listed.done() or sync._opening or client._dispatcher.depth:
+            return f"{self.identity} is busy"
+        for root in sync._roots.values():
+            if root.subscription.phase is not Phase.ESTABLISHED or root.replica.cursor != heads.get(root.sid):
+                where = f"{root.subscription.phase}, at {root.replica.cursor} of {heads.get(root.sid)}"
+                return f"{self.identity} does not follow {root.unique_name}: {where}"
+        for sid, member in directory._members.items():
+            if member.busy or member.rereading or member.wanted is not member.presence or member.waiting:
+                return f"{self.identity} is not where it should be in {sid}: {member.presence} of {member.wanted}"
+            overlays = (member.conversation, *member.conversation._roster._by_sid.values())
+            if any(model._state.overlay for model in (*overlays, *member.conversation._messages._held.values())):
+                return f"{self.identity} has unconfirmed writes in {sid}"
+        return ""
+
+    def _drained(self) -> str:
+        """Let the handlers of everything that was told so far return."""
+        done = threading.Event()
+        self.client._dispatcher.call(done.set)
+        return "" if done.wait(PATIENCE) else f"{self.identity}'s handlers do not end"
+
+
+class Stage:
+    """Service, people and database."""
+
+    def __init__(self) -> None:
+        self.data_dir = Path(tempfile.mkdtemp(prefix="histories-"))
+        self.server = LocalServer(self.data_dir).start()
+        self.ledger = Ledger(self.data_dir)
+        self.rooms: list[str] = []
+        # Bob's handlers count as slow at once (rule R7); Carol's client asks for its tokens.
+        self.people = [
+            Person(self, name, provides=name == "carol", max_pending_events=4 if name == "bob" else 10_000) for name in PEOPLE
+        ]
+        self.settle()
+
+    def marks(self, sid: str) -> tuple[int, int]:
+        """The newest event ids of a conversation's messages and roster."""
+        return self.ledger.head(f"{sid}.messages"), self.ledger.head(f"{sid}.roster")
+
+    def logs(self) -> Iterator[str]:
+        """The names of the lists and maps of this history."""
+        for sid in self.rooms:
+            yield from (f"{sid}.messages", f"{sid}.roster")
+
+    def restart(self) -> None:
+        """End the service in order and start it again, on the same data and port."""
+        self.server.stop()
+        self.ledger.absorb(list(self.logs()))
+        self.server.start()
+
+    def heal(self) -> None:
+        """Let nothing go wrong any more, everything under way end, and everybody know everything."""
+        self.server.faults.clear()
+        for person in self.people:
+            person.finish()
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until every client knows what the service knows."""
+        reasons = [""]
+
+        def settled() -> bool:
+            heads = self.ledger.heads()
+            reasons[0] = next((reason for person in self.people if (reason := person.behind(heads))), "")
+            return not reasons[0] and heads == self.ledger.heads()
+
+        try:
+            until(settled, "settled", PATIENCE)
+        except AssertionError:
+            raise AssertionError(f"not settled within {PATIENCE:g} s: {reasons[0]}") from None
+
+    def begin_anew(self) -> None:
+        """Clear the stage for the next history: its conversations are deleted, its events forgotten."""
+        for sid in self.rooms:
+            row = self.ledger.room(sid).row
+            if row is not None:
+                creator = next(person for person in self.people if person.identity == row["created_by"])
+                creator.client.peek_conversation_by_sid(sid).delete()
+        self.settle()
+        self.rooms.clear()
+        self.ledger.forget()
+        for person in self.people:
+            person.begin_anew()
+
+    def close(self) -> None:
+        for person in self.people:
+            person.close()
+        self.server.stop()
+        self.ledger.close()
+        shutil.rmtree(self.data_dir, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()

@@ -1,0 +1,200 @@
+"""Whether what clients show, and what they were told, is what the service has written down."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from tests.histories.chronicle import Chronicle, Entry, of_conversation, of_message, of_participant
+from tests.histories.commands import Sent
+from tests.histories.ledger import Logged, Room
+from tests.histories.stage import Person, Stage
+from twilio_conversations.json_values import parse_time
+
+LETTERS = {"added": "A", "joined": "J", "left": "L", "removed": "R"}
+LIFE = re.compile(r"(A(J(LR)?|R)?|AJLR|AR)*")
+KINDS = {
+    "message_added": "added",
+    "message_updated": "updated",
+    "message_removed": "removed",
+    "participant_joined": "added",
+    "participant_updated": "updated",
+    "participant_left": "removed",
+}
+TYPING = ("typing_started", "typing_ended")
+
+
+def check(stage: Stage, confirmed: Sequence[Sent]) -> None:
+    """Everything about one history, once all is quiet."""
+    rooms = {sid: stage.ledger.room(sid) for sid in stage.rooms}
+    for person in stage.people:
+        check_models(person, rooms)
+        for chronicle in (*person.past, person.chronicle):
+            current = chronicle is person.chronicle
+            assert not chronicle.errors, f"{person.identity} was told of errors: {chronicle.errors}"
+            for sid, room in rooms.items():
+                try:
+                    check_told(stage, chronicle, sid, room, person.identity, current=current)
+                except AssertionError as error:
+                    told = "; ".join(map(str, chronicle.of(sid)))
+                    error.add_note(f"{person.identity}, client {len(person.past)}, was told of {sid[-4:]}: {told}")
+                    raise
+    check_sent(stage, rooms, confirmed)
+
+
+def check_sent(stage: Stage, rooms: dict[str, Room], confirmed: Sequence[Sent]) -> None:
+    """Every confirmed message is there, unless it was removed; none is there twice; each author's are in order."""
+    for sid, room in rooms.items():
+        mine = [sent for sent in confirmed if sent.room == sid]
+        added = {event.key for event in stage.ledger.log(f"{sid}.messages") if event.what == "added"}
+        assert {sent.index for sent in mine} <= added, "a confirmed message was lost"
+        for author in {sent.author for sent in mine}:
+            indexes = [sent.index for sent in mine if sent.author == author]
+            assert indexes == sorted(set(indexes)), f"{author}'s messages are out of order: {indexes}"
+        bodies = [row["body"] for row in room.messages.values()]
+        assert len(bodies) == len(set(bodies)), f"a message is there twice: {bodies}"
+
+
+# what clients show
+
+
+def check_models(person: Person, rooms: dict[str, Room]) -> None:
+    """What the client shows is what the tables say."""
+    shown = {one.sid: one for one in person.client.iter_conversations() if one.sid in rooms}
+    who = person.identity
+    assert shown.keys() == {sid for sid, room in rooms.items() if room.member(who) is not None}, f"{who}'s conversations"
+    for sid, conversation in shown.items():
+        room = rooms[sid]
+        _same(of_conversation(conversation), conversation_row(room, who), f"{who}: {conversation!r}")
+        participants = {one.sid: of_participant(one) for one in conversation.get_participants()}
+        _same(participants, {key: participant_row(row) for key, row in room.participants.items()}, f"{who}: roster")
+        truth = {index: message_row(row) for index, row in room.messages.items()}
+        held = {one.index: of_message(one) for one in person.chronicle.messages.get(sid, ()) if one.index in truth}
+        _same(held, {index: truth[index] for index in held}, f"{who}: messages held")
+        read = [of_message(one) for one in conversation.iter_messages(newest_first=False, after=-1 if not truth else None)]
+        _same(read, list(truth.values()), f"{who}: messages read")
+
+
+def _same(shown: Any, truth: Any, what: str) -> None:
+    assert shown == truth, f"{what} shows\n  {shown}\nbut the service has\n  {truth}"
+
+
+def conversation_row(room: Room, identity: str) -> dict[str, Any]:
+    """A conversation as its member should see it."""
+    row, member = room.row, room.member(identity)
+    assert row is not None
+    return {
+        "friendly_name": row["friendly_name"] or None,
+        "unique_name": row["unique_name"],
+        "attributes": json.loads(row["attributes"]),
+        "created_by": row["created_by"],
+        "state": row["state"],
+        "last_message": row["last_index"],
+        "date_created": parse_time(row["date_created"]),
+        "date_updated": parse_time(row["date_updated"]),
+        "last_read_message_index": None if member is None else member["last_read_index"],
+        "notification_level": "default" if member is None else member["notification_level"],
+    }
+
+
+def participant_row(row: sqlite3.Row) -> dict[str, Any]:
+    """A participant as everybody should see it."""
+    return {
+        "identity": row["identity"],
+        "attributes": json.loads(row["attributes"]),
+        "role_sid": row["role_sid"],
+        "last_read_message_index": row["last_read_index"],
+        "last_read_timestamp": parse_time(row["last_read_timestamp"]),
+        "date_updated": parse_time(row["date_updated"]),
+    }
+
+
+def message_row(row: sqlite3.Row) -> dict[str, Any]:
+    """A message as everybody should see it."""
+    return {
+        "sid": row["sid"],
+        "author": row["author"],
+        "body": row["body"],
+        "attributes": json.loads(row["attributes"]),
+        "participant_sid": row["participant_sid"],
+        "last_updated_by": row["last_updated_by"],
+        "date_created": parse_time(row["date_created"]),
+        "date_updated": parse_time(row["date_updated"]),
+    }
+
+
+# what clients were told
+
+
+def check_told(stage: Stage, chronicle: Chronicle, sid: str, room: Room, identity: str, *, current: bool) -> None:
+    """The events of one conversation: its life in order, its items' events as the log has them, the last state the true one."""
+    told = chronicle.of(sid)
+    life = "".join(LETTERS.get(entry.event.removeprefix("conversation_"), "") for entry in told)
+    assert LIFE.fullmatch(life), f"the conversation's life: {life}"
+    assert not [entry for entry in told if entry.event == "conversation_resynced"], "resynced, though nothing was forgotten"
+    if current:
+        assert life.endswith("J") == (room.member(identity) is not None), f"in or out? told {life}"
+        assert room.row is not None or not life.endswith(("A", "J")), f"deleted, but told {life}"
+    for epoch, ended in _epochs(told):
+        over = ended or not current
+        for number, (name, about) in enumerate({"messages": "message_", "roster": "participant_"}.items()):
+            items = [entry for entry in epoch if entry.event.startswith(about)]
+            marks = epoch[0].marks
+            assert marks is not None
+            check_log(items, stage.ledger.log(f"{sid}.{name}"), marks[number], over=over)
+        if not over:
+            check_last_states(epoch, room, identity)
+        check_typing(epoch)
+
+
+def _epochs(told: list[Entry]) -> list[tuple[list[Entry], bool]]:
+    """The parts between joined and left, and whether each has ended; nothing else may tell of messages and participants."""
+    epochs: list[tuple[list[Entry], bool]] = []
+    inside = False
+    for entry in told:
+        if entry.event == "conversation_joined":
+            epochs.append(([entry], False))
+            inside = True
+        elif entry.event == "conversation_left":
+            epochs[-1] = (epochs[-1][0], True)
+            inside = False
+        elif inside:
+            epochs[-1][0].append(entry)
+        else:
+            assert not entry.event.startswith(("message_", "participant_", "typing_")), f"{entry} while not joined"
+    return epochs
+
+
+def check_log(items: list[Entry], log: list[Logged], mark: int, *, over: bool) -> None:
+    """Told is the log without a gap: from somewhere up to `mark` on, and to its end unless the client was there no longer."""
+    told = [(KINDS[entry.event], entry.key) for entry in items]
+    written = [(event.what, event.key) for event in log]
+    for start in range(len(log) + 1):
+        if start and log[start - 1].id > mark and not (over and not told):
+            break
+        end = start + len(told)
+        if written[start:end] == told and (over or end == len(log)):
+            return
+    raise AssertionError(f"told {told}\nbut the log, of which {mark} was known when joined, has\n{[*enumerate(written)]}")
+
+
+def check_last_states(epoch: list[Entry], room: Room, identity: str) -> None:
+    """What handlers saw last of each object that is there is its true state."""
+    last = {(entry.event.split("_")[0], entry.key): entry.state for entry in epoch if entry.event not in TYPING}
+    for (kind, key), state in last.items():
+        if kind == "conversation":
+            _same(state, conversation_row(room, identity), "the last event")
+        elif kind == "message" and key in room.messages:
+            _same(state, message_row(room.messages[key]), "the last event")
+        elif kind == "participant" and key in room.participants:
+            _same(state, participant_row(room.participants[key]), "the last event")
+
+
+def check_typing(epoch: list[Entry]) -> None:
+    """Nobody starts typing twice, or ends without having started."""
+    for key in {entry.key for entry in epoch if entry.event in TYPING}:
+        told = [entry.event for entry in epoch if entry.event in TYPING and entry.key == key]
+        assert told == [TYPING[number % 2] for number in range(len(told))], told
