@@ -13,6 +13,8 @@ from twilio_conversations import Conversation, ConversationsError, Message, NotF
 from twilio_conversations.enums import ConversationStatus, NotificationLevel
 
 REFUSALS = (403, 404, 409)
+ORDERED_STATUS = 503
+"""With which histories have requests refused for now."""
 
 
 @attrs.frozen

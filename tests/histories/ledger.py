@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +35,25 @@ class Room:
         return next((row for row in self.participants.values() if row["identity"] == identity), None)
 
 
+_KEEP = """
+CREATE TABLE kept (name TEXT, id INTEGER, type TEXT, body TEXT, PRIMARY KEY (name, id));
+CREATE TRIGGER keep AFTER INSERT ON sync_events BEGIN
+    INSERT INTO kept SELECT unique_name, NEW.id, NEW.type, NEW.body FROM sync_entities WHERE sid = NEW.entity_sid;
+END;
+"""
+
+
 class Ledger:
-    """Reads the service's tables; from any thread."""
+    """Reads the service's tables; from any thread.
+
+    The service forgets events that nobody needs any more. The database itself is told to keep a copy of each.
+    """
 
     def __init__(self, data_dir: Path) -> None:
-        self._database = sqlite3.connect(data_dir / DATABASE_FILE, check_same_thread=False)
+        self._database = sqlite3.connect(data_dir / DATABASE_FILE, timeout=30, check_same_thread=False)
         self._database.row_factory = sqlite3.Row
+        self._database.executescript(_KEEP)
         self._lock = threading.Lock()
-        self._logs: dict[str, dict[int, Logged]] = {}
 
     def close(self) -> None:
         self._database.close()
@@ -72,26 +82,16 @@ class Ledger:
             {row["index"]: row for row in messages},
         )
 
-    def absorb(self, names: Iterable[str]) -> None:
-        """Take over the logs of these objects: the service forgets those of removed ones when it starts."""
-        for name in names:
-            log = self._logs.setdefault(name, {})
-            rows = self._all(
-                "SELECT v.id, v.type, v.body FROM sync_events v JOIN sync_entities e ON e.sid = v.entity_sid"
-                " WHERE e.unique_name = ? AND v.id > ? AND v.type LIKE '%_item_%' ORDER BY v.id",
-                name,
-                max(log, default=-1),
-            )
-            for row in rows:
-                body = json.loads(row["body"])
-                key = body.get("item_index", body.get("item_key"))
-                log[row["id"]] = Logged(row["id"], row["type"].rsplit("_", 1)[1], key)
-
     def log(self, name: str) -> list[Logged]:
-        """Everything that happened to the items of one object."""
-        self.absorb([name])
-        return list(self._logs[name].values())
+        """Everything that happened to the items of one object, also of one that is gone."""
+        rows = self._all("SELECT * FROM kept WHERE name = ? AND type LIKE '%_item_%' ORDER BY id", name)
+        bodies = [json.loads(row["body"]) for row in rows]
+        return [
+            Logged(row["id"], row["type"].rsplit("_", 1)[1], body.get("item_index", body.get("item_key")))
+            for row, body in zip(rows, bodies, strict=True)
+        ]
 
     def forget(self) -> None:
         """Begin anew: the next history has other objects."""
-        self._logs.clear()
+        with self._lock, self._database:
+            self._database.execute("DELETE FROM kept")

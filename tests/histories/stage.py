@@ -6,7 +6,7 @@ import itertools
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
@@ -133,15 +133,9 @@ class Stage:
         """The newest event ids of a conversation's messages and roster."""
         return self.ledger.head(f"{sid}.messages"), self.ledger.head(f"{sid}.roster")
 
-    def logs(self) -> Iterator[str]:
-        """The names of the lists and maps of this history."""
-        for sid in self.rooms:
-            yield from (f"{sid}.messages", f"{sid}.roster")
-
     def restart(self) -> None:
         """End the service in order and start it again, on the same data and port."""
         self.server.stop()
-        self.ledger.absorb(list(self.logs()))
         self.server.start()
 
     def heal(self) -> None:

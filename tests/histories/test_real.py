@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from tests.histories import verdict
-from tests.histories.commands import EVERYTHING, Act, Sent
+from tests.histories.commands import EVERYTHING, ORDERED_STATUS, Act, Sent
 from tests.histories.stage import PEOPLE, Stage
 
 IN_CI = 50
@@ -112,7 +112,7 @@ class History(RuleBasedStateMachine):
         if fault == "lose":
             faults.lose_answers(1, identity=identity)
         elif fault == "refuse":
-            faults.refuse(1, status=503, retry_after=0.02, identity=identity)
+            faults.refuse(1, status=ORDERED_STATUS, retry_after=0.02, identity=identity)
         elif fault == "refuse connections":
             faults.refuse_connections(1, identity=identity, reconnect_min_ms=20)
         else:
@@ -177,7 +177,7 @@ def test_histories() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(0)
+@pytest.mark.timeout(0, func_only=True)
 def test_very_many_histories() -> None:
     """The same, as often as `HISTORIES` says."""
     play(int(os.environ.get("HISTORIES", "10000")), announce=True)

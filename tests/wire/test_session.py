@@ -515,6 +515,33 @@ def test_an_update_survives_an_offload() -> None:
     assert driven.settled["u"] is None
 
 
+@pytest.mark.parametrize("code", [401, 410])
+def test_the_former_token_ends_while_an_update_is_under_way(code: int) -> None:
+    """A close because of the token may mean the one before: the init of a new socket says whether the new one is good."""
+    driven = Driven()
+    driven.up()
+    driven.update("T1", "u")
+    driven.receive(Close("C", Status(code, "X")))
+    assert "u" not in driven.settled
+    driven.establish()
+
+    assert driven.last(Init).token == "T1"
+    assert driven.settled["u"] is None
+
+
+def test_a_token_that_is_refused_after_all_denies() -> None:
+    """The new socket's init is refused too: the update fails, and nothing is tried on and on."""
+    driven = Driven()
+    driven.up()
+    driven.update("T1", "u")
+    driven.receive(Close("C", Status(410, "X")))
+    driven.open()
+    driven.answer(Init, 410)
+
+    assert isinstance(driven.settled["u"], ReplyError)
+    assert driven.session.phase is Phase.DENIED
+
+
 def test_an_update_ends_the_back_off() -> None:
     """A new token is tried at once."""
     driven = Driven()

@@ -329,8 +329,9 @@ class Session:
         status = packet.status or Status(0)
         if status.code in (406, 417):
             event = Event.UNSUPPORTED
+        elif (denied := _denies(status)) and self._phase is Phase.UPDATING:
+            event = Event.ENDED_OUTDATED
         else:
-            denied = status.code in (401, 410) or (status.code == 308 and status.error_code == WRONG_INSTANCE)
             event = self._refused_as(status, denied=denied, otherwise=Event.OFFLOADED)
         self._dispatch(event, Cause.of_close(packet))
 
@@ -479,6 +480,11 @@ class Session:
             self._effects.append(Settle(id_, self._unavailable()))
         for key in self._credentials.take_all():
             self._effects.append(Settle(key, self._unavailable()))
+
+
+def _denies(status: Status) -> bool:
+    """Whether a close says that the token is not good."""
+    return status.code in (401, 410) or (status.code == 308 and status.error_code == WRONG_INSTANCE)
 
 
 _ACTIONS: Final[Mapping[Action, Callable[[Session, Cause], None]]] = {

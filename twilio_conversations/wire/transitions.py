@@ -65,6 +65,7 @@ class Event(enum.Enum):
     EXPIRED = "answer or close: token expired, and a provider can give another"
     DENIED = "answer or close: token refused (401, 403, 410, 308 with 51232)"
     DENIED_OUTDATED = "answer or close: token refused, and a newer one is at hand"
+    ENDED_OUTDATED = "close: token refused, and it may be the former one: the newer one is not answered yet"
     REFUSED = "any other answer (429, 500...)"
     OFFLOADED = "close 308 or any other code"
     UNSUPPORTED = "close 406 or 417"
@@ -159,6 +160,7 @@ _BY_PHASE: dict[Phase, dict[Event, Transition]] = {
         **_ORDERED_AWAY,
         _E.TOKEN: _row(_P.UPDATING),
         _E.ACCEPTED: _row(_P.CONNECTED, _A.ACCEPT_TOKEN),
+        _E.ENDED_OUTDATED: _row(_P.CONNECTING, _A.FAREWELL, _A.DROP, _A.OPEN),
         _E.REFUSED: _RETRY_POLITELY,
         _E.TIMEOUT: _RETRY,
         _E.SOCKET_DOWN: _RETRY_QUIETLY,
