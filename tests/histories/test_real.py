@@ -177,7 +177,7 @@ def test_histories() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(0, func_only=True)
+@pytest.mark.timeout(0)
 def test_very_many_histories() -> None:
     """The same, as often as `HISTORIES` says."""
     play(int(os.environ.get("HISTORIES", "10000")), announce=True)

@@ -536,7 +536,7 @@ def test_a_token_that_is_refused_after_all_denies() -> None:
     driven.update("T1", "u")
     driven.receive(Close("C", Status(410, "X")))
     driven.open()
-    driven.answer(Init, 410)
+    driven.answer(Init, 401, 20104)
 
     assert isinstance(driven.settled["u"], ReplyError)
     assert driven.session.phase is Phase.DENIED
