@@ -84,7 +84,11 @@ def token(identity: str, ttl: float, data_dir: Path | None) -> None:
     """Print an access token for IDENTITY."""
     if not identity:
         raise click.UsageError("IDENTITY must not be empty")
-    click.echo(load_or_create(data_dir or default_data_dir()).mint(identity, ttl))
+    try:
+        credentials = load_or_create(data_dir or default_data_dir())
+    except OSError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(credentials.mint(identity, ttl))
 
 
 @group.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import secrets
 import sys
@@ -12,6 +13,9 @@ from pathlib import Path
 import attrs
 
 from twilio_conversations import tokens
+from twilio_conversations.server import private
+
+_log = logging.getLogger(__name__)
 
 FILE_NAME = "credentials.json"
 
@@ -51,12 +55,18 @@ def default_data_dir() -> Path:
 def load_or_create(data_dir: Path) -> Credentials:
     """The credentials of `data_dir`; both are made when absent.
 
-    The file appears whole or not at all, so a service and a command that start at the same moment agree on one.
+    The file appears whole or not at all, so a service and a command that start at the same moment agree on one. If others could
+    read it, that is warned about and ended.
+
+    Raises:
+        PermissionError: others could exchange the file.
     """
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private.data_directory(data_dir)
     path = data_dir / FILE_NAME
     if not path.exists():
         _write_once(path, _generate())
+    if private.tighten(path):
+        _log.warning("others could read the secrets in %s until now; if they are not trusted, delete it to have new ones", path)
     return Credentials(**json.loads(path.read_text("utf-8")))
 
 

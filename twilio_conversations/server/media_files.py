@@ -11,6 +11,8 @@ from typing import BinaryIO
 
 import attrs
 
+from twilio_conversations.server import private
+
 _log = logging.getLogger(__name__)
 
 DIRECTORY = "media"
@@ -55,7 +57,7 @@ class MediaFiles:
 
     def __init__(self, data_dir: Path, *, durable: bool) -> None:
         self._directory = data_dir / DIRECTORY
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private.directory(self._directory)
         self._durable = durable
 
     def path(self, sid: str) -> Path:

@@ -16,6 +16,7 @@ from sqlalchemy import Dialect, create_engine, event
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import NullPool
 
+from twilio_conversations.server import private
 from twilio_conversations.server.tables import metadata
 
 DATABASE_FILE = "conversations.sqlite3"
@@ -39,6 +40,7 @@ class Lock:
     """Holds a data directory for one service. SQLite's own file locks do it: they are portable and end with the process."""
 
     def __init__(self, data_dir: Path) -> None:
+        private.file(data_dir / LOCK_FILE)
         self._connection = sqlite3.connect(data_dir / LOCK_FILE, timeout=0, isolation_level=None, check_same_thread=False)
         try:
             self._connection.execute("BEGIN EXCLUSIVE")
@@ -57,6 +59,7 @@ class Database:
     """A SQLite file in WAL mode: one writer, and readers that never wait for it."""
 
     def __init__(self, path: Path, *, durable: bool) -> None:
+        private.file(path)  # SQLite gives the log beside it the same rights
         # NORMAL survives the end of the process at any moment; FULL survives the loss of power as well.
         self._synchronous = "FULL" if durable else "NORMAL"
         # Transactions are begun by `transaction`, as IMMEDIATE; to SQLAlchemy every statement stands alone.
