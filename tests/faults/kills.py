@@ -8,10 +8,10 @@ from pathlib import Path
 
 from tests.acceptance.scene import Served, until
 from tests.faults.database import integrity, kept_messages
-from tests.faults.laboratory import Figures, catch_up, crew, enter_all, set_up
+from tests.faults.laboratory import Figures, catch_up, crew, set_up
 from tests.faults.ledger import judge
 from tests.faults.logs import LogWatch
-from tests.faults.members import Sender, stop
+from tests.faults.members import Sender, sending, stop
 from tests.faults.plan import generator
 
 LONGEST_WAIT = 0.05  # seconds between everybody having got on and the kill: a few messages' time
@@ -21,10 +21,8 @@ def run(data: Path, *, cycles: int, seed: int) -> Figures:
     """Kill and restart until so many kills left a send unanswered; count at the end, and check the database each time."""
     with Served(data) as served:
         sids = set_up(served)
-        with LogWatch() as watch, crew("ours", served, served.url) as members:
-            start = time.monotonic()
-            enter_all(members, sids)
-            senders = [Sender(member.send, sids, member.identity) for member in members]
+        start = time.monotonic()
+        with LogWatch() as watch, crew("ours", served, served.url, sids) as members, sending(members, sids) as senders:
             damage: list[str] = []
             kills = unanswered = 0
             while unanswered < cycles:

@@ -15,7 +15,7 @@ from tests.acceptance.scene import Served
 from tests.faults.database import kept_messages
 from tests.faults.ledger import Kept, Verdict, judge
 from tests.faults.logs import LogWatch
-from tests.faults.members import OFFICIAL_PACKAGE, PATIENCE, Member, OfficialMember, OurMember, Sender, stop
+from tests.faults.members import OFFICIAL_PACKAGE, PATIENCE, Member, OfficialMember, OurMember, sending, stop
 from tests.faults.plan import Cuts, Ending
 from tests.faults.proxy import FaultProxy
 from tests.faults.service_faults import Mischief
@@ -80,15 +80,13 @@ def run(
     """Let it all happen for so many seconds, then count."""
     with Served(data) as served, FaultProxy(served.address, seed=seed, cuts=weather) as proxy:
         sids = set_up(served)
-        with LogWatch() as watch, crew(client, served, proxy.url) as members:
-            start = time.monotonic()
-            enter_all(members, sids)
+        start = time.monotonic()
+        with (
+            LogWatch() as watch,
+            crew(client, served, proxy.url, sids) as members,
+            sending(members, sids, each=SENDERS_EACH, rate=rate) as senders,
+        ):
             mischief = Mischief(served, seed, IDENTITIES, tokens=client == "ours", kills=kills)
-            senders = [
-                Sender(member.send, sids, f"{member.identity}-{number}", rate=rate)
-                for member in members
-                for number in range(SENDERS_EACH)
-            ]
             threading.Event().wait(seconds)
             mischief.stop()
             proxy.pause_cuts()
@@ -122,8 +120,8 @@ def set_up(served: Served) -> list[str]:
 
 
 @contextlib.contextmanager
-def crew(client: str, served: Served, url: str) -> Iterator[list[Member]]:
-    """The clients, closed afterwards."""
+def crew(client: str, served: Served, url: str, sids: list[str]) -> Iterator[list[Member]]:
+    """The clients, all of which follow these conversations; closed afterwards."""
     credentials = load_or_create(served.data)
     with contextlib.ExitStack() as stack:
         members: list[Member] = []
@@ -136,14 +134,10 @@ def crew(client: str, served: Served, url: str) -> Iterator[list[Member]]:
             one: Member = OfficialMember(driver, identity, provide, url) if driver else OurMember(identity, provide, url)
             stack.callback(one.close)
             members.append(one)
+        for member in members:
+            for sid in sids:
+                member.enter(sid)
         yield members
-
-
-def enter_all(members: list[Member], sids: list[str]) -> None:
-    """Return when everybody follows everything."""
-    for member in members:
-        for sid in sids:
-            member.enter(sid)
 
 
 def catch_up(members: list[Member], kept: Callable[[], Kept]) -> None:

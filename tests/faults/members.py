@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from tests.faults.ledger import Send
@@ -182,6 +182,17 @@ class Sender:
         """Wait until it has ended; whether it did."""
         self._thread.join(SEND_LIMIT + 10)
         return not self._thread.is_alive()
+
+
+@contextlib.contextmanager
+def sending(members: list[Member], sids: list[str], *, each: int = 1, rate: float | None = None) -> Iterator[list[Sender]]:
+    """So many senders for each member; whatever happens, they send no more afterwards."""
+    senders = [Sender(one.send, sids, f"{one.identity}-{n}", rate=rate) for one in members for n in range(each)]
+    try:
+        yield senders
+    finally:
+        for sender in senders:
+            sender.ask_to_stop()
 
 
 def stop(senders: list[Sender]) -> int:
