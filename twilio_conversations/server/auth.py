@@ -11,8 +11,10 @@ import jwt
 from twilio_conversations.server.credentials import Credentials
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.http import is_text
-from twilio_conversations.tokens import ALGORITHM
+from twilio_conversations.tokens import ALGORITHM, CONTENT_TYPE
 
+MAX_TOKEN = 16 * 1024
+"""Characters; what is longer is not even looked at."""
 MAX_IDENTITY = 256
 LEEWAY = 5
 """Seconds that `nbf` and `iat` may lie ahead of this clock; `exp` gets none."""
@@ -27,10 +29,10 @@ class Grant:
 
 
 def verify(token: str, credentials: Credentials) -> Grant:
-    """Verify signature (HS256 only), times, issuer, subject and the chat grant.
+    """Verify signature (HS256 only), kind, times, issuer, subject and the chat grant.
 
     Raises:
-        ServiceError: 20101, 20103, 20104, 20105, 20106 or 20107, all with status 401.
+        ServiceError: 20101, 20102, 20103, 20104, 20105, 20106 or 20107, all with status 401.
     """
     claims = _claims(token, credentials.api_key_secret)
     if claims.get("iss") != credentials.api_key_sid or claims.get("sub") != credentials.account_sid:
@@ -47,8 +49,10 @@ def verify(token: str, credentials: Credentials) -> Grant:
 
 
 def _claims(token: str, secret: str) -> dict[str, Any]:
+    if len(token) > MAX_TOKEN:
+        raise ServiceError(20101)
     try:
-        return jwt.decode(
+        complete = jwt.decode_complete(
             token,
             secret,
             algorithms=[ALGORITHM],
@@ -58,6 +62,11 @@ def _claims(token: str, secret: str) -> dict[str, Any]:
         raise ServiceError(20107) from error
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
         raise ServiceError(20101) from error
+    # Something else that was signed with the same key is no access token.
+    if complete["header"].get("cty") != CONTENT_TYPE:
+        raise ServiceError(20102)
+    claims: dict[str, Any] = complete["payload"]
+    return claims
 
 
 def _check_times(claims: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ CATALOGUE: dict[int, tuple[int, str]] = {
     20003: (401, "Authentication error - invalid username or password"),
     20004: (405, "Method not allowed"),
     20101: (401, "Invalid Access Token"),
+    20102: (401, "Invalid Access Token header"),
     20103: (401, "Invalid Access Token issuer/subject"),
     20104: (401, "Access Token expired"),
     20105: (401, "Access Token not yet valid"),
