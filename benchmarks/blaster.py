@@ -1,7 +1,7 @@
 """A scripted service that is never the brake: it plays the start-up from a script, then sends prebuilt frames on order.
 
 Orders on standard input, one JSON object a line: `ready` waits until a client has subscribed, `blast` sends it `count` messages
-(two frames each) and waits for their acknowledgements unless `acknowledged` is false.
+(two frames each) and waits for their acknowledgements unless `acknowledged` is false; `go_on` sends those from `first` on.
 """
 
 from __future__ import annotations
@@ -49,8 +49,16 @@ class Blaster(ScriptedService):
         client.subscribed.clear()  # a client takes part once; it may linger while the next one comes
         return {"started": started}
 
+    def go_on(self, first: int, count: int) -> Mapping[str, Any]:
+        """Send the messages from `first` on, made now, so that there may be any number of them in time."""
+        client = self._follower()
+        if client is None:
+            raise RuntimeError("nobody listens")
+        client.socket.sendall(b"".join(message_frames(index) for index in range(first, first + count)))
+        return {}
+
 
 if __name__ == "__main__":
     blaster = Blaster()
     print(json.dumps({"url": blaster.url, "twilsock": blaster.twilsock}), flush=True)
-    answer_lines({"ready": blaster.ready, "blast": blaster.blast})
+    answer_lines({"ready": blaster.ready, "blast": blaster.blast, "go_on": blaster.go_on})
