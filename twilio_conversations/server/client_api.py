@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 from sqlalchemy import bindparam, func, select
@@ -18,6 +18,7 @@ from twilio_conversations.server.http import Caller, Request, Response
 from twilio_conversations.server.media_files import MediaFiles
 from twilio_conversations.server.pages import Pages, page, read_token, token
 from twilio_conversations.server.representation import Links
+from twilio_conversations.server.routing import Route
 from twilio_conversations.server.store import Connection
 from twilio_conversations.server.tables import conversations as conversations_table
 from twilio_conversations.server.tables import messages as messages_table
@@ -28,6 +29,10 @@ from twilio_conversations.server.writer import Command, Transaction
 PAGE_SIZE = 100
 TYPING_ALLOWANCE = 1
 """Seconds; the notification lives longer than the sender's window by this much."""
+
+_USERS = "/Client/v2/Services/{service}/Users"
+_CONVERSATIONS = "/Client/v2/Services/{service}/Conversations"
+_CONVERSATION = _CONVERSATIONS + "/{conversation}"
 
 _C, _P, _M = conversations_table.c, participants_table.c, messages_table.c
 _UNREAD = (
@@ -77,60 +82,41 @@ class ClientApi:
     def _make_pages(self) -> Pages:
         return Pages(self.reader, self.account_sid)
 
-    def answer(self, caller: Caller, request: Request) -> Response | Command:
-        """The answer, or the command that will make it. Raises `ServiceError`."""
-        match request.method, request.path:
-            case "GET", ("Client", "v2", "Configuration"):
-                return Response.json(200, self._links(caller).configuration(self._user(caller.identity), self.world.settings))
-            case "GET", ("Client", "v2", "ContentTemplates"):
-                return Response.json(200, self.pages.templates(request))
-            case "POST", ("v1", "typing"):
-                return self._typing(caller, request)
-            case method, ("Client", "v2", "Services", service_sid, *rest) if service_sid == self.service_sid:
-                if method == "GET":
-                    return self._read(caller, rest, request)
-                return self._change(caller, method, rest, request)
-        raise ServiceError(20404)
-
     # -- reads -------------------------------------------------------------------------------------------------------------
 
-    def _read(self, caller: Caller, path: list[str], request: Request) -> Response:
-        match path:
-            case ["Users", user, "Conversations"]:
-                self._require_self(caller, user)
-                return self._my_conversations(caller, request)
-            case ["Users", user, "Conversations", reference]:
-                self._require_self(caller, user)
-                return Response.json(200, self._my_conversation(caller, reference))
-            case ["Users", reference]:
-                return Response.json(200, self._user_body(caller, self._user(reference), self.reader.first))
-            case ["Conversations", reference]:
-                conversation, member = self._enter(caller, reference)
-                return Response.json(200, self._conversation(caller, conversation, member))
-            case ["Conversations", reference, "MessageRecipients"]:
-                conversation, _ = self._enter(caller, reference)
-                return Response.json(200, self.pages.recipients(conversation.sid, request))
-            case ["Conversations", reference, "Participants", participant]:
-                conversation, _ = self._enter(caller, reference)
-                row = self.reader.first(participants.BY_REFERENCE, conversation=conversation.sid, ref=participant)
-                return Response.json(200, self._links(caller).participant(_found(row, 50432)))
-            case ["Conversations", reference, "Messages", sid, *rest]:
-                conversation, _ = self._enter(caller, reference)
-                message = _found(self.reader.first(messages.BY_SID, conversation=conversation.sid, sid=sid), 50500)
-                return self._message(caller, message, rest, request)
-        raise ServiceError(20404)
+    def _configuration(self, caller: Caller, _request: Request) -> Response:
+        return Response.json(200, self._links(caller).configuration(self._user(caller.identity), self.world.settings))
 
-    def _message(self, caller: Caller, message: Any, rest: list[str], request: Request) -> Response:
-        match rest:
-            case []:
-                return Response.json(200, self._links(caller).message(message))
-            case ["Receipts"]:
-                return Response.json(200, self.pages.receipts(message.sid, request))
-            case ["ChannelMetadata"]:
-                return Response.json(200, json.loads(_found(message.channel_metadata, 50530)))
-        raise ServiceError(20404)
+    def _templates(self, _caller: Caller, request: Request) -> Response:
+        return Response.json(200, self.pages.templates(request))
 
-    def _my_conversations(self, caller: Caller, request: Request) -> Response:
+    def _read_conversation(self, caller: Caller, _request: Request, reference: str) -> Response:
+        conversation, member = self._enter(caller, reference)
+        return Response.json(200, self._conversation(caller, conversation, member, self.reader.first))
+
+    def _recipients(self, caller: Caller, request: Request, reference: str) -> Response:
+        conversation, _ = self._enter(caller, reference)
+        return Response.json(200, self.pages.recipients(conversation.sid, request))
+
+    def _read_participant(self, caller: Caller, _request: Request, reference: str, participant: str) -> Response:
+        conversation, _ = self._enter(caller, reference)
+        row = self.reader.first(participants.BY_REFERENCE, conversation=conversation.sid, ref=participant)
+        return Response.json(200, self._links(caller).participant(_found(row, 50432)))
+
+    def _read_message(self, caller: Caller, _request: Request, reference: str, sid: str) -> Response:
+        return Response.json(200, self._links(caller).message(self._message(caller, reference, sid)))
+
+    def _receipts(self, caller: Caller, request: Request, reference: str, sid: str) -> Response:
+        return Response.json(200, self.pages.receipts(self._message(caller, reference, sid).sid, request))
+
+    def _channel_metadata(self, caller: Caller, _request: Request, reference: str, sid: str) -> Response:
+        return Response.json(200, json.loads(_found(self._message(caller, reference, sid).channel_metadata, 50530)))
+
+    def _read_user(self, caller: Caller, _request: Request, reference: str) -> Response:
+        return Response.json(200, self._user_body(caller, self._user(reference), self.reader.first))
+
+    def _my_conversations(self, caller: Caller, request: Request, user: str) -> Response:
+        self._require_self(caller, user)
         after = read_token(request.query.get("PageToken"))
         rows = self.reader.all(_MY_PAGE, identity=caller.identity, after=after, limit=PAGE_SIZE + 1)
         more, rows = len(rows) > PAGE_SIZE, rows[:PAGE_SIZE]
@@ -140,12 +126,13 @@ class ClientApi:
         following = token(rows[-1].conversation_sid) if more else None
         return Response.json(200, page("conversations", entries, following, token("") if after and rows else None))
 
-    def _my_conversation(self, caller: Caller, reference: str) -> dict[str, Any]:
+    def _my_conversation(self, caller: Caller, _request: Request, user: str, reference: str) -> Response:
+        self._require_self(caller, user)
         row = self.reader.first(_MY_ONE, identity=caller.identity, ref=reference)
         if row is None:
             self._enter(caller, reference)  # says whether there is none, or only none of the caller's
             raise ServiceError(50430)
-        return self._links(caller).my_conversation(row, caller.identity)
+        return Response.json(200, self._links(caller).my_conversation(row, caller.identity))
 
     def _enter(self, caller: Caller, reference: str) -> tuple[Any, Any]:
         """The conversation and the caller's participant, if any. Raises 50350 or 50430."""
@@ -155,10 +142,15 @@ class ClientApi:
             raise ServiceError(50430)
         return conversation, member
 
-    def _conversation(self, caller: Caller, conversation: Any, member: Any) -> dict[str, Any]:
+    def _message(self, caller: Caller, reference: str, sid: str) -> Any:
+        conversation, _ = self._enter(caller, reference)
+        return _found(self.reader.first(messages.BY_SID, conversation=conversation.sid, sid=sid), 50500)
+
+    def _conversation(self, caller: Caller, conversation: Any, member: Any, first: Callable[..., Any]) -> dict[str, Any]:
+        """A conversation with its counts; `first` reads, on the thread where this runs."""
         counts = {
-            "participants": self.reader.first(_COUNT_PARTICIPANTS, conversation=conversation.sid)[0],
-            "messages": self.reader.first(_COUNT_MESSAGES, conversation=conversation.sid)[0],
+            "participants": first(_COUNT_PARTICIPANTS, conversation=conversation.sid)[0],
+            "messages": first(_COUNT_MESSAGES, conversation=conversation.sid)[0],
         }
         return self._links(caller).conversation(conversation, member=member, **counts)
 
@@ -180,35 +172,9 @@ class ClientApi:
 
     # -- changes -----------------------------------------------------------------------------------------------------------
 
-    def _change(self, caller: Caller, method: str, path: list[str], request: Request) -> Command:
+    def _create_conversation(self, caller: Caller, request: Request) -> Command:
         body = request.json()
-        match method, path:
-            case "POST", ["Conversations"]:
-                return self._create_conversation(caller, body)
-            case "POST", ["Conversations", reference]:
-                return self._change_conversation(caller, reference, body)
-            case "DELETE", ["Conversations", reference]:
-                return _deletion(conversations.destroy, caller.identity, reference)
-            case "POST", ["Conversations", reference, "Participants"]:
-                return self._add_participant(caller, reference, body)
-            case "POST", ["Conversations", reference, "Participants", participant]:
-                return self._change_participant(caller, reference, participant, body)
-            case "DELETE", ["Conversations", reference, "Participants", participant]:
-                return _deletion(participants.remove, caller.identity, reference, participant)
-            case "POST", ["Conversations", reference, "Messages"]:
-                return self._send(caller, reference, body)
-            case "POST", ["Conversations", reference, "Messages", sid]:
-                return self._change_message(caller, reference, sid, body)
-            case "DELETE", ["Conversations", reference, "Messages", sid]:
-                return _deletion(messages.remove, caller.identity, reference, sid)
-            case "POST", ["Users", user, "Conversations", reference]:
-                self._require_self(caller, user)
-                return self._change_my_conversation(caller, reference, body)
-            case "POST", ["Users", reference]:
-                return self._change_user(caller, reference, body)
-        raise ServiceError(20404)
 
-    def _create_conversation(self, caller: Caller, body: dict[str, Any]) -> Command:
         def command(tx: Transaction) -> Response:
             row = conversations.create(tx, caller.identity, body)
             value = self._links(caller).conversation(row, member=None, participants=0, messages=0)
@@ -216,38 +182,47 @@ class ClientApi:
 
         return command
 
-    def _change_conversation(self, caller: Caller, reference: str, body: dict[str, Any]) -> Command:
+    def _change_conversation(self, caller: Caller, request: Request, reference: str) -> Command:
+        body = request.json()
+
         def command(tx: Transaction) -> Response:
             row = conversations.change(tx, caller.identity, reference, body)
             member = tx.first(conversations.MEMBER, conversation=row.sid, identity=caller.identity)
-            counts = {
-                "participants": tx.first(_COUNT_PARTICIPANTS, conversation=row.sid)[0],
-                "messages": tx.first(_COUNT_MESSAGES, conversation=row.sid)[0],
-            }
-            value = self._links(caller).conversation(row, member=member, **counts)
+            value = self._conversation(caller, row, member, tx.first)
             return Response.json(200, value, self._links(caller).path("Conversations", row.sid))
 
         return command
 
-    def _add_participant(self, caller: Caller, reference: str, body: dict[str, Any]) -> Command:
+    def _delete_conversation(self, caller: Caller, _request: Request, reference: str) -> Command:
+        return _deletion(conversations.destroy, caller.identity, reference)
+
+    def _add_participant(self, caller: Caller, request: Request, reference: str) -> Command:
+        body = request.json()
+
         def command(tx: Transaction) -> Response:
             return self._participant_made(caller, 201, participants.add(tx, caller.identity, reference, body))
 
         return command
 
-    def _change_participant(self, caller: Caller, reference: str, participant: str, body: dict[str, Any]) -> Command:
+    def _change_participant(self, caller: Caller, request: Request, reference: str, participant: str) -> Command:
+        body = request.json()
+
         def command(tx: Transaction) -> Response:
             row = participants.change(tx, caller.identity, reference, participant, body)
             return self._participant_made(caller, 200, row)
 
         return command
 
+    def _remove_participant(self, caller: Caller, _request: Request, reference: str, participant: str) -> Command:
+        return _deletion(participants.remove, caller.identity, reference, participant)
+
     def _participant_made(self, caller: Caller, status: int, row: Any) -> Response:
         links = self._links(caller)
         path = links.path("Conversations", row.conversation_sid, "Participants", row.sid)
         return Response.json(status, links.participant(row), path)
 
-    def _send(self, caller: Caller, reference: str, body: dict[str, Any]) -> Command:
+    def _send(self, caller: Caller, request: Request, reference: str) -> Command:
+        body = request.json()
         rendered = self._rendered(body)
 
         def command(tx: Transaction) -> Response:
@@ -269,19 +244,26 @@ class ClientApi:
         template = None if sid is None else self.reader.first(content.BY_SID, sid=sid)
         return None if template is None else content.render(template, variables)
 
-    def _change_message(self, caller: Caller, reference: str, sid: str, body: dict[str, Any]) -> Command:
+    def _change_message(self, caller: Caller, request: Request, reference: str, sid: str) -> Command:
+        body = request.json()
+
         def command(tx: Transaction) -> Response:
             return self._message_made(caller, 200, messages.change(tx, caller.identity, reference, sid, body))
 
         return command
+
+    def _delete_message(self, caller: Caller, _request: Request, reference: str, sid: str) -> Command:
+        return _deletion(messages.remove, caller.identity, reference, sid)
 
     def _message_made(self, caller: Caller, status: int, row: Any) -> Response:
         links = self._links(caller)
         path = links.path("Conversations", row.conversation_sid, "Messages", row.sid)
         return Response.json(status, links.message(row), path)
 
-    def _change_my_conversation(self, caller: Caller, reference: str, body: dict[str, Any]) -> Command:
+    def _change_my_conversation(self, caller: Caller, request: Request, user: str, reference: str) -> Command:
         """The answer counts the unread messages even without a read horizon: then all of them are."""
+        self._require_self(caller, user)
+        body = request.json()
 
         def command(tx: Transaction) -> Response:
             conversation, _ = participants.read(tx, caller.identity, reference, body)
@@ -292,7 +274,9 @@ class ClientApi:
 
         return command
 
-    def _change_user(self, caller: Caller, reference: str, body: dict[str, Any]) -> Command:
+    def _change_user(self, caller: Caller, request: Request, reference: str) -> Command:
+        body = request.json()
+
         def command(tx: Transaction) -> Response:
             row = users.change(tx, caller.identity, reference, body)
             value = self._user_body(caller, row, tx.first)
@@ -313,6 +297,32 @@ class ClientApi:
         payload = {"channel_sid": sid, "identity": caller.identity, "typing_timeout": window + TYPING_ALLOWANCE}
         self.gateway.notify(others - {caller.identity}, TYPING, payload)
         return Response.json(200, {"typing_timeout": window})
+
+    ROUTES: ClassVar[tuple[Route, ...]] = (
+        Route("GET", "/Client/v2/Configuration", _configuration),
+        Route("GET", "/Client/v2/ContentTemplates", _templates),
+        Route("POST", "/v1/typing", _typing),
+        Route("GET", f"{_USERS}/{{user}}", _read_user),
+        Route("POST", f"{_USERS}/{{user}}", _change_user),
+        Route("GET", f"{_USERS}/{{user}}/Conversations", _my_conversations),
+        Route("GET", f"{_USERS}/{{user}}/Conversations/{{conversation}}", _my_conversation),
+        Route("POST", f"{_USERS}/{{user}}/Conversations/{{conversation}}", _change_my_conversation),
+        Route("POST", _CONVERSATIONS, _create_conversation),
+        Route("GET", _CONVERSATION, _read_conversation),
+        Route("POST", _CONVERSATION, _change_conversation),
+        Route("DELETE", _CONVERSATION, _delete_conversation),
+        Route("GET", f"{_CONVERSATION}/MessageRecipients", _recipients),
+        Route("POST", f"{_CONVERSATION}/Participants", _add_participant),
+        Route("GET", f"{_CONVERSATION}/Participants/{{participant}}", _read_participant),
+        Route("POST", f"{_CONVERSATION}/Participants/{{participant}}", _change_participant),
+        Route("DELETE", f"{_CONVERSATION}/Participants/{{participant}}", _remove_participant),
+        Route("POST", f"{_CONVERSATION}/Messages", _send),
+        Route("GET", f"{_CONVERSATION}/Messages/{{message}}", _read_message),
+        Route("POST", f"{_CONVERSATION}/Messages/{{message}}", _change_message),
+        Route("DELETE", f"{_CONVERSATION}/Messages/{{message}}", _delete_message),
+        Route("GET", f"{_CONVERSATION}/Messages/{{message}}/Receipts", _receipts),
+        Route("GET", f"{_CONVERSATION}/Messages/{{message}}/ChannelMetadata", _channel_metadata),
+    )
 
 
 def _deletion(action: Callable[..., None], *arguments: str) -> Command:

@@ -21,8 +21,9 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from inspect import isawaitable
+from typing import Any, ClassVar
 
 import attrs
 
@@ -49,41 +50,22 @@ class Control:
 
     async def perform(self, method: str, operation: str, body: Json) -> Any:
         """The outcome, as JSON. Raises `ServiceError`."""
-        match method, operation:
-            case "POST", "reset":
-                await self.service.reset()
-                return {}
-            case "POST", "seed":
-                return await self._seed(body)
-            case "GET" | "POST", "clock":
-                return await self._clock(method, body)
-            case _, "faults":
-                return self._faults(method, body)
-            case _, "traffic":
-                return self._traffic(method, body)
-            case "GET" | "POST", "config":
-                self.service.world.settings = self.service.world.settings.changed(body if method == "POST" else {})
-                return attrs.asdict(self.service.world.settings)
-            case "POST", "conversation":
-                return await self._conversation(body)
-            case _:
-                return await self._outside(method, operation, body)
+        perform = self.OPERATIONS.get((method, operation))
+        if perform is None:
+            raise ServiceError(20404)
+        outcome = perform(self, body)
+        return await outcome if isawaitable(outcome) else outcome
 
-    async def _outside(self, method: str, operation: str, body: Json) -> Any:
-        match method, operation:
-            case "POST", "receive":
-                return await self._receive(body)
-            case "GET", "sent":
-                rows = await self._run(lambda tx: tx.all(outside.SENT))
-                address = body.get("address")
-                return {"sent": [outside.sent_to_json(row) for row in rows if address in (None, row.address)]}
-            case "POST", "delivery":
-                return self.links.message(await self._run(lambda tx: outside.deliver(tx, body)))
-            case "GET", "registrations":
-                rows = await self._run(lambda tx: tx.all(registrations.ALL))
-                identity = body.get("identity")
-                return {"registrations": [registrations.to_json(row) for row in rows if identity in (None, row.identity)]}
-        raise ServiceError(20404)
+    async def _reset(self, _body: Json) -> Json:
+        await self.service.reset()
+        return {}
+
+    def _config(self, _body: Json) -> Json:
+        return attrs.asdict(self.service.world.settings)
+
+    def _configure(self, body: Json) -> Json:
+        self.service.world.settings = self.service.world.settings.changed(body)
+        return attrs.asdict(self.service.world.settings)
 
     async def _run(self, command: Callable[[Transaction], Any]) -> Any:
         """Carry out a command; what it returns. Raises `ServiceError`."""
@@ -115,32 +97,47 @@ class Control:
             self.service.world.settings = before
             raise
 
-    async def _clock(self, method: str, body: Json) -> Any:
-        clock = self.service.world.clock
-        if method == "POST":
-            seconds = body.get("advance")
-            if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds):
-                raise ServiceError(20001, "'advance' must be a number of seconds")
-            clock.advance(seconds)
-            await self.service.keep_time()
-        return {"now": timestamp(clock.now())}
+    def _clock(self, _body: Json) -> Json:
+        return {"now": timestamp(self.service.world.clock.now())}
 
-    def _faults(self, method: str, body: Json) -> Any:
-        faults = self.service.faults
-        if method == "POST":
-            faults.order(Fault.parse(body))
-        elif method == "DELETE":
-            faults.clear()
-        elif method != "GET":
-            raise ServiceError(20004)
-        return {"faults": faults.to_json()}
+    async def _advance(self, body: Json) -> Json:
+        seconds = body.get("advance")
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds):
+            raise ServiceError(20001, "'advance' must be a number of seconds")
+        self.service.world.clock.advance(seconds)
+        await self.service.keep_time()
+        return self._clock(body)
 
-    def _traffic(self, method: str, body: Json) -> Any:
-        if method == "DELETE":
-            self.service.traffic.clear()
-        elif method != "GET":
-            raise ServiceError(20004)
+    def _faults(self, _body: Json) -> Json:
+        return {"faults": self.service.faults.to_json()}
+
+    def _order_fault(self, body: Json) -> Json:
+        self.service.faults.order(Fault.parse(body))
+        return self._faults(body)
+
+    def _clear_faults(self, body: Json) -> Json:
+        self.service.faults.clear()
+        return self._faults(body)
+
+    def _traffic(self, body: Json) -> Json:
         return {"frames": self.service.traffic.frames(body.get("identity"))}
+
+    def _forget_traffic(self, body: Json) -> Json:
+        self.service.traffic.clear()
+        return self._traffic(body)
+
+    async def _sent(self, body: Json) -> Json:
+        rows = await self._run(lambda tx: tx.all(outside.SENT))
+        address = body.get("address")
+        return {"sent": [outside.sent_to_json(row) for row in rows if address in (None, row.address)]}
+
+    async def _deliver(self, body: Json) -> Json:
+        return self.links.message(await self._run(lambda tx: outside.deliver(tx, body)))
+
+    async def _registrations(self, body: Json) -> Json:
+        rows = await self._run(lambda tx: tx.all(registrations.ALL))
+        identity = body.get("identity")
+        return {"registrations": [registrations.to_json(row) for row in rows if identity in (None, row.identity)]}
 
     async def _conversation(self, body: Json) -> Any:
         changes = {name: value for name, value in body.items() if name != "conversation"}
@@ -169,6 +166,25 @@ class Control:
             for incoming in kept:
                 incoming.discard()
             raise
+
+    OPERATIONS: ClassVar[Mapping[tuple[str, str], Callable[[Control, Json], Any]]] = {
+        ("POST", "reset"): _reset,
+        ("POST", "seed"): _seed,
+        ("GET", "clock"): _clock,
+        ("POST", "clock"): _advance,
+        ("GET", "faults"): _faults,
+        ("POST", "faults"): _order_fault,
+        ("DELETE", "faults"): _clear_faults,
+        ("GET", "traffic"): _traffic,
+        ("DELETE", "traffic"): _forget_traffic,
+        ("GET", "config"): _config,
+        ("POST", "config"): _configure,
+        ("POST", "conversation"): _conversation,
+        ("POST", "receive"): _receive,
+        ("GET", "sent"): _sent,
+        ("POST", "delivery"): _deliver,
+        ("GET", "registrations"): _registrations,
+    }
 
 
 def _medium(item: Any) -> tuple[bytes, str, str | None, str]:

@@ -16,15 +16,16 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import attrs
 from sqlalchemy import bindparam, select
 
 from twilio_conversations.server.catalog import NOT_FOUND, Bounded, Catalog, Entity
 from twilio_conversations.server.errors import CATALOGUE, ServiceError
-from twilio_conversations.server.http import Request, Response, is_text
+from twilio_conversations.server.http import Caller, Request, Response, is_text
 from twilio_conversations.server.projection import DOCUMENT, LIST, MAP
+from twilio_conversations.server.routing import Route
 from twilio_conversations.server.store import Connection
 from twilio_conversations.server.tables import sync_events
 from twilio_conversations.server.world import World
@@ -109,23 +110,25 @@ class Feed:
 
     # -- what clients ask for ----------------------------------------------------------------------------------------------
 
-    def poke(self, subscriber: Subscriber, request: Request) -> tuple[Response, Poke]:
-        """Check a ``POST /v4/Subscriptions``; the answer goes out before the poke is carried out. Raises `ServiceError`."""
+    def poke(self, caller: Caller, request: Request) -> Response:
+        """Answer ``POST /v4/Subscriptions``, then carry it out: official clients stall when they hear of it in the other order.
+
+        Raises `ServiceError`, also for a caller without a connection.
+        """
+        if caller.connection is None:
+            raise ServiceError(20404)
         body = request.json()
         requests = body.get("requests")
         if body.get("action") not in ("establish", "cancel") or not isinstance(requests, list) or len(requests) > MAX_POKE:
             raise ServiceError(20001, "Not a subscription request")
         if not all(isinstance(item, dict) and is_text(item.get("object_sid")) for item in requests):
             raise ServiceError(20001, "A subscription request without object_sid")
+        poke = Poke(caller.connection, body.get("correlation_id"), requests)
+        carry_out = self._cancel if body["action"] == "cancel" else self._establish
         answer = {"estimated_delivery_in_ms": 10_000, "max_batch_size": MAX_POKE, "ttl_in_s": -1}
-        return Response.json(202, answer), Poke(subscriber, body["action"], body.get("correlation_id"), requests)
+        return attrs.evolve(Response.json(202, answer), then=lambda: carry_out(poke))
 
-    def carry_out(self, poke: Poke) -> None:
-        """Establish or cancel, object by object."""
-        if poke.action == "cancel":
-            self._cancel(poke)
-        else:
-            self._establish(poke)
+    ROUTES: ClassVar[tuple[Route, ...]] = (Route("POST", "/v4/Subscriptions", poke),)
 
     def _cancel(self, poke: Poke) -> None:
         canceled = []
@@ -286,7 +289,6 @@ class Poke:
     """A checked subscription request."""
 
     subscriber: Subscriber
-    action: str
     correlation_id: Any
     requests: list[dict[str, Any]]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, TypeGuard
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeGuard
 from urllib.parse import parse_qsl, unquote
 
 import attrs
@@ -13,15 +13,22 @@ from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.wire.frame import json_bytes
 from twilio_conversations.wire.packets import HttpRequest
 
+if TYPE_CHECKING:
+    from twilio_conversations.server.feed import Subscriber
+
 JSON = "application/json"
 
 
 @attrs.frozen
 class Caller:
-    """Who calls, and by which address the service was reached (links in answers start with it)."""
+    """Who calls, by which address the service was reached (links in answers start with it), and on which connection.
+
+    Plain HTTP comes without a connection that could be sent anything later.
+    """
 
     identity: str
     base_url: str
+    connection: Subscriber | None = None
 
 
 @attrs.frozen
@@ -81,12 +88,16 @@ def split_path(path: str) -> tuple[str, ...]:
 
 @attrs.frozen
 class Response:
-    """An answer. `resource` is the path of what was created or changed, for the repetition of a command."""
+    """An answer. `resource` is the path of what was created or changed, for the repetition of a command.
+
+    `then` is called when the answer is on its way, for what must not be sent before it.
+    """
 
     status: int
     body: bytes = b""
     resource: str | None = None
     headers: Mapping[str, str] = attrs.field(factory=dict)
+    then: Callable[[], None] | None = None
 
     @classmethod
     def json(cls, status: int, value: Any, resource: str | None = None) -> Response:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import attrs
 
 from twilio_conversations.server.domain import registrations
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.http import Caller, Request, Response
+from twilio_conversations.server.routing import Route
 from twilio_conversations.server.store import Connection
 from twilio_conversations.server.writer import Command, Transaction
 
-PATH = ("v1", "registrations")
+PATH = "/v1/registrations"
 
 
 @attrs.frozen
@@ -19,49 +22,45 @@ class RegistrationsApi:
 
     reader: Connection
 
-    def answer(self, caller: Caller, request: Request) -> Response | Command:
-        """The answer, or the command that will make it. Raises `ServiceError`."""
-        match request.method, request.path[len(PATH) :]:
-            case "GET", ():
-                rows = self.reader.all(registrations.OF_IDENTITY, identity=caller.identity)
-                return Response.json(200, {"registrations": [registrations.to_json(row) for row in rows]})
-            case "GET", (id_,):
-                row = self.reader.first(registrations.ONE, id=id_, identity=caller.identity)
-                if row is None:
-                    raise ServiceError(20404)
-                return Response.json(200, registrations.to_json(row))
-            case "POST", ():
-                return _registration(caller, request)
-            case "DELETE", ():
-                return _removal(caller, request)
-            case "DELETE", (id_,):
-                return _removal_of(caller, id_)
-        raise ServiceError(20404)
+    def _all(self, caller: Caller, _request: Request) -> Response:
+        rows = self.reader.all(registrations.OF_IDENTITY, identity=caller.identity)
+        return Response.json(200, {"registrations": [registrations.to_json(row) for row in rows]})
 
+    def _one(self, caller: Caller, _request: Request, id_: str) -> Response:
+        row = self.reader.first(registrations.ONE, id=id_, identity=caller.identity)
+        if row is None:
+            raise ServiceError(20404)
+        return Response.json(200, registrations.to_json(row))
 
-def _registration(caller: Caller, request: Request) -> Command:
-    body = request.json()
+    def _register(self, caller: Caller, request: Request) -> Command:
+        body = request.json()
 
-    def command(tx: Transaction) -> Response:
-        row = registrations.register(tx, caller.identity, body)
-        return Response.json(201, registrations.to_json(row), "/" + "/".join((*PATH, row.id)))
+        def command(tx: Transaction) -> Response:
+            row = registrations.register(tx, caller.identity, body)
+            return Response.json(201, registrations.to_json(row), f"{PATH}/{row.id}")
 
-    return command
+        return command
 
+    def _remove_device(self, caller: Caller, request: Request) -> Command:
+        body = request.json()
 
-def _removal(caller: Caller, request: Request) -> Command:
-    body = request.json()
+        def command(tx: Transaction) -> Response:
+            registrations.remove_device(tx, caller.identity, body)
+            return Response(204)
 
-    def command(tx: Transaction) -> Response:
-        registrations.remove_device(tx, caller.identity, body)
-        return Response(204)
+        return command
 
-    return command
+    def _remove(self, caller: Caller, _request: Request, id_: str) -> Command:
+        def command(tx: Transaction) -> Response:
+            registrations.remove(tx, caller.identity, id_)
+            return Response(204)
 
+        return command
 
-def _removal_of(caller: Caller, id_: str) -> Command:
-    def command(tx: Transaction) -> Response:
-        registrations.remove(tx, caller.identity, id_)
-        return Response(204)
-
-    return command
+    ROUTES: ClassVar[tuple[Route, ...]] = (
+        Route("GET", PATH, _all),
+        Route("POST", PATH, _register),
+        Route("DELETE", PATH, _remove_device),
+        Route("GET", PATH + "/{registration}", _one),
+        Route("DELETE", PATH + "/{registration}", _remove),
+    )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import delete
 
-from twilio_conversations.server import auth, registrations_api
+from twilio_conversations.server import auth
 from twilio_conversations.server.auth import Grant
 from twilio_conversations.server.bus import Bus
 from twilio_conversations.server.catalog import Bounded, Catalog
@@ -29,6 +29,7 @@ from twilio_conversations.server.media_files import MediaFiles
 from twilio_conversations.server.media_links import MediaLinks
 from twilio_conversations.server.registrations_api import RegistrationsApi
 from twilio_conversations.server.retention import Retention, bury
+from twilio_conversations.server.routing import Table
 from twilio_conversations.server.session import Session
 from twilio_conversations.server.store import DATABASE_FILE, Database
 from twilio_conversations.server.sync_api import SyncApi
@@ -56,7 +57,6 @@ class Service:
         self._writer = Writer(self._database.connect(), self.world, self._bus.deliver)
         self._catalog = Catalog(self._reader, credentials.account_sid, credentials.service_sid)
         self._feed = Feed(self._reader, self._catalog, self.world)
-        self._sync_api = SyncApi(self._reader, self._catalog)
         self.gateway = Gateway()
         self.faults = Faults(self.gateway)
         self.traffic = Traffic()
@@ -70,7 +70,7 @@ class Service:
             credentials.account_sid,
             credentials.service_sid,
         )
-        self._client_api = ClientApi(
+        client_api = ClientApi(
             self._reader,
             self._catalog,
             self.gateway,
@@ -79,7 +79,8 @@ class Service:
             credentials.account_sid,
             credentials.service_sid,
         )
-        self._registrations_api = RegistrationsApi(self._reader)
+        apis = (SyncApi(self._reader, self._catalog), self._feed, RegistrationsApi(self._reader), client_api)
+        self.routes = Table(apis, {"service": credentials.service_sid})
         self._known_users: Bounded[str, None] = Bounded(MAX_KNOWN_USERS)
         self._bus.follow(self._catalog.on_commit)  # before the feed, which asks the catalog for heads
         self._bus.follow(self._feed.on_commit)
@@ -174,51 +175,33 @@ class Service:
         """Answer a request that came through the tunnel, unless a fault was ordered for it."""
         fault = self.faults.met_by(session.identity, request.method, "/" + "/".join(request.path))
         if fault is None:
-            self._request(session, request, reply)
+            self.answer(session.caller, request, reply)
         elif fault.kind == REFUSE:
             reply(fault.refusal())
         elif fault.kind == DELAY:
-            asyncio.get_running_loop().call_later(fault.seconds, self._request, session, request, reply)
+            asyncio.get_running_loop().call_later(fault.seconds, self.answer, session.caller, request, reply)
         else:
-            self._request(session, request, lambda _answer: session.cut())
-
-    def _request(self, session: Session, request: Request, reply: Callable[[Response], None]) -> None:
-        if request.path == ("v4", "Subscriptions") and request.method == "POST":
-            self._poke(session, request, reply)
-        else:
-            self.answer(session.caller, request, reply)
-
-    def _poke(self, session: Session, request: Request, reply: Callable[[Response], None]) -> None:
-        """The answer goes out first: official clients stall when they hear of a subscription before it."""
-        try:
-            response, poke = self._feed.poke(session, request)
-        except ServiceError as error:
-            reply(Response.error(error))
-            return
-        reply(response)
-        self._feed.carry_out(poke)
+            self.answer(session.caller, request, lambda _answer: session.cut())
 
     # -- for everybody -----------------------------------------------------------------------------------------------------
 
     def answer(self, caller: Caller, request: Request, reply: Callable[[Response], None]) -> None:
         """Answer a request: reads at once, commands after their commit. `reply` is called once, on the loop."""
         try:
-            if request.path[0] == "v3":
-                reply(self._sync_api.answer(caller, request))
-                return
-            api = self._registrations_api if request.path[:2] == registrations_api.PATH else self._client_api
-            answer = api.answer(caller, request)
-            mutation = self._mutation(caller, request)
+            answer = self.routes.answer(caller, request)
+            mutation = None if isinstance(answer, Response) else self._mutation(caller, request)
         except ServiceError as error:
             reply(Response.error(error))
         except Exception:
             _log.exception("a request failed")
             reply(Response.error(ServiceError(20500)))
         else:
-            if isinstance(answer, Response):
-                reply(answer)
-            else:
+            if not isinstance(answer, Response):
                 self._writer.submit(Job(answer, reply, mutation))
+                return
+            reply(answer)
+            if answer.then is not None:
+                answer.then()
 
     def _submit(self, command: Command, reply: Callable[[Response], None]) -> None:
         self._writer.submit(Job(command, reply))

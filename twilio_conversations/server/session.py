@@ -13,8 +13,8 @@ import logging
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Protocol
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -56,6 +56,10 @@ MAX_COMMANDS = 500
 """Commands of one connection that may be under way; then nothing more is read from its socket."""
 MAX_WRITE = 64 * 1024
 """Bytes after which a write ends, so that the transport's flow control sees what is going on."""
+ACKNOWLEDGED = ("ping", "put_notification_ctx", "delete_notification_ctx")
+"""Methods that clients may send and nothing comes of."""
+UNANSWERED = ("telemetry.v1",)
+"""Methods that are not even acknowledged."""
 CAPABILITIES = ("client_update", "offline_storage", "telemetry.v1")
 
 
@@ -117,7 +121,7 @@ class Session:
     @property
     def caller(self) -> Caller:
         """Who requests come from."""
-        return Caller(self.identity, self.base_url)
+        return Caller(self.identity, self.base_url, self)
 
     async def run(self) -> None:
         """Serve until the connection ends."""
@@ -226,26 +230,17 @@ class Session:
         return self._handle(packet)
 
     def _handle(self, packet: Packet) -> bool:
-        match packet:
-            case Message():
-                self._on_message(packet)
-            case Init():
-                self._on_init(packet)
-            case Update():
-                self._on_update(packet)
-            case Close():
-                return False
-            case Unknown(method="telemetry.v1"):
-                pass
-            case Unknown():
-                self._on_unknown(packet)
-            case _:
-                pass  # acknowledgements of what was sent
+        """Handle a packet; whether to go on. Those without a handler acknowledge what was sent."""
+        if isinstance(packet, Close):
+            return False
+        handler = self.FRAMES.get(type(packet))
+        if handler is not None:
+            handler(self, packet)
         return True
 
     def _on_unknown(self, packet: Unknown) -> None:
-        known = packet.method in ("ping", "put_notification_ctx", "delete_notification_ctx")
-        if packet.id:
+        if packet.id and packet.method not in UNANSWERED:
+            known = packet.method in ACKNOWLEDGED
             status = packets.OK if known else Status(400, "BAD REQUEST", f"unknown method {packet.method[:50]!r}")
             self._push(packets.acknowledgement(packet.id, status))
 
@@ -384,6 +379,13 @@ class Session:
         status = Status(response.status, reason(response.status))
         kind = packets.JSON_TYPE if response.body else None
         self._push(Reply(packet.id, packets.OK, status, headers, response.body, kind).encode())
+
+    FRAMES: ClassVar[Mapping[type[Packet], Callable[[Session, Any], None]]] = {
+        Message: _on_message,
+        Init: _on_init,
+        Update: _on_update,
+        Unknown: _on_unknown,
+    }
 
 
 def _message_types(packet: Init) -> frozenset[str]:

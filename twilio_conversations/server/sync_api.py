@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import attrs
@@ -14,12 +14,14 @@ from twilio_conversations.server.catalog import COLLECTIONS, Catalog, Entity
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.http import Caller, Request, Response, is_text
 from twilio_conversations.server.projection import INDEX_DIGITS, LIST, MAP, index_key
+from twilio_conversations.server.routing import ANY, Route
 from twilio_conversations.server.store import Connection
 from twilio_conversations.server.tables import sync_items
 
 DEFAULT_PAGE, MAX_PAGE = 50, 100
 MAX_INCLUDED = 10_000
 ASC, DESC = "asc", "desc"
+_OBJECT = "/v3/{collection}/{object}"
 _KINDS = {collection: kind for kind, collection in COLLECTIONS.items()}
 
 _KEY = sync_items.c.key
@@ -68,38 +70,44 @@ class Query:
 
 
 class SyncApi:
-    """Answers ``/v3/Documents``, ``/v3/Lists`` and ``/v3/Maps``."""
+    """Answers ``/v3/Documents``, ``/v3/Lists`` and ``/v3/Maps`` (`COLLECTIONS`)."""
 
     def __init__(self, reader: Connection, catalog: Catalog) -> None:
         self._reader = reader
         self._catalog = catalog
 
-    def answer(self, caller: Caller, request: Request) -> Response:
-        """The answer to a request below ``/v3``. Raises `ServiceError`."""
-        match request.path[1:]:
-            case [collection, reference, *rest] if collection in _KINDS:
-                if request.method != "GET":
-                    raise ServiceError(54007, "Clients only read Sync objects")
-                entity = self._catalog.open(caller, _KINDS[collection], reference)
-                return self._read(caller, entity, rest, request)
-        raise ServiceError(20404)
+    def _root(self, caller: Caller, request: Request, collection: str, reference: str) -> Response:
+        entity = self._open(caller, collection, reference)
+        if entity.kind == MAP and request.query.get("Include") == "items":
+            return Response(200, self._root_with_items(entity, caller.base_url))
+        return Response(200, self._catalog.root(entity, caller.base_url))
 
-    def _read(self, caller: Caller, entity: Entity, rest: list[str], request: Request) -> Response:
-        match rest:
-            case []:
-                if entity.kind == MAP and request.query.get("Include") == "items":
-                    return Response(200, self._root_with_items(entity, caller.base_url))
-                return Response(200, self._catalog.root(entity, caller.base_url))
-            case ["Items"] if entity.kind in (LIST, MAP):
-                return Response(200, self._page(entity, caller.base_url, request))
-            case ["Items", key] if entity.kind in (LIST, MAP):
-                rows = self._reader.all(_ONE, of=entity.sid, start=_position(entity, key), limit=1)
-                if not rows:
-                    raise ServiceError(20404)
-                return Response(200, _item(entity, caller.base_url, rows[0]).encode())
-            case ["Context"] if entity.kind == LIST:
-                return Response.json(200, {"data": {}, "last_event_id": -1})
-        raise ServiceError(20404)
+    def _items(self, caller: Caller, request: Request, collection: str, reference: str) -> Response:
+        entity = self._open(caller, collection, reference, LIST, MAP)
+        return Response(200, self._page(entity, caller.base_url, request))
+
+    def _one(self, caller: Caller, _request: Request, collection: str, reference: str, key: str) -> Response:
+        entity = self._open(caller, collection, reference, LIST, MAP)
+        rows = self._reader.all(_ONE, of=entity.sid, start=_position(entity, key), limit=1)
+        if not rows:
+            raise ServiceError(20404)
+        return Response(200, _item(entity, caller.base_url, rows[0]).encode())
+
+    def _context(self, caller: Caller, _request: Request, collection: str, reference: str) -> Response:
+        self._open(caller, collection, reference, LIST)
+        return Response.json(200, {"data": {}, "last_event_id": -1})
+
+    def _refuse(self, _caller: Caller, _request: Request, collection: str, *_rest: str) -> Response:
+        raise ServiceError(54007, "Clients only read Sync objects") if collection in _KINDS else ServiceError(20404)
+
+    def _open(self, caller: Caller, collection: str, reference: str, *kinds: str) -> Entity:
+        """The object, if the caller may read it and its kind is one of `kinds` (or these are none)."""
+        if collection not in _KINDS:
+            raise ServiceError(20404)
+        entity = self._catalog.open(caller, _KINDS[collection], reference)
+        if kinds and entity.kind not in kinds:
+            raise ServiceError(20404)
+        return entity
 
     def _root_with_items(self, entity: Entity, base_url: str) -> bytes:
         """The items may be newer than the root, never older: what the root's head does not cover is replayed, and known."""
@@ -148,6 +156,17 @@ class SyncApi:
         else:
             statement, edge = _FROM[direction, "inclusive"], query.start
         return bool(self._reader.all(statement, of=entity.sid, start=edge, limit=1))
+
+    ROUTES: ClassVar[tuple[Route, ...]] = (
+        Route("GET", _OBJECT, _root),
+        Route("GET", f"{_OBJECT}/Items", _items),
+        Route("GET", f"{_OBJECT}/Items/{{key}}", _one),
+        Route("GET", f"{_OBJECT}/Context", _context),
+        Route(ANY, _OBJECT, _refuse),
+        Route(ANY, f"{_OBJECT}/Items", _refuse),
+        Route(ANY, f"{_OBJECT}/Items/{{key}}", _refuse),
+        Route(ANY, f"{_OBJECT}/Context", _refuse),
+    )
 
 
 def _query(entity: Entity, request: Request) -> Query:
