@@ -27,11 +27,13 @@ from twilio_conversations.errors import (
     InitializationError,
     InvalidArgumentError,
     NotReadyError,
+    RequestTimeoutError,
     RestNotFoundError,
+    TokenError,
     TransportUnavailableError,
 )
 from twilio_conversations.event_names import ClientEvent, HandlerError, InitFailedEventArgs
-from twilio_conversations.futures import Deadline, Future, current_role, fail, failed, refuse_to_wait, settle, wait
+from twilio_conversations.futures import Deadline, Future, current_role, fail, failed, refuse_to_wait, settle
 from twilio_conversations.json_values import dumps
 from twilio_conversations.lru import Lru
 from twilio_conversations.media import Media, media_sids_of, sids_of, temporary_urls
@@ -111,8 +113,7 @@ class Client(ClientEvents):
             InvalidArgumentError: an option does not exist or has a value that cannot be.
         """
         self._options = _options(Endpoints.choose(region, endpoint, endpoints), options)
-        if not callable(token):
-            tokens.check(token)
+        self._claimed = "" if callable(token) else tokens.check(token).identity
         connection = Connection(self._options, TokenSource(token, self._options), _Listener(self), session=session)
         dispatcher = Dispatcher(connection.name, self._options.max_pending_events)
         super().__init__(dispatcher, self._options.max_pending_events)
@@ -134,7 +135,6 @@ class Client(ClientEvents):
             Lru(self._options.message_recipients_cache_capacity),
         )
         self._connection = connection
-        self._token = token if isinstance(token, str) else None
         self._directory = Directory(self._services)
         self._users = self._services.users = Users(self._services)
         self._templates = Templates(self._services)
@@ -197,19 +197,26 @@ class Client(ClientEvents):
         """Use another token from now on; returns when the service has taken it. Does not wait for readiness.
 
         Raises:
-            TokenError: the token cannot work; nothing was sent.
-            ReplyError: the service refused it; the former one stays.
+            TokenError: the token cannot work, or is for another identity; nothing was sent, the connection is as before.
+            ReplyError: the service refused it, and the connection with it: the next token, also the former one, connects again.
         """
-        tokens.check(token)
+        refuse_to_wait("update_token()")
+        self._check_holder(tokens.check(token))
         self._check_open()
-        if token == self._token and self._connection.state is not ConnectionState.DENIED:
+        if token == self._connection.latest_token and self._connection.state is not ConnectionState.DENIED:
             return self
         deadline = self._services.deadline(timeout)
         self._ready_again()
-        wait(self._connection.update_token(token, deadline), deadline, "update_token()")
-        self._token = token
+        self._services.wait(self._connection.update_token(token, deadline), deadline, "update_token()")
         self._connection.post(self._services.sync.token_updated)
         return self
+
+    def _check_holder(self, claims: tokens.Claims) -> None:
+        """What a client knows belongs to one identity."""
+        known = self._services.known_configuration
+        if known is not None and claims.identity != known.identity:
+            text = f"the token is for {claims.identity!r}, and this client is {known.identity!r}: make another client"
+            raise TokenError(text, code=20106)
 
     def close(self) -> None:
         """End the client: disconnect, fail what is pending with `ClientClosedError`, and end its threads.
@@ -285,7 +292,8 @@ class Client(ClientEvents):
         known = self._services.known_configuration
         if known is not None:
             return known.identity
-        return tokens.read(self._token).identity if self._token is not None else ""
+        token = self._connection.latest_token
+        return tokens.read(token).identity if token is not None else self._claimed
 
     @property
     def user(self) -> User:
@@ -334,10 +342,10 @@ class Client(ClientEvents):
         sid = checks.filled(conversation_sid, "conversation_sid")
         deadline = self._await_ready(self._services.deadline(timeout), "get_conversation_by_sid()")
         if self._directory.known(sid) is None:
-            wait(self._directory.listed, deadline, "get_conversation_by_sid()")
+            self._services.wait(self._directory.listed, deadline, "get_conversation_by_sid()")
         known = self._directory.known(sid)
         if known is not None:
-            return wait(known.ready, deadline, "get_conversation_by_sid()")
+            return self._services.wait(known.ready, deadline, "get_conversation_by_sid()")
         try:
             return self._look_up(sid, deadline, "get_conversation_by_sid()")
         except RestNotFoundError:
@@ -373,7 +381,7 @@ class Client(ClientEvents):
         """
         size = checks.positive(page_size, "page_size")
         deadline = self._await_ready(self._services.deadline(timeout), "get_subscribed_conversations()")
-        wait(self._directory.listed, deadline, "get_subscribed_conversations()")
+        self._services.wait(self._directory.listed, deadline, "get_subscribed_conversations()")
         return _list_page(self._services.run_now(self._directory.joined, deadline, "the list"), 0, size)
 
     def iter_conversations(self, *, timeout: float | None = None) -> Iterator[Conversation]:
@@ -494,7 +502,12 @@ class Client(ClientEvents):
         self._check_open()
         if not self._started:
             raise NotReadyError("call connect() first: the client was made with auto_connect=False")
-        wait(self._ready, deadline, what)
+        refuse_to_wait(what)
+        try:
+            self._services.wait(self._ready, deadline, what)
+        except RequestTimeoutError as error:
+            error.sent = False
+            raise
         return deadline
 
     def _check_open(self) -> None:

@@ -87,8 +87,8 @@ def refuse_to_wait(what: str) -> None:
         raise RuntimeError(f"{what} blocks and must not be called on the client's own thread {thread!r}")
 
 
-def wait(future: Future[T], deadline: Deadline, what: str) -> T:
-    """Wait for `future` and return its result.
+def wait(future: Future[T], deadline: Deadline, what: str, trouble: Callable[[], str | None] = lambda: None) -> T:
+    """Wait for `future` and return its result. `trouble` is asked, when the time is over, what stands in the way.
 
     Raises:
         RequestTimeoutError: the deadline passed first; the work itself goes on.
@@ -101,7 +101,8 @@ def wait(future: Future[T], deadline: Deadline, what: str) -> T:
     except FutureTimeoutError as error:
         if future.done() and future.exception() is error:
             raise
-        raise RequestTimeoutError(f"{what}: no answer within the time limit", retryable=True) from None
+        why = trouble()
+        raise RequestTimeoutError(f"{what}: no answer within the time limit{f': {why}' if why else ''}", retryable=True) from None
 
 
 def completed(value: T) -> Future[T]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from twilio_conversations.errors import ForbiddenError, NotFoundError
-from twilio_conversations.futures import Deadline, Future, completed, settle, wait
+from twilio_conversations.futures import Deadline, Future, completed, settle
 
 if TYPE_CHECKING:
     from twilio_conversations.conversation import Conversation
@@ -64,7 +64,7 @@ class ReadHorizon:
         with self._queue:
             before, self._last_in_line = self._last_in_line, mine
         try:
-            wait(before, deadline, "moving the read horizon")
+            self._services.wait(before, deadline, "moving the read horizon")
             yield
         finally:
             settle(mine, None)

@@ -15,7 +15,7 @@ from twilio_conversations.dispatcher import Dispatcher
 from twilio_conversations.emitter import EventEmitter
 from twilio_conversations.errors import NotReadyError, RestError
 from twilio_conversations.event_names import EventName
-from twilio_conversations.futures import Deadline, Flow, Future, flow, wait
+from twilio_conversations.futures import Deadline, Flow, Future, flow, refuse_to_wait
 from twilio_conversations.lru import Lru
 from twilio_conversations.options import Options
 from twilio_conversations.recipients import RecipientDescriptor
@@ -76,11 +76,17 @@ class Services:
 
     def run(self, start: Callable[[], Future[T]], deadline: Deadline, what: str) -> T:
         """Start work on the io thread and wait for its result, within the deadline."""
-        return wait(wait(self.connection.call(start), deadline, what), deadline, what)
+        refuse_to_wait(what)
+        return self.wait(self.wait(self.connection.call(start), deadline, what), deadline, what)
 
     def run_now(self, look: Callable[[], T], deadline: Deadline, what: str) -> T:
         """Look at something that belongs to the io thread."""
-        return wait(self.connection.call(look), deadline, what)
+        refuse_to_wait(what)
+        return self.wait(self.connection.call(look), deadline, what)
+
+    def wait(self, future: Future[T], deadline: Deadline, what: str) -> T:
+        """Wait for something that needs the connection; the error of a time limit says what keeps it away."""
+        return self.connection.wait(future, deadline, what)
 
     @flow
     def get_json(self, url: str) -> Flow[Any]:

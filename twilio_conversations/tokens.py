@@ -27,12 +27,26 @@ class Claims:
         expires_at: seconds since the epoch, by the issuer's clock.
         not_before: seconds since the epoch, if the token starts later than its issue.
         service_sid: the Conversations service (``IS...``).
+        issued_at: seconds since the epoch, by the issuer's clock, if the token says so.
     """
 
     identity: str
     expires_at: float
     not_before: float | None
     service_sid: str | None
+    issued_at: float | None = None
+
+    def life_left(self, now: float) -> float | None:
+        """For how many seconds the token is good if it is good now, at most; `None` if that cannot be known.
+
+        `now` is this machine's time, which may be wrong: a token that should be over and was accepted tells so. But whatever
+        the time, no token lives longer than from its issue to its expiry.
+        """
+        left = self.expires_at - now
+        whole = None if self.issued_at is None else self.expires_at - self.issued_at
+        if left > 0:
+            return left if whole is None else min(left, whole)
+        return whole
 
 
 def mint(
@@ -96,7 +110,7 @@ def read(token: str) -> Claims:
     chat = grants.get("chat", grants.get("ip_messaging"))
     if not isinstance(chat, dict):
         raise TokenError("the token has no chat grant", code=20106)
-    expires, starts = claims.get("exp"), claims.get("nbf")
+    expires, starts, issued = claims.get("exp"), claims.get("nbf"), claims.get("iat")
     if not isinstance(expires, int | float):
         raise TokenError("the token has no expiry", code=20104)
     service_sid = chat.get("service_sid")
@@ -105,6 +119,7 @@ def read(token: str) -> Claims:
         float(expires),
         float(starts) if isinstance(starts, int | float) else None,
         service_sid if isinstance(service_sid, str) else None,
+        float(issued) if isinstance(issued, int | float) else None,
     )
 
 
@@ -117,7 +132,8 @@ def check(token: str, *, now: float | None = None) -> Claims:
     claims = read(token)
     moment = time.time() if now is None else now
     if claims.expires_at <= moment - CLOCK_SKEW:
-        raise TokenError(f"the token expired {moment - claims.expires_at:.0f} seconds ago", code=20104)
+        raise TokenError(f"the token expired {moment - claims.expires_at:.0f} seconds ago by this machine's clock", code=20104)
     if claims.not_before is not None and claims.not_before > moment + CLOCK_SKEW:
-        raise TokenError(f"the token is not valid for another {claims.not_before - moment:.0f} seconds", code=20105)
+        until = claims.not_before - moment
+        raise TokenError(f"the token is not valid for another {until:.0f} seconds by this machine's clock", code=20105)
     return claims

@@ -71,13 +71,14 @@ def wire(scripted: ScriptedService) -> Iterator[Wire]:
         service: ScriptedService | None = None,
         endpoint: str | None = None,
         session: Any = None,
+        clock: Callable[[], float] = time.time,
         **options: Any,
     ) -> Wired:
         target = service or scripted
         options.setdefault("reconnect", QUICK)
         chosen = Options(endpoints=Endpoints.for_base(endpoint or target.url), **options)
         recorder = Recorder()
-        connection = Connection(chosen, TokenSource(token, chosen), recorder, session=session)
+        connection = Connection(chosen, TokenSource(token, chosen, clock=clock), recorder, session=session, clock=clock)
         made.append(connection)
         return Wired(connection, recorder, target)
 

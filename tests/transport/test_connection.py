@@ -9,7 +9,7 @@ import pytest
 from websocket import ABNF
 
 from tests.support.scripted_service import ScriptedService
-from tests.transport.conftest import Wire, Wired, wait_until
+from tests.transport.conftest import Wire, wait_until
 from twilio_conversations.enums import ConnectionState
 from twilio_conversations.errors import (
     ProtocolError,
@@ -599,55 +599,3 @@ def test_a_flood_of_work_does_not_starve_the_socket(wire: Wire) -> None:
     wired.recorder.wait_for("notification")
     stop.set()
     wait_until(lambda: wired.connection.stats().in_flight == 0, "quiet")
-
-
-# Sleep
-
-
-def pretend_sleep(wired: Wired, seconds: float) -> None:
-    """The wall clock runs ahead of the monotonic one, as it does while a computer sleeps."""
-
-    def jump() -> None:
-        wired.connection._clock_gap -= seconds
-
-    wired.connection.post(jump)
-
-
-def test_after_sleep_the_connection_is_checked_at_once(wire: Wire) -> None:
-    """The peer is pinged, and left if it is not there any more."""
-    wired = wire(keepalive_interval=60, keepalive_timeout=0.2)
-    peer = wired.up()
-    pretend_sleep(wired, 3600)
-    opcode, payload = peer.frame()
-    assert opcode == ABNF.OPCODE_PING
-    peer.send_frame(ABNF.OPCODE_PONG, payload)
-    peer.send(Notification("N1", "t", "after the pong"))
-    wired.recorder.wait_for("notification")
-    pretend_sleep(wired, 3600)
-    assert wired.recorder.facts("disconnected") == []
-    peer.packet(acks=True)
-    assert peer.frame()[0] == ABNF.OPCODE_PING
-    wired.service.peer().accept_init()
-
-    wired.recorder.wait_for("connected", count=2)
-
-
-def test_after_sleep_a_back_off_is_over(wire: Wire) -> None:
-    """Its reason may be long gone."""
-    wired = wire(reconnect=BackoffPolicy(minimum=60))
-    wired.up().cut()
-    wired.recorder.wait_state(ConnectionState.RETRYING)
-    pretend_sleep(wired, 3600)
-    wired.service.peer().accept_init()
-
-    wired.recorder.wait_for("connected", count=2)
-
-
-def test_a_clock_that_is_put_right_changes_nothing(wire: Wire) -> None:
-    """A few seconds are no sleep."""
-    wired = wire(reconnect=BackoffPolicy(minimum=60))
-    wired.up().cut()
-    wired.recorder.wait_state(ConnectionState.RETRYING)
-    pretend_sleep(wired, 2)
-
-    assert wired.service.no_peer(0.2)

@@ -568,12 +568,24 @@ def test_a_stale_token_is_renewed_before_reconnecting() -> None:
     """Once its time is over a token is not sent again while there is a provider."""
     driven = Driven(refreshable=True)
     driven.up()
-    driven.session.token_expired()
+    driven.session.token_expired("T0")
     driven.lose()
     driven.advance(2)
 
     assert driven.of(TokenWanted)
     assert not driven.of(OpenSocket)
+
+
+def test_the_end_of_a_former_token_is_no_reason_to_ask_for_another() -> None:
+    """The next one came during the outage, and is sent as soon as there is a socket."""
+    driven = Driven(refreshable=True)
+    driven.up()
+    driven.lose()
+    driven.update("T1")
+    assert driven.session.token_expired("T0") is False
+    driven.establish()
+
+    assert driven.last(Init).token == "T1"
 
 
 # Requests

@@ -28,19 +28,19 @@ from twilio_conversations.errors import (
     TokenError,
     TransportUnavailableError,
 )
-from twilio_conversations.futures import Deadline, Future, Role, current_role, fail, mark_thread
+from twilio_conversations.futures import Deadline, Future, Role, current_role, fail, mark_thread, wait
 from twilio_conversations.options import Options
 from twilio_conversations.transport import processes
 from twilio_conversations.transport.link import Link, LinkLost
 from twilio_conversations.transport.listener import Listener
 from twilio_conversations.transport.loop import Loop
-from twilio_conversations.transport.pending import Pending
+from twilio_conversations.transport.pending import Answer, Pending
 from twilio_conversations.transport.sockets import Attempt
 from twilio_conversations.transport.stream import BINARY
 from twilio_conversations.transport.token_source import TokenSource
 from twilio_conversations.wire import effects as fx
 from twilio_conversations.wire import packets
-from twilio_conversations.wire.packets import HttpRequest, Message, Notification, Reply
+from twilio_conversations.wire.packets import HttpRequest, Message, Notification
 from twilio_conversations.wire.requests import Submission, new_id
 from twilio_conversations.wire.session import Session
 
@@ -91,6 +91,7 @@ class Connection:
         *,
         session: requests.Session | None = None,
         name: str | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Nothing happens before `start`.
 
@@ -100,6 +101,7 @@ class Connection:
             listener: is told what happens.
             session: the caller's session, asked for proxies and certificates at each connect.
             name: ends the names of the threads.
+            clock: the wall clock, by which it is noticed that the computer slept.
         """
         self.name = name or str(next(_names))
         self._loop = Loop()
@@ -116,7 +118,8 @@ class Connection:
         self._effects: deque[fx.Effect] = deque()
         self._applying = False
         self._pending = Pending()
-        self._clock_gap = time.time() - time.monotonic()
+        self._clock = clock
+        self._clock_gap = clock() - time.monotonic()
         self._thread: threading.Thread | None = None
         self._closing = threading.Lock()
         self._close_deadline: Deadline | None = None
@@ -148,6 +151,11 @@ class Connection:
         if token is None:
             raise NotReadyError("there is no access token yet")
         return token
+
+    @property
+    def latest_token(self) -> str | None:
+        """The token that was given last and not refused, accepted already or not."""
+        return self._session.latest_token
 
     def start(self) -> None:
         """Start the io thread, which connects; once only."""
@@ -195,17 +203,17 @@ class Connection:
             self.post(start)
         return future
 
-    def send(self, request: HttpRequest, deadline: Deadline) -> Future[Reply]:
+    def send(self, request: HttpRequest, deadline: Deadline) -> Answer:
         """Send a REST call through the connection, or queue it until there is one.
 
         The future fails with `RequestTimeoutError`, `TransportUnavailableError`, `ReplyError`, `ProtocolError` or
         `ClientClosedError`; `sent` says whether the request had been written. Cancelling the future takes the request back.
         """
-        future: Future[Reply] = Future()
+        id_ = new_id()
+        future = Answer(id_)
         if len(self._pending) >= self._options.max_pending_requests:
             fail(future, TransportUnavailableError("too many requests are waiting", sent=False, retryable=True))
             return future
-        id_ = new_id()
         submission = Submission(id_, Message(id_, request).encode(), deadline.at)
         self._pending.add(future, id_)
         future.add_done_callback(functools.partial(self._on_done, id_))
@@ -214,6 +222,14 @@ class Connection:
         else:
             self.post(lambda: self._submit(submission))
         return future
+
+    def wait(self, future: Future[T], deadline: Deadline, what: str) -> T:
+        """As `futures.wait`; when the time runs out without a connection, the error says what keeps it away."""
+        return wait(future, deadline, what, lambda: self._session.trouble)
+
+    def has_written(self, answer: Answer) -> bool:
+        """Whether the request was written whose answer is still to come."""
+        return self._session.requests.has_written(answer.id)
 
     def update_token(self, token: str, deadline: Deadline | None = None) -> Future[None]:
         """Use another token; the future is done when the service has taken it, and fails when it was refused for good."""
@@ -366,7 +382,7 @@ class Connection:
             self._apply(self._session.socket_lost(link.generation, lost, time.monotonic()))
 
     def _check_sleep(self, now: float) -> None:
-        gap = time.time() - now
+        gap = self._clock() - now
         slept, self._clock_gap = gap - self._clock_gap, gap
         if slept < _SLEEP_SUSPECTED:
             return
@@ -464,7 +480,11 @@ class Connection:
 
     def _do_token_about_to_expire(self, _: fx.TokenAboutToExpire) -> None:
         self._tell(self._listener.on_token_about_to_expire)
-        self._tokens.refresh()
+        self._tokens.about_to_expire()
+
+    def _do_token_expired(self, effect: fx.TokenExpired) -> None:
+        self._tokens.refused(effect.token)
+        self._tell(self._listener.on_token_expired)
 
     # The token source's answers
 
@@ -478,12 +498,13 @@ class Connection:
 
     def on_token_problem(self, info: ConnectionErrorInfo) -> None:
         """The provider failed and will be asked again."""
+        self._session.token_delayed(info.message)
         self._tell(self._listener.on_connection_error, info)
 
-    def on_token_over(self) -> None:
-        """The token's time has passed by our clock."""
-        self._session.token_expired()
-        self._tokens.refresh()
+    def on_token_over(self, token: str) -> None:
+        """That token's time has passed by our clock."""
+        if self._session.token_expired(token):
+            self._tokens.refresh()
 
     # The end
 
@@ -524,7 +545,7 @@ _PERFORM: Final[dict[type, Callable[[Connection, Any], None]]] = {
     fx.Disconnected: lambda self, effect: self._tell(self._listener.on_disconnected),
     fx.TokenAccepted: lambda self, effect: self._tokens.accepted(effect.token),
     fx.TokenWanted: lambda self, effect: self._tokens.refresh(),
-    fx.TokenExpired: lambda self, effect: self._tell(self._listener.on_token_expired),
+    fx.TokenExpired: Connection._do_token_expired,
     fx.TokenAboutToExpire: Connection._do_token_about_to_expire,
     fx.Failed: Connection._do_failed,
     ConnectionErrorInfo: lambda self, effect: self._tell(self._listener.on_connection_error, effect),

@@ -7,6 +7,15 @@ from typing import Any
 
 from twilio_conversations.errors import ConversationsError
 from twilio_conversations.futures import Future, fail, settle
+from twilio_conversations.wire.packets import Reply
+
+
+class Answer(Future[Reply]):
+    """The answer to one request, to come. `id` names the request."""
+
+    def __init__(self, id_: str) -> None:
+        super().__init__()
+        self.id = id_
 
 
 class Pending:

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from twilio_conversations import tokens
 from twilio_conversations.errors import ConnectionErrorInfo, TokenError
@@ -16,6 +16,9 @@ from twilio_conversations.transport.timers import Timer, Timers
 from twilio_conversations.wire.backoff import Backoff
 
 _log = logging.getLogger(__name__)
+
+NOTICE: Final = 180.0
+"""Seconds before the expiry of a token at which the service gives notice of it."""
 
 
 class TokenListener(Protocol):
@@ -30,8 +33,8 @@ class TokenListener(Protocol):
     def on_token_problem(self, info: ConnectionErrorInfo) -> None:
         """The provider failed, or takes too long; it is asked again later."""
 
-    def on_token_over(self) -> None:
-        """The time of the token in use has passed."""
+    def on_token_over(self, token: str) -> None:
+        """The time of that token has passed; it was in use when it was last heard of."""
 
 
 class TokenSource:
@@ -40,7 +43,8 @@ class TokenSource:
     A provider is called one call at a time on the thread `conversations-token`. A call that raises, returns something that
     cannot be a token, or takes longer than `Options.token_timeout` has failed: that is reported, and it is tried again with
     the delays of `Options.reconnect`. An answer that comes late after all is taken. The provider says "never again" by raising
-    `TokenError`. Everything but the constructor runs on the io thread.
+    `TokenError`. Whether a token is expired is for the service to say, since the clock here may be wrong; what it has called
+    expired is not sent again. Everything but the constructor runs on the io thread.
     """
 
     def __init__(self, source: str | Callable[[], str], options: Options, *, clock: Callable[[], float] = time.time) -> None:
@@ -58,6 +62,9 @@ class TokenSource:
         self._renewal: Timer | None = None
         self._expiry: Timer | None = None
         self._in_use: str | None = None
+        self._in_use_since: float | None = None  # unless the provider has been asked since for good reason
+        self._short_lived = False
+        self._expired: str | None = None  # what the service called so
         self._closed = False
 
     @property
@@ -82,14 +89,33 @@ class TokenSource:
         self._wanted = True
         self._ask()
 
+    def about_to_expire(self) -> None:
+        """The service says so.
+
+        It says so three minutes ahead, of a token that lives no longer than that at once, and of the next one again. Such
+        short ones are renewed when half their time is over, as is planned anyway.
+        """
+        if not (_active(self._renewal) and self._short_lived):
+            self.refresh()
+
+    def refused(self, token: str) -> None:
+        """The service called `token` expired."""
+        self._expired = token
+
     def _ask(self) -> None:
-        resting = self._rest is not None and self._rest.active
-        if self._provider is None or not self._wanted or self._closed or self._calling or resting:
+        if self._provider is None or not self._wanted or self._closed or _active(self._rest):
+            return
+        if self._calling:  # perhaps for ever, and superseded: whoever waits must hear of it
+            if not _active(self._timeout):
+                self._await_answer()
             return
         self._call += 1
         self._calling = True
+        if self._in_use_since is not None and time.monotonic() - self._in_use_since >= self._options.reconnect.stable_after:
+            self._in_use_since = None
+            self._backoff.reset()
+        self._await_answer()
         number = self._call
-        self._timeout = self._timers.call_later(self._options.token_timeout, lambda: self._on_timeout(number))
         thread = threading.Thread(target=self._run, args=(number,), name=f"conversations-token-{self._name}", daemon=True)
         try:
             thread.start()
@@ -108,24 +134,25 @@ class TokenSource:
         """The service took `token`: renew it before it expires."""
         if token == self._in_use:
             return
-        self._in_use = token
-        self._backoff.reset()
+        self._in_use, self._in_use_since = token, time.monotonic()
         _cancel(self._renewal)
         _cancel(self._expiry)
         try:
-            remaining = tokens.read(token).expires_at - self._clock()
+            left = tokens.read(token).life_left(self._clock())
         except TokenError:
             return
-        # A token that the service accepts though it is over by our clock tells that the clocks differ: only the service's
-        # own notices count then.
-        if remaining <= 0:
-            return
-        self._expiry = self._timers.call_later(remaining, self._listener.on_token_over)
-        margin = min(self._options.token_renewal_margin, remaining / 2)
-        self._renewal = self._timers.call_later(remaining - margin, self.refresh)
+        if left is None:
+            return  # only the service's own notices count
+        self._expiry = self._timers.call_later(left, lambda: self._listener.on_token_over(token))
+        margin = min(self._options.token_renewal_margin, left / 2)
+        self._renewal = self._timers.call_later(left - margin, self.refresh)
+        self._short_lived = left / 2 < NOTICE
 
     def check_clock(self) -> None:
-        """The computer slept: timers stood still while the token aged."""
+        """The computer slept: timers stood still while the token aged, and what troubled the provider may be over."""
+        self._backoff.reset()
+        _cancel(self._rest)
+        self._ask()
         in_use, self._in_use = self._in_use, None
         if in_use is None:
             return
@@ -135,7 +162,7 @@ class TokenSource:
             over = False
         self.accepted(in_use)
         if over:
-            self._listener.on_token_over()
+            self._listener.on_token_over(in_use)
 
     def close(self) -> None:
         """Nothing is asked or told any more. A call that is running is left to end by itself."""
@@ -176,7 +203,9 @@ class TokenSource:
         try:
             if not isinstance(token, str):
                 raise TokenError(f"it is {type(token).__name__}, not text")
-            tokens.check(token, now=self._clock())
+            tokens.read(token)
+            if token == self._expired:
+                raise TokenError("the same token again that the service called expired")
         except TokenError as fault:
             self._report(f"the token provider gave something unusable: {fault}")
             return
@@ -184,13 +213,21 @@ class TokenSource:
         self._wanted = token == self._in_use
         self._listener.on_token(token)
 
+    def _await_answer(self) -> None:
+        number = self._call
+        self._timeout = self._timers.call_later(self._options.token_timeout, lambda: self._on_timeout(number))
+
     def _report(self, text: str) -> None:
         self._listener.on_token_problem(ConnectionErrorInfo(False, text))
 
     def _on_timeout(self, number: int) -> None:
         if number == self._call and self._calling:
             self._report(f"the token provider has not answered for {self._options.token_timeout:g} seconds")
-            self._timeout = self._timers.call_later(self._options.token_timeout, lambda: self._on_timeout(number))
+            self._await_answer()
+
+
+def _active(timer: Timer | None) -> bool:
+    return timer is not None and timer.active
 
 
 def _cancel(timer: Timer | None) -> None:

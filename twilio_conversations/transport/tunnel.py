@@ -13,10 +13,11 @@ import requests
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
-from twilio_conversations.errors import ConversationsError, ReplyError, TransportUnavailableError
-from twilio_conversations.futures import Deadline, Future, fail, settle, wait
+from twilio_conversations.errors import ConversationsError, ReplyError, RequestTimeoutError, TransportUnavailableError
+from twilio_conversations.futures import Deadline, Future, fail, refuse_to_wait, settle
 from twilio_conversations.options import BackoffPolicy, Options
 from twilio_conversations.transport.connection import Connection
+from twilio_conversations.transport.pending import Answer
 from twilio_conversations.wire.backoff import Backoff
 from twilio_conversations.wire.frame import parse_json
 from twilio_conversations.wire.packets import HttpRequest, Reply
@@ -100,10 +101,43 @@ class Tunnel:
         The future fails with `RequestTimeoutError`, `TransportUnavailableError`, `ReplyError`, `ProtocolError` or
         `ClientClosedError`, which say in `sent` whether any attempt had been written and in `attempts` how many there were.
         """
+        deadline = deadline or Deadline(self._options.default_timeout)
+        return self._begin(method, url, headers, body, deadline, idempotent).result
+
+    def call(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+        body: bytes = b"",
+        deadline: Deadline,
+        idempotent: bool = False,
+    ) -> HttpResponse:
+        """As `request`, for a caller who waits: raises what the future would fail with."""
+        what = f"{method} {url}"
+        refuse_to_wait(what)
+        exchange = self._begin(method, url, headers, body, deadline, idempotent)
+        try:
+            return self._connection.wait(exchange.result, deadline, what)
+        except RequestTimeoutError as error:
+            if error.attempts is None:  # the caller's clock was faster than the io thread's
+                error.sent, error.attempts = exchange.sent, exchange.attempts
+            raise
+
+    def _begin(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]],
+        body: bytes,
+        deadline: Deadline,
+        idempotent: bool,
+    ) -> _Exchange:
         request = HttpRequest.from_url(method, url, carried(headers), body)
-        exchange = _Exchange(self._connection, request, deadline or Deadline(self._options.default_timeout), idempotent)
+        exchange = _Exchange(self._connection, request, deadline, idempotent)
         exchange.send()
-        return exchange.result
+        return exchange
 
 
 class _Exchange:
@@ -116,12 +150,19 @@ class _Exchange:
         self._deadline = deadline
         self._idempotent = idempotent
         self._backoff: Backoff | None = None
-        self._attempts = 0
+        self.attempts = 0
         self._sent = False
+        self._latest: Answer | None = None
+
+    @property
+    def sent(self) -> bool:
+        """Whether any attempt has been written, as far as is known; from any thread."""
+        return self._sent or (self._latest is not None and self._connection.has_written(self._latest))
 
     def send(self) -> None:
-        self._attempts += 1
-        self._connection.send(self._request, self._deadline).add_done_callback(self._on_reply)
+        self.attempts += 1
+        self._latest = self._connection.send(self._request, self._deadline)
+        self._latest.add_done_callback(self._on_reply)
 
     def _on_reply(self, future: Future[Reply]) -> None:
         if future.cancelled():
@@ -138,7 +179,7 @@ class _Exchange:
         status = reply.http_status
         assert status is not None  # the session has seen to it
         headers = {name.lower(): value for name, value in reply.http_headers.items()}
-        return HttpResponse(status.code, status.description or status.status, headers, reply.body, self._attempts)
+        return HttpResponse(status.code, status.description or status.status, headers, reply.body, self.attempts)
 
     def _on_answer(self, response: HttpResponse) -> None:
         self._sent = True
@@ -148,7 +189,7 @@ class _Exchange:
 
     def _on_error(self, error: ConversationsError) -> None:
         self._sent = self._sent or bool(error.sent)
-        error.sent, error.attempts = self._sent, self._attempts
+        error.sent, error.attempts = self._sent, self.attempts
         may_be_repeated = self._idempotent or not self._sent
         again = isinstance(error, TransportUnavailableError | ReplyError) and error.retryable and may_be_repeated
         if not again or not self._try_later(0.0):
@@ -197,17 +238,13 @@ class TunnelAdapter(BaseAdapter):
         """
         deadline = timeout if isinstance(timeout, Deadline) else Deadline(timeout)
         method, url, body = request.method or "GET", request.url or "", request.body or b""
-        answer = wait(
-            self._tunnel.request(
-                method,
-                "https://" + url.removeprefix(SCHEME),
-                headers=request.headers,
-                body=body.encode() if isinstance(body, str) else body,
-                deadline=deadline,
-                idempotent=method == "GET" or MUTATION_HEADER in request.headers,
-            ),
-            deadline,
-            f"{method} {url}",
+        answer = self._tunnel.call(
+            method,
+            "https://" + url.removeprefix(SCHEME),
+            headers=request.headers,
+            body=body.encode() if isinstance(body, str) else body,
+            deadline=deadline,
+            idempotent=method == "GET" or MUTATION_HEADER in request.headers,
         )
         return _as_response(answer, request)
 

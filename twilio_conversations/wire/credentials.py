@@ -44,6 +44,11 @@ class Credentials:
         """The token that is good: the accepted one, or the latest while none was accepted."""
         return self._accepted or self._latest
 
+    @property
+    def latest(self) -> str | None:
+        """The token that was given last and not refused."""
+        return self._latest
+
     def replace(self, token: str) -> None:
         """Use `token` from now on. A continuation token is worth nothing to another holder."""
         if _holder(token) != _holder(self._latest):
@@ -51,9 +56,11 @@ class Credentials:
         self._latest = token
         self._stale = False
 
-    def expire(self) -> None:
-        """The token is over."""
-        self._stale = True
+    def expire(self, token: str) -> bool:
+        """That token is over; whether it is the latest, so that another is needed."""
+        if token == self._latest:
+            self._stale = True
+        return token == self._latest
 
     def in_use(self, token: str) -> bool:
         """Whether the service has accepted `token` and nothing came after it."""

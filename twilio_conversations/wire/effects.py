@@ -74,7 +74,9 @@ class TokenWanted:
 
 @attrs.frozen
 class TokenExpired:
-    """The service called the token expired."""
+    """The service called this token expired."""
+
+    token: str = attrs.field(repr=False)
 
 
 @attrs.frozen

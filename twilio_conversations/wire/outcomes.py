@@ -35,11 +35,14 @@ class Cause:
         status = packet.status or Status(0, "without a reason")
         return cls(f"Closed by the service: {status.description or status.status}", packet.status, packet.backoff)
 
+    @property
+    def codes(self) -> tuple[int | None, int | None]:
+        """Status and Twilio's error code; `None` for what the service did not say."""
+        return (self.status.code, self.status.error_code) if self.status else (None, None)
+
     def info(self, *, terminal: bool) -> ConnectionErrorInfo:
         """What the program is told."""
-        status = self.status
-        code, error_code = (status.code, status.error_code) if status else (None, None)
-        return ConnectionErrorInfo(terminal, self.message, code, error_code)
+        return ConnectionErrorInfo(terminal, self.message, *self.codes)
 
     def refusal(self) -> ConversationsError:
         """The error of somebody who waited for a token to be accepted."""
@@ -54,10 +57,11 @@ def reply_error(message: str, status: Status) -> ReplyError:
     return ReplyError(message, status=status.code, code=status.error_code, sent=True, retryable=retryable)
 
 
-def timed_out(*, written: bool) -> RequestTimeoutError:
-    """The error for a deadline that passed."""
+def timed_out(*, written: bool, trouble: str | None = None) -> RequestTimeoutError:
+    """The error for a deadline that passed; `trouble` is what keeps the connection away."""
     where = "the service did not answer" if written else "there was no connection"
-    return RequestTimeoutError(f"{where} within the time limit", sent=written, retryable=True)
+    why = f": {trouble}" if trouble else ""
+    return RequestTimeoutError(f"{where} within the time limit{why}", sent=written, retryable=True)
 
 
 def outcome_of(reply: Reply) -> Reply | ConversationsError:

@@ -63,6 +63,10 @@ class Requests:
         self._written[request.id] = now
         self._note_deadline(request)
 
+    def has_written(self, id_: str) -> bool:
+        """Whether a request was written and waits for its answer. May be asked from any thread."""
+        return id_ in self._written
+
     def flush(self, now: float) -> Iterator[Submission]:
         """Move every queued request, in order, to the written ones."""
         queued, self._queued = self._queued, {}

@@ -57,6 +57,7 @@ MESSAGE_TYPES: Final = (
 """The notifications wanted from the moment of init."""
 
 TOKEN_EXPIRED: Final = 20104
+TOKEN_NOT_YET_VALID: Final = 20105
 WRONG_INSTANCE: Final = 51232
 MAX_BAD_FRAMES: Final = 3
 """Frames that are not the protocol, on one connection, before it is replaced."""
@@ -105,7 +106,7 @@ class Session:
         self._control_id: str | None = None  # the init or update that waits for its answer
         self._credentials = Credentials(token, refreshable=refreshable)
         self._requests = Requests()
-        self._reason = "the client was not started"
+        self._cause = Cause("the client was not started")  # why there is no connection
         self._effects: list[Effect] = []
         self._now = 0.0
         self._round_trip: float | None = None
@@ -128,6 +129,11 @@ class Session:
         return self._credentials.current
 
     @property
+    def latest_token(self) -> str | None:
+        """The token that was given last and not refused, accepted already or not."""
+        return self._credentials.latest
+
+    @property
     def generation(self) -> int:
         """The number of the latest socket."""
         return self._generation
@@ -146,6 +152,11 @@ class Session:
     def round_trip(self) -> float | None:
         """Seconds between the latest answered request and its answer."""
         return self._round_trip
+
+    @property
+    def trouble(self) -> str | None:
+        """Why there is no connection, in words; `None` while there is one."""
+        return None if self._phase in _UP else self._cause.message or f"the connection is still {self._phase}"
 
     def next_deadline(self) -> float | None:
         """When `on_time` must be called next, if nothing else happens."""
@@ -210,9 +221,14 @@ class Session:
         """The provider says that there will be no token."""
         return self._input(now, Event.TOKEN_REFUSED, Cause(str(error), Status(401, "UNAUTHORIZED")))
 
-    def token_expired(self) -> None:
-        """The token's own time is over: the provider is asked before it is sent again."""
-        self._credentials.expire()
+    def token_delayed(self, message: str) -> None:
+        """The provider has failed and is asked again: if it is the token that is waited for, that is the trouble."""
+        if self._phase is Phase.AUTHORISING:
+            self._cause = Cause(message)
+
+    def token_expired(self, token: str) -> bool:
+        """That token's own time is over: the provider is to be asked before it is sent again, unless another came meanwhile."""
+        return self._credentials.expire(token)
 
     def receive(self, packet: Packet, now: float) -> list[Effect]:
         """A packet came on the current socket."""
@@ -251,9 +267,10 @@ class Session:
         """The moment that `next_deadline` named has come."""
         self._now = now
         for id_, written in self._requests.take_expired(now):
-            self._effects.append(Settle(id_, timed_out(written=written)))
+            self._effects.append(Settle(id_, timed_out(written=written, trouble=self.trouble)))
         for key in self._credentials.take_expired(now):
-            self._effects.append(Settle(key, timed_out(written=self._phase is Phase.UPDATING)))
+            error = timed_out(written=self._phase is Phase.UPDATING, trouble=self.trouble)
+            self._effects.append(Settle(key, error))
         if self._timer is not None and self._timer <= now:
             self._on_phase_over()
         return self._take_effects()
@@ -282,8 +299,8 @@ class Session:
             _ACTIONS[action](self, cause)
 
     def _announce(self, before: Phase, cause: Cause) -> None:
-        if cause.message:
-            self._reason = cause.message
+        if cause.message or self._phase in _UP or before is Phase.IDLE:
+            self._cause = cause
         if before in _UP and self._phase not in _UP:
             self._effects.append(Disconnected())
         if PUBLIC_STATES[before] is not self.state:
@@ -341,17 +358,19 @@ class Session:
             return otherwise
         if self._credentials.newer_at_hand:
             return Event.DENIED_OUTDATED
-        if status.code == 410 or status.error_code == TOKEN_EXPIRED:
-            self._credentials.expire()
-            self._effects.append(TokenExpired())
+        expired = status.code == 410 or status.error_code == TOKEN_EXPIRED
+        if expired:
+            self._effects.append(TokenExpired(self._credentials.sent))
+        if expired or status.error_code == TOKEN_NOT_YET_VALID:
+            self._credentials.expire(self._credentials.sent)
             if self._credentials.refreshable:
                 return Event.EXPIRED
         return Event.DENIED
 
     def _note_expiry(self) -> None:
         """A single request was refused because the token is over, though the connection stands."""
-        self._credentials.expire()
-        self._effects.append(TokenExpired())
+        self._credentials.expire(self._credentials.sent)
+        self._effects.append(TokenExpired(self._credentials.sent))
         if self._credentials.refreshable:
             self._effects.append(TokenWanted())
 
@@ -370,7 +389,7 @@ class Session:
         if self._phase in _NO_SERVICE:
             return self._unavailable()
         if request.deadline <= now:
-            return timed_out(written=False)
+            return timed_out(written=False, trouble=self.trouble)
         if len(self._requests) >= self._options.max_pending_requests:
             return TransportUnavailableError("too many requests are waiting", sent=False, retryable=True)
         return None
@@ -378,7 +397,10 @@ class Session:
     def _unavailable(self) -> ConversationsError:
         if self._phase is Phase.CLOSED:
             return ClientClosedError("the client was closed", sent=False)
-        return TransportUnavailableError(f"unable to connect: {self._reason}", sent=False)
+        code, error_code = self._cause.codes
+        return TransportUnavailableError(
+            f"unable to connect: {self._cause.message}", status=code, code=error_code, sent=False
+        )
 
     # Actions
 

@@ -62,7 +62,7 @@ class Event(enum.Enum):
     TIMEOUT_TOKENLESS = "the time of this phase is over and the token has expired meanwhile"
     WAKE = "the computer woke up"
     ACCEPTED = "answer 2xx"
-    EXPIRED = "answer or close: token expired, and a provider can give another"
+    EXPIRED = "answer or close: token expired or not valid yet, and a provider can give another"
     DENIED = "answer or close: token refused (401, 403, 410, 308 with 51232)"
     DENIED_OUTDATED = "answer or close: token refused, and a newer one is at hand"
     ENDED_OUTDATED = "close: token refused, and it may be the former one: the newer one is not answered yet"

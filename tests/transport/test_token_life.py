@@ -1,0 +1,246 @@
+"""The life of tokens on one connection: wrong clocks, tokens that do not help, updates at every moment, and nobody hammered."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from tests.transport.conftest import Wire, wait_until
+from tests.transport.test_token_source import Provider, token
+from twilio_conversations import tokens
+from twilio_conversations.enums import ConnectionState
+from twilio_conversations.errors import ReplyError
+from twilio_conversations.futures import Deadline, wait
+from twilio_conversations.options import BackoffPolicy
+from twilio_conversations.wire.packets import ClientUpdate, Close, HttpRequest, Init, Message, Reply, Status, Update
+
+GET = HttpRequest.from_url("GET", "https://h/p")
+SOON = 5.0
+HOURS = 3 * 3600.0
+STEADY = BackoffPolicy(minimum=0.1, maximum=0.4, jitter=0.0, stable_after=60)
+
+
+def ahead() -> float:
+    """A clock that is hours ahead of everybody else's."""
+    return time.time() + HOURS
+
+
+def behind() -> float:
+    """A clock that is hours behind."""
+    return time.time() - HOURS
+
+
+# Tokens that do not help
+
+
+def test_a_token_that_was_called_expired_is_not_sent_again(wire: Wire) -> None:
+    """A provider that gives it again and again is reported, and asked ever more rarely; the service is left in peace."""
+    stale = token()
+    provider = Provider(*[stale] * 4)
+    wired = wire(provider, reconnect=STEADY)
+    began = time.monotonic()
+    wired.connection.start()
+    peer = wired.service.peer()
+    peer.refuse(peer.packet(), 401, 20104)
+    init = wired.service.peer().accept_init()
+
+    assert init.token == provider.calls[4]
+    assert time.monotonic() - began >= 0.1 + 0.2 + 0.4 + 0.4 - 0.05
+    assert wired.service.accepted == 2
+    told = [info.message for info in wired.recorder.facts("connection_error")]
+    assert sum("the same token again that the service called expired" in text for text in told) == 3
+    assert not any(info.terminal for info in wired.recorder.facts("connection_error"))
+
+
+def test_tokens_that_expire_as_soon_as_they_are_taken_cost_ever_fewer_calls(wire: Wire) -> None:
+    """Accepted, then closed with 410, each time: the delays grow all the same."""
+    provider = Provider()
+    wired = wire(provider, reconnect=STEADY)
+    began = time.monotonic()
+    wired.connection.start()
+    for _ in range(4):
+        peer = wired.service.peer()
+        peer.accept_init()
+        peer.send(Close("C1", Status(410, "EXPIRED")))
+    wired.service.peer()
+
+    assert time.monotonic() - began >= 0.1 + 0.2 + 0.4 + 0.4 - 0.05
+    assert len(provider.calls) == 5
+
+
+def test_notices_about_tokens_that_hardly_live_longer_do_not_drive_the_provider(wire: Wire) -> None:
+    """The service gives notice of such a one at once, and of the next one again: half its life is waited for."""
+    provider = Provider(lambda: token(100), lambda: token(100))
+    wired = wire(provider)
+    peer = wired.up()
+    for number in range(20):
+        peer.send(ClientUpdate(f"U{number}", "token_about_to_expire"))
+    wired.recorder.wait_for("token_about_to_expire", count=20)
+
+    assert len(provider.threads) == 1
+
+
+def test_a_token_that_is_not_valid_yet_is_replaced_too(wire: Wire) -> None:
+    """20105 with a provider is no denial: the clocks of backend and service may differ."""
+    provider = Provider()
+    wired = wire(provider)
+    wired.connection.start()
+    peer = wired.service.peer()
+    peer.refuse(peer.packet(), 401, 20105)
+    assert wired.service.peer().accept_init().token == provider.calls[1]
+
+    wired.recorder.wait_for("connected")
+    assert wired.recorder.facts("token_expired") == []
+    assert ConnectionState.DENIED not in wired.recorder.facts("state")
+
+
+def test_a_provider_that_hangs_for_ever_goes_on_being_reported(wire: Wire) -> None:
+    """Also after another token has superseded its answer: when that one expires, nobody waits in silence."""
+    release = threading.Event()
+    provider = Provider(lambda: release.wait(30) and token())
+    wired = wire(provider, token_timeout=0.1)
+    wired.connection.start()
+    wired.recorder.wait_for("connection_error", lambda info: "not answered" in info.message, count=2)
+    wired.connection.update_token(token())
+    peer = wired.service.peer()
+    peer.accept_init()
+    wired.recorder.wait_for("connected")
+    before = len(wired.recorder.facts("connection_error"))
+    peer.send(Close("C1", Status(410, "EXPIRED")))
+    wired.recorder.wait_for("connection_error", lambda info: "not answered" in info.message, count=before + 2)
+    assert len(provider.threads) == 1, "one call at a time"
+    release.set()
+    init = wired.service.peer().accept_init()
+
+    assert init.token == provider.calls[1], "what it had answered before is too old to be used"
+
+
+# Clocks that are wrong
+
+
+def test_a_clock_that_is_ahead_keeps_nobody_out(wire: Wire) -> None:
+    """Every token looks expired here; the service is the one to say so, and its notices count."""
+    provider = Provider()
+    wired = wire(provider, clock=ahead)
+    peer = wired.up()
+    assert provider.calls
+    assert tokens.read(provider.calls[0]).expires_at < ahead()
+    peer.send(ClientUpdate("U1", "token_about_to_expire"))
+    update = peer.expect(Update)
+    peer.send(Reply(update.id))
+
+    assert update.token == provider.calls[1]
+    assert wired.recorder.facts("connection_error") == []
+    assert wired.service.accepted == 1
+
+
+@pytest.mark.parametrize("clock", [ahead, behind])
+def test_a_wrong_clock_does_not_make_renewal_late(wire: Wire, clock: Any) -> None:
+    """No token lives longer than from its issue to its expiry, whatever the time is."""
+    provider = Provider(lambda: token(3))
+    wired = wire(provider, clock=clock, token_renewal_margin=2)
+    began = time.monotonic()
+    peer = wired.up()
+    update = peer.expect(Update)
+    peer.send(Reply(update.id))
+
+    assert update.token == provider.calls[1]
+    assert time.monotonic() - began < 3
+
+
+# Updates at every moment
+
+
+def test_updates_while_initialising_the_latest_wins(wire: Wire) -> None:
+    """Three of them before the init is answered: all settle, and one update is sent, with the last token."""
+    wired = wire()
+    wired.connection.start()
+    peer = wired.service.peer()
+    init = peer.expect(Init)
+    futures = [wired.connection.update_token(f"T{number}") for number in (1, 2, 3)]
+    wait(wired.connection.call(lambda: None), Deadline(SOON), "posted")
+    peer.send(Reply(init.id))
+    update = peer.expect(Update)
+    peer.send(Reply(update.id))
+    for future in futures:
+        wait(future, Deadline(SOON), "update_token")
+    wired.connection.send(GET, Deadline(SOON))
+
+    assert (init.token, update.token) == ("T0", "T3")
+    assert isinstance(peer.packet(), Message), "no further update"
+    assert wired.service.accepted == 1
+
+
+def test_updates_while_updating_the_latest_wins(wire: Wire) -> None:
+    """The one under way is finished, those in between are left out."""
+    wired = wire()
+    peer = wired.up()
+    futures = [wired.connection.update_token("T1")]
+    update = peer.expect(Update)
+    futures += [wired.connection.update_token(f"T{number}") for number in (2, 3, 4)]
+    wait(wired.connection.call(lambda: None), Deadline(SOON), "posted")
+    peer.send(Reply(update.id))
+    last = peer.expect(Update)
+    peer.send(Reply(last.id))
+    for future in futures:
+        wait(future, Deadline(SOON), "update_token")
+
+    assert (update.token, last.token) == ("T1", "T4")
+
+
+@pytest.mark.parametrize("stage", ["initialising", "updating"])
+def test_a_cut_in_the_middle_of_an_update_delivers_it_with_the_next_init(wire: Wire, stage: str) -> None:
+    """Its caller is answered by that init, and learns nothing of the cut."""
+    wired = wire()
+    wired.connection.start()
+    peer = wired.service.peer()
+    if stage == "updating":
+        peer.accept_init()
+        wired.recorder.wait_for("connected")
+    else:
+        peer.expect(Init)
+    future = wired.connection.update_token("T1")
+    if stage == "updating":
+        peer.expect(Update)
+    else:
+        wait(wired.connection.call(lambda: None), Deadline(SOON), "posted")
+    peer.cut()
+    assert wired.service.peer().accept_init().token == "T1"
+
+    wait(future, Deadline(SOON), "update_token")
+    assert wired.service.accepted == 2
+
+
+def test_a_token_of_another_identity_is_refused_and_the_former_one_revives(wire: Wire) -> None:
+    """20106 on update: the caller has the code; giving the former token costs one connection."""
+    wired = wire()
+    peer = wired.up()
+    future = wired.connection.update_token("somebody else's")
+    peer.refuse(peer.expect(Update), 401, 20106)
+    with pytest.raises(ReplyError) as caught:
+        wait(future, Deadline(SOON), "update_token")
+    assert (caught.value.status, caught.value.code) == (401, 20106)
+    wired.recorder.wait_state(ConnectionState.DENIED)
+    assert wired.service.no_peer(0.2)
+    again = wired.connection.update_token("T0")
+    assert wired.service.peer().accept_init().token == "T0"
+    wait(again, Deadline(SOON), "update_token")
+
+    assert wired.service.accepted == 2
+
+
+def test_a_denied_client_is_brought_back_by_its_provider(wire: Wire) -> None:
+    """When the refused token's time is over the provider's next one connects, once."""
+    provider = Provider(lambda: token(2))
+    wired = wire(provider, token_renewal_margin=1)
+    peer = wired.up()
+    peer.send(Close("C1", Status(401, "UNAUTHORIZED", "revoked", 20403)))
+    wired.recorder.wait_state(ConnectionState.DENIED)
+    assert wired.service.peer().accept_init().token == provider.calls[1]
+    wired.recorder.wait_for("connected", count=2)
+
+    assert wired.service.no_peer(0.2)
+    wait_until(lambda: wired.connection.state is ConnectionState.CONNECTED, "it is up again")
