@@ -141,7 +141,7 @@ class Target:
             registered = mallory.post("/v1/registrations", registration).body["id"]
             own_objects = tuple(mallory.configuration["sync_objects"].values())
         theirs, mine = self.room.rsplit("/", 1)[1], room.rsplit("/", 1)[1]
-        objects = (mine, f"{mine}.messages", f"{mine}.roster", f"{theirs}.messages", f"{theirs}.roster")
+        objects = tuple(f"{sid}.{kind}" for sid in (mine, theirs) for kind in ("channel", "messages", "roster"))
         self.names = {
             "service": (self.service_sid, self.service_sid, self.service_sid, "IS" + "0" * 32),
             "room": (mine, mine, mine, theirs, "theirs", "CH" + "0" * 32),

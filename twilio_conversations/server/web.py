@@ -16,14 +16,14 @@ _CODES = {404: 20404, 405: 20004}
 
 
 async def decoded(request: HttpRequest) -> Request:
-    """The request as if it had come through the tunnel. Raises `ServiceError` 20001 when its body is too large."""
+    """The request as if it had come through the tunnel. Raises `ServiceError` 20413."""
     raw_path = request.scope.get("raw_path", b"").decode("latin-1").partition("?")[0]
     body = await _body(request)
     return Request(request.method, split_path(raw_path), dict(request.query_params), dict(request.headers), body)
 
 
 async def json_body(request: HttpRequest) -> dict[str, Any]:
-    """The JSON object in the body. Raises `ServiceError` 20001."""
+    """The JSON object in the body. Raises `ServiceError` 20001 or 20413."""
     return (await decoded(request)).json()
 
 
@@ -44,5 +44,5 @@ async def _body(request: HttpRequest) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_BODY:
-            raise ServiceError(20001, "The body is too large")
+            raise ServiceError(20413)
     return body
