@@ -97,20 +97,25 @@ class Template:
     query: Mapping[str, str] = attrs.field(factory=dict)
 
 
+def _rarely(draw: st.DrawFn, times: int) -> bool:
+    """Once in so many times; what is simpler is what is right."""
+    return draw(st.integers(1, times)) == times
+
+
 @st.composite
 def attacks(draw: st.DrawFn, templates: tuple[Template, ...], names: Mapping[str, tuple[str, ...]]) -> Attack:
     """A request that is nearly right; `names` says what may stand for a name in a path."""
     template = draw(st.sampled_from(templates))
-    method = template.method if draw(st.integers(0, 9)) else draw(st.sampled_from(METHODS))
+    method = draw(st.sampled_from(METHODS)) if _rarely(draw, 10) else template.method
     parts = template.path.split("/")
-    spoiled_part = -1 if draw(st.integers(0, 4)) else draw(st.integers(1, len(parts) - 1))
+    spoiled_part = draw(st.integers(1, len(parts) - 1)) if _rarely(draw, 5) else -1
     path = "/".join(
         quote(draw(texts)[:500], safe="") if number == spoiled_part else _filled(draw, part, names)
         for number, part in enumerate(parts)
     )
-    if not draw(st.integers(0, 15)):
+    if _rarely(draw, 16):
         path += draw(st.sampled_from(["/", "//", "/..", "/%2e%2e", "/Items", "?", "/%00", "/" * 200, ";x", "/%"]))
-    query = {**template.query, **{name: draw(texts) for name in template.query if not draw(st.integers(0, 2))}}
+    query = {**template.query, **{name: draw(texts) for name in template.query if _rarely(draw, 3)}}
     return Attack(method, path, _encoded(query), draw(_headers), draw(bodies(template.body)))
 
 
@@ -141,7 +146,7 @@ _headers = st.fixed_dictionaries(
 @st.composite
 def bodies(draw: st.DrawFn, right: Mapping[str, Any]) -> bytes:
     """The right body, one with some fields spoiled, or none at all."""
-    if not draw(st.integers(0, 5)):
+    if _rarely(draw, 6):
         return draw(st.sampled_from(RAW))
     return json.dumps(draw(spoiled(dict(right)))).encode()
 
@@ -152,14 +157,13 @@ def spoiled(draw: st.DrawFn, right: Any) -> Any:
     if isinstance(right, dict):
         result = {}
         for name, value in right.items():
-            fate = draw(st.integers(0, 11))
-            if fate == 0:
+            if _rarely(draw, 12):
                 result[name] = draw(values)
-            elif fate != 1:
+            elif not _rarely(draw, 12):
                 result[name] = draw(spoiled(value))
-        if not draw(st.integers(0, 9)):
+        if _rarely(draw, 10):
             result[draw(st.text(max_size=10))] = draw(values)
         return result
     if isinstance(right, list):
-        return [draw(spoiled(value)) for value in right] * draw(st.integers(0, 2))
-    return right if draw(st.integers(0, 11)) else draw(values)
+        return [draw(spoiled(value)) for value in right] * draw(st.sampled_from([1, 0, 2]))
+    return draw(values) if _rarely(draw, 12) else right

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from starlette.routing import Route
 
 from tests.security.hostile import attacks
 from tests.security.target import TEMPLATES, Target
+from twilio_conversations.server.routing import ANY
 
 FEW, MANY = 300, 4_000
 
@@ -51,3 +53,31 @@ def test_generated_requests(target: Target, door: str) -> None:
 def test_many_generated_requests(target: Target, door: str) -> None:
     """The same with more of them."""
     attack_it(target, door, MANY)
+
+
+def test_every_route_is_attacked(target: Target) -> None:
+    """No route of the service, in the tunnel's table or over HTTP alone, is without a template here."""
+    app = target.server._app
+    assert app is not None
+    tunnelled = [(route.method, route.template) for route in app.service.routes.routes if route.method != ANY]
+    plain = [
+        (method, route.path)
+        for route in app.asgi().routes
+        if isinstance(route, Route) and ":path}" not in route.path
+        for method in route.methods or () if method != "HEAD"
+    ]
+    assert len(tunnelled) > 20
+    assert len(plain) > 5
+    attacked = [(template.method, template.path.split("/")) for template in TEMPLATES]
+    missing = [
+        (method, path)
+        for method, path in tunnelled + plain
+        if not any(method == known and same(path.split("/"), parts) for known, parts in attacked)
+    ]
+    assert [route for route in missing if not route[1].startswith("/_local/")] == []
+
+
+def same(route: list[str], template: list[str]) -> bool:
+    """Whether a template asks for what answers at a route: segments are equal, or the route has a parameter there."""
+    pairs = zip(route, template, strict=False)
+    return len(route) == len(template) and all(one == other or one.startswith("{") for one, other in pairs)
