@@ -13,7 +13,7 @@ from tests.client.conftest import Connect
 from tests.client.diary import Diary
 from tests.support.certificates import Authority
 from tests.support.middlemen import Proxy, TlsFront
-from twilio_conversations import Client, TransportUnavailableError
+from twilio_conversations import Client, RequestTimeoutError, TransportUnavailableError
 from twilio_conversations.server import LocalServer
 
 CONTENT = bytes(range(256)) * 1000
@@ -131,3 +131,17 @@ def test_tls_trouble_reaches_handlers_and_media_calls(
     assert not caught.value.retryable
     front.cut_all()
     assert words in diary.wait("connection_error").message
+
+
+def test_a_time_limit_names_what_keeps_the_service_away(service: LocalServer, fresh: Any) -> None:
+    """TLS to a plain port, a name that does not resolve: in `connection_error`, and in the error of a call that waited."""
+    for endpoint, words in (
+        (f"https://127.0.0.1:{service.port}", "it does not answer with TLS"),
+        ("http://nowhere.invalid", "DNS does not know the host of nowhere.invalid:80"),
+    ):
+        with Client(service.token(fresh("alice")), endpoint=endpoint) as client:
+            diary = Diary(client, "connection_error")
+            assert words in diary.wait("connection_error").message
+            with pytest.raises(RequestTimeoutError, match=words) as caught:
+                client.create_conversation(timeout=0.1)
+            assert (caught.value.sent, caught.value.retryable) == (False, True)
