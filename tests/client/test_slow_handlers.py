@@ -248,22 +248,21 @@ def test_a_full_stream_that_is_forgotten_lets_the_handlers_go_on(connect: Connec
 
 def test_room_is_noticed_though_the_queue_empties_while_it_is_found_full() -> None:
     """The events thread may be done with everything between the look at the queue and the note that it is full."""
-    dispatcher = Dispatcher("test", 1)
-    done = threading.Event()
+    dispatcher, looking, done = Dispatcher("test", 1), threading.current_thread(), threading.Event()
 
-    class Slow(collections.deque[Any]):
-        """Lets the events thread empty it while somebody looks how long it is."""
+    class Watched(collections.deque[Any]):
+        """Lets the events thread empty it while somebody looks for the first time how long it is."""
 
         def __len__(self) -> int:
             size = super().__len__()
             if size and threading.current_thread() is looking:
+                dispatcher.start()
                 assert done.wait(10)
+                until(lambda: dispatcher._idle, "the events thread waits for more")
             return size
 
-    looking = threading.current_thread()
-    dispatcher._queue = Slow()
+    dispatcher._queue = Watched()
     dispatcher.call(done.set)
-    dispatcher.start()
     full = dispatcher.full
     dispatcher.close()
     dispatcher.thread.join(10)
