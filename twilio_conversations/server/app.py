@@ -7,7 +7,9 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import attrs
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -22,6 +24,7 @@ from twilio_conversations.server import web
 from twilio_conversations.server.control import Control
 from twilio_conversations.server.control_api import ControlApi, FaultyHttp
 from twilio_conversations.server.credentials import Credentials
+from twilio_conversations.server.door import DOOR
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.http import Caller, Response
 from twilio_conversations.server.media_api import MediaApi
@@ -29,6 +32,7 @@ from twilio_conversations.server.representation import Links
 from twilio_conversations.server.service import Service
 from twilio_conversations.server.session import Session
 
+_TOO_MANY = attrs.evolve(Response.error(ServiceError(20429)), headers={"retry-after": "1"})
 _HOST = re.compile(r"[A-Za-z0-9.\-_\[\]:]{1,255}")
 
 
@@ -77,17 +81,24 @@ class App:
         return Control(self.service, links)
 
     @asynccontextmanager
-    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+    async def _lifespan(self, _app: Starlette) -> AsyncIterator[dict[str, Any]]:
         service = Service(self._data_dir, self._credentials, durable=self._durable)
         await service.start()
         self._service, self._loop = service, asyncio.get_running_loop()
         try:
-            yield
+            yield {DOOR: service.door}
         finally:
             await service.stop()
 
     async def _websocket(self, websocket: WebSocket) -> None:
-        await Session(websocket, self.service, self.base_url(websocket)).run()
+        session = Session(websocket, self.service, self.base_url(websocket))
+        if not self.service.door.take_waiting(session):
+            await websocket.send_denial_response(web.answer(_TOO_MANY))
+            return
+        try:
+            await session.run()
+        finally:
+            self.service.door.leave(session)
 
     async def _health(self, _request: HttpRequest) -> HttpResponse:
         return JSONResponse({"status": "ok", "connections": self.service.gateway.connections})

@@ -18,6 +18,7 @@ CATALOGUE: dict[int, tuple[int, str]] = {
     20107: (401, "Invalid Access Token signature"),
     20403: (403, "Forbidden"),
     20404: (404, "The requested resource was not found"),
+    20408: (408, "Request timeout"),
     20409: (409, "Conflict"),
     20413: (413, "Request entity too large"),
     20422: (400, "Invalid parameter"),

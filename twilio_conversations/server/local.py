@@ -19,6 +19,7 @@ from twilio_conversations.server.app import App
 from twilio_conversations.server.controls import Controls
 from twilio_conversations.server.credentials import Credentials, load_or_create
 from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.http_protocol import MAX_HEAD, HttpProtocol
 from twilio_conversations.server.protocol import LineProtocol
 from twilio_conversations.server.store import Lock
 
@@ -218,6 +219,8 @@ def _config(app: App) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         lifespan="on",
+        http=HttpProtocol,
+        h11_max_incomplete_event_size=MAX_HEAD,
         ws=LineProtocol,
         ws_max_size=MAX_FRAME,
         ws_ping_interval=PING_INTERVAL,

@@ -4,6 +4,8 @@ The ordinary way through ASGI takes a queue, two task switches and a write for e
 otherwise. The line hands messages over as they come and takes many frames for one write: a commit is three frames to its sender
 (two events and the answer), the opening of a list of conversations hundreds. Everything else stays with ASGI: accepting,
 closing, and the news that a connection has ended.
+
+What a peer sends is bounded here as well, since only here all of it is seen: pings and the parts of a message are frames too.
 """
 
 from __future__ import annotations
@@ -12,10 +14,18 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode, Frame
 from websockets.protocol import State
+
+from twilio_conversations.server.door import Meter
 
 LINE = "twilio_conversations.line"
 """The ASGI extension under which an accepted websocket has its `Line`."""
+MAX_FRAGMENTS = 1024
+"""Most frames that make up one message; empty ones count against no other limit."""
+BAD_HANDSHAKE = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+BUSY, TOO_FAST, CLOGGED = "busy", "too fast", "clogged"
+"""Why nothing is read for a while: the session has enough to do, frames come too fast, or pongs are not taken."""
 
 
 class Line:
@@ -24,10 +34,14 @@ class Line:
     def __init__(self, protocol: LineProtocol) -> None:
         self._protocol = protocol
 
-    def listen(self, on_message: Callable[[bytes | None], None], on_writable: Callable[[], None]) -> None:
-        """Have `on_message` called with each message (`None` for text), `on_writable` when the peer takes more again."""
+    def listen(self, on_message: Callable[[bytes | None], None], on_writable: Callable[[], None], meter: Meter) -> None:
+        """Have `on_message` called with each message (`None` for text), `on_writable` when the peer takes more again.
+
+        Frames are read at the pace of `meter`.
+        """
         self._protocol.on_message = on_message
         self._protocol.on_writable = on_writable
+        self._protocol.meter = meter
 
     @property
     def is_writable(self) -> bool:
@@ -45,9 +59,9 @@ class Line:
     def read_on(self, wanted: bool) -> None:
         """Stop reading, or go on."""
         if wanted:
-            self._protocol.transport.resume_reading()
+            self._protocol.read_on(BUSY)
         else:
-            self._protocol.transport.pause_reading()
+            self._protocol.stop_reading(BUSY)
 
 
 class LineProtocol(WebSocketsSansIOProtocol):
@@ -55,6 +69,11 @@ class LineProtocol(WebSocketsSansIOProtocol):
 
     on_message: Callable[[bytes | None], None] | None = None
     on_writable: Callable[[], None] | None = None
+    meter: Meter | None = None
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._not_reading: set[str] = set()
 
     def handle_connect(self, event: Any) -> None:
         """Offer the line in the scope, which the application sees in the loop's next turn."""
@@ -75,5 +94,46 @@ class LineProtocol(WebSocketsSansIOProtocol):
     def resume_writing(self) -> None:
         """The peer takes more again."""
         super().resume_writing()
+        self.read_on(CLOGGED)
         if self.on_writable is not None:
             self.on_writable()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came. A handshake that nobody can make sense of is answered too."""
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.transport.is_closing():
+            self.transport.write(b"".join(self.conn.data_to_send()) or BAD_HANDSHAKE)
+            self.transport.close()
+
+    def handle_events(self) -> None:
+        """Frames are complete; all of them count, and what comes too fast is read later."""
+        arrived = len(self.conn.events)
+        super().handle_events()
+        if self.meter is not None and (pause := self.meter.take(arrived)) and TOO_FAST not in self._not_reading:
+            self.stop_reading(TOO_FAST)
+            self.loop.call_later(pause, self.read_on, TOO_FAST)
+
+    def handle_cont(self, event: Frame) -> None:
+        """A further part of a message."""
+        if len(self.frames) < MAX_FRAGMENTS:
+            super().handle_cont(event)
+        elif not self.close_sent:
+            self.conn.fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
+            self.handle_parser_exception()
+
+    def handle_ping(self) -> None:
+        """The pong is on its way; a peer that takes none is not read until it does."""
+        super().handle_ping()
+        if not self.writable.is_set():
+            self.stop_reading(CLOGGED)
+
+    def stop_reading(self, why: str) -> None:
+        """Read nothing, until `read_on` has been called for each reason."""
+        self._not_reading.add(why)
+        self.transport.pause_reading()
+
+    def read_on(self, why: str) -> None:
+        """This is no reason any more."""
+        self._not_reading.discard(why)
+        if not self._not_reading and not self.read_paused and not self.transport.is_closing():
+            self.transport.resume_reading()

@@ -19,6 +19,7 @@ from twilio_conversations.server.client_api import ClientApi
 from twilio_conversations.server.credentials import Credentials
 from twilio_conversations.server.domain import reachability, roles, users
 from twilio_conversations.server.domain.media import KNOWN
+from twilio_conversations.server.door import Door
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.faults import DELAY, REFUSE, Faults
 from twilio_conversations.server.feed import Feed
@@ -60,6 +61,7 @@ class Service:
         self.gateway = Gateway()
         self.faults = Faults(self.gateway)
         self.traffic = Traffic()
+        self.door = Door(self.world)
         self.timekeeper = Timekeeper(self._reader, self.world.clock, self._submit)
         self._retention = Retention(self.world, self._submit)
         self.media = Media(

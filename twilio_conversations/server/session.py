@@ -20,6 +20,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from twilio_conversations.errors import ProtocolError
 from twilio_conversations.server.auth import Grant
+from twilio_conversations.server.door import Door
 from twilio_conversations.server.errors import ServiceError, reason
 from twilio_conversations.server.faults import TooManyConnectionsError
 from twilio_conversations.server.http import Caller, Request, Response
@@ -46,7 +47,7 @@ _log = logging.getLogger(__name__)
 
 LINGER = 5.0
 """Seconds that a client has for closing the socket after it was refused."""
-INIT_TIMEOUT = 20.0
+INIT_TIMEOUT = 10.0
 """Seconds that a client has for its `init`."""
 EXPIRY_NOTICE = 180.0
 """Seconds before the token expires at which the client is told; at once, if less is left."""
@@ -67,6 +68,7 @@ class Host(Protocol):
     """The service, as a session needs it."""
 
     traffic: Traffic
+    door: Door
 
     def let_in(self, token: str) -> Grant:
         """Raises `ServiceError`."""
@@ -127,7 +129,7 @@ class Session:
         """Serve until the connection ends."""
         await self._websocket.accept()
         self._line = self._websocket.scope["extensions"][LINE]
-        self._line.listen(self._on_bytes, self._flush)
+        self._line.listen(self._on_bytes, self._flush, self._host.door.frame_meter())
         self._at("init", INIT_TIMEOUT, lambda: self._refuse(Close(_new_id(), Status(408, "REQUEST TIMEOUT"))))
         disconnected = asyncio.create_task(self._until_disconnected(), name="conversations-session")
         try:
@@ -251,6 +253,7 @@ class Session:
             self._push(Reply(packet.id, Status(400, "BAD REQUEST", "the session is initialised already")).encode())
             return
         try:
+            self._host.door.enter(self)
             grant = self._host.let_in(packet.token)
         except ServiceError as error:
             self._reject(packet.id, error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 
@@ -40,9 +41,12 @@ async def refusal(_request: HttpRequest, error: Exception) -> HttpResponse:
 
 
 async def _body(request: HttpRequest) -> bytes:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise ServiceError(20413)
-    return body
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY:
+                raise ServiceError(20413)
+    except ClientDisconnect:
+        raise ServiceError(20408) from None  # nobody reads it
+    return bytes(body)

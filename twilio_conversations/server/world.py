@@ -66,6 +66,16 @@ class Settings:
     """How many of the newest events of each Sync object are all kept; of older ones, those that lead to the present."""
     replay_limit: int = 10_000
     """How many missed events of one Sync object are sent before the client has to ask for the rest; 0: all of them."""
+    connections_limit: int = 10_000
+    """Websockets at a time. Of this and the limits below, 0 means none."""
+    connections_per_second: int = 1_000
+    """New websockets, of two seconds at once; others are told to come back later (429)."""
+    waiting_connections_limit: int = 2_000
+    """Websockets at a time of which it is not known whose they are."""
+    http_connections_limit: int = 2_000
+    """Connections at a time that are no websockets, or not yet."""
+    frames_per_second: int = 20_000
+    """Frames of one websocket; more are read later."""
     delivery: str = AT_ONCE
     """``at_once``: what is sent outside is sent and delivered in the moment; ``on_command``: it stays queued until told."""
 
