@@ -576,6 +576,8 @@ class Client(ClientEvents):
             self._tell(ClientEvent.CONNECTION_STATE_CHANGED, state)
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_connection_state"):  # the constructor raised, and somebody looks at its variables
+            return "<Client, never made>"
         return f"<Client {self.identity!r} {self._connection_state.value}>"
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:

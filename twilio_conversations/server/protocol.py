@@ -77,6 +77,7 @@ class LineProtocol(WebSocketsSansIOProtocol):
 
     def handle_connect(self, event: Any) -> None:
         """Offer the line in the scope, which the application sees in the loop's next turn."""
+        self.conn.debug = False  # it would log frames, and in them tokens
         super().handle_connect(event)
         if self.response.status_code == 101:
             extensions: dict[str, Any] = self.scope["extensions"]
