@@ -97,7 +97,7 @@ def test_memory_stays_flat(service: LocalServer, blaster: tuple[Child, str]) -> 
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_memory_stays_flat_over_a_million_events(service: LocalServer, blaster: tuple[Child, str]) -> None:
     """A million of them."""
     flat(service, blaster, 200_000, 1_000_000)
