@@ -117,10 +117,10 @@ def test_a_black_hole_is_found_and_what_was_in_flight_is_done_once(
 
 
 def test_a_healthy_peer_may_be_silent_for_long(connect: Connect, service: LocalServer) -> None:
-    """Ten intervals without an event: pings are answered, and nothing else happens."""
+    """Six intervals without an event: pings are answered, and nothing else happens."""
     client = connect("alice", keepalive_interval=0.1, keepalive_timeout=2.0)
     diary = Diary(client, "connection_state_changed", "connection_error")
-    threading.Event().wait(1.0)
+    threading.Event().wait(0.6)
     client.create_conversation()
 
     assert diary.entries == []
@@ -221,7 +221,7 @@ def test_a_time_limit_in_flight_says_that_it_may_have_happened(connect: Connect,
     client = connect("alice")
     conversation = client.create_conversation().join()
     added = Diary(client, "message_added")
-    service.faults.delay(1.0, 1, identity="alice", method="POST", path="/Messages$")
+    service.faults.delay(0.6, 1, identity="alice", method="POST", path="/Messages$")
     with pytest.raises(RequestTimeoutError) as caught:
         conversation.send_message("late", timeout=0.3)
 
@@ -247,8 +247,10 @@ def test_the_queue_is_bounded_while_offline(connect: Connect, line: FaultProxy) 
     """More callers than places: the queue never holds more, and everybody gets an error that may be tried again."""
     client = connect("alice", endpoint=line.url, max_pending_requests=3)
     conversation = client.create_conversation().join()
+    diary = Diary(client, "connection_error")
     line.refuse()
     line.cut_all()
+    diary.wait("connection_error")
     calls = [Call(lambda n=n: conversation.send_message(f"{n}", timeout=1.0)) for n in range(8)]
     most = 0
     while any(call.is_alive() for call in calls):

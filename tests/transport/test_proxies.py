@@ -18,7 +18,7 @@ from twilio_conversations.wire.packets import HttpRequest, Message, Notification
 
 SOON = 10.0
 URL = "wss://127.0.0.1/v3/wsconnect"
-BIG = 6_000_000
+BIG = 4_000_000
 
 
 def session_of(authority: Authority, proxy_url: str) -> requests.Session:
