@@ -33,7 +33,7 @@ from twilio_conversations.server.service import Service
 from twilio_conversations.server.session import Session
 
 _TOO_MANY = attrs.evolve(Response.error(ServiceError(20429)), headers={"retry-after": "1"})
-_HOST = re.compile(r"[A-Za-z0-9.\-_\[\]:]{1,255}")
+_HOST = re.compile(r"(?:[A-Za-z0-9.\-_]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 
 class App:

@@ -1,7 +1,8 @@
 """The control plane over HTTP: ``/_local/<operation>``, for those who hold the API key.
 
 The key's sid and secret, which are in ``credentials.json`` of the data directory, are user and password of basic
-authentication. Whoever may do these things may read and delete everything, so being on the same machine is not enough.
+authentication. Whoever may do these things may read and delete everything, so being on the same machine is not enough; nor is
+it to be a page in the browser of somebody who once gave the key to it.
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ class ControlApi:
 
     async def _answer(self, request: Request) -> HttpResponse:
         try:
+            if "origin" in request.headers:
+                raise ServiceError(20403, "Web pages may not use the control plane")
             self._authenticate(request.headers.get("authorization", ""))
             body = dict(request.query_params) | await web.json_body(request)
             outcome = await self._control().perform(request.method, request.path_params["operation"], body)

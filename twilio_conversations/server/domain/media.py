@@ -22,8 +22,13 @@ MEGABYTE = 1024 * 1024
 ABANDONED_AFTER = dt.timedelta(hours=24)
 """An upload that is not sent is kept for so long, and until the next upload of anybody."""
 
+MAX_CONTENT_TYPE = 256
+MAX_FILENAME = 256
+
 BY_SID = select(media).where(media.c.sid == bindparam("sid"))
 KNOWN = select(media.c.sid)
+_TOKEN = r"[A-Za-z0-9!#$&^_.+-]+"
+_CONTENT_TYPE = re.compile(rf'{_TOKEN}/{_TOKEN}(?:\s*;\s*{_TOKEN}=(?:{_TOKEN}|"[^"\\\x00-\x1f\x7f-\uffff]*"))*')
 _SID = re.compile(r"ME[0-9a-f]{32}")
 _NEW = insert(media).returning(media)
 _ATTACH = (
@@ -50,7 +55,15 @@ def category(value: str | None) -> str:
 def create(
     tx: Transaction, sid: str, author: str, *, category: str, content_type: str, filename: str | None, size: int, multipart: bool
 ) -> Any:
-    """Make the row of a medium whose bytes are in their file."""
+    """Make the row of a medium whose bytes are in their file.
+
+    Raises:
+        ServiceError: 50511 no content type that could be sent as a header; 20422 the name is too long.
+    """
+    if len(content_type) > MAX_CONTENT_TYPE or not _CONTENT_TYPE.fullmatch(content_type):
+        raise ServiceError(50511)
+    if filename is not None and len(filename) > MAX_FILENAME:
+        raise ServiceError(20422, "The filename is too long")
     values = {
         "sid": sid,
         "author": author,
@@ -79,7 +92,10 @@ class Enclosure:
 
 
 def enclose(tx: Transaction, author: str, item: Enclosure, *, message_sid: str, conversation_sid: str) -> dict[str, Any]:
-    """Give an enclosure to the message that is being made; its entry for the list of messages. Raises 20422."""
+    """Give an enclosure to the message that is being made; its entry for the list of messages.
+
+    Raises as `create` does, and 20422.
+    """
     row = create(
         tx,
         item.sid,
