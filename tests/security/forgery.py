@@ -111,6 +111,8 @@ GRANTS: dict[str, tuple[int, dict[str, Any]]] = {
     "identity not text": (20106, {"identity": ["alice"]}),
     "identity empty": (20106, {"identity": ""}),
     "identity too long": (20106, {"identity": "x" * 257}),
+    "identity of the system": (20106, {"identity": "system"}),
+    "identity that is a user's sid": (20106, {"identity": f"US{0:032x}"}),
     "identity half a character": (20106, {"identity": "\ud800"}),
     "grant not an object": (20106, {"chat": True}),
     "grant for no service": (20106, {"chat": {"x": 1}}),

@@ -9,13 +9,12 @@ import attrs
 import jwt
 
 from twilio_conversations.server.credentials import Credentials
+from twilio_conversations.server.domain import limits
 from twilio_conversations.server.errors import ServiceError
-from twilio_conversations.server.http import is_text
 from twilio_conversations.tokens import ALGORITHM, CONTENT_TYPE
 
 MAX_TOKEN = 16 * 1024
 """Characters; what is longer is not even looked at."""
-MAX_IDENTITY = 256
 LEEWAY = 5
 """Seconds that `nbf` and `iat` may lie ahead of this clock; `exp` gets none."""
 
@@ -41,11 +40,19 @@ def verify(token: str, credentials: Credentials) -> Grant:
     grants = claims.get("grants")
     identity = grants.get("identity") if isinstance(grants, dict) else None
     chat = (grants.get("chat") or grants.get("ip_messaging")) if isinstance(grants, dict) else None
-    if not is_text(identity) or not 0 < len(identity) <= MAX_IDENTITY or not isinstance(chat, dict):
+    if not isinstance(chat, dict):
         raise ServiceError(20106)
     if chat.get("service_sid") != credentials.service_sid:
         raise ServiceError(20106, "The chat grant is for another service")
-    return Grant(identity, float(claims["exp"]))
+    return Grant(_identity(identity), float(claims["exp"]))
+
+
+def _identity(value: Any) -> str:
+    """Nobody is let in as what could not be a participant: that would be taken for somebody, or something, else."""
+    try:
+        return limits.identity(value)
+    except ServiceError as error:
+        raise ServiceError(20106, error.message) from error
 
 
 def _claims(token: str, secret: str) -> dict[str, Any]:

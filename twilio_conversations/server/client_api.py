@@ -91,15 +91,15 @@ class ClientApi:
         return Response.json(200, self.pages.templates(request))
 
     def _read_conversation(self, caller: Caller, _request: Request, reference: str) -> Response:
-        conversation, member = self._enter(caller, reference)
-        return Response.json(200, self._conversation(caller, conversation, member, self.reader.first))
+        place = conversations.enter(self.reader, caller.identity, reference)
+        return Response.json(200, self._conversation(caller, place.conversation, place.member, self.reader.first))
 
     def _recipients(self, caller: Caller, request: Request, reference: str) -> Response:
-        conversation, _ = self._enter(caller, reference)
+        conversation = conversations.enter(self.reader, caller.identity, reference).conversation
         return Response.json(200, self.pages.recipients(conversation.sid, request))
 
     def _read_participant(self, caller: Caller, _request: Request, reference: str, participant: str) -> Response:
-        conversation, _ = self._enter(caller, reference)
+        conversation = conversations.enter(self.reader, caller.identity, reference).conversation
         row = self.reader.first(participants.BY_REFERENCE, conversation=conversation.sid, ref=participant)
         return Response.json(200, self._links(caller).participant(_found(row, 50432)))
 
@@ -130,20 +130,13 @@ class ClientApi:
         self._require_self(caller, user)
         row = self.reader.first(_MY_ONE, identity=caller.identity, ref=reference)
         if row is None:
-            self._enter(caller, reference)  # says whether there is none, or only none of the caller's
+            # Says whether there is none, or only none of the caller's.
+            conversations.enter(self.reader, caller.identity, reference)
             raise ServiceError(50430)
         return Response.json(200, self._links(caller).my_conversation(row, caller.identity))
 
-    def _enter(self, caller: Caller, reference: str) -> tuple[Any, Any]:
-        """The conversation and the caller's participant, if any. Raises 50350 or 50430."""
-        conversation = _found(self.reader.first(conversations.BY_REFERENCE, ref=reference), 50350)
-        member = self.reader.first(conversations.MEMBER, conversation=conversation.sid, identity=caller.identity)
-        if member is None and conversation.created_by != caller.identity:
-            raise ServiceError(50430)
-        return conversation, member
-
     def _message(self, caller: Caller, reference: str, sid: str) -> Any:
-        conversation, _ = self._enter(caller, reference)
+        conversation = conversations.enter(self.reader, caller.identity, reference).conversation
         return _found(self.reader.first(messages.BY_SID, conversation=conversation.sid, sid=sid), 50500)
 
     def _conversation(self, caller: Caller, conversation: Any, member: Any, first: Callable[..., Any]) -> dict[str, Any]:

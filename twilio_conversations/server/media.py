@@ -39,17 +39,17 @@ class Media:
         self.files.sweep({row.sid for row in self.reader.all(rules.KNOWN)})
 
     def visible(self, caller: Caller, sid: str) -> Any:
-        """A medium's row, for its uploader and for those who may read the conversation it was sent to. Raises 50507."""
+        """A medium's row, for its uploader until it is sent, and then for those who may read the conversation. Raises 50507."""
         row = self.reader.first(rules.BY_SID, sid=sid)
-        if row is None or not (row.author == caller.identity or self._may_read(caller, row.conversation_sid)):
+        if row is None or not self._may_read(caller, row):
             raise ServiceError(50507)
         return row
 
-    def _may_read(self, caller: Caller, conversation_sid: str | None) -> bool:
-        if conversation_sid is None:
-            return False
+    def _may_read(self, caller: Caller, row: Any) -> bool:
+        if row.conversation_sid is None:
+            return bool(row.author == caller.identity)
         try:
-            self.catalog.open(caller, DOCUMENT, document(conversation_sid))
+            self.catalog.open(caller, DOCUMENT, document(row.conversation_sid))
         except ServiceError:
             return False
         return True

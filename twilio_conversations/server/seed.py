@@ -29,14 +29,13 @@ from typing import Any
 from sqlalchemy import bindparam, insert, or_, select, update
 
 from twilio_conversations.server import projection
-from twilio_conversations.server.domain import content, conversations, messages, outside, participants, states, users
+from twilio_conversations.server.domain import content, conversations, limits, messages, outside, participants, states, users
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.tables import participants as participants_table
 from twilio_conversations.server.tables import roles as roles_table
 from twilio_conversations.server.tables import users as users_table
 from twilio_conversations.server.writer import Transaction
 
-SYSTEM = "system"
 _FIELDS = {
     "roles": {"friendly_name", "type", "permissions"},
     "users": {"identity", "friendly_name", "attributes", "role"},
@@ -146,7 +145,7 @@ def _user(tx: Transaction, entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _conversation(tx: Transaction, entry: dict[str, Any]) -> dict[str, Any]:
-    creator = entry.get("created_by", SYSTEM)
+    creator = entry.get("created_by", limits.SYSTEM)
     row = conversations.create(tx, creator, entry)
     members = [_participant(tx, creator, row.sid, item) for item in _entries(entry, "participants")]
     said = [_message(tx, row.sid, item) for item in _entries(entry, "messages")]
@@ -168,7 +167,7 @@ def _participant(tx: Transaction, creator: str, conversation_sid: str, entry: di
 
 def _message(tx: Transaction, conversation_sid: str, entry: dict[str, Any]) -> str:
     conversation = tx.first(conversations.BY_REFERENCE, ref=conversation_sid)
-    author = entry.get("author", SYSTEM)
+    author = entry.get("author", limits.SYSTEM)
     member = tx.first(_AUTHOR, conversation=conversation_sid, author=author)
     fields = {"sid": f"IM{uuid.uuid4().hex}", **outside.said(entry)}
     if "index" in entry:

@@ -88,6 +88,8 @@ messages = Table(
     Column("index", Integer, nullable=False),
     Column("author", String(256), nullable=False),
     Column("participant_sid", SID),
+    # Whether the author is an address, not an identity; null in what is older than this column.
+    Column("outside", Boolean),
     Column("body", Text),
     Column("subject", String(256)),
     Column("attributes", Text, nullable=False),

@@ -12,6 +12,8 @@ from twilio_conversations.server.http import is_text
 FRIENDLY_NAME = 256
 UNIQUE_NAME = 256
 IDENTITY = 256
+SYSTEM = "system"
+"""Who made and said what nobody in particular has."""
 ADDRESS = 256
 SUBJECT = 256
 CONVERSATION_ATTRIBUTES = 16 * 1024
@@ -61,13 +63,15 @@ def attributes(body: dict[str, Any], limit: int) -> str:
 
 
 def identity(value: Any) -> str:
-    """An identity. Raises 50204, 50206 or 50207."""
+    """An identity. Raises 50203, 50204, 50206 or 50207."""
     if not is_text(value) or not value:
         raise ServiceError(50204)
     if len(value) > IDENTITY:
         raise ServiceError(50207)
     if _USER_SID.fullmatch(value):
         raise ServiceError(50206)
+    if value == SYSTEM:
+        raise ServiceError(50203)
     return value
 
 

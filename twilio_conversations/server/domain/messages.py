@@ -129,6 +129,7 @@ def add(tx: Transaction, conversation: Any, author: str, participant_sid: str | 
         "index": conversation.next_index,
         "author": author,
         "participant_sid": participant_sid,
+        "outside": sender is not None,
         "channel_metadata": None,
         "delivery": delivery.summary([delivery.QUEUED] * len(outsiders)),
         "last_updated_by": None,
@@ -190,17 +191,16 @@ def _new_content(tx: Transaction, place: Place, sid: str, body: dict[str, Any]) 
 def change(tx: Transaction, caller: str, reference: str, sid: str, body: dict[str, Any]) -> Any:
     """Change a message's `body` or `attributes`. Only a new body changes who edited it last."""
     place, message = _find(tx, caller, reference, sid)
-    whose = "Own" if message.author == caller else "Any"
+    whose = "Own" if _is_own(message, caller) else "Any"
+    place.require_for(body, {"body": f"edit{whose}Message", "attributes": f"edit{whose}MessageAttributes"})
     values = {"of": sid, "at": tx.now, "new_body": message.body, "new_attributes": message.attributes}
     values["new_editor"] = message.last_updated_by
     if "body" in body:
-        place.require(f"edit{whose}Message")
         text = limits.message_body(body)
         if text is None:
             raise ServiceError(50503)
         values |= {"new_body": text, "new_editor": caller}
     if "attributes" in body:
-        place.require(f"edit{whose}MessageAttributes")
         values["new_attributes"] = limits.attributes(body, limits.MESSAGE_ATTRIBUTES)
     changed = tx.first(_SET, **values)
     projection.set_item(tx, message_list(changed.conversation_sid), changed.index, list_item(changed))
@@ -210,7 +210,7 @@ def change(tx: Transaction, caller: str, reference: str, sid: str, body: dict[st
 def remove(tx: Transaction, caller: str, reference: str, sid: str) -> None:
     """Delete a message; when it was the newest, the conversation's last message becomes the one before it."""
     place, message = _find(tx, caller, reference, sid)
-    place.require("deleteOwnMessage" if message.author == caller else "deleteAnyMessage")
+    place.require("deleteOwnMessage" if _is_own(message, caller) else "deleteAnyMessage")
     conversation = place.conversation
     media.drop_of_message(tx, sid)
     delivery.forget(tx, sid)
@@ -220,6 +220,11 @@ def remove(tx: Transaction, caller: str, reference: str, sid: str) -> None:
         newest = tx.first(_NEWEST, conversation=conversation.sid)
         last = (None, None) if newest is None else (newest.index, newest.date_created)
         _update_conversation(tx, conversation, {"last_index": last[0], "last_timestamp": last[1]})
+
+
+def _is_own(message: Any, caller: str) -> bool:
+    """Whether the caller wrote it. Who writes from outside has an address, which may well be somebody's identity too."""
+    return message.author == caller and not message.outside
 
 
 def _find(tx: Transaction, caller: str, reference: str, sid: str) -> tuple[Place, Any]:

@@ -1,0 +1,232 @@
+"""The people of the matrix, the room that they may or may not enter, and both doors through which they ask."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import attrs
+import requests
+
+from tests.security.matrix import PEOPLE
+from tests.server.peer import TIMEOUT, Peer
+from twilio_conversations.server import InboundMedia, LocalServer
+from twilio_conversations.wire.packets import Notification
+
+HTTP, TUNNEL = "http", "tunnel"
+DOORS = (HTTP, TUNNEL)
+SECRET = "hush"
+"""Stands in everything of the room that nobody else is to see."""
+ADDRESS = "+15550100"
+"""The telephone number of somebody outside; the same text is the identity of `phone`."""
+LOST = f"CH{0:032x}"
+_DATABASE = "conversations.sqlite3"
+_numbers = itertools.count(1)
+
+
+@attrs.frozen
+class Told:
+    """An answer: its status, Twilio's code, and everything that was said."""
+
+    status: int
+    code: int | None
+    said: str
+    body: Any
+
+
+def identity(who: str) -> str:
+    """The identity of one of the people."""
+    return ADDRESS if who == "phone" else who
+
+
+class People:
+    """A service with everybody connected, and the room `things` speaks of."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.server = LocalServer(directory)
+        self.http = requests.Session()
+        self.things: dict[str, str] = {}
+        self.tokens: dict[str, str] = {}
+        self.peers: dict[str, Peer] = {}
+        self._everywhere: dict[str, str] = {}
+        self._version: int | None = None
+        self._kept: dict[str, list[Any]] = {}
+
+    def __enter__(self) -> People:
+        with ExitStack() as stack:
+            stack.enter_context(self.server)
+            stack.callback(self.http.close)
+            self._database = stack.enter_context(closing(sqlite3.connect(self.directory / _DATABASE)))
+            self._gather(stack)
+            self._end = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.close()
+
+    def _gather(self, stack: ExitStack) -> None:
+        self.tokens = {who: self.server.token(identity(who)) for who in PEOPLE}
+        self.server.seed(
+            {
+                "roles": [{"friendly_name": "nothing", "permissions": []}],
+                "users": [{"identity": "boss", "role": "service admin"}],
+                "conversations": [{"unique_name": "elsewhere", "created_by": "keeper", "participants": [{"identity": "other"}]}],
+            }
+        )
+        for who in PEOPLE:
+            self.peers[who] = stack.enter_context(Peer.connected(self.server, identity(who)))
+        configuration = self.peers["member"].configuration
+        elsewhere = self.peers["other"].get(configuration["links"]["conversations"] + "/elsewhere").body
+        self._everywhere = {who: identity(who) for who in PEOPLE}
+        self._everywhere |= {"service": elsewhere["chat_service_sid"], "account": elsewhere["account_sid"]}
+        self._everywhere |= {"elsewhere": elsewhere["sid"], "lost": LOST}
+        self._everywhere["user"] = configuration["sync_objects"]["my_user_info"].partition(".")[0]
+        self.things = self._furnished(self.room(with_former=True))
+
+    # -- the room ----------------------------------------------------------------------------------------------------------
+
+    def room(self, *, with_former: bool = False) -> dict[str, str]:
+        """A new room of `owner`'s, with what is in it by name."""
+        number = next(_numbers)
+        people = [("admin", "channel admin"), ("member", "channel user"), ("bare", "nothing")]
+        people += [("former", "channel user")] if with_former else []
+        outside = {"address": ADDRESS, "proxy_address": f"+1555{number:05}"}
+        made = self.server.seed(
+            {
+                "conversations": [
+                    {
+                        "unique_name": f"room-{number}",
+                        "friendly_name": SECRET,
+                        "attributes": {"secret": SECRET},
+                        "created_by": "owner",
+                        "participants": [
+                            *({"identity": who, "role": role, "attributes": {"x": SECRET}} for who, role in people),
+                            {"messaging_binding": outside},
+                        ],
+                        "messages": [
+                            {"author": "member", "body": f"{SECRET} of member", "attributes": {"x": SECRET}},
+                            {"author": "bare", "body": f"{SECRET} of bare"},
+                            {"author": ADDRESS, "body": SECRET, "channel_metadata": {"type": "sms", "data": {"x": SECRET}}},
+                        ],
+                    }
+                ]
+            }
+        )["conversations"][0]
+        things = {"room": made["sid"], "name": made["unique_name"], "proxy": outside["proxy_address"]}
+        seats = [*(who for who, _ in people), "phone"]
+        things |= {f"as_{who}": sid for who, sid in zip(seats, made["participants"], strict=True)}
+        things |= {f"of_{who}": sid for who, sid in zip(("member", "bare", "phone"), made["messages"], strict=True)}
+        return self._everywhere | things
+
+    def _furnished(self, things: dict[str, str]) -> dict[str, str]:
+        """The room with media, a device of `member`'s, and without `former`, who had sent a picture."""
+        things["unsent"] = self.upload("member", things)
+        room = self.peers["member"].link("conversations") + "/" + things["room"]
+        for who in ("member", "former"):
+            things["sent" if who == "member" else f"by_{who}"] = sid = self.upload(who, things)
+            assert self.peers[who].post(f"{room}/Messages", {"media_sids": [sid]}).status == 201
+        picture = InboundMedia(SECRET.encode(), "text/plain", f"{SECRET}.txt")
+        received = self.server.receive(ADDRESS, things["proxy"], media=[picture])
+        things["by_phone"] = received["media"][0]["sid"]
+        self._register(things)
+        assert self.peers["admin"].delete(f"{room}/Participants/former").status == 204
+        return things
+
+    def another_room(self, what: tuple[str, ...] = ()) -> dict[str, str]:
+        """A new room for somebody who changes it, with a device and a medium of `member`'s if that is what it is about."""
+        things = self.room()
+        if "registration" in "".join(what):
+            self._register(things)
+        if "media" in what:
+            things["unsent"] = self.upload("member", things)
+        return things
+
+    def _register(self, things: dict[str, str]) -> None:
+        things["device"] = f"{SECRET}-{next(_numbers)}"
+        device = {"channel_type": "fcm", "message_types": [], "data": {"registration_id": things["device"]}}
+        things["registration"] = self.peers["member"].post("/v1/registrations", device).body["id"]
+
+    def upload(self, who: str, things: dict[str, str]) -> str:
+        """A new medium; its sid."""
+        answer = self.ask(HTTP, who, "POST", f"/v1/Services/{things['service']}/Media", SECRET.encode())
+        return str(answer.body["sid"])
+
+    # -- asking ------------------------------------------------------------------------------------------------------------
+
+    def ask(self, door: str, who: str, method: str, path: str, body: Any = None) -> Told:
+        """Ask for something, with a body of JSON, bytes, or text of a form."""
+        if door == HTTP:
+            return self.ask_with({"X-Twilio-Token": self.tokens[who]}, method, path, body)
+        form = body if isinstance(body, str) else None
+        answer = self.peers[who].request(method, path, None if form else body, form=form)
+        return Told(answer.status, answer.code, json.dumps(answer.body), answer.body)
+
+    def ask_with(self, headers: dict[str, str], method: str, path: str, body: Any = None) -> Told:
+        """Ask over HTTP as whoever the headers say."""
+        data = body if isinstance(body, bytes | str) else None if body is None else json.dumps(body)
+        kinds = {str: "application/x-www-form-urlencoded", bytes: "text/plain"}
+        headers = {**headers, "Content-Type": kinds.get(type(body), "application/json")}
+        answer = self.http.request(method, self.server.url + path, data=data, headers=headers, timeout=TIMEOUT)
+        is_json = answer.headers.get("Content-Type", "").startswith("application/json")
+        said = answer.json() if is_json and answer.content else None
+        code = said.get("code") if isinstance(said, dict) else None
+        return Told(answer.status_code, code, answer.text + str(answer.headers), said)
+
+    # -- Sync --------------------------------------------------------------------------------------------------------------
+
+    def root(self, who: str, collection: str, name: str, things: dict[str, str] | None = None) -> dict[str, Any]:
+        """The root of an object, by the name that a table has for it."""
+        return self.peers[who].open(self.kind(collection), name.format_map(things or self.things))
+
+    def items(self, who: str, collection: str, name: str) -> list[dict[str, Any]]:
+        """Its items; none for a document."""
+        root = self.root(who, collection, name)
+        return list(self.peers[who].page(root)["items"]) if "links" in root else []
+
+    def follow(self, who: str, collection: str, name: str) -> None:
+        """Subscribe from now on."""
+        self.peers[who].follow(self.kind(collection), name.format_map(self.things))
+
+    @staticmethod
+    def kind(collection: str) -> str:
+        """The kind of object that is in a collection."""
+        return collection.lower().removesuffix("s")
+
+    def stir(self, things: dict[str, str]) -> None:
+        """Change every object of a room and of `member`'s."""
+        admin, member = self.peers["admin"], self.peers["member"]
+        room = admin.link("conversations") + "/" + things["room"]
+        admin.say(room, "news")
+        assert member.post(f"{room}/Participants/{things['as_member']}", {"attributes": "{}"}).status == 200
+        assert member.post(f"{member.link('my_conversations')}/{things['room']}", {"last_read_message_index": 0}).status == 200
+        assert member.post(member.link("current_user"), {"friendly_name": "Renamed"}).status == 200
+
+    # -- looking -----------------------------------------------------------------------------------------------------------
+
+    def kept(self) -> dict[str, list[Any]]:
+        """Everything that is in the database, table by table; read again only when SQLite says that something was written."""
+        (version,) = self._database.execute("PRAGMA data_version").fetchone()
+        if version != self._version:
+            names = [name for (name,) in self._database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            self._kept = {name: list(self._database.execute(f'SELECT * FROM "{name}"')) for name in names}
+            self._version = version
+        return self._kept
+
+    def objects(self) -> list[tuple[str, str]]:
+        """Names and kinds of all Sync objects there are."""
+        return list(self._database.execute("SELECT unique_name, kind FROM sync_entities"))
+
+    def heard(self) -> dict[str, list[Notification]]:
+        """What everybody was sent since it was asked last."""
+        return {who: found for who, peer in self.peers.items() if (found := peer.barrier())}
+
+    def secrets(self) -> Iterator[str]:
+        """What an answer that refuses must not hold, unless it was asked for by this name."""
+        yield SECRET
+        yield from (value for name, value in self.things.items() if name not in {"service", "account", *PEOPLE})
