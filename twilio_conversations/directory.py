@@ -36,7 +36,7 @@ from twilio_conversations.sync.changes import (
     ItemUpdated,
     Resynced,
 )
-from twilio_conversations.typing_indicator import TypingIndicator
+from twilio_conversations.typing_indicator import TypingIndicator, duration
 
 if TYPE_CHECKING:
     from twilio_conversations.services import Services
@@ -154,8 +154,7 @@ class Directory:
         membership = self._members.get(sid) if isinstance(sid, str) else None
         if membership is None or membership.presence is not Presence.JOINED or not isinstance(identity, str):
             return
-        valid = isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 < seconds < 3600
-        membership.conversation._typing.received(identity, float(seconds) if valid else 6.0)
+        membership.conversation._typing.received(identity, duration(seconds, 6.0))
 
     def _map_changed(self, _: Entity, change: Change) -> None:
         """The own map of conversations changed."""

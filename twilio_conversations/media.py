@@ -313,4 +313,14 @@ def _temporary(links: Mapping[str, Any]) -> str | None:
 
 
 def _absolute(services: Services, url: str) -> str:
-    return url if "://" in url else f"{services.options.endpoints.media.rstrip('/')}/{url.lstrip('/')}"
+    """Where a media resource is. The token goes there, so it has to be protected no less than the connection is.
+
+    Raises:
+        ProtocolError: the service names something else.
+    """
+    endpoints = services.options.endpoints
+    if "://" not in url:
+        return f"{endpoints.media.rstrip('/')}/{url.lstrip('/')}"
+    if not url.lower().startswith(("https://",) if endpoints.twilsock.startswith("wss:") else ("https://", "http://")):
+        raise ProtocolError(f"the service has its media where the token must not go: {url.partition('?')[0]}")
+    return url

@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 DEFAULT_SECONDS = 5.0
 """How long one notice lasts when the service does not say."""
+LONGEST_SECONDS = 3600.0
+"""Nobody types for longer without saying so again, whatever the service says."""
+
+
+def duration(told: Any, otherwise: float) -> float:
+    """How long typing lasts by what the service says, or `otherwise`, when that makes no sense."""
+    valid = isinstance(told, int | float) and not isinstance(told, bool) and 0 < told < LONGEST_SECONDS
+    return float(told) if valid else otherwise
 
 
 class TypingIndicator:
@@ -45,9 +53,7 @@ class TypingIndicator:
 
     def _told(self, answer: Any) -> None:
         """A notice was taken: none is sent until its time is over."""
-        told: Any = answer.get("typing_timeout") if isinstance(answer, dict) else None
-        valid = isinstance(told, int | float) and not isinstance(told, bool) and told > 0
-        seconds = float(told) if valid else DEFAULT_SECONDS
+        seconds = duration(answer.get("typing_timeout") if isinstance(answer, dict) else None, DEFAULT_SECONDS)
         self._window_ends = time.monotonic() + (self._services.options.typing_timeout or seconds)
 
     @contextmanager

@@ -10,7 +10,7 @@ import requests
 import urllib3
 
 from twilio_conversations.errors import ConversationsError, ProtocolError, TransportUnavailableError
-from twilio_conversations.transport.media_http import MOST_ATTEMPTS, MediaHttp, Transfer
+from twilio_conversations.transport.media_http import MOST_ATTEMPTS, MediaHttp, Transfer, some
 from twilio_conversations.transport.tunnel import RESENDS
 from twilio_conversations.wire.backoff import Backoff
 
@@ -51,7 +51,7 @@ class ContentStream(io.RawIOBase):
             try:
                 if self._response is None:
                     self._response = self._resume()
-                data: bytes = self._response.raw.read(len(buffer), decode_content=False)
+                data = some(self._response, len(buffer))
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 self._broken(error)
                 continue
@@ -75,7 +75,7 @@ class ContentStream(io.RawIOBase):
             raise ProtocolError("the content goes on elsewhere than was asked for", status=_PARTIAL, sent=True)
         if response.status_code != _PARTIAL:
             left = self._position
-            while left and (skipped := response.raw.read(min(left, _PIECE), decode_content=False)):
+            while left and (skipped := some(response, min(left, _PIECE))):
                 self._transfer.check()
                 left -= len(skipped)
         return response

@@ -202,9 +202,7 @@ class MediaHttp:
 
     def get_content(self, url: str, transfer: Transfer, *, start: int = 0, authorised: bool = False) -> requests.Response:
         """GET of content, from byte `start` on; the answer's body is still to be read."""
-        headers = {"Accept-Encoding": "identity"}  # so that positions mean the same on both sides
-        if start:
-            headers["Range"] = f"bytes={start}-"
+        headers = {"Range": f"bytes={start}-"} if start else {}
         return self._send(MediaRequest("GET", url, headers, authorised), transfer, lambda response: response)
 
     def _json(self, request: MediaRequest, transfer: Transfer) -> Any:
@@ -239,7 +237,7 @@ class MediaHttp:
                 failure = _no_answer(request, error, attempts)
             else:
                 asked = retry_after(response.headers)
-                failure = _refusal(request, response, attempts)
+                failure = _refusal(request, response, transfer, attempts)
                 if renewed and attempts < MOST_ATTEMPTS:
                     continue
             delay = max(asked, backoff.next_delay())
@@ -253,7 +251,7 @@ class MediaHttp:
         """One answer, and whether it refused a token that has been replaced meanwhile. Only GETs follow redirects."""
         url, token = request.url, self._token()
         for _ in range(_MOST_REDIRECTS):
-            headers = dict(request.headers)
+            headers = {"Accept-Encoding": "identity", **request.headers}  # positions mean the same on both sides, sizes too
             if request.authorised and _origin(url) == _origin(request.url):
                 headers[TOKEN_HEADER] = token
             response = self._exchange(request, url, headers, transfer)
@@ -305,17 +303,33 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
+def some(response: requests.Response, most: int) -> bytes:
+    """The next bytes of a body, as soon as there are any and as they come over the line; none at its end.
+
+    What waits for a full piece can be held by a peer that sends byte by byte, and what unpacks can be flooded.
+    """
+    read = getattr(response.raw, "read1", response.raw.read)  # urllib3 1 has no other
+    return read(most, decode_content=False)
+
+
+def _body(response: requests.Response, transfer: Transfer, most: int) -> bytes:
+    """The body, or so much of it that it is more than `most`."""
+    pieces, size = [], 0
+    while size <= most and (piece := some(response, _PIECE)):
+        transfer.check()
+        pieces.append(piece)
+        size += len(piece)
+    return b"".join(pieces)
+
+
 def _decoded(request: MediaRequest, response: requests.Response, transfer: Transfer) -> Any:
     """The JSON in an answer."""
-    body = b""
-    while chunk := response.raw.read(_PIECE, decode_content=True):
-        transfer.check()
-        body += chunk
-        if len(body) > _LARGEST_JSON:
-            raise ProtocolError(f"{request}: the answer is too long", status=response.status_code, sent=True)
+    body = _body(response, transfer, _LARGEST_JSON)
+    if len(body) > _LARGEST_JSON:
+        raise ProtocolError(f"{request}: the answer is too long", status=response.status_code, sent=True)
     try:
         return json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ProtocolError(f"{request}: the answer is not JSON", status=response.status_code, sent=True) from error
 
 
@@ -335,14 +349,14 @@ def _peer(request: MediaRequest, error: Exception) -> str:
     return urlsplit(asked).netloc.rpartition("@")[2]
 
 
-def _refusal(request: MediaRequest, response: requests.Response, attempts: int) -> ServiceError:
-    """The error for an answer, which is closed."""
+def _refusal(request: MediaRequest, response: requests.Response, transfer: Transfer, attempts: int) -> ServiceError:
+    """The error for an answer, which is closed. What it says in its body is worth no more than the time that is left."""
     body: Any = None
-    with response, contextlib.suppress(urllib3.exceptions.HTTPError, OSError):
-        text = response.raw.read(_PIECE, decode_content=True)
+    with response, contextlib.suppress(urllib3.exceptions.HTTPError, OSError, RequestTimeoutError):
+        text = _body(response, transfer, _PIECE)
         try:
             body = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             body = text.decode(errors="replace")
     request_id = response.headers.get("Twilio-Request-Id")
     return MediaError.from_answer(str(request), response.status_code, body, request_id=request_id, attempts=attempts)
