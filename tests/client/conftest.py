@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.client.diary import Diary
+from tests.faults.proxy import FaultProxy
 from twilio_conversations import BackoffPolicy, Client, Conversation
 from twilio_conversations.server import LocalServer
 
@@ -52,6 +53,13 @@ def connect(service: LocalServer) -> Iterator[Connect]:
     yield make
     for client in clients:
         client.close()
+
+
+@pytest.fixture
+def line(service: LocalServer) -> Iterator[FaultProxy]:
+    """A line to the service that can be cut; a module with a service of its own gets a line to that."""
+    with FaultProxy(("127.0.0.1", service.port), seed=1) as proxy:
+        yield proxy
 
 
 @pytest.fixture

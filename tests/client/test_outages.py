@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -59,13 +59,6 @@ def service(own: LocalServer) -> LocalServer:
     """A service with nothing in it, whose frames are this test's alone."""
     own.forget_traffic()
     return own
-
-
-@pytest.fixture
-def line(service: LocalServer) -> Iterator[FaultProxy]:
-    """The line to it."""
-    with FaultProxy(("127.0.0.1", service.port), seed=1) as proxy:
-        yield proxy
 
 
 def frames(service: LocalServer, method: str) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -57,13 +57,6 @@ def service(own: LocalServer) -> LocalServer:
     """A service with nothing in it, whose frames are this test's alone."""
     own.forget_traffic()
     return own
-
-
-@pytest.fixture
-def line(service: LocalServer) -> Iterator[FaultProxy]:
-    """A line that can be cut."""
-    with FaultProxy(("127.0.0.1", service.port), seed=1) as proxy:
-        yield proxy
 
 
 def test_many_expiries_in_one_life(connect: Connect, service: LocalServer) -> None:
