@@ -601,6 +601,7 @@ class _Listener:
         client = self._client
         client._ready_again()
         client._services.sync.connected()
+        client._services.connected()
         client._startup.begin()
 
     def on_disconnected(self) -> None:

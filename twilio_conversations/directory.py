@@ -18,11 +18,11 @@ from twilio_conversations.conversation import (
     ConversationData,
 )
 from twilio_conversations.enums import ConversationStatus
-from twilio_conversations.errors import ConversationsError, NotFoundError, ProtocolError, SyncError
+from twilio_conversations.errors import ClientClosedError, ConversationsError, NotFoundError, ProtocolError, SyncError
 from twilio_conversations.event_names import HandlerError
 from twilio_conversations.futures import Flow, Future, fail, failed, flow, settle
 from twilio_conversations.layered import Layered
-from twilio_conversations.lifecycle import Lifecycle, all_items
+from twilio_conversations.lifecycle import Lifecycle, all_items, may_pass
 from twilio_conversations.membership import Membership, Presence, SyncNames
 from twilio_conversations.messages import Messages
 from twilio_conversations.read_horizon import ReadHorizon
@@ -175,8 +175,16 @@ class Directory:
     @flow
     def _reload(self) -> Flow[None]:
         """Events of the map were lost: read it again, and let go what is not in it any more."""
-        assert self._map is not None
-        items: list[Item] = yield all_items(self._map)
+        own = self._map
+        assert own is not None
+        try:
+            items: list[Item] = yield self._services.insist(
+                lambda: all_items(own), "reading the own conversations again", may_pass
+            )
+        except ConversationsError as error:
+            if not isinstance(error, ClientClosedError):
+                self._services.dispatcher.report(HandlerError(error))
+            return
         present = {str(item.key) for item in items}
         for item in items:
             self._map_item(str(item.key), item.data)

@@ -44,6 +44,11 @@ def all_items(entity: Entity, start: Key | None = None) -> Flow[list[Item]]:
         start = page.items[-1].key
 
 
+def may_pass(error: ConversationsError) -> bool:
+    """Whether reading an object may succeed another time: it is neither gone, nor is the client."""
+    return error.status not in _GONE_STATUS and not isinstance(error, ClientClosedError)
+
+
 class Lifecycle:
     """What happens to each conversation, whoever wanted it."""
 
@@ -118,6 +123,8 @@ class Lifecycle:
             "list": lambda: sync.open_list(name, listener),
             "map": lambda: sync.open_map(name, listener, include_items=True),
         }
+        if kind == "map":
+            membership.conversation._roster.reading()
         epoch = membership.epoch
         entity = yield openers[kind]()
         if membership.epoch != epoch or membership.wanted is Presence.GONE:
@@ -228,15 +235,17 @@ class Lifecycle:
     def _resynced(self, membership: Membership, kind: str, entity: Entity) -> Flow[None]:
         """Changes were made that no event told: read again what we hold, then say so."""
         conversation, epoch = membership.conversation, membership.epoch
+
+        def wanted(error: ConversationsError) -> bool:
+            return membership.epoch == epoch and may_pass(error)
+
         membership.rereading += 1
         try:
-            if kind == "list":
-                yield conversation._messages.reread(entity)
-            elif kind == "map":
-                conversation._roster.resynced()
-                conversation._roster.load((yield all_items(entity)))
+            what = f"reading {conversation.sid} again"
+            yield self._services.insist(lambda: self._reread(conversation, kind, entity), what, wanted)
         except ConversationsError as error:
-            _log.warning("%r: changes were missed and cannot be read now: %s", conversation, error)
+            _log.info("%r: changes were missed and cannot be read any more: %s", conversation, error)
+            return
         finally:
             membership.rereading -= 1
         if membership.rereading or membership.epoch != epoch or membership.presence is Presence.GONE:
@@ -246,6 +255,15 @@ class Lifecycle:
             (conversation, ConversationEvent.RESYNCED),
             (self._services.events, ClientEvent.CONVERSATION_RESYNCED),
         )
+
+    @flow
+    def _reread(self, conversation: Conversation, kind: str, entity: Entity) -> Flow[None]:
+        if kind == "list":
+            yield conversation._messages.reread(entity)
+        elif kind == "map":
+            conversation._roster.reading()
+            conversation._roster.resynced()
+            conversation._roster.load((yield all_items(entity)))
 
     # -- state --------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from twilio_conversations import urls
-from twilio_conversations.errors import NotFoundError, ProtocolError
+from twilio_conversations.errors import ConversationsError, NotFoundError, ProtocolError
 from twilio_conversations.event_names import ClientEvent, ConversationEvent, ParticipantEvent
 from twilio_conversations.futures import Flow, Future, flow
 from twilio_conversations.layered import OVERLAY_SECONDS, Layered
@@ -32,18 +32,24 @@ class Roster:
         self._loaded = loaded
         self._by_sid: dict[str, Participant] = {}
         self._leaving: set[str] = set()
+        self._expected: set[str] = set()
 
     # -- from Sync, on the io thread ----------------------------------------------------------------------------------
 
+    def reading(self) -> None:
+        """The map is about to be read: who is known by now, if only by an answer, is in it or has left since."""
+        self._expected = set(self._by_sid)
+
     def load(self, items: list[Item]) -> None:
-        """Take the whole roster as it is now; nothing is announced for what was not known before."""
+        """Take the whole roster as it was read; nothing is announced for what was not known before."""
         known = set()
         for item in items:
             participant = self._take(str(item.key), item.data, item.event_id)
             if participant is not None:
                 known.add(participant[0].sid)
-        for sid in [sid for sid, held in self._by_sid.items() if sid not in known and held._state.replica is not None]:
-            self._by_sid.pop(sid)._leave()
+        for sid, held in list(self._by_sid.items()):
+            if sid not in known and (sid in self._expected or held._state.replica is not None):
+                self._by_sid.pop(sid)._leave()
 
     def resynced(self) -> None:
         """The map was made anew: whatever is loaded next is newer than what is held."""
@@ -152,9 +158,25 @@ class Roster:
         sid = answer.get("sid") if isinstance(answer, dict) else None
         if not isinstance(sid, str):
             raise ProtocolError("the answer to an add has no sid", body=answer)
+        self._services.later(OVERLAY_SECONDS, lambda: self._settle_added(sid))
         with self._services.lock:
             known = self._by_sid.get(sid)
             return known or self._make(sid, ParticipantData.from_rest(answer), -1, delivered=False)
+
+    @flow
+    def _settle_added(self, sid: str) -> Flow[None]:
+        """Sync has not told of an added participant for a while: look what became of it."""
+        participant = self._by_sid.get(sid)
+        if participant is None or participant._state.replica is not None:
+            return
+        try:
+            found = yield self.fetch(sid)
+        except ConversationsError as error:
+            _log.info("%r: could not look whether %s was added: %s", self._conversation, sid, error)
+            return
+        with self._services.lock:
+            if found is None and self._by_sid.get(sid) is participant:
+                self._by_sid.pop(sid)._leave()
 
     def remove(self, key: str, timeout: float | None) -> None:
         """DELETE a participant, named by sid or identity; it is not shown any more when this returns."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import logging
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,9 +14,9 @@ from twilio_conversations.channel_metadata import ChannelMetadata
 from twilio_conversations.configuration import Configuration
 from twilio_conversations.dispatcher import Dispatcher
 from twilio_conversations.emitter import EventEmitter
-from twilio_conversations.errors import NotReadyError, RestError
+from twilio_conversations.errors import ConversationsError, NotReadyError, RestError
 from twilio_conversations.event_names import EventName
-from twilio_conversations.futures import Deadline, Flow, Future, flow, refuse_to_wait
+from twilio_conversations.futures import Deadline, Flow, Future, flow, refuse_to_wait, settle
 from twilio_conversations.lru import Lru
 from twilio_conversations.options import Options
 from twilio_conversations.recipients import RecipientDescriptor
@@ -24,10 +25,12 @@ from twilio_conversations.transport.connection import Connection
 from twilio_conversations.transport.media_http import MediaHttp
 from twilio_conversations.transport.rest import Rest
 from twilio_conversations.transport.tunnel import Tunnel
+from twilio_conversations.wire.backoff import Backoff
 
 if TYPE_CHECKING:
     from twilio_conversations.users import Users
 
+_log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -58,6 +61,7 @@ class Services:
     lock: threading.Lock = attrs.field(factory=threading.Lock)
     users: Users = attrs.field(init=False)
     known_configuration: Configuration | None = None
+    _pauses: list[Future[None]] = attrs.field(factory=list, init=False)
 
     @property
     def configuration(self) -> Configuration:
@@ -98,6 +102,35 @@ class Services:
         if not 200 <= answer.status < 300:
             raise RestError.from_answer(f"GET {url}", answer.status, body)
         return body
+
+    @flow
+    def insist(
+        self, step: Callable[[], Future[T]], what: str, worth_repeating: Callable[[ConversationsError], bool]
+    ) -> Flow[T]:
+        """Do a step on the io thread; after an error that may pass again, with back-off and at each new connection."""
+        backoff = Backoff(self.options.reconnect)
+        while True:
+            try:
+                result: T = yield step()
+                return result
+            except ConversationsError as error:
+                if not worth_repeating(error):
+                    raise
+                _log.warning("%s was interrupted and is tried again: %s", what, error)
+            yield self._pause(backoff.next_delay())
+
+    def _pause(self, seconds: float) -> Future[None]:
+        """Done after a while, or with the next connection; it fails when the connection is over for good."""
+        pause = self.connection.sleep(seconds)
+        self._pauses.append(pause)
+        pause.add_done_callback(lambda done: self._pauses.remove(done) if done in self._pauses else None)
+        return pause
+
+    def connected(self) -> None:
+        """There is a new connection: whatever was interrupted need not wait any longer."""
+        pauses, self._pauses = self._pauses, []
+        for pause in pauses:
+            settle(pause, None)
 
     def emit(self, payload: Any, *targets: tuple[EventEmitter, EventName]) -> None:
         """Queue one event for the handlers of each target, in this order."""

@@ -14,7 +14,6 @@ from twilio_conversations.configuration import Configuration
 from twilio_conversations.errors import ClientClosedError, ConnectionErrorInfo, ConversationsError, ProtocolError
 from twilio_conversations.event_names import HandlerError
 from twilio_conversations.futures import Flow, Future, fail, flow, gather
-from twilio_conversations.wire.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,19 +84,9 @@ class Startup:
                 _log.error("the conversations cannot be listed: %s", error)
                 self._services.dispatcher.report(HandlerError(error))
 
-    @flow
-    def _insist(self, step: Callable[[], Future[None]], what: str) -> Flow[None]:
+    def _insist(self, step: Callable[[], Future[None]], what: str) -> Future[None]:
         """Do a step; what passes by itself is waited for, and the step repeated."""
-        backoff = Backoff(self._services.options.reconnect)
-        while True:
-            try:
-                yield step()
-                return
-            except ConversationsError as error:
-                if not _worth_repeating(error):
-                    raise
-                _log.warning("%s was interrupted and is tried again: %s", what, error)
-            yield self._services.connection.sleep(backoff.next_delay())
+        return self._services.insist(step, what, _worth_repeating)
 
 
 def _worth_repeating(error: ConversationsError) -> bool:

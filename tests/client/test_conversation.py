@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.acceptance.scene import until
 from tests.client.conftest import Connect
 from tests.client.diary import Diary
 from twilio_conversations import (
@@ -391,3 +392,21 @@ def test_who_edited_a_message_is_seen_with_the_edit(service: LocalServer, pair: 
     with service.faults.held_events(identity):
         message.update_body("after")
         assert (message.body, message.last_updated_by) == ("after", identity)
+
+
+def test_nobody_stays_whom_only_an_answer_has_named(connect: Connect, own: LocalServer) -> None:
+    """Somebody added leaves before Sync has told of it, while the adder left and came back: the roster is what it is."""
+    alice = connect("alice", token=own.token("alice"), endpoint=own.url)
+    bob = connect("bob", token=own.token("bob"), endpoint=own.url)
+    diary, theirs = Diary(alice, "conversation_left", "conversation_joined"), Diary(bob, "conversation_joined")
+    room = alice.create_conversation().join()
+    own.faults.hold_events("alice")
+    room.add("bob")
+    room.leave().join()
+    theirs.wait("conversation_joined").leave()
+    own.faults.drop("alice")  # she is told of her own membership first, and opens the rest anew
+    own.faults.clear()
+
+    assert diary.wait("conversation_left") is room
+    until(lambda: len(diary.of("conversation_joined")) == 2, "joined again")
+    assert [participant.identity for participant in room.get_participants()] == ["alice"]

@@ -109,6 +109,14 @@ def _horizon(act: Act) -> None:
     ][index]()
 
 
+def _type(act: Act) -> None:
+    try:
+        act.conversation.typing()
+    except ConversationsError as error:  # never sent again: it would come too late
+        if not error.retryable:
+            raise
+
+
 def _update_token(act: Act) -> None:
     act.person.client.update_token(act.person.token())
 
@@ -135,7 +143,7 @@ COMMANDS: dict[str, Callable[[Act], Any]] = {
     "participant attributes": _participant_attributes,
     "horizon": _horizon,
     "level": lambda act: act.conversation.set_user_notification_level(list(NotificationLevel)[act.number % 2]),
-    "typing": lambda act: act.conversation.typing(),
+    "typing": _type,
     "read": _read,
     "update token": _update_token,
     "expire token": _expire_token,
