@@ -44,12 +44,18 @@ class Roster:
         """Take the whole roster as it was read; nothing is announced for what was not known before."""
         known = set()
         for item in items:
-            participant = self._take(str(item.key), item.data, item.event_id)
-            if participant is not None:
-                known.add(participant[0].sid)
-        for sid, held in list(self._by_sid.items()):
-            if sid not in known and (sid in self._expected or held._state.replica is not None):
-                self._by_sid.pop(sid)._leave()
+            taken = self._take(str(item.key), item.data, item.event_id)
+            if taken is not None:
+                known.add(taken[0].sid)
+        with self._services.lock:
+            gone = {
+                sid
+                for sid, held in self._by_sid.items()
+                if sid not in known and (sid in self._expected or held._state.replica is not None)
+            }
+            left = [self._by_sid.pop(sid) for sid in gone]
+        for participant in left:
+            participant._leave()
 
     def resynced(self) -> None:
         """The map was made anew: whatever is loaded next is newer than what is held."""
@@ -175,14 +181,18 @@ class Roster:
             _log.info("%r: could not look whether %s was added: %s", self._conversation, sid, error)
             return
         with self._services.lock:
-            if found is None and self._by_sid.get(sid) is participant:
-                self._by_sid.pop(sid)._leave()
+            gone = found is None and self._by_sid.get(sid) is participant
+            if gone:
+                del self._by_sid[sid]
+        if gone:
+            participant._leave()
 
     def remove(self, key: str, timeout: float | None) -> None:
         """DELETE a participant, named by sid or identity; it is not shown any more when this returns."""
+        with self._services.lock:  # before: by the time of the answer, the same identity may have been added again
+            gone = {sid for sid, held in self._by_sid.items() if key in (sid, held.identity)}
         self._services.rest.delete(urls.join(self._conversation._url, "Participants", key), timeout=timeout)
         with self._services.lock:
-            gone = {sid for sid, held in self._by_sid.items() if key in (sid, held.identity)}
             self._leaving |= gone
         self._services.later(OVERLAY_SECONDS, lambda: self._leaving.difference_update(gone))
 

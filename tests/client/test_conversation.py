@@ -410,3 +410,19 @@ def test_nobody_stays_whom_only_an_answer_has_named(connect: Connect, own: Local
     assert diary.wait("conversation_left") is room
     until(lambda: len(diary.of("conversation_joined")) == 2, "joined again")
     assert [participant.identity for participant in room.get_participants()] == ["alice"]
+
+
+def test_who_was_removed_and_added_again_is_shown(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the participant that was there when the call began is hidden, not another one with the same identity."""
+    mine, theirs = pair
+    caller = theirs._services
+    delete = caller.rest.delete
+
+    def delete_and_wait(*arguments: object, **options: object) -> None:
+        delete(*arguments, **options)
+        again = mine.join().get_participant_by_identity(mine._services.configuration.identity)
+        until(lambda: again.sid in theirs._roster._by_sid, "the new participant is known")
+
+    monkeypatch.setattr(caller.rest, "delete", delete_and_wait)
+    theirs.remove_participant(mine._services.configuration.identity)
+    assert len(theirs.get_participants()) == 2

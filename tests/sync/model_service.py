@@ -81,6 +81,7 @@ class Service:
         self.history: list[Pending] = []
         self.faults: list[Answer | Exception] = []  # instead of the next answers
         self.chunk: int | None = None  # replay at most so many events, then interrupt
+        self.compacts: str | None = None  # replay "newest": one event of each item; "history": also the one that added it
         self.silent = False  # accept pokes and never confirm
         self.events_first = False
         self.poke_answer: dict[str, Any] = {"max_batch_size": 1000, "estimated_delivery_in_ms": 10000}
@@ -218,6 +219,8 @@ class Service:
             self._about(wanted, "subscription_failed", correlation, error=gone)
             return
         missed = [entry for entry in stored.journal if entry[1]["id"] > wanted["last_event_id"]]
+        if self.compacts:
+            missed = _compacted(stored, missed, keep_added=self.compacts == "history")
         status = "completed"
         if self.chunk is not None and len(missed) > self.chunk:
             missed, status = missed[: self.chunk], "interrupted"
@@ -261,6 +264,25 @@ class Service:
         if pending.query.get("Include") == "items":
             root["items"] = [_item(stored, key) for key in sorted(stored.items)]
         return Answer(200, root)
+
+
+def _compacted(stored: Stored, missed: list[tuple[str, dict[str, Any]]], *, keep_added: bool) -> list[tuple[str, dict[str, Any]]]:
+    """The newest event of each item (of a document: of all), and that which added it; or one that says both."""
+    added, newest = {}, {}
+    for event_type, event in missed:
+        key = None if stored.kind == "document" else event[_key_field(stored)]
+        newest[key] = (event_type, event)
+        if event_type.endswith("item_added"):
+            added[key] = (event_type, event)
+        elif event_type.endswith("item_removed"):
+            added.pop(key, None)
+    kept = {event["id"]: (event_type, event) for event_type, event in newest.values()}
+    for key, (event_type, event) in added.items():
+        if keep_added:
+            kept[event["id"]] = (event_type, event)
+        else:
+            kept[newest[key][1]["id"]] = (event_type, newest[key][1])
+    return [kept[id_] for id_ in sorted(kept)]
 
 
 def _key_field(stored: Stored) -> str:

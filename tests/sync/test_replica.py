@@ -58,6 +58,24 @@ def test_overtaken_update() -> None:
     assert kinds(take(replica, ItemUpdated, 9), take(replica, ItemUpdated, 8)) == [ItemUpdated, None]
 
 
+def test_an_update_that_stands_for_the_addition_too() -> None:
+    """The addition never came; a replay of a compacted log says that the update, which did come, is all there is of it."""
+    replica = CollectionReplica("map", 7)
+    assert kinds(take(replica, ItemUpdated, 9, data="new")) == [ItemUpdated]
+    assert take(replica, ItemAdded, 9, data="new", ordered=True) == ItemAdded("k", "new", 9)
+    assert take(replica, ItemAdded, 9, data="new", ordered=True) is None
+
+
+def test_an_addition_that_a_compacted_replay_tells_again() -> None:
+    """It came ahead of a gap; the replay of the gap calls the item's newest event its addition, and it is an update."""
+    replica = CollectionReplica("map", 7)
+    assert kinds(take(replica, ItemAdded, 9, "a")) == [ItemAdded]
+    assert kinds(take(replica, ItemAdded, 8, "b", ordered=True)) == [ItemAdded]
+    assert kinds(take(replica, ItemAdded, 10, "a", "new", ordered=True)) == [ItemUpdated]
+    assert replica.completed(10, 7) is None
+    assert replica._records == {}
+
+
 def test_added_although_a_page_showed_it() -> None:
     """T6: an item that a page has shown is still announced as added, once."""
     replica = CollectionReplica("map", 4)
@@ -158,6 +176,16 @@ def test_completed_without_an_id() -> None:
     take(replica, ItemUpdated, 9)
     assert replica.completed(None, 4) is None
     assert replica.cursor == 9
+
+
+def test_a_document_whose_service_counts_anew() -> None:
+    """What comes next is newer than anything before, also while the state that it starts from is still being read."""
+    replica = DocumentReplica("old", 9)
+    replica.restart(3)
+    assert replica.behind(3)
+    assert replica.apply({"id": 4, "document_data": "newer"}) == DocumentUpdated("newer", 4)
+    assert replica.refreshed("restored", 3) is None
+    assert replica.apply({"id": 5, "document_data": "newest"}) == DocumentUpdated("newest", 5)
 
 
 def test_document_data_and_ids() -> None:

@@ -97,6 +97,21 @@ def test_pokes_are_spaced() -> None:
     assert driver.now == second
 
 
+def test_a_batch_that_is_not_whole_any_more_waits() -> None:
+    """A whole batch would follow at once; when one of it is closed before, the others wait for their turn."""
+    driver = Driver()
+    driver.subject.connected(0)
+    driver.add("A")
+    poke = driver.advance(1)
+    assert poke is not None
+    driver.subject.accepted(poke, {"max_batch_size": 3}, driver.now)
+    batch = [driver.add(sid) for sid in "BCD"]
+    driver.subject.drop(batch[0], driver.now)
+    assert requested(driver.advance(1)) == ["C", "D"]
+    first, second = (at for at, _ in driver.pokes)
+    assert second - first == pytest.approx(SPACING)
+
+
 def test_body_is_built_when_sent() -> None:
     """A poke names the cursor of the moment it is sent."""
     driver = Driver()
@@ -274,8 +289,10 @@ def test_anything_can_happen(steps: list[tuple[str, int, float]]) -> None:
         live = {sid for sid, each in wanted.items() if each.phase is not Phase.HELD}
         assert (set(sids) <= live) if poke.action == "establish" else not (set(sids) & set(wanted))
         earlier = driver.pokes[before_connection:-1]
-        whole_batch = len(sids) >= subject._limit  # such as the single object that a refused poke is tried with
-        assert not earlier or whole_batch or driver.now - earlier[-1][0] >= SPACING - 1e-6
+        spaced = not earlier or driver.now - earlier[-1][0] >= SPACING - 1e-6
+        # Only a batch that could not have been larger may follow sooner.
+        assert spaced or (poke.action == "establish" and len(sids) == subject._limit)
+        assert len(sids) <= subject._limit
         return poke
 
     for action, number, amount in steps:
@@ -295,7 +312,8 @@ def test_anything_can_happen(steps: list[tuple[str, int, float]]) -> None:
             subject.connected(driver.now)
             in_flight, before_connection = None, len(driver.pokes)
         elif action == "accept" and in_flight is not None:
-            subject.accepted(in_flight, {"max_batch_size": 100, "estimated_delivery_in_ms": 1000, "ttl_in_s": 15}, driver.now)
+            most = (100, 3, 2, 1)[number % 4]
+            subject.accepted(in_flight, {"max_batch_size": most, "estimated_delivery_in_ms": 1000, "ttl_in_s": 15}, driver.now)
             in_flight = None
         elif action == "reject" and in_flight is not None:
             subject.rejected(in_flight, [None, 400, 429, 503][number % 4], driver.now)

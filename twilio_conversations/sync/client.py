@@ -416,10 +416,13 @@ class SyncClient:
                 self._gaps.pop(root, None)
             if change is not None:
                 self._emit(root, change)
-        elif last is not None and (replica.behind(last) or last < asked_from):
-            self._refresh(root, restarted=last < asked_from)
+        elif last is not None:
+            if last < asked_from:
+                replica.restart(last)
+            if replica.behind(last):
+                self._refresh(root)
 
-    def _refresh(self, root: Root, *, restarted: bool) -> None:
+    def _refresh(self, root: Root) -> None:
         """Read a document again whose events did not tell everything."""
 
         def refreshed(answer: Future[RootState]) -> None:
@@ -427,7 +430,7 @@ class SyncClient:
                 return
             if (error := answer.exception()) is None:
                 state = answer.result()
-                change = root.replica.refreshed(state.data, state.last_event_id, restarted=restarted)
+                change = root.replica.refreshed(state.data, state.last_event_id)
                 if change is not None:
                     self._emit(root, change)
             elif isinstance(error, SyncError) and error.status == 404:

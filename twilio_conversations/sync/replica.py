@@ -88,9 +88,13 @@ class DocumentReplica:
             raise ProtocolError("a document event without data")
         return self.refreshed(event["document_data"], event_id)
 
-    def refreshed(self, data: Any, event_id: int, *, restarted: bool = False) -> DocumentUpdated | None:
-        """Take a whole state in. After the service `restarted` its numbering, an older id counts too."""
-        if event_id <= self.cursor and not (restarted and data != self.data):
+    def restart(self, last_event_id: int) -> None:
+        """The service counts anew, and is at `last_event_id`: nothing of what is known says what that state is."""
+        self.cursor = last_event_id - 1
+
+    def refreshed(self, data: Any, event_id: int) -> DocumentUpdated | None:
+        """Take a whole state in."""
+        if event_id <= self.cursor:
             return None
         self.cursor = event_id
         self.data = data
@@ -118,13 +122,14 @@ class CollectionReplica:
         items: current items of a map opened with them, else `None`.
     """
 
-    __slots__ = ("_applied", "_fetches", "_key_field", "_kind", "_numbers", "_recent", "_records", "items")
+    __slots__ = ("_applied", "_fetches", "_key_field", "_kind", "_numbers", "_recent", "_records", "_replay_from", "items")
 
     def __init__(self, kind: Literal["list", "map"], event_id: int, items: Iterable[Item] | None = None) -> None:
         self._kind: Literal["list", "map"] = kind
         self._key_field = "item_index" if kind == "list" else "item_key"
         self._applied = AppliedIds(event_id)
         self._records: dict[Key, _Record] = {}
+        self._replay_from: int | None = None  # where a replay that has begun started: what it calls "added" is new since then
         self._recent: deque[tuple[int, Key, int]] = deque()  # (state id, key, fetches begun by then), oldest first
         self._numbers = itertools.count(1)
         self._fetches: dict[int, None] = {}  # running ones, oldest first; a dict for its order
@@ -161,9 +166,11 @@ class CollectionReplica:
             raise ProtocolError("an item event without data")
         applied = self._applied
         if ordered:
+            if self._replay_from is None:
+                self._replay_from = applied.cursor
             applied.close_up_to(event_id - 1)
         if not applied.take(event_id):
-            return None
+            return self._added_after_all(key, event_id) if action is ItemAdded else None
         data = event.get("item_data")
         change: ItemChange | None
         if issubclass(action, ItemRemoved):
@@ -205,6 +212,14 @@ class CollectionReplica:
         self._remember(key, record)
         return announced
 
+    def _added_after_all(self, key: Key, event_id: int) -> ItemAdded | None:
+        """An event was taken for an update; a compacted replay says that it stands for the one that added the item, too."""
+        record = self._records.get(key)
+        if record is None or record.delivered != event_id or record.announced or record.item is None:
+            return None
+        record.announced = True
+        return ItemAdded(key, record.item.data, record.item.event_id, record.item.date_updated)
+
     @staticmethod
     def _late(record: _Record, change: ItemChange) -> ItemAdded | None:
         """An event that a newer one of the same item overtook: only "added" is still news, with the newest data."""
@@ -230,6 +245,7 @@ class CollectionReplica:
         `Resynced` if the service has changes that no event told, or has lost its numbering.
         """
         applied = self._applied
+        self._replay_from = None
         if last_event_id is None:
             last_event_id = applied.head
         if last_event_id < asked_from:
@@ -285,7 +301,7 @@ class CollectionReplica:
         recent = self._recent
         if not recent:
             return
-        cursor = self._applied.cursor
+        cursor = self._applied.cursor if self._replay_from is None else min(self._replay_from, self._applied.cursor)
         oldest_fetch = next(iter(self._fetches), None)
         while recent:
             state, key, started = recent[0]

@@ -279,6 +279,9 @@ class Subscriptions:
         """The poke to send now, if it is time for one."""
         if not self._connected or self._in_flight is not None or self._poke_at is None or now < self._poke_at:
             return None
+        if len(self._ready) < self._limit and now < self._last_poke + SPACING:
+            self._poke_at = self._last_poke + SPACING  # the batch was whole, but not everybody in it waits any more
+            return None
         self._poke_at = None
         if self._ready:
             poke = self._establish(now)

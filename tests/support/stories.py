@@ -1,0 +1,77 @@
+"""Stories told by a seed: thousands of short random histories of a pure machine, at a hundredth of what an engine costs.
+
+Each story is drawn as a whole before it is played, so that one that fails can be shortened by leaving out steps. The seed is
+printed; `STORY_SEED` in the environment tells the same stories again.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+Step = tuple[str, dict[str, Any]]
+Moves = Mapping[str, Callable[[random.Random], dict[str, Any]]]
+"""What may happen, by the name of the machine's method, and how its arguments are drawn."""
+
+
+class Machine(Protocol):
+    """What stories are played on: methods of its own for every move, and these."""
+
+    def allows(self, move: str) -> bool:
+        """Whether this can happen now; what cannot is passed over."""
+        ...
+
+    def look(self) -> None:
+        """Assert what must hold after every step."""
+        ...
+
+    def teardown(self) -> None:
+        """Assert what must hold in the end."""
+        ...
+
+
+def tell(make: Callable[[random.Random], Machine], moves: Moves, *, count: int, steps: int) -> None:
+    """Play `count` stories of `steps` steps; the first that fails is shortened and raised with its steps.
+
+    `make` gets a generator of its own for what differs between machines.
+    """
+    seed = int(os.environ.get("STORY_SEED", random.randrange(2**32)))
+    print(f"stories: seed {seed}")
+    names = tuple(moves)
+    for number in range(count):
+        rng = random.Random(f"{seed}/{number}")
+        story = [(name, moves[name](rng)) for name in rng.choices(names, k=steps)]
+        birth = rng.random()
+        if (failure := _failure(make, birth, story)) is not None:
+            raise _shortened(make, birth, story, failure, number)
+
+
+def _failure(make: Callable[[random.Random], Machine], birth: float, story: Sequence[Step]) -> BaseException | None:
+    try:
+        machine = make(random.Random(birth))
+        for name, arguments in story:
+            if machine.allows(name):
+                getattr(machine, name)(**arguments)
+                machine.look()
+        machine.teardown()
+    except Exception as error:
+        return error
+    return None
+
+
+def _shortened(
+    make: Callable[[random.Random], Machine], birth: float, story: list[Step], failure: BaseException, number: int
+) -> BaseException:
+    shorter = True
+    while shorter:
+        shorter = False
+        for where in reversed(range(len(story))):
+            attempt = story[:where] + story[where + 1 :]
+            found = _failure(make, birth, attempt)
+            if type(found) is type(failure):
+                story, failure, shorter = attempt, found, True
+    lines = [f"  {name}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})" for name, arguments in story]
+    failure.add_note(f"story {number}, shortened:\n" + "\n".join(lines))
+    return failure

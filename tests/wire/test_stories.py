@@ -1,0 +1,111 @@
+"""Thousands of stories of a session: what `test_session` checks of random events, and that it never connects on and on."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from tests.support.stories import Moves, tell
+from tests.wire.driven import Driven
+from tests.wire.test_session import EXPIRED, RandomEvents, http_reply
+from twilio_conversations.wire.effects import Effect, OpenSocket
+from twilio_conversations.wire.packets import Init, Message, Update
+from twilio_conversations.wire.transitions import Phase
+
+CONTROL = (Init, Update)
+CALM = 10.0  # seconds in which, if nobody does anything, a session connects at most twice
+
+MOVES: Moves = {
+    "connect": lambda rng: {},
+    "socket": lambda rng: {"good": rng.random() < 0.7},
+    "stale_socket": lambda rng: {"generation": rng.randrange(6), "good": rng.random() < 0.5},
+    "control_answer": lambda rng: {
+        "code": rng.choice([200, 200, 200, 401, 403, 429, 500, 400]),
+        "error_code": rng.choice([None, EXPIRED, 1]),
+    },
+    "close_frame": lambda rng: {
+        "code": rng.choice([None, 308, 401, 410, 503, 406]),
+        "error_code": rng.choice([None, 51232]),
+    },
+    "notification": lambda rng: {"id_": rng.choice([None, "N1"])},
+    "bad_frame": lambda rng: {"method": rng.choice([None, "reply", "notification"])},
+    "submit": lambda rng: {"seconds": rng.choice([0.0, 0.5, 30.0])},
+    "answer_one": lambda rng: {"which": rng.randrange(20), "code": rng.choice([200, 404, 503])},
+    "update": lambda rng: {
+        "number": rng.randrange(5),
+        "keyed": rng.random() < 0.5,
+        "seconds": rng.choice([1.0, float("inf")]),
+    },
+    "expire": lambda rng: {},
+    "no_token": lambda rng: {},
+    "time_passes": lambda rng: {"seconds": rng.choice([0.1, 1.0, 15.0, 130.0])},
+    "wake": lambda rng: {},
+    "well_done": lambda rng: {},
+}
+
+
+class Counting(Driven):
+    """Also counts how often a socket is opened while nothing comes from outside."""
+
+    def __init__(self, **options: Any) -> None:
+        self.opened = 0
+        super().__init__(**options)
+
+    def do(self, effects: list[Effect]) -> list[Effect]:
+        self.opened += sum(isinstance(effect, OpenSocket) for effect in effects)
+        return super().do(effects)
+
+    def advance(self, seconds: float) -> None:
+        before = self.opened
+        super().advance(seconds)
+        assert self.opened - before <= 2 + 2 * seconds / CALM, "it connects on and on"
+
+
+class Told(RandomEvents):
+    """A session's life, told by a seed."""
+
+    def __init__(self, rng: random.Random) -> None:
+        super().__init__()
+        self.driven = Counting(max_pending_requests=20, refreshable=rng.random() < 0.5)
+        self.cooperates = rng.random() < 0.5
+        if rng.random() < 0.5:
+            self.driven.up()
+
+    def allows(self, move: str) -> bool:
+        if move == "socket":
+            return self.driven.open_generation is not None
+        return move != "control_answer" or any(isinstance(packet, CONTROL) for packet in self.driven.sent)
+
+    def look(self) -> None:
+        """Never stuck, the public state is the phase's, and who is connected uses the latest token that is not refused."""
+        self.never_stuck()
+        self.one_public_state()
+        if self.driven.session.phase is Phase.CONNECTED and self.latest not in self.refused:
+            last = next(packet for packet in reversed(self.driven.sent) if isinstance(packet, CONTROL))
+            assert last.token == self.latest, "connected with an older token"
+
+    def answer_one(self, which: int, code: int) -> None:
+        written = [packet.id for packet in self.driven.sent if isinstance(packet, Message)]
+        if written:
+            self.driven.receive(http_reply(written[which % len(written)], code))
+
+    def expire(self) -> None:
+        """The token's own time is over."""
+        self.driven.session.token_expired()
+
+    def no_token(self) -> None:
+        """The provider gives up."""
+        self.driven.do(self.driven.session.token_refused(ValueError("no more"), self.driven.now))
+
+    def well_done(self) -> None:
+        """The next thing that the service owes is done as it should be."""
+        phase = self.driven.session.phase
+        if phase is Phase.CONNECTING and not self.driven.session._socket_open:
+            self.driven.open()
+        elif phase in (Phase.INITIALISING, Phase.UPDATING):
+            self.driven.answer(Init if phase is Phase.INITIALISING else Update)
+
+
+def test_stories_of_a_session() -> None:
+    """Each request and update is settled once, one socket at a time, the latest token wins, and nothing turns in circles."""
+    tell(Told, MOVES, count=2500, steps=40)
