@@ -156,6 +156,8 @@ _DOCUMENT_FIELDS: dict[str, tuple[str, Any]] = {
     "state": ("state", ConversationState.parse),
     "bindings": ("bindings", ConversationBindings.parse),
 }
+DOCUMENT_FIELDS = frozenset(name for name, _ in _DOCUMENT_FIELDS.values())
+"""What the document says of a conversation, in our names."""
 _MEMBERSHIP_FIELDS: dict[str, tuple[str, Any]] = {
     "lastConsumedMessageIndex": ("last_read_message_index", parse_index),
     "notificationLevel": ("notification_level", _level),

@@ -8,7 +8,7 @@ the fields that the answer to a write confirmed before Sync told of them.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
@@ -31,22 +31,31 @@ class Write:
     def notice(self, data: Any) -> None:
         """Look whether `data`, which Sync just delivered, carries the fields."""
         if not self.seen:
-            self.seen = all(getattr(data, name) == value for name, value in self.fields.items())
+            self.seen = _carries(data, self.fields)
 
 
 class Layered(Generic[Data]):
     """The state of one live object. The io thread applies, callers confirm; both under the client's lock."""
 
-    __slots__ = ("_shown", "_version", "_writes", "overlay", "overlays", "replica", "visible")
+    __slots__ = ("_confirmed", "_shown", "_version", "_writes", "overlays", "replica", "visible")
 
     def __init__(self, data: Data, version: int = -1, *, delivered: bool = True) -> None:
         self.replica: Data | None = data if delivered else None
         self.visible = data
-        self.overlay: dict[str, Any] = {}
-        self.overlays = 0
+        self.overlays = 0  # how many there have been; the number of the newest
+        self._confirmed: dict[int, Mapping[str, Any]] = {}  # each write that Sync has not told of, by its number
         self._shown = data
         self._version = version
         self._writes: list[Write] = []
+
+    @property
+    def overlay(self) -> dict[str, Any]:
+        """What is shown above the newest state: the fields of all such writes, the newest on top."""
+        return {name: value for fields in self._confirmed.values() for name, value in fields.items()}
+
+    def has_overlay(self, up_to: int) -> bool:
+        """Whether a write up to that number is still shown without Sync having told of it."""
+        return any(number <= up_to for number in self._confirmed)
 
     def apply(self, data: Data, version: int) -> Data | None:
         """Take what an event said; returns the state that it changed, `None` when that is not known.
@@ -59,8 +68,10 @@ class Layered(Generic[Data]):
         self.replica = data
         for write in self._writes:
             write.notice(data)
-        if self.overlay and all(getattr(data, name) == value for name, value in self.overlay.items()):
-            self.overlay = {}
+        if self._confirmed:  # each for itself: no single state need ever have carried two of them
+            told = [number for number, fields in self._confirmed.items() if _carries(data, fields)]
+            for number in told:
+                del self._confirmed[number]
         self.show(data, version)
         return former
 
@@ -91,8 +102,11 @@ class Layered(Generic[Data]):
         self.abandon(write)
         if write.seen:
             return False
-        self.overlay = {**self.overlay, **write.fields, **further}
         self.overlays += 1
+        fields = {**write.fields, **further}
+        # What this one has written over needs no event any more.
+        self._confirmed = {number: old for number, old in self._confirmed.items() if not old.keys() <= fields.keys()}
+        self._confirmed[self.overlays] = fields
         self._refresh()
         return True
 
@@ -101,13 +115,19 @@ class Layered(Generic[Data]):
         if write in self._writes:
             self._writes.remove(write)
 
-    def drop_overlay(self) -> None:
-        """Show again what the service says."""
-        self.overlay = {}
+    def drop_overlay(self, up_to: int, fields: Container[str] | None = None) -> None:
+        """Show again what the service says, in place of writes up to that number; of `fields` only, if they are given."""
+        for number, written in list(self._confirmed.items()):
+            if number <= up_to and (fields is None or all(name in fields for name in written)):
+                del self._confirmed[number]
         self._refresh()
 
     def _refresh(self) -> None:
-        self.visible = _with(self._shown, self.overlay) if self.overlay else self._shown
+        self.visible = _with(self._shown, self.overlay) if self._confirmed else self._shown
+
+
+def _carries(data: Any, fields: Mapping[str, Any]) -> bool:
+    return all(getattr(data, name) == value for name, value in fields.items())
 
 
 def _with(data: Any, fields: Mapping[str, Any]) -> Any:

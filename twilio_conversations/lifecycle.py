@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from twilio_conversations.conversation import REASONS, Conversation, ConversationData, ConversationUpdatedEventArgs
+from twilio_conversations.conversation import (
+    DOCUMENT_FIELDS,
+    REASONS,
+    Conversation,
+    ConversationData,
+    ConversationUpdatedEventArgs,
+)
 from twilio_conversations.enums import ConversationStatus
 from twilio_conversations.errors import ClientClosedError, ConversationsError, NotFoundError, ProtocolError
 from twilio_conversations.event_names import ClientEvent, ConversationEvent, HandlerError
@@ -123,6 +129,7 @@ class Lifecycle:
             "list": lambda: sync.open_list(name, listener),
             "map": lambda: sync.open_map(name, listener, include_items=True),
         }
+        written_before = membership.conversation._state.overlays
         if kind == "map":
             membership.conversation._roster.reading()
         epoch = membership.epoch
@@ -133,7 +140,7 @@ class Lifecycle:
         membership.put_root(kind, name, entity)
         # What it holds now is the state before its first change; by the announcement it may hold later ones, which still wait.
         if kind == "document":
-            membership.opened_document = entity.data
+            membership.opened_document, membership.written_before = entity.data, written_before
         elif kind == "map":
             membership.opened_roster = sorted(entity.items.values(), key=lambda item: str(item.key))
 
@@ -175,6 +182,8 @@ class Lifecycle:
         if document is not None:
             membership.document = document
             self._set(conversation, lambda state: state.with_document(document))
+            with self._services.lock:
+                conversation._state.drop_overlay(membership.written_before, DOCUMENT_FIELDS)
         self._set(conversation, lambda state: attrs.evolve(state.with_membership(membership.item), status=status))
         if former is Presence.GONE:
             self._emit(conversation, ClientEvent.CONVERSATION_ADDED)

@@ -57,6 +57,7 @@ class Membership:
         epoch: counts closings; changes of objects opened in an earlier one mean nothing any more.
         busy: its objects are being opened.
         opened_document: contents of the document as it was opened, until they are applied.
+        written_before: number of the last own write before the document was read: it has that one's effect.
         opened_roster: items of the roster as it was opened, until they are loaded.
         document: contents of the document that were applied last.
         rereading: how many of its objects are being read again since events of them were lost.
@@ -73,6 +74,7 @@ class Membership:
     epoch: int = 0
     busy: bool = False
     opened_document: Any = None
+    written_before: int = 0
     opened_roster: list[Item] | None = None
     document: Any = None
     rereading: int = 0

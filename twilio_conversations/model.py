@@ -62,7 +62,7 @@ class Model(EventEmitter, Generic[Data]):
     @flow
     def _settle_overlay(self, overlay: int) -> Flow[None]:
         """Sync has not told of a write for a while: look what became of it, and trust that."""
-        if not self._state.overlay or self._state.overlays != overlay:
+        if not self._state.has_overlay(overlay):
             return
         try:
             found = yield self._fetch()
@@ -72,12 +72,11 @@ class Model(EventEmitter, Generic[Data]):
         self._take(found, overlay)
 
     def _take(self, found: tuple[Data, int] | None, overlay: int) -> None:
-        """Show what the service said, unless something was written since `overlay`."""
+        """Show what the service said instead of writes up to `overlay`; the state as a whole, if nothing was written since."""
         with self._services.lock:
-            if self._state.overlays == overlay:
-                if found is not None:
-                    self._state.show(*found)
-                self._state.drop_overlay()
+            if found is not None and self._state.overlays == overlay:
+                self._state.show(*found)
+            self._state.drop_overlay(overlay)
 
     def refresh(self, *, timeout: float | None = None) -> Self:
         """Ask the service for the state it has now, and return this object showing it.

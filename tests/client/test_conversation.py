@@ -426,3 +426,24 @@ def test_who_was_removed_and_added_again_is_shown(pair: Pair, monkeypatch: pytes
     monkeypatch.setattr(caller.rest, "delete", delete_and_wait)
     theirs.remove_participant(mine._services.configuration.identity)
     assert len(theirs.get_participants()) == 2
+
+
+def test_who_comes_back_sees_no_write_of_before(connect: Connect, own: LocalServer) -> None:
+    """A write that Sync has not told of gives way to the document that is read when the conversation is joined again."""
+    alice = connect("alice", token=own.token("alice"), endpoint=own.url)
+    bob = connect("bob", token=own.token("bob"), endpoint=own.url)
+    seen: list[str | None] = []
+    alice.on("conversation_joined", lambda conversation: seen.append(conversation.friendly_name))
+    theirs = Diary(bob, "conversation_joined")
+    room = alice.create_conversation().join()
+    room.add("bob")
+    own.faults.hold_events("alice")
+    room.update_friendly_name("mine")
+    room.leave()
+    theirs.wait("conversation_joined").update_friendly_name("theirs")
+    room.join()
+    own.faults.drop("alice")  # she is told of her own membership first, and opens the rest anew
+    own.faults.clear()
+
+    until(lambda: len(seen) == 2, "joined again")
+    assert seen[1] == "theirs" == room.friendly_name

@@ -69,8 +69,32 @@ def test_an_overlay_outlives_events_that_say_nothing_of_it() -> None:
     state.apply(Thing("old", 2), 1)
 
     assert state.visible == Thing("new", 2)
-    state.drop_overlay()
+    state.drop_overlay(state.overlays)
     assert state.visible == Thing("old", 2)
+
+
+def test_each_write_ends_with_its_own_event() -> None:
+    """No state ever carries both, since somebody else wrote between them; still neither hides what came after it."""
+    state = Layered(Thing("old", 1), 0)
+    state.confirm(state.begin({"name": "mine"}), {})
+    state.confirm(state.begin({"size": 2}), {})
+    assert state.visible == Thing("mine", 2)
+    state.apply(Thing("mine", 1), 1)
+    state.apply(Thing("theirs", 1), 2)
+    assert state.visible == Thing("theirs", 2)
+    state.apply(Thing("theirs", 2), 3)
+    assert state.overlay == {}
+
+
+def test_a_write_over_a_write_needs_the_later_event_only() -> None:
+    """The earlier one's event may be missing from a compacted log."""
+    state = Layered(Thing("old", 1), 0)
+    state.confirm(state.begin({"name": "first"}), {})
+    state.confirm(state.begin({"name": "second"}), {})
+    state.apply(Thing("second", 1), 2)
+    state.apply(Thing("theirs", 1), 3)
+
+    assert state.visible == Thing("theirs", 1)
 
 
 def test_a_page_never_announces_and_never_goes_back() -> None:
@@ -131,7 +155,7 @@ def test_in_any_order_reasons_add_up_to_what_the_service_said(steps: list[tuple[
         elif what == "page":
             state.show(Thing(name), number)
         elif what == "expire":
-            state.drop_overlay()
+            state.drop_overlay(state.overlays)
     assert state.replica is not None
     assert pictured["name"] == state.replica.name
     if state.overlay:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import random
-from typing import Any
 
 from tests.support.stories import Moves, tell
 from tests.wire.driven import Driven
 from tests.wire.test_session import EXPIRED, RandomEvents, http_reply
-from twilio_conversations.wire.effects import Effect, OpenSocket
 from twilio_conversations.wire.packets import Init, Message, Update
 from twilio_conversations.wire.transitions import Phase
 
 CONTROL = (Init, Update)
-CALM = 10.0  # seconds in which, if nobody does anything, a session connects at most twice
+OUTAGE = 100.0  # seconds: with delays from 1 s that double, no more than a handful of attempts
+ATTEMPTS = 10
 
 MOVES: Moves = {
     "connect": lambda rng: {},
@@ -37,6 +36,7 @@ MOVES: Moves = {
         "seconds": rng.choice([1.0, float("inf")]),
     },
     "expire": lambda rng: {},
+    "outage": lambda rng: {},
     "no_token": lambda rng: {},
     "time_passes": lambda rng: {"seconds": rng.choice([0.1, 1.0, 15.0, 130.0])},
     "wake": lambda rng: {},
@@ -44,29 +44,12 @@ MOVES: Moves = {
 }
 
 
-class Counting(Driven):
-    """Also counts how often a socket is opened while nothing comes from outside."""
-
-    def __init__(self, **options: Any) -> None:
-        self.opened = 0
-        super().__init__(**options)
-
-    def do(self, effects: list[Effect]) -> list[Effect]:
-        self.opened += sum(isinstance(effect, OpenSocket) for effect in effects)
-        return super().do(effects)
-
-    def advance(self, seconds: float) -> None:
-        before = self.opened
-        super().advance(seconds)
-        assert self.opened - before <= 2 + 2 * seconds / CALM, "it connects on and on"
-
-
 class Told(RandomEvents):
     """A session's life, told by a seed."""
 
     def __init__(self, rng: random.Random) -> None:
         super().__init__()
-        self.driven = Counting(max_pending_requests=20, refreshable=rng.random() < 0.5)
+        self.driven = Driven(max_pending_requests=20, refreshable=rng.random() < 0.5)
         self.cooperates = rng.random() < 0.5
         if rng.random() < 0.5:
             self.driven.up()
@@ -89,9 +72,21 @@ class Told(RandomEvents):
         if written:
             self.driven.receive(http_reply(written[which % len(written)], code))
 
+    def outage(self) -> None:
+        """Whatever is connected breaks at once, for a while: attempts become rare."""
+        driven = self.driven
+        end, attempts = driven.now + OUTAGE, 0
+        while driven.now < end:
+            if driven.open_generation is not None:
+                driven.lose()
+                attempts += 1
+                assert attempts <= ATTEMPTS, "it connects on and on"
+            due = driven.session.next_deadline()
+            driven.advance(max(0.0, min(end if due is None else due, end) - driven.now))
+
     def expire(self) -> None:
         """The token's own time is over."""
-        self.driven.session.token_expired()
+        self.driven.session.token_expired(self.latest)
 
     def no_token(self) -> None:
         """The provider gives up."""
@@ -108,4 +103,4 @@ class Told(RandomEvents):
 
 def test_stories_of_a_session() -> None:
     """Each request and update is settled once, one socket at a time, the latest token wins, and nothing turns in circles."""
-    tell(Told, MOVES, count=2500, steps=40)
+    tell(Told, MOVES, count=2000, steps=40)
