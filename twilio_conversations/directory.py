@@ -21,6 +21,7 @@ from twilio_conversations.enums import ConversationStatus
 from twilio_conversations.errors import ClientClosedError, ConversationsError, NotFoundError, ProtocolError, SyncError
 from twilio_conversations.event_names import HandlerError
 from twilio_conversations.futures import Flow, Future, fail, failed, flow, settle
+from twilio_conversations.json_values import parse_text
 from twilio_conversations.layered import Layered
 from twilio_conversations.lifecycle import Lifecycle, all_items, may_pass
 from twilio_conversations.membership import Membership, Presence, SyncNames
@@ -74,6 +75,7 @@ class Directory:
         appearing: list[Future[Any]] = []
         url = self._services.configuration.my_conversations_url
         token: str | None = None
+        seen: set[str | None] = {token}  # a page that leads back would be read for ever
         while True:
             pairs = [("PageSize", "100"), ("PageToken", token)]
             body = yield self._services.get_json(urls.with_query(url, pairs))
@@ -83,9 +85,10 @@ class Directory:
                 if membership is not None:
                     appearing.append(membership.ready)
             meta = body.get("meta") if isinstance(body, dict) else None
-            token = meta.get("next_token") if isinstance(meta, dict) else None
-            if not token:
+            token = parse_text(meta.get("next_token")) if isinstance(meta, dict) else None
+            if not token or token in seen:
                 break
+            seen.add(token)
         for future in appearing:
             try:
                 yield future

@@ -40,14 +40,18 @@ _ROSTER_PAGE = 50
 
 @flow
 def all_items(entity: Entity, start: Key | None = None) -> Flow[list[Item]]:
-    """All items of a map behind `start`, page after page."""
+    """All items of a map behind `start`, page after page, until there are none or they lead back."""
     items: list[Item] = []
+    seen: set[Key] = set()
     while True:
         page = yield entity.page(start=start, size=100, bounds="inclusive" if start is None else "exclusive")
         items += page.items
         if not page.has_next or not page.items:
             return items
         start = page.items[-1].key
+        if start in seen:
+            return items
+        seen.add(start)
 
 
 def may_pass(error: ConversationsError) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import itertools
 import re
 from pathlib import Path
@@ -21,12 +22,18 @@ def names_of(text: str) -> list[str]:
     return list(dict.fromkeys(NAMED.findall(text)))
 
 
+@functools.cache
+def body_of(file: str) -> list[ast.stmt]:
+    """Return what a file consists of."""
+    return ast.parse((ROOT / file).read_text(encoding="utf-8")).body
+
+
 def is_there(name: str) -> bool:
     """Say whether a file, or a function or method in it, exists."""
     file, *path = name.split("::")
     if not (ROOT / file).is_file():
         return False
-    body = ast.parse((ROOT / file).read_text(encoding="utf-8")).body
+    body = body_of(file)
     for step in path:
         found = [node for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == step]
         if not found:

@@ -26,7 +26,7 @@ from twilio_conversations import Client, ConversationsError
 from twilio_conversations.server import LocalServer
 from twilio_conversations.wire.packets import Close, Unknown
 
-FEW, MANY = 100, 6_000
+FEW, MANY = 60, 6_000
 QUICKLY = settings(suppress_health_check=list(HealthCheck))
 
 

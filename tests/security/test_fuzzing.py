@@ -14,7 +14,7 @@ from tests.security.hostile import attacks
 from tests.security.target import TEMPLATES, Target
 from twilio_conversations.server.routing import ANY
 
-FEW, MANY = 300, 4_000
+FEW, MANY = 200, 4_000
 
 
 @pytest.fixture(scope="module")
