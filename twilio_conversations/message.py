@@ -290,7 +290,10 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
             RestNotFoundError: the message was removed.
             ForbiddenError: the identity's role does not allow it.
         """
-        self._post(self._url, {"body": checks.text(body, "body")}, {"body": body}, timeout)
+        written = {"body": checks.text(body, "body")}
+        # Only a new text changes who edited it last.
+        editor = {"last_updated_by": self._services.configuration.identity}
+        self._post(self._url, written, {**written, **editor}, timeout)
         return self
 
     def update_attributes(self, attributes: Any, *, timeout: float | None = None) -> Message:
@@ -362,8 +365,7 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
 
     def _confirmed(self, answer: Any) -> Mapping[str, Any]:
         date = answer.get("date_updated") if isinstance(answer, dict) else None
-        editor = {"last_updated_by": self._services.configuration.identity}
-        return {**editor, "date_updated": parse_time(date)} if date else editor
+        return {"date_updated": parse_time(date)} if date else {}
 
     def _fetch(self) -> Future[tuple[MessageData, int] | None]:
         return self.conversation._messages.fetch(self.index)

@@ -447,3 +447,13 @@ def test_who_comes_back_sees_no_write_of_before(connect: Connect, own: LocalServ
 
     until(lambda: len(seen) == 2, "joined again")
     assert seen[1] == "theirs" == room.friendly_name
+
+
+def test_new_attributes_do_not_make_an_editor(alice: Client, service: LocalServer) -> None:
+    """Who edited the text is what the service says, before and after the event; nothing is left over the replica."""
+    room = alice.create_conversation().join()
+    message = room.send_message("text")
+    with service.faults.held_events(alice.identity):
+        assert message.update_attributes({"a": 1}).last_updated_by is None
+    until(lambda: not message._state.overlay, "the event ends the overlay", 4)
+    assert (message.attributes, message.last_updated_by) == ({"a": 1}, None)

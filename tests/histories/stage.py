@@ -18,10 +18,12 @@ from twilio_conversations import BackoffPolicy, Client
 from twilio_conversations.enums import ConnectionState
 from twilio_conversations.futures import Deadline
 from twilio_conversations.server import LocalServer
+from twilio_conversations.server.world import Settings
 from twilio_conversations.sync.subscriptions import Phase
 
 PEOPLE = ("alice", "bob", "carol")
 PATIENCE = 40.0
+RETAINED, REPLAY_LIMIT = Settings().events_retained, Settings().replay_limit
 _lives = itertools.count(3600)
 
 
@@ -123,6 +125,7 @@ class Stage:
         self.server = LocalServer(self.data_dir).start()
         self.ledger = Ledger(self.data_dir)
         self.rooms: list[str] = []
+        self.compacts = False  # in this history the service has forgotten events that others stand for
         # Bob's handlers count as slow at once (rule R7); Carol's client asks for its tokens.
         self.people = [
             Person(self, name, provides=name == "carol", max_pending_events=4 if name == "bob" else 10_000) for name in PEOPLE
@@ -132,6 +135,11 @@ class Stage:
     def marks(self, sid: str) -> tuple[int, int]:
         """The newest event ids of a conversation's messages and roster."""
         return self.ledger.head(f"{sid}.messages"), self.ledger.head(f"{sid}.roster")
+
+    def retain(self, events: int) -> None:
+        """Have the service keep so many of the newest events of each object; of older ones, those that lead to the present."""
+        self.compacts = True
+        self.server.configure(events_retained=events)
 
     def restart(self) -> None:
         """End the service in order and start it again, on the same data and port."""
@@ -167,6 +175,8 @@ class Stage:
                 creator = next(person for person in self.people if person.identity == row["created_by"])
                 creator.client.peek_conversation_by_sid(sid).delete()
         self.settle()
+        self.server.configure(events_retained=RETAINED, replay_limit=REPLAY_LIMIT)
+        self.compacts = False
         self.rooms.clear()
         self.ledger.forget()
         for person in self.people:

@@ -1,7 +1,11 @@
 """Random histories of real clients and a real service: in the end everybody knows the same, and was told each thing once.
 
-`HISTORIES` in the environment says how many; the long run is ``HISTORIES=5000 pytest tests/histories -m long -s
---hypothesis-seed=1``, in two processes with different seeds if there are two cores.
+`HISTORIES` in the environment says how many the long run plays; it tells how far it is. With two cores, in two shells::
+
+    HISTORIES=5000 pytest tests/histories -m long -s --hypothesis-seed=1
+    HISTORIES=5000 pytest tests/histories -m long -s --hypothesis-seed=2
+
+A history that goes wrong is printed step by step. Real threads and sockets took part, so the same steps need not go wrong again.
 """
 
 from __future__ import annotations
@@ -132,6 +136,12 @@ class History(RuleBasedStateMachine):
         """Replays are interrupted after so many events."""
         self._note(f"replay limit {limit}")
         self.stage.server.configure(replay_limit=limit)
+
+    @rule(retained=st.sampled_from([0, 3]))
+    def retain(self, retained: int) -> None:
+        """The log is compacted."""
+        self._note(f"retain {retained} events")
+        self.stage.retain(retained)
 
     @rule(chance=st.integers(0, 9))
     def restart(self, chance: int) -> None:

@@ -145,7 +145,8 @@ def check_told(stage: Stage, chronicle: Chronicle, sid: str, room: Room, identit
             items = [entry for entry in epoch if entry.event.startswith(about)]
             marks = epoch[0].marks
             assert marks is not None
-            check_log(items, stage.ledger.log(f"{sid}.{name}"), marks[number], over=over)
+            compare = check_compacted if stage.compacts else check_log
+            compare(items, stage.ledger.log(f"{sid}.{name}"), marks[number], over=over)
         if not over:
             check_last_states(epoch, room, identity)
         check_typing(epoch)
@@ -180,6 +181,28 @@ def check_log(items: list[Entry], log: list[Logged], mark: int, *, over: bool) -
         if written[start:end] == told and (over or end == len(log)):
             return
     raise AssertionError(f"told {told}\nbut the log, of which {mark} was known when joined, has\n{[*enumerate(written)]}")
+
+
+def check_compacted(items: list[Entry], log: list[Logged], mark: int, *, over: bool) -> None:
+    """Of a log that was compacted: each item's events in order, none twice; what stands is told, and what has gone is gone."""
+    told: dict[Any, list[str]] = {}
+    for entry in items:
+        told.setdefault(entry.key, []).append(KINDS[entry.event])
+    for key, kinds in told.items():
+        assert kinds.count("added") <= 1, f"{key} was added twice: {kinds}"
+        assert "added" not in kinds[1:], f"{key} was told of before it was added: {kinds}"
+        assert "removed" not in kinds[:-1], f"{key} was told of after it was removed: {kinds}"
+    added = {event.key: event.id for event in log if event.what == "added"}
+    removed = {event.key: event.id for event in log if event.what == "removed"}
+    assert told.keys() <= added.keys(), "an item was invented"
+    order = [added[entry.key] for entry in items if KINDS[entry.event] == "added"]
+    assert order == sorted(order), f"added out of order: {order}"
+    if not over:
+        new = {key for key, event_id in added.items() if event_id > mark and key not in removed}
+        missed = {key for key in new if "added" not in told.get(key, ())}
+        assert not missed, f"never told that these were added: {missed}"
+        kept = {key for key, kinds in told.items() if key in removed and kinds[-1] != "removed"}
+        assert not kept, f"never told that these were removed: {kept}"
 
 
 def check_last_states(epoch: list[Entry], room: Room, identity: str) -> None:
