@@ -154,6 +154,9 @@ def test_the_clock_moves_timestamps_only_ahead(own: LocalServer) -> None:
         assert alice.update(own.token("alice")).status.ok
     with pytest.raises(ValueError, match="ahead"):
         own.advance_clock(-1)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="ten years in all"):
+            own.advance_clock(dt.timedelta(days=3649))
 
 
 def test_traffic_is_recorded_without_tokens(own: LocalServer) -> None:

@@ -12,6 +12,8 @@ import attrs
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.http import is_text
 
+FARTHEST = dt.timedelta(days=3650)
+"""How far ahead of the real time the clock may be moved."""
 AT_ONCE, ON_COMMAND = "at_once", "on_command"
 _CHOICES = {"delivery": (AT_ONCE, ON_COMMAND)}
 
@@ -31,10 +33,10 @@ class Clock:
         return dt.datetime.now(dt.UTC) + self._ahead
 
     def advance(self, seconds: float) -> None:
-        """Move on. Raises `ServiceError` 20001: it never goes back."""
-        if not 0 <= seconds <= 10 * 365 * 86_400:
-            raise ServiceError(20001, "The clock moves ahead by 0 seconds up to ten years")
+        """Move on. Raises `ServiceError` 20001: it never goes back, and not beyond what calendars know."""
         with self._lock:
+            if not 0 <= seconds <= (FARTHEST - self._ahead).total_seconds():
+                raise ServiceError(20001, "The clock moves ahead, by ten years in all")
             self._ahead += dt.timedelta(seconds=seconds)
 
     def reset(self) -> None:
