@@ -22,7 +22,13 @@ from twilio_conversations.conversation import (
     ConversationUpdatedEventArgs,
 )
 from twilio_conversations.enums import ConversationStatus
-from twilio_conversations.errors import ClientClosedError, ConversationsError, NotFoundError, ProtocolError
+from twilio_conversations.errors import (
+    ClientClosedError,
+    ConversationsError,
+    InvalidArgumentError,
+    NotFoundError,
+    ProtocolError,
+)
 from twilio_conversations.event_names import ClientEvent, ConversationEvent, HandlerError
 from twilio_conversations.futures import Flow, Future, fail, flow, gather, settle
 from twilio_conversations.membership import Membership, Presence
@@ -161,11 +167,12 @@ class Lifecycle:
 
     @flow
     def _opening_failed(self, membership: Membership, error: ConversationsError) -> Flow[None]:
-        """Not visible: let go. Closed: no more of it. Anything else: report it, and try again after a while."""
+        """Not visible, or nothing that could be asked for: let go. Closed: no more of it. Anything else: report it, and try again
+        after a while."""
         sid = membership.conversation.sid
         if isinstance(error, ClientClosedError):
             raise error
-        if error.status in _GONE_STATUS:
+        if error.status in _GONE_STATUS or isinstance(error, InvalidArgumentError):
             _log.info("conversation %s cannot be opened: %s", sid, error)
             fail(membership.ready, error)
             self.go(membership)

@@ -161,6 +161,7 @@ def test_memberships(pair: tuple[Conversation, Conversation], spoiler: Spoiler, 
     alices, bobs = pair
     bob: Any = bobs._services.events
     alice: Any = alices._services.events
+    failures = Diary(bob, "error")
     spoiler.suffix = ".conversations"
     for change in damages(("channel", "status", "lastConsumedMessageIndex", "notificationLevel")):
         spoiler.change = None
@@ -168,6 +169,7 @@ def test_memberships(pair: tuple[Conversation, Conversation], spoiler: Spoiler, 
         spoiler.change = change
         room.add(bob.identity)
     still_well(spoiler, alices, bob)
+    assert failures.of("error") == []
     again = connect(bob.identity)
     assert alices.sid in [one.sid for one in again.get_subscribed_conversations().iter_all()]
     still_well(spoiler, alices, again)
