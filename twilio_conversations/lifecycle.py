@@ -126,6 +126,7 @@ class Lifecycle:
             yield gather([self.open_root(membership, "list", named.messages), self.open_root(membership, "map", named.roster)])
         if joined:
             yield self.load_roster(membership)
+            yield self._catch_up_messages(membership)
 
     @flow
     def open_root(self, membership: Membership, kind: str, name: str | None) -> Flow[None]:
@@ -151,7 +152,9 @@ class Lifecycle:
         # What it holds now is the state before its first change; by the announcement it may hold later ones, which still wait.
         if kind == "document":
             membership.opened_document, membership.written_before = entity.data, written_before
-        elif kind == "map":
+        elif kind == "list":
+            membership.opened_messages = True
+        else:
             membership.opened_roster = sorted(entity.items.values(), key=lambda item: str(item.key))
 
     @flow
@@ -164,6 +167,14 @@ class Lifecycle:
             items = items + (yield all_items(entity, items[-1].key if items else None))
         membership.opened_roster = None
         membership.conversation._roster.load(items)
+
+    @flow
+    def _catch_up_messages(self, membership: Membership) -> Flow[None]:
+        """Whoever comes back may hold messages of before, which have changed or gone meanwhile."""
+        entity = membership.root("list")
+        if membership.opened_messages and entity is not None:
+            yield membership.conversation._messages.reread(entity)
+            membership.opened_messages = False
 
     @flow
     def _opening_failed(self, membership: Membership, error: ConversationsError) -> Flow[None]:

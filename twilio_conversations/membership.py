@@ -59,6 +59,7 @@ class Membership:
         opened_document: contents of the document as it was opened, until they are applied.
         written_before: number of the last own write before the document was read: it has that one's effect.
         opened_roster: items of the roster as it was opened, until they are loaded.
+        opened_messages: the list was opened, and messages that are held from an earlier time have not been read again yet.
         document: contents of the document that were applied last.
         rereading: how many of its objects are being read again since events of them were lost.
         waiting: changes that came before the announcement, in order.
@@ -76,6 +77,7 @@ class Membership:
     opened_document: Any = None
     written_before: int = 0
     opened_roster: list[Item] | None = None
+    opened_messages: bool = False
     document: Any = None
     rereading: int = 0
     backoff: Backoff | None = None
@@ -125,6 +127,7 @@ class Membership:
     def close_joined(self) -> None:
         """Close what only a participant follows."""
         self.opened_roster = None
+        self.opened_messages = False
         for kind in ("list", "map"):
             found = self._roots.pop(kind, None)
             if found is not None:

@@ -16,6 +16,7 @@ from twilio_conversations import (
     ConversationStatus,
     ForbiddenError,
     InvalidArgumentError,
+    Message,
     NotFoundError,
     NotificationLevel,
     PageUnavailableError,
@@ -457,3 +458,17 @@ def test_new_attributes_do_not_make_an_editor(alice: Client, service: LocalServe
         assert message.update_attributes({"a": 1}).last_updated_by is None
     until(lambda: not message._state.overlay, "the event ends the overlay", 4)
     assert (message.attributes, message.last_updated_by) == ({"a": 1}, None)
+
+
+def test_who_comes_back_sees_what_became_of_messages(pair: Pair) -> None:
+    """Messages that the program still holds are up to date when the conversation is joined again, though no event told."""
+    mine, theirs = pair
+    added, back = Diary(theirs, "message_added"), Diary(theirs._services.events, "conversation_left", "conversation_joined")
+    sent = mine.send_message("before")
+    held: Message = added.wait("message_added")
+    theirs.leave()
+    back.wait("conversation_left")
+    sent.update_body("after")
+    mine.add(theirs._services.configuration.identity)
+    until(lambda: back.names()[-1] == "conversation_joined", "joined again")
+    assert held.body == "after"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -32,10 +33,15 @@ class Machine(Protocol):
         ...
 
 
-def tell(make: Callable[[random.Random], Machine], moves: Moves, *, count: int, steps: int) -> None:
+def tell(make: Callable[[random.Random], Machine], moves: Moves, *, count: int, steps: int, shorten_for: float = 30.0) -> None:
     """Play `count` stories of `steps` steps; the first that fails is shortened and raised with its steps.
 
-    `make` gets a generator of its own for what differs between machines.
+    Args:
+        make: makes a machine; it gets a generator of its own for what differs between machines.
+        moves: what may happen.
+        count: how many stories.
+        steps: how long each is.
+        shorten_for: seconds after which no further attempt is made.
     """
     seed = int(os.environ.get("STORY_SEED", random.randrange(2**32)))
     print(f"stories: seed {seed}")
@@ -45,7 +51,7 @@ def tell(make: Callable[[random.Random], Machine], moves: Moves, *, count: int, 
         story = [(name, moves[name](rng)) for name in rng.choices(names, k=steps)]
         birth = rng.random()
         if (failure := _failure(make, birth, story)) is not None:
-            raise _shortened(make, birth, story, failure, number)
+            raise _shortened(make, birth, story, failure, f"story {number} of seed {seed}", shorten_for)
 
 
 def _failure(make: Callable[[random.Random], Machine], birth: float, story: Sequence[Step]) -> BaseException | None:
@@ -62,16 +68,24 @@ def _failure(make: Callable[[random.Random], Machine], birth: float, story: Sequ
 
 
 def _shortened(
-    make: Callable[[random.Random], Machine], birth: float, story: list[Step], failure: BaseException, number: int
+    make: Callable[[random.Random], Machine],
+    birth: float,
+    story: list[Step],
+    failure: BaseException,
+    name: str,
+    seconds: float,
 ) -> BaseException:
+    end = time.monotonic() + seconds
     shorter = True
     while shorter:
         shorter = False
         for where in reversed(range(len(story))):
+            if time.monotonic() > end:
+                break
             attempt = story[:where] + story[where + 1 :]
             found = _failure(make, birth, attempt)
             if type(found) is type(failure):
                 story, failure, shorter = attempt, found, True
-    lines = [f"  {name}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})" for name, arguments in story]
-    failure.add_note(f"story {number}, shortened:\n" + "\n".join(lines))
+    lines = [f"  {move}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})" for move, arguments in story]
+    failure.add_note(f"{name}, shortened:\n" + "\n".join(lines))
     return failure
