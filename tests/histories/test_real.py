@@ -1,8 +1,8 @@
 """Random histories of real clients and a real service: in the end everybody knows the same, and was told each thing once.
 
-`HISTORIES` in the environment says how many the long run plays; it tells how far it is. With two cores, in two shells::
+`HISTORIES` in the environment says how many the long run plays; it tells how far it is. With two cores, in each of two shells::
 
-    HISTORIES=5000 pytest tests/histories -m long -s
+    HISTORIES=5000 pytest tests/histories -m long -s -o faulthandler_timeout=0
 
 The seed is printed, and `STORY_SEED` plays the same steps again; since real threads and sockets take part, they need not go the
 same way again.

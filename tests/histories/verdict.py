@@ -139,14 +139,17 @@ def check_told(stage: Stage, chronicle: Chronicle, sid: str, room: Room, identit
     if current:
         assert life.endswith("J") == (room.member(identity) is not None), f"in or out? told {life}"
         assert room.row is not None or not life.endswith(("A", "J")), f"deleted, but told {life}"
-    for epoch, ended in _epochs(told):
+    for place, (epoch, ended) in enumerate(_epochs(told)):
         over = ended or not current
         for number, (name, about) in enumerate({"messages": "message_", "roster": "participant_"}.items()):
             items = [entry for entry in epoch if entry.event.startswith(about)]
             marks = epoch[0].marks
             assert marks is not None
-            compare = check_compacted if stage.compacts else check_log
-            compare(items, stage.ledger.log(f"{sid}.{name}"), marks[number], over=over)
+            log = stage.ledger.log(f"{sid}.{name}")
+            if stage.compacts:
+                check_compacted(items, log, marks[number], over=over)
+            else:
+                check_log(items, log, marks[number], over=over, reread=place > 0 and name == "messages")
         if not over:
             check_last_states(epoch, room, identity)
         check_typing(epoch)
@@ -170,28 +173,30 @@ def _epochs(told: list[Entry]) -> list[tuple[list[Entry], bool]]:
     return epochs
 
 
-def check_log(items: list[Entry], log: list[Logged], mark: int, *, over: bool) -> None:
+def check_log(items: list[Entry], log: list[Logged], mark: int, *, over: bool, reread: bool) -> None:
     """Told is the log without a gap: from somewhere up to `mark` on, and to its end unless the client was there no longer.
 
-    An update up to `mark` may be missing: who comes back reads the messages that are held again before joining is announced.
+    Of what was `reread`, an update up to `mark` may be missing: who comes back reads the messages that are still held from an
+    earlier time before joining is announced, and shows them as they are.
     """
+    covered = mark if reread else -1
     told = [(KINDS[entry.event], entry.key) for entry in items]
     for start in range(len(log) + 1):
         if start and log[start - 1].id > mark and not (over and not told):
             break
-        if _tells(told, log[start:], mark, to_the_end=not over):
+        if _tells(told, log[start:], covered, to_the_end=not over):
             return
     written = [(event.id, event.what, event.key) for event in log]
     raise AssertionError(f"told {told}\nbut the log, of which {mark} was known when joined, has\n{written}")
 
 
-def _tells(told: list[tuple[str, Any]], log: list[Logged], mark: int, *, to_the_end: bool) -> bool:
+def _tells(told: list[tuple[str, Any]], log: list[Logged], covered: int, *, to_the_end: bool) -> bool:
     left = iter(told)
     expected = next(left, None)
     for event in log:
         if (event.what, event.key) == expected:
             expected = next(left, None)
-        elif event.what == "updated" and event.id <= mark:
+        elif event.what == "updated" and event.id <= covered:
             continue
         elif to_the_end or expected is not None:
             return False
