@@ -56,6 +56,16 @@ class Door:
         self._plain: set[object] = set()
         self._waiting: set[object] = set()
         self._inside: set[object] = set()
+        self._closed = False
+
+    def close(self) -> None:
+        """The service stops: nobody comes in any more."""
+        self._closed = True
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the service stops."""
+        return self._closed
 
     def take_plain(self, connection: object) -> bool:
         """Whether a connection that speaks plain HTTP, or nothing yet, may stay."""

@@ -33,7 +33,9 @@ class HttpProtocol(H11Protocol):
         """Somebody connects."""
         super().connection_made(transport)
         self._door: Door = self.app_state[DOOR]
-        if self._door.take_plain(self):
+        if self._door.is_closed:
+            transport.close()  # accepted just before; uvicorn has ended the others already and would wait for this one
+        elif self._door.take_plain(self):
             self._wait(HEAD_TIME)
         else:
             self._turn_away(ServiceError(20429), b"retry-after: 1\r\n")

@@ -18,6 +18,7 @@ import uvicorn
 from twilio_conversations.server.app import App
 from twilio_conversations.server.controls import Controls
 from twilio_conversations.server.credentials import Credentials, load_or_create
+from twilio_conversations.server.door import DOOR
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.http_protocol import MAX_HEAD, HttpProtocol
 from twilio_conversations.server.protocol import LineProtocol
@@ -56,7 +57,7 @@ class LocalServer(Controls):
         self._data_dir: Path | None = None
         self._credentials: Credentials | None = None
         self._lock: Lock | None = None
-        self._server: uvicorn.Server | None = None
+        self._server: Server | None = None
         self._app: App | None = None
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
@@ -161,7 +162,7 @@ class LocalServer(Controls):
         listener = _listen(self._host, self._port)
         self._port = listener.getsockname()[1]
         self._app = App(directory, self._credentials, self.url, durable=self._durable)
-        self._server = uvicorn.Server(_config(self._app))
+        self._server = Server(_config(self._app))
         self._failure = None
         self._thread = threading.Thread(target=self._run, args=(listener,), name="conversations-server", daemon=True)
         self._thread.start()
@@ -197,6 +198,16 @@ class LocalServer(Controls):
 
     def _address(self) -> str:
         return f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}"
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which closes the door before it ends the connections."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End all connections, and let no other come."""
+        if (door := self.lifespan.state.get(DOOR)) is not None:
+            door.close()
+        await super().shutdown(sockets)
 
 
 def _listen(host: str, port: int) -> socket.socket:
