@@ -33,6 +33,7 @@ class Roster:
         self._by_sid: dict[str, Participant] = {}
         self._leaving: set[str] = set()
         self._expected: set[str] = set()
+        self._gone_since: dict[object, set[str]] = {}  # for each add under way: who has left since it began
 
     # -- from Sync, on the io thread ----------------------------------------------------------------------------------
 
@@ -54,6 +55,7 @@ class Roster:
                 if sid not in known and (sid in self._expected or held._state.replica is not None)
             }
             left = [self._by_sid.pop(sid) for sid in gone]
+            self._has_gone(gone)
         for participant in left:
             participant._leave()
 
@@ -93,7 +95,9 @@ class Roster:
             with self._services.lock:
                 participant = self._by_sid.get(sid)
                 if participant is None:
-                    return self._make(sid, ParticipantData.parse(data), version, delivered=True), None
+                    participant = self._made(sid, Layered(ParticipantData.parse(data), version))
+                    self._by_sid[sid] = participant
+                    return participant, None
                 state = participant._state
                 former = state.apply(ParticipantData.parse(data, state.replica), version)
                 return participant, former
@@ -108,9 +112,14 @@ class Roster:
         with self._services.lock:
             self._by_sid.pop(sid, None)
             self._leaving.discard(sid)
+            self._has_gone({sid})
         if participant is not None:
             self._emit(participant, ConversationEvent.PARTICIPANT_LEFT, ClientEvent.PARTICIPANT_LEFT)
             participant._leave()
+
+    def _has_gone(self, sids: set[str]) -> None:
+        for gone in self._gone_since.values():
+            gone |= sids
 
     def held(self) -> list[Participant]:
         """The participants that are known."""
@@ -120,12 +129,9 @@ class Roster:
     def _emit(self, participant: Participant, own: ConversationEvent, clients: ClientEvent) -> None:
         self._services.emit(participant, (self._conversation, own), (self._services.events, clients))
 
-    def _make(self, sid: str, data: ParticipantData, version: int, *, delivered: bool) -> Participant:
+    def _made(self, sid: str, state: Layered[ParticipantData]) -> Participant:
         services = self._services
-        state = Layered(data, version, delivered=delivered)
-        participant = Participant(services.dispatcher, services, state, self._conversation, sid)
-        self._by_sid[sid] = participant
-        return participant
+        return Participant(services.dispatcher, services, state, self._conversation, sid)
 
     def with_identity(self, identity: str) -> Participant | None:
         """The participant with that identity, as far as is known; from any thread."""
@@ -159,15 +165,34 @@ class Roster:
 
     def add(self, request: Mapping[str, Any], timeout: float | None) -> Participant:
         """POST a participant and give back the live object it became."""
-        url = urls.join(self._conversation._url, "Participants")
-        answer = self._services.rest.post(url, request, timeout=timeout)
+        this, gone = object(), set[str]()
+        with self._services.lock:
+            self._gone_since[this] = gone
+        try:
+            answer = self._services.rest.post(urls.join(self._conversation._url, "Participants"), request, timeout=timeout)
+            return self._added(answer, gone)
+        finally:
+            with self._services.lock:
+                del self._gone_since[this]
+
+    def _added(self, answer: Any, gone: set[str]) -> Participant:
+        """The participant that an answer tells of: the live one if its event was faster, else one made from the answer."""
         sid = answer.get("sid") if isinstance(answer, dict) else None
         if not isinstance(sid, str):
             raise ProtocolError("the answer to an add has no sid", body=answer)
-        self._services.later(OVERLAY_SECONDS, lambda: self._settle_added(sid))
         with self._services.lock:
-            known = self._by_sid.get(sid)
-            return known or self._make(sid, ParticipantData.from_rest(answer), -1, delivered=False)
+            participant = self._by_sid.get(sid)
+            if participant is not None:
+                return participant
+            participant = self._made(sid, Layered(ParticipantData.from_rest(answer), delivered=False))
+            left = sid in gone
+            if not left:
+                self._by_sid[sid] = participant
+        if left:
+            participant._leave()
+        else:
+            self._services.later(OVERLAY_SECONDS, lambda: self._settle_added(sid))
+        return participant
 
     @flow
     def _settle_added(self, sid: str) -> Flow[None]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import FrameType
 from typing import Any
 
 import pytest
 
 from tests.client.conftest import Connect
 from tests.client.diary import Diary
-from twilio_conversations import Client, Conversation, ConversationStatus
+from twilio_conversations import Client, Conversation, ConversationStatus, Participant
 from twilio_conversations.server import LocalServer
+from twilio_conversations.transport.rest import Rest
 
 
 @pytest.fixture
@@ -59,6 +64,37 @@ def test_participants(room: Conversation) -> None:
     bob.remove()
     room.remove_participant("carol")
     assert {one.sid for one in room.get_participants()} & {bob.sid, carol.sid} == set()
+
+
+def test_who_was_removed_before_the_answer_was_read_stays_away(own: LocalServer, connect: Connect) -> None:
+    """The thread that added somebody gets to read the answer late: by then the participant has been told of, coming and going."""
+    own.seed({"users": [{"identity": "carol"}]})
+    alice, bob = (connect(name, token=own.token(name), endpoint=own.url) for name in ("alice", "bob"))
+    room = alice.create_conversation().join()
+    room.add("bob")
+    diary = Diary(alice, "participant_left")
+    answered, read_on = threading.Event(), threading.Event()
+
+    def add() -> Participant:
+        def pause(frame: FrameType, event: str, _argument: Any) -> None:
+            if event == "return" and frame.f_code is Rest.post.__code__:
+                answered.set()
+                assert read_on.wait(10)
+
+        sys.setprofile(pause)
+        try:
+            return room.add("carol")
+        finally:
+            sys.setprofile(None)
+
+    with ThreadPoolExecutor() as elsewhere:
+        adding = elsewhere.submit(add)
+        assert answered.wait(10)
+        bob.get_conversation_by_sid(room.sid).remove_participant("carol")
+        diary.wait("participant_left", lambda one: one.identity == "carol")
+        read_on.set()
+        assert adding.result(10).identity == "carol"
+    assert {one.identity for one in room.get_participants()} == {"alice", "bob"}
 
 
 @pytest.mark.row("BY14", "CV31", "ME24", "ME25", "ME26")
