@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
-from tests.client.conftest import Connect
+from tests.client.conftest import Connect, told
 from tests.client.diary import Diary
-from twilio_conversations import Client, Conversation, ConversationStatus, Participant
+from twilio_conversations import Client, Conversation, ConversationStatus, NotFoundError
 from twilio_conversations.server import LocalServer
 from twilio_conversations.transport.rest import Rest
+
+Result = TypeVar("Result")
 
 
 @pytest.fixture
@@ -67,34 +69,64 @@ def test_participants(room: Conversation) -> None:
 
 
 def test_who_was_removed_before_the_answer_was_read_stays_away(own: LocalServer, connect: Connect) -> None:
-    """The thread that added somebody gets to read the answer late: by then the participant has been told of, coming and going."""
+    """By the time the answer to an add is read, the participant has been told of, coming and going."""
     own.seed({"users": [{"identity": "carol"}]})
     alice, bob = (connect(name, token=own.token(name), endpoint=own.url) for name in ("alice", "bob"))
     room = alice.create_conversation().join()
     room.add("bob")
     diary = Diary(alice, "participant_left")
+
+    def meanwhile() -> None:
+        bob.get_conversation_by_sid(room.sid).remove_participant("carol")
+        diary.wait("participant_left", lambda one: one.identity == "carol")
+
+    assert answer_read_late(lambda: room.add("carol"), meanwhile).identity == "carol"
+    assert {one.identity for one in room.get_participants()} == {"alice", "bob"}
+
+
+def test_who_was_removed_before_joining_was_answered_is_out(own: LocalServer, connect: Connect) -> None:
+    """By the time the answer to a join is read, the client has been told of both, coming and going, and the call says so."""
+    alice, bob = (connect(name, token=own.token(name), endpoint=own.url) for name in ("alice", "bob"))
+    room = alice.create_conversation()
+    room.add("bob")
+    diary = Diary(alice, "conversation_joined", "conversation_left")
+
+    def meanwhile() -> None:
+        diary.wait("conversation_joined")
+        bob.get_conversation_by_sid(room.sid).remove_participant("alice")
+        diary.wait("conversation_left")
+
+    with pytest.raises(NotFoundError, match="gone"):
+        answer_read_late(room.join, meanwhile)
+    assert room.status is ConversationStatus.NOT_PARTICIPATING
+    told(alice)
+    assert diary.names() == ["conversation_joined", "conversation_left"]
+
+
+def answer_read_late(call: Callable[[], Result], meanwhile: Callable[[], None]) -> Result:
+    """What a call gives whose thread, having got the answer, does nothing with it until `meanwhile` is over."""
     answered, read_on = threading.Event(), threading.Event()
 
-    def add() -> Participant:
-        def pause(frame: FrameType, event: str, _argument: Any) -> None:
-            if event == "return" and frame.f_code is Rest.post.__code__:
-                answered.set()
-                assert read_on.wait(10)
+    def pause(frame: FrameType, event: str, _argument: Any) -> None:
+        if event == "return" and frame.f_code is Rest.post.__code__:
+            answered.set()
+            assert read_on.wait(20)
 
+    def late() -> Result:
         sys.setprofile(pause)
         try:
-            return room.add("carol")
+            return call()
         finally:
             sys.setprofile(None)
 
     with ThreadPoolExecutor() as elsewhere:
-        adding = elsewhere.submit(add)
-        assert answered.wait(10)
-        bob.get_conversation_by_sid(room.sid).remove_participant("carol")
-        diary.wait("participant_left", lambda one: one.identity == "carol")
-        read_on.set()
-        assert adding.result(10).identity == "carol"
-    assert {one.identity for one in room.get_participants()} == {"alice", "bob"}
+        calling = elsewhere.submit(late)
+        try:
+            assert answered.wait(10)
+            meanwhile()
+        finally:
+            read_on.set()
+        return calling.result(10)
 
 
 @pytest.mark.row("BY14", "CV31", "ME24", "ME25", "ME26")
