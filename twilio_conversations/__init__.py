@@ -38,12 +38,8 @@ from twilio_conversations.content import (
     ContentTemplate,
     ContentTemplateVariable,
 )
-from twilio_conversations.conversation import (
-    Conversation,
-    ConversationState,
-    ConversationUpdatedEventArgs,
-    LastMessage,
-)
+from twilio_conversations.conversation import Conversation, ConversationUpdatedEventArgs
+from twilio_conversations.conversation_data import ConversationState, LastMessage
 from twilio_conversations.emitter import Subscription
 from twilio_conversations.enums import (
     ConnectionState,

@@ -13,10 +13,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from twilio_conversations import urls
-from twilio_conversations.conversation import (
-    Conversation,
-    ConversationData,
-)
+from twilio_conversations.conversation import Conversation
+from twilio_conversations.conversation_data import ConversationData
 from twilio_conversations.enums import ConversationStatus
 from twilio_conversations.errors import ClientClosedError, ConversationsError, NotFoundError, ProtocolError, SyncError
 from twilio_conversations.event_names import HandlerError

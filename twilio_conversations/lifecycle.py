@@ -14,13 +14,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from twilio_conversations.conversation import (
-    DOCUMENT_FIELDS,
-    REASONS,
-    Conversation,
-    ConversationData,
-    ConversationUpdatedEventArgs,
-)
+from twilio_conversations.conversation import Conversation, ConversationUpdatedEventArgs
+from twilio_conversations.conversation_data import DOCUMENT_FIELDS, REASONS, ConversationData
 from twilio_conversations.enums import ConversationStatus
 from twilio_conversations.errors import (
     ClientClosedError,

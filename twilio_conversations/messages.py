@@ -18,8 +18,9 @@ from twilio_conversations.futures import Flow, Future, flow
 from twilio_conversations.json_values import parse_index
 from twilio_conversations.layered import Layered
 from twilio_conversations.media import MediaData
-from twilio_conversations.message import REASONS, Message, MessageData, MessageUpdatedEventArgs
+from twilio_conversations.message import Message, MessageUpdatedEventArgs
 from twilio_conversations.message_builder import MessageBuilder
+from twilio_conversations.message_data import REASONS, MessageData
 from twilio_conversations.paginator import Paginator
 from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated
 from twilio_conversations.unsent_message import ContentVariables, UnsentMessage

@@ -1,21 +1,33 @@
-"""What all live objects share: layered state, writes that the caller can read back at once, refusal to be pickled."""
+"""What all live objects share: layered state, custom data, writes that can be read back at once, refusal to be pickled."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, NoReturn, Self
+from typing import Any, Generic, NoReturn, Protocol, Self, TypeVar
 
 import attrs
 
 from twilio_conversations.emitter import EventEmitter
 from twilio_conversations.errors import ConversationsError, NotFoundError
 from twilio_conversations.futures import Flow, Future, flow
-from twilio_conversations.json_values import Attributes
-from twilio_conversations.layered import OVERLAY_SECONDS, Data, Layered
+from twilio_conversations.json_values import Attributes, dumps, parse_time
+from twilio_conversations.layered import OVERLAY_SECONDS, Layered
 from twilio_conversations.services import Services
 
 _log = logging.getLogger(__name__)
+
+
+class Described(attrs.AttrsInstance, Protocol):
+    """What the service says of an object that has custom data."""
+
+    @property
+    def attributes(self) -> Attributes:
+        """Custom data."""
+        ...
+
+
+Data = TypeVar("Data", bound=Described)
 
 
 @attrs.define(eq=False, repr=False)
@@ -24,6 +36,22 @@ class Model(EventEmitter, Generic[Data]):
 
     _services: Services
     _state: Layered[Data]
+
+    @property
+    def attributes(self) -> Any:
+        """Custom data; a copy, ``{}`` when there is none."""
+        return self._data.attributes.value()
+
+    def update_attributes(self, attributes: Any, *, timeout: float | None = None) -> Self:
+        """Replace the custom data (``POST`` to the object's own resource). Returns this object, changed."""
+        text = dumps(attributes)
+        self._post(self._url, {"attributes": text}, {"attributes": Attributes(text)}, timeout)
+        return self
+
+    @property
+    def _url(self) -> str:
+        """Its REST resource."""
+        raise NotImplementedError
 
     @property
     def _data(self) -> Data:
@@ -101,6 +129,12 @@ class Model(EventEmitter, Generic[Data]):
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise TypeError(f"a {type(self).__name__} is alive and cannot be pickled; use to_dict()")
+
+
+def date_updated(answer: Any) -> dict[str, Any]:
+    """When an object was changed last, as the answer to a write has it."""
+    date = answer.get("date_updated") if isinstance(answer, dict) else None
+    return {"date_updated": parse_time(date)} if date else {}
 
 
 def _fields(data: Any) -> list[tuple[str, Any]]:

@@ -11,7 +11,8 @@ from twilio_conversations.errors import ConversationsError, NotFoundError, Proto
 from twilio_conversations.event_names import ClientEvent, ConversationEvent, ParticipantEvent
 from twilio_conversations.futures import Flow, Future, flow
 from twilio_conversations.layered import OVERLAY_SECONDS, Layered
-from twilio_conversations.participant import REASONS, Participant, ParticipantData, ParticipantUpdatedEventArgs
+from twilio_conversations.participant import Participant, ParticipantUpdatedEventArgs
+from twilio_conversations.participant_data import REASONS, ParticipantData
 from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated
 
 if TYPE_CHECKING:

@@ -2,70 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import attrs
 
 from twilio_conversations import checks, urls
 from twilio_conversations.enums import UserUpdateReason
-from twilio_conversations.errors import ProtocolError, UnsupportedOperationError
+from twilio_conversations.errors import UnsupportedOperationError
 from twilio_conversations.event_names import EventName, UserEvent
 from twilio_conversations.futures import Future
-from twilio_conversations.json_values import Attributes, dumps, parse_text
-from twilio_conversations.layered import Reasons
 from twilio_conversations.model import Model
 from twilio_conversations.model_events import UserEvents
+from twilio_conversations.user_data import UserData
 
 if TYPE_CHECKING:
     from twilio_conversations.users import Users
-
-REASONS = Reasons(
-    {
-        "friendly_name": UserUpdateReason.FRIENDLY_NAME,
-        "attributes": UserUpdateReason.ATTRIBUTES,
-        "is_online": UserUpdateReason.REACHABILITY_ONLINE,
-        "is_notifiable": UserUpdateReason.REACHABILITY_NOTIFIABLE,
-    }
-)
-"""Fields whose changes are announced, in the order of detection."""
-
-
-@attrs.frozen
-class UserData:
-    """What a user's Sync map says, in our names."""
-
-    friendly_name: str | None = None
-    attributes: Attributes = attrs.field(factory=Attributes)
-    is_online: bool | None = None
-    is_notifiable: bool | None = None
-
-    def with_item(self, key: object, data: Any) -> UserData:
-        """This state after the map's item `key` became `data`; unknown keys and malformed data change nothing."""
-        if not isinstance(data, dict):
-            return self
-        if key == "friendlyName":
-            return attrs.evolve(self, friendly_name=parse_text(data.get("value")))
-        if key == "attributes":
-            return attrs.evolve(self, attributes=Attributes(data.get("value")))
-        if key == "reachability":
-            return attrs.evolve(self, is_online=_flag(data.get("online")), is_notifiable=_flag(data.get("notifiable")))
-        return self
-
-    @classmethod
-    def from_rest(cls, body: Any) -> UserData:
-        """Read the answer to ``GET .../Users/{identity}``."""
-        if not isinstance(body, dict):
-            raise ProtocolError("the answer is not a user", body=body)
-        return cls(
-            parse_text(body.get("friendly_name")),
-            Attributes(body.get("attributes")),
-            _flag(body.get("is_online")),
-            _flag(body.get("is_notifiable")),
-        )
-
-
-def _flag(value: Any) -> bool | None:
-    return value if isinstance(value, bool) else None
 
 
 @attrs.define(eq=False, repr=False)
@@ -93,11 +44,6 @@ class User(UserEvents, Model[UserData]):  # type: ignore[misc] # `on` is narrowe
         return self._data.friendly_name
 
     @property
-    def attributes(self) -> Any:
-        """Custom data; a copy, ``{}`` when there is none."""
-        return self._data.attributes.value()
-
-    @property
     def is_online(self) -> bool | None:
         """Whether it is connected; `None` unless the service tells reachability."""
         return self._data.is_online
@@ -119,7 +65,7 @@ class User(UserEvents, Model[UserData]):  # type: ignore[misc] # `on` is narrowe
         self._post(self._url, body, body, timeout)
         return self
 
-    def update_attributes(self, attributes: Any, *, timeout: float | None = None) -> User:
+    def update_attributes(self, attributes: Any, *, timeout: float | None = None) -> Self:
         """Replace the custom data (``POST .../Users/{identity}``). Returns this user, changed.
 
         Raises:
@@ -127,9 +73,7 @@ class User(UserEvents, Model[UserData]):  # type: ignore[misc] # `on` is narrowe
             UnsupportedOperationError: it was unsubscribed.
         """
         self._check_subscribed()
-        text = dumps(attributes)
-        self._post(self._url, {"attributes": text}, {"attributes": Attributes(text)}, timeout)
-        return self
+        return super().update_attributes(attributes, timeout=timeout)
 
     def unsubscribe(self, *, timeout: float | None = None) -> None:
         """Stop following it; nothing happens when it is not followed. The own user is followed anew at once."""

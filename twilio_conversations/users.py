@@ -13,7 +13,8 @@ from twilio_conversations.event_names import ClientEvent, UserEvent
 from twilio_conversations.futures import Flow, Future, completed, flow
 from twilio_conversations.layered import Layered
 from twilio_conversations.sync.changes import Change, EntityFailed, EntityRemoved, Item, ItemAdded, ItemUpdated, Resynced
-from twilio_conversations.user import REASONS, User, UserData, UserUpdatedEventArgs
+from twilio_conversations.user import User, UserUpdatedEventArgs
+from twilio_conversations.user_data import REASONS, UserData
 
 if TYPE_CHECKING:
     from twilio_conversations.services import Services

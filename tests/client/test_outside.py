@@ -22,7 +22,7 @@ from twilio_conversations import (
     ParticipantEmailBinding,
     UnsupportedOperationError,
 )
-from twilio_conversations.conversation import REASONS, ConversationData
+from twilio_conversations.conversation_data import REASONS, ConversationData
 from twilio_conversations.server import LocalServer
 
 PHONE, OWN_PHONE = "+15550100", "+15550199"

@@ -27,7 +27,7 @@ from twilio_conversations import (
     UnknownRecipientDescriptor,
 )
 from twilio_conversations.lru import Lru
-from twilio_conversations.message import MessageData
+from twilio_conversations.message_data import MessageData
 from twilio_conversations.recipients import parse_recipient
 
 DELIVERY = {"total": 2, "sent": "all", "delivered": "some", "read": "none", "failed": "none", "undelivered": "none"}

@@ -24,7 +24,7 @@ from twilio_conversations import (
     ProtocolError,
 )
 from twilio_conversations.media import Media, MediaData
-from twilio_conversations.message import MessageData
+from twilio_conversations.message_data import MessageData
 from twilio_conversations.server import LocalServer
 
 CONTENT = bytes(range(256)) * 2000
