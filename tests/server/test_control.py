@@ -109,6 +109,8 @@ def test_seed_from_a_file(own: LocalServer, tmp_path: Path, suffix: str) -> None
         ({"users": [{"identity": "new"}], "conversations": [{"state": "closed"}]}, "50384"),
         ({"users": [{"identity": "new"}], "conversations": [{"messages": [{"body": "a"}, {"index": 0}]}]}, "'index'"),
         ({"users": [{"identity": "new"}], "roles": [{"friendly_name": "channel user"}]}, "role"),
+        ({"users": [{"identity": "new"}], "roles": [{"friendly_name": "r" * 65}]}, "50003"),
+        ({"users": [{"identity": "new"}], "roles": [{"friendly_name": ""}]}, "role"),
         ({"settings": {"no_such": 1}}, "no_such"),
         ({"users": {}, "templates": [{"variants": {}}]}, "variants"),
     ],

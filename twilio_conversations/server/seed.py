@@ -118,8 +118,8 @@ def _with_text_attributes(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _role(tx: Transaction, entry: dict[str, Any]) -> None:
-    name, permissions = entry.get("friendly_name"), entry.get("permissions") or []
-    if not isinstance(name, str) or not isinstance(permissions, list) or tx.first(_ROLE, name=name) is not None:
+    name, permissions = limits.text(entry, "friendly_name", limits.ROLE_NAME, 50003), entry.get("permissions") or []
+    if not name or not isinstance(permissions, list) or tx.first(_ROLE, name=name) is not None:
         raise ServiceError(20422, "a role needs a new 'friendly_name' and a list of 'permissions'")
     values = {"sid": f"RL{uuid.uuid4().hex}", "friendly_name": name, "type": entry.get("type", "conversation")}
     values |= {"permissions": json.dumps(permissions), "date_created": tx.now, "date_updated": tx.now}

@@ -16,6 +16,7 @@ SYSTEM = "system"
 """Who made and said what nobody in particular has."""
 ADDRESS = 256
 SUBJECT = 256
+ROLE_NAME = 64
 CONVERSATION_ATTRIBUTES = 16 * 1024
 MESSAGE_ATTRIBUTES = 4 * 1024
 PARTICIPANT_ATTRIBUTES = 4 * 1024
