@@ -12,7 +12,7 @@ import attrs
 from twilio_conversations import checks, message_details, urls
 from twilio_conversations.bindings import ConversationBindings, ParticipantBindingOptions
 from twilio_conversations.configuration import ConversationLimits
-from twilio_conversations.conversation_data import ConversationData, ConversationState, LastMessage
+from twilio_conversations.conversation_data import REASONS, ConversationData, ConversationState, LastMessage
 from twilio_conversations.enums import (
     ConversationStatus,
     ConversationUpdateReason,
@@ -20,7 +20,7 @@ from twilio_conversations.enums import (
     NotificationLevel,
     ParticipantEmailLevel,
 )
-from twilio_conversations.event_names import ConversationEvent, EventName
+from twilio_conversations.event_names import ClientEvent, ConversationEvent, EventName
 from twilio_conversations.futures import Future
 from twilio_conversations.json_values import dumps
 from twilio_conversations.model import Model
@@ -409,6 +409,14 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
     def _models(self) -> list[Model[Any]]:
         """Itself and what lives in it."""
         return [self, *self._roster.held(), *self._messages.held()]
+
+    def _announce(self, former: ConversationData | None, current: ConversationData) -> None:
+        if found := REASONS.between(former, current):
+            self._services.emit(
+                ConversationUpdatedEventArgs(self, found),
+                (self, ConversationEvent.UPDATED),
+                (self._services.events, ClientEvent.CONVERSATION_UPDATED),
+            )
 
     @property
     def _url(self) -> str:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from twilio_conversations.conversation import Conversation, ConversationUpdatedEventArgs
-from twilio_conversations.conversation_data import DOCUMENT_FIELDS, REASONS, ConversationData
+from twilio_conversations.conversation import Conversation
+from twilio_conversations.conversation_data import DOCUMENT_FIELDS, ConversationData
 from twilio_conversations.enums import ConversationStatus
 from twilio_conversations.errors import (
     ClientClosedError,
@@ -297,22 +297,19 @@ class Lifecycle:
         """Change a conversation's replica and announce the difference."""
         conversation = membership.conversation
         try:
-            former = self._set(conversation, change)
+            former, current = self._set(conversation, change)
         except ProtocolError as error:
             _log.warning("%r: %s", conversation, error)
             return
-        found = REASONS.between(former, conversation._state.replica)
-        if found:
-            self._services.emit(
-                ConversationUpdatedEventArgs(conversation, found),
-                (conversation, ConversationEvent.UPDATED),
-                (self._services.events, ClientEvent.CONVERSATION_UPDATED),
-            )
+        conversation._announce(former, current)
 
-    def _set(self, conversation: Conversation, change: Callable[[ConversationData], ConversationData]) -> ConversationData | None:
+    def _set(
+        self, conversation: Conversation, change: Callable[[ConversationData], ConversationData]
+    ) -> tuple[ConversationData | None, ConversationData]:
         state = conversation._state
         with self._services.lock:
-            return state.apply(change(state.replica or ConversationData()), 0)
+            current = change(state.replica or ConversationData())
+            return state.apply(current, 0), current
 
     def _emit(self, conversation: Conversation, event: ClientEvent) -> None:
         self._services.emit(conversation, (self._services.events, event))

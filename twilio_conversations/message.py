@@ -13,10 +13,10 @@ from twilio_conversations.channel_metadata import ChannelMetadata
 from twilio_conversations.content import RICH_CONTENT, ContentData, parse_rich_content
 from twilio_conversations.enums import MediaCategory, MessageType, MessageUpdateReason
 from twilio_conversations.errors import NotFoundError
-from twilio_conversations.event_names import EventName, MessageEvent
+from twilio_conversations.event_names import ClientEvent, ConversationEvent, EventName, MessageEvent
 from twilio_conversations.futures import Future
 from twilio_conversations.media import Media, media_sids_of, temporary_urls
-from twilio_conversations.message_data import MessageData
+from twilio_conversations.message_data import REASONS, MessageData
 from twilio_conversations.model import Model, date_updated
 from twilio_conversations.model_events import MessageEvents
 from twilio_conversations.receipts import AggregatedDeliveryReceipt, DetailedDeliveryReceipt
@@ -217,6 +217,16 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
     def get_message_recipients(self, *, timeout: float | None = None) -> list[RecipientDescriptor]:
         """Who it was addressed to (``GET .../MessageRecipients?MessageSid={sid}``); remembered once there is somebody."""
         return message_details.recipients(self._services, self.conversation._url, self.sid, timeout)
+
+    def _announce(self, former: MessageData | None, current: MessageData) -> None:
+        found = REASONS.between(former, current)
+        if found or former is None:
+            self._services.emit(
+                MessageUpdatedEventArgs(self, found),
+                (self, MessageEvent.UPDATED),
+                (self.conversation, ConversationEvent.MESSAGE_UPDATED),
+                (self._services.events, ClientEvent.MESSAGE_UPDATED),
+            )
 
     @property
     def _url(self) -> str:

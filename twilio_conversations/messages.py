@@ -13,14 +13,14 @@ from twilio_conversations import checks, urls
 from twilio_conversations.attachment import Attachment, SendEmailOptions, attachments
 from twilio_conversations.enums import Direction, MediaCategory, MessageType
 from twilio_conversations.errors import ProtocolError
-from twilio_conversations.event_names import ClientEvent, ConversationEvent, MessageEvent
+from twilio_conversations.event_names import ClientEvent, ConversationEvent
 from twilio_conversations.futures import Flow, Future, flow
 from twilio_conversations.json_values import parse_index
 from twilio_conversations.layered import Layered
 from twilio_conversations.media import MediaData
-from twilio_conversations.message import Message, MessageUpdatedEventArgs
+from twilio_conversations.message import Message
 from twilio_conversations.message_builder import MessageBuilder
-from twilio_conversations.message_data import REASONS, MessageData
+from twilio_conversations.message_data import MessageData
 from twilio_conversations.paginator import Paginator
 from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated
 from twilio_conversations.unsent_message import ContentVariables, UnsentMessage
@@ -74,32 +74,25 @@ class Messages:
             _log.warning("%r: leaving out a change of the messages: %s", self._conversation, error)
 
     def _added(self, change: ItemAdded) -> None:
-        message, _ = self._apply(change)
+        message, _, _ = self._apply(change)
         if message.author is not None:
             self._conversation._typing.ended(message.author)
         self._services.dispatcher.post(self._added_to, message)
 
     def _updated(self, change: ItemUpdated) -> None:
-        message, former = self._apply(change)
-        found = REASONS.between(former, message._state.replica)
-        if found or former is None:
-            self._services.emit(
-                MessageUpdatedEventArgs(message, found),
-                (message, MessageEvent.UPDATED),
-                (self._conversation, ConversationEvent.MESSAGE_UPDATED),
-                (self._services.events, ClientEvent.MESSAGE_UPDATED),
-            )
+        message, former, current = self._apply(change)
+        message._announce(former, current)
 
-    def _apply(self, change: ItemAdded | ItemUpdated) -> tuple[Message, MessageData | None]:
-        """The live message with the change applied, and its state before (`None` when that is not known)."""
+    def _apply(self, change: ItemAdded | ItemUpdated) -> tuple[Message, MessageData | None, MessageData]:
+        """The live message with the change applied, its state before (`None` when that is not known), and that now."""
         index = _index(change.key)
         with self._services.lock:
             message = self._held.get(index)
             if message is None:
-                return self._hold(index, MessageData.parse(change.data), change.event_id, delivered=True), None
-            data = MessageData.parse(change.data, message._state.replica)
-            former = message._state.apply(data, change.event_id)
-            return message, former
+                current = MessageData.parse(change.data)
+                return self._hold(index, current, change.event_id, delivered=True), None, current
+            current = MessageData.parse(change.data, message._state.replica)
+            return message, message._state.apply(current, change.event_id), current
 
     def _removed(self, change: ItemRemoved) -> None:
         index = _index(change.key)

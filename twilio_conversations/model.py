@@ -100,11 +100,25 @@ class Model(EventEmitter, Generic[Data]):
         self._take(found, overlay)
 
     def _take(self, found: tuple[Data, int] | None, overlay: int) -> None:
-        """Show what the service said instead of writes up to `overlay`; the state as a whole, if nothing was written since."""
+        """Show what the service said instead of writes up to `overlay`; the state as a whole, if nothing was written since.
+
+        A write may have been overwritten while it was shown, with no event of its own: then what handlers saw last, with the
+        write in it, is not so, and unless Sync has still to tell of the difference, nobody else will.
+        """
         with self._services.lock:
-            if found is not None and self._state.overlays == overlay:
-                self._state.show(*found)
-            self._state.drop_overlay(overlay)
+            state = self._state
+            shown = state.visible
+            if found is not None and state.overlays == overlay:
+                state.show(*found)
+            state.drop_overlay(overlay)
+            truth = state.visible
+            is_told = state.replica == truth
+        if is_told:
+            self._announce(shown, truth)
+
+    def _announce(self, former: Data | None, current: Data) -> None:
+        """Raise ``updated`` for what differs between two states, if anything."""
+        raise NotImplementedError
 
     def refresh(self, *, timeout: float | None = None) -> Self:
         """Ask the service for the state it has now, and return this object showing it.

@@ -12,11 +12,11 @@ from twilio_conversations import urls
 from twilio_conversations.bindings import ParticipantBindings
 from twilio_conversations.enums import ParticipantType, ParticipantUpdateReason
 from twilio_conversations.errors import UnsupportedOperationError
-from twilio_conversations.event_names import EventName, ParticipantEvent
+from twilio_conversations.event_names import ClientEvent, ConversationEvent, EventName, ParticipantEvent
 from twilio_conversations.futures import Future
 from twilio_conversations.model import Model, date_updated
 from twilio_conversations.model_events import ParticipantEvents
-from twilio_conversations.participant_data import ParticipantData
+from twilio_conversations.participant_data import REASONS, ParticipantData
 
 if TYPE_CHECKING:
     from twilio_conversations.conversation import Conversation
@@ -106,6 +106,15 @@ class Participant(ParticipantEvents, Model[ParticipantData]):  # type: ignore[mi
     def remove(self, *, timeout: float | None = None) -> None:
         """Remove it from the conversation (``DELETE .../Participants/{sid}``)."""
         self.conversation.remove_participant(self, timeout=timeout)
+
+    def _announce(self, former: ParticipantData | None, current: ParticipantData) -> None:
+        if found := REASONS.between(former, current):
+            self._services.emit(
+                ParticipantUpdatedEventArgs(self, found),
+                (self, ParticipantEvent.UPDATED),
+                (self.conversation, ConversationEvent.PARTICIPANT_UPDATED),
+                (self._services.events, ClientEvent.PARTICIPANT_UPDATED),
+            )
 
     @property
     def _url(self) -> str:

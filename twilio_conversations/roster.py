@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from twilio_conversations import urls
 from twilio_conversations.errors import ConversationsError, NotFoundError, ProtocolError
-from twilio_conversations.event_names import ClientEvent, ConversationEvent, ParticipantEvent
+from twilio_conversations.event_names import ClientEvent, ConversationEvent
 from twilio_conversations.futures import Flow, Future, flow
 from twilio_conversations.layered import OVERLAY_SECONDS, Layered
-from twilio_conversations.participant import Participant, ParticipantUpdatedEventArgs
-from twilio_conversations.participant_data import REASONS, ParticipantData
+from twilio_conversations.participant import Participant
+from twilio_conversations.participant_data import ParticipantData
 from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated
 
 if TYPE_CHECKING:
@@ -77,31 +77,23 @@ class Roster:
         taken = self._take(str(change.key), change.data, change.event_id)
         if taken is None:
             return
-        participant, former = taken
+        participant, former, current = taken
         if isinstance(change, ItemAdded):
             self._emit(participant, ConversationEvent.PARTICIPANT_JOINED, ClientEvent.PARTICIPANT_JOINED)
             return
-        found = REASONS.between(former, participant._state.replica)
-        if found:
-            self._services.emit(
-                ParticipantUpdatedEventArgs(participant, found),
-                (participant, ParticipantEvent.UPDATED),
-                (self._conversation, ConversationEvent.PARTICIPANT_UPDATED),
-                (self._services.events, ClientEvent.PARTICIPANT_UPDATED),
-            )
+        participant._announce(former, current)
 
-    def _take(self, sid: str, data: Any, version: int) -> tuple[Participant, ParticipantData | None] | None:
-        """The live participant with `data` applied, and its state before; `None` for an entry that is none."""
+    def _take(self, sid: str, data: Any, version: int) -> tuple[Participant, ParticipantData | None, ParticipantData] | None:
+        """The live participant with `data` applied, its state before, and that now; `None` for an entry that is none."""
         try:
             with self._services.lock:
                 participant = self._by_sid.get(sid)
                 if participant is None:
-                    participant = self._made(sid, Layered(ParticipantData.parse(data), version))
-                    self._by_sid[sid] = participant
-                    return participant, None
-                state = participant._state
-                former = state.apply(ParticipantData.parse(data, state.replica), version)
-                return participant, former
+                    current = ParticipantData.parse(data)
+                    participant = self._by_sid[sid] = self._made(sid, Layered(current, version))
+                    return participant, None, current
+                current = ParticipantData.parse(data, participant._state.replica)
+                return participant, participant._state.apply(current, version), current
         except ProtocolError as error:
             _log.warning("%r: leaving out participant %s: %s", self._conversation, sid, error)
             return None

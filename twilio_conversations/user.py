@@ -9,11 +9,11 @@ import attrs
 from twilio_conversations import checks, urls
 from twilio_conversations.enums import UserUpdateReason
 from twilio_conversations.errors import UnsupportedOperationError
-from twilio_conversations.event_names import EventName, UserEvent
+from twilio_conversations.event_names import ClientEvent, EventName, UserEvent
 from twilio_conversations.futures import Future
 from twilio_conversations.model import Model
 from twilio_conversations.model_events import UserEvents
-from twilio_conversations.user_data import UserData
+from twilio_conversations.user_data import REASONS, UserData
 
 if TYPE_CHECKING:
     from twilio_conversations.users import Users
@@ -83,6 +83,13 @@ class User(UserEvents, Model[UserData]):  # type: ignore[misc] # `on` is narrowe
     def _check_subscribed(self) -> None:
         if self.identity and not self.is_subscribed:
             raise UnsupportedOperationError(f"{self!r} was unsubscribed; get it again to change it")
+
+    def _announce(self, former: UserData | None, current: UserData) -> None:
+        found = tuple(UserUpdateReason) if former is None else REASONS.between(former, current)
+        if found:
+            self._services.emit(
+                UserUpdatedEventArgs(self, found), (self, UserEvent.UPDATED), (self._services.events, ClientEvent.USER_UPDATED)
+            )
 
     @property
     def _url(self) -> str:

@@ -8,13 +8,12 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from twilio_conversations import urls
-from twilio_conversations.enums import UserUpdateReason
 from twilio_conversations.event_names import ClientEvent, UserEvent
 from twilio_conversations.futures import Flow, Future, completed, flow
 from twilio_conversations.layered import Layered
 from twilio_conversations.sync.changes import Change, EntityFailed, EntityRemoved, Item, ItemAdded, ItemUpdated, Resynced
-from twilio_conversations.user import User, UserUpdatedEventArgs
-from twilio_conversations.user_data import REASONS, UserData
+from twilio_conversations.user import User
+from twilio_conversations.user_data import UserData
 
 if TYPE_CHECKING:
     from twilio_conversations.services import Services
@@ -50,7 +49,7 @@ class Users:
         configuration = self._services.configuration
         self.myself.identity = configuration.identity
         yield self._open_map(self.myself, configuration.my_user_info_map)
-        self._begin(self.myself, tuple(UserUpdateReason))
+        self._begin(self.myself, None)
 
     def get(self, identity: str, map_name: str | None = None) -> Future[User]:
         """The user with that identity, followed from now on; `map_name`, where it is known, saves a request."""
@@ -100,7 +99,7 @@ class Users:
         former = yield self._open_map(user, map_name)
         self._make_room()
         self._followed[identity] = user
-        self._begin(user, REASONS.between(former, user._state.replica))
+        self._begin(user, former)
         return user
 
     @flow
@@ -123,9 +122,9 @@ class Users:
         while len(self._followed) >= limit:
             self._let_go(next(iter(self._followed.values())))
 
-    def _begin(self, user: User, found: tuple[UserUpdateReason, ...]) -> None:
+    def _begin(self, user: User, former: UserData | None) -> None:
         user.is_subscribed = True
-        self._updated(user, found)
+        user._announce(former, user._state.replica or UserData())
         self._services.emit(user, (user, UserEvent.USER_SUBSCRIBED), (self._services.events, ClientEvent.USER_SUBSCRIBED))
 
     def _let_go(self, user: User) -> None:
@@ -142,7 +141,7 @@ class Users:
     @flow
     def _refollow_myself(self) -> Flow[None]:
         former = yield self._open_map(self.myself, self._services.configuration.my_user_info_map)
-        self._begin(self.myself, REASONS.between(former, self.myself._state.replica))
+        self._begin(self.myself, former)
 
     # -- from Sync ----------------------------------------------------------------------------------------------------
 
@@ -150,7 +149,7 @@ class Users:
         if self._maps.get(user) is not entity:
             return  # not announced yet: what is in the map then is what counts
         if isinstance(change, ItemAdded | ItemUpdated):
-            self._announce(user, (user._state.replica or UserData()).with_item(change.key, change.data))
+            self._tell(user, (user._state.replica or UserData()).with_item(change.key, change.data))
         elif isinstance(change, Resynced):
             self._reread(user, entity)
         elif isinstance(change, EntityRemoved):
@@ -163,23 +162,14 @@ class Users:
         """Changes were made that no event told."""
         page = yield entity.page(size=50)
         if self._maps.get(user) is entity:
-            self._announce(user, _read(page.items))
+            self._tell(user, _read(page.items))
 
-    def _announce(self, user: User, data: UserData) -> None:
-        former = self._apply(user, data)
-        self._updated(user, REASONS.between(former, data))
+    def _tell(self, user: User, data: UserData) -> None:
+        user._announce(self._apply(user, data), data)
 
     def _apply(self, user: User, data: UserData) -> UserData | None:
         with self._services.lock:
             return user._state.apply(data, 0)
-
-    def _updated(self, user: User, found: tuple[UserUpdateReason, ...]) -> None:
-        if found:
-            self._services.emit(
-                UserUpdatedEventArgs(user, found),
-                (user, UserEvent.UPDATED),
-                (self._services.events, ClientEvent.USER_UPDATED),
-            )
 
 
 def _read(items: Any) -> UserData:

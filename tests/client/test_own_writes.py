@@ -6,11 +6,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
 import pytest
 
+from tests.acceptance.scene import until
 from tests.client.conftest import Connect, told
 from tests.client.diary import Diary
 from twilio_conversations import Client, Conversation, ConversationStatus, NotFoundError
@@ -66,6 +68,31 @@ def test_participants(room: Conversation) -> None:
     bob.remove()
     room.remove_participant("carol")
     assert {one.sid for one in room.get_participants()} & {bob.sid, carol.sid} == set()
+
+
+@pytest.mark.parametrize("by", ["itself", "refresh"])
+def test_what_somebody_else_wrote_over_is_told(tmp_path: Path, connect: Connect, by: str) -> None:
+    """While Alice's own write was shown, Bob's took its place, and no event between was kept: handlers see Bob's in the end."""
+    with LocalServer(tmp_path) as server:
+        alice, bob = (connect(name, token=server.token(name), endpoint=server.url) for name in ("alice", "bob"))
+        room = alice.create_conversation().join()
+        room.add("bob")
+        told(alice)
+        seen: list[Any] = []
+        alice.on("conversation_updated", lambda change: seen.append(change.conversation.attributes))
+        server.configure(events_retained=0)
+        server.faults.hold_events("alice")
+        room.update_attributes({"by": "alice"})
+        bob.get_conversation_by_sid(room.sid).update_attributes({"by": "bob"})
+        server.stop()
+        server.start()
+        until(lambda: seen, "the update was told")
+        if by == "refresh":
+            assert room.refresh().attributes == {"by": "bob"}
+        until(lambda: seen[-1] == {"by": "bob"}, "what Bob wrote was told", 10)
+        assert room.attributes == {"by": "bob"}
+        alice.close()
+        bob.close()
 
 
 def test_who_was_removed_before_the_answer_was_read_stays_away(own: LocalServer, connect: Connect) -> None:
