@@ -47,20 +47,22 @@ class Dispatcher:
         self._pins: dict[EventEmitter, None] = {}
         self.registering = threading.Lock()
         """Held for a few assignments while registrations and remembered payloads of any emitter change."""
-        self._thread = threading.Thread(target=self._run, name=f"conversations-events-{name}", daemon=True)
+        self._name = name
+        self._thread: threading.Thread | None = None
         self.root: EventEmitter | None = None
         """Where failures of handlers are reported: the client."""
         self.on_room: Callable[[], None] = lambda: None
         self.on_death: Callable[[BaseException], None] = lambda error: None
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread, which is made here: one that was made before a fork may not be startable in the child."""
+        self._thread = threading.Thread(target=self._run, name=f"conversations-events-{self._name}", daemon=True)
         self._thread.start()
 
     @property
-    def thread(self) -> threading.Thread:
-        """The events thread."""
-        return self._thread
+    def running(self) -> bool:
+        """Whether there is an events thread: it was started and has not ended."""
+        return self._thread is not None and self._thread.is_alive()
 
     @property
     def depth(self) -> int:
@@ -130,10 +132,11 @@ class Dispatcher:
 
     def join(self, deadline: Deadline) -> None:
         """Wait for the thread to end; a handler that outlives the deadline is named in a warning."""
-        if not self._thread.is_alive() or threading.current_thread() is self._thread:
+        if self._thread is None or threading.current_thread() is self._thread:
             return
-        self._thread.join(deadline.remaining())
-        if self._thread.is_alive():
+        if self.running:
+            self._thread.join(deadline.remaining())
+        if self.running:
             _log.warning("the handler %s still runs after the client was closed", self._busy_with or "of an event")
 
     def _put(self, item: _Delivery | Callable[[], None]) -> None:

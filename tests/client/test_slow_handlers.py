@@ -20,6 +20,7 @@ from tests.client.diary import Diary
 from tests.faults.proxy import FaultProxy
 from twilio_conversations import Client, Conversation, Participant
 from twilio_conversations.dispatcher import Dispatcher
+from twilio_conversations.futures import Deadline
 from twilio_conversations.server import LocalServer
 
 LIMIT = 20
@@ -189,8 +190,8 @@ def test_a_client_is_closed_while_events_are_on_hold(
         assert reader.stats().pending_events <= 1, "only the last state of the connection waits"
     finally:
         handler.release.set()
-    reader._dispatcher.thread.join(10)
-    assert not reader._dispatcher.thread.is_alive()
+    reader._dispatcher.join(Deadline(10))
+    assert not reader._dispatcher.running
     assert len(handler.got) == 1
 
 
@@ -265,7 +266,7 @@ def test_room_is_noticed_though_the_queue_empties_while_it_is_found_full() -> No
     dispatcher.call(done.set)
     full = dispatcher.full
     dispatcher.close()
-    dispatcher.thread.join(10)
+    dispatcher.join(Deadline(10))
     assert not full
 
 

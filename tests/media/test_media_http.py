@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -203,6 +204,29 @@ def test_a_session_of_the_programs(transfer: Transfer) -> None:
 def stream_of(http: MediaHttp, service: HttpService, transfer: Transfer) -> ContentStream:
     """The content at that service."""
     return ContentStream(http, transfer, lambda start: http.get_content(service.url, transfer, start=start))
+
+
+def test_a_stream_that_could_not_be_opened_is_closed_like_any_other(
+    http: MediaHttp, transfer: Transfer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python closes it when it forgets it, and from 3.13 on says what failed there."""
+    closings: list[BaseException | None] = []
+    close = ContentStream.close
+
+    def watched(stream: ContentStream) -> None:
+        closings.append(None)
+        try:
+            close(stream)
+        except BaseException as error:
+            closings[-1] = error
+            raise
+
+    monkeypatch.setattr(ContentStream, "close", watched)
+    with HttpService(Answer(404)) as service:
+        with pytest.raises(MediaError):
+            stream_of(http, service, transfer)
+        gc.collect()
+    assert closings == [None]
 
 
 def partial(start: int, cut: int | None = None) -> Answer:

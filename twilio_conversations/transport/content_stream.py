@@ -32,7 +32,8 @@ class ContentStream(io.RawIOBase):
         self._position = 0
         self._failures = 0
         self._backoff = Backoff(RESENDS)
-        self._response: requests.Response | None = connect(0)
+        self._response: requests.Response | None = None  # there also if connecting fails: the stream is closed in any case
+        self._response = connect(0)
 
     def readable(self) -> bool:
         """It is."""
