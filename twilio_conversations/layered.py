@@ -31,7 +31,7 @@ class Write:
     def notice(self, data: Any) -> None:
         """Look whether `data`, which Sync just delivered, carries the fields."""
         if not self.seen:
-            self.seen = _carries(data, self.fields)
+            self.seen = _tells(data, self.fields)
 
 
 class Layered(Generic[Data]):
@@ -68,10 +68,7 @@ class Layered(Generic[Data]):
         self.replica = data
         for write in self._writes:
             write.notice(data)
-        if self._confirmed:  # each for itself: no single state need ever have carried two of them
-            told = [number for number, fields in self._confirmed.items() if _carries(data, fields)]
-            for number in told:
-                del self._confirmed[number]
+        self._end_told(data)
         self.show(data, version)
         return former
 
@@ -80,7 +77,14 @@ class Layered(Generic[Data]):
         if version >= self._version:
             self._version = version
             self._shown = data
+            self._end_told(data)
             self._refresh()
+
+    def _end_told(self, data: Data) -> None:
+        """Let the writes go that `data` tells of; each for itself, since no single state need ever have carried two of them."""
+        for number, fields in list(self._confirmed.items()):
+            if _tells(data, fields):
+                del self._confirmed[number]
 
     def catch_up(self, data: Data, version: int) -> None:
         """Take what a page said in place of events that never came, unless a newer one has come meanwhile."""
@@ -100,10 +104,10 @@ class Layered(Generic[Data]):
     def confirm(self, write: Write, further: Mapping[str, Any]) -> bool:
         """The write was answered with success: show its fields, unless Sync did so already. Says whether it put an overlay."""
         self.abandon(write)
-        if write.seen:
+        fields = {**write.fields, **further}
+        if write.seen or _is_later(self._shown, fields):
             return False
         self.overlays += 1
-        fields = {**write.fields, **further}
         # What this one has written over needs no event any more.
         self._confirmed = {number: old for number, old in self._confirmed.items() if not old.keys() <= fields.keys()}
         self._confirmed[self.overlays] = fields
@@ -126,8 +130,14 @@ class Layered(Generic[Data]):
         self.visible = _with(self._shown, self.overlay) if self._confirmed else self._shown
 
 
-def _carries(data: Any, fields: Mapping[str, Any]) -> bool:
-    return all(getattr(data, name) == value for name, value in fields.items())
+def _tells(data: Any, fields: Mapping[str, Any]) -> bool:
+    """Whether a state is that of after a write: it carries the fields, or has a later date than the write itself."""
+    return _is_later(data, fields) or all(getattr(data, name) == value for name, value in fields.items())
+
+
+def _is_later(data: Any, fields: Mapping[str, Any]) -> bool:
+    written, known = fields.get("date_updated"), getattr(data, "date_updated", None)
+    return written is not None and known is not None and known > written
 
 
 def _with(data: Any, fields: Mapping[str, Any]) -> Any:

@@ -95,6 +95,25 @@ def test_what_somebody_else_wrote_over_is_told(tmp_path: Path, connect: Connect,
         bob.close()
 
 
+def test_own_writes_from_outside_are_known_on_joining(own: LocalServer, connect: Connect) -> None:
+    """Who made a conversation may write there without being in it; back again, nothing is told of what was read on the way."""
+    alice = connect("alice", token=own.token("alice"), endpoint=own.url)
+    room = alice.create_conversation().join()
+    message = room.send_message("first")
+    told(alice)
+    diary = Diary(alice, "message_updated")
+    room.leave()
+    until(lambda: room.status is ConversationStatus.NOT_PARTICIPATING, "left")
+    message.update_body("second")
+    message.update_attributes({"n": 2})
+    room.join()
+    assert (message.body, message.attributes) == ("second", {"n": 2})
+    shown = message.date_updated
+    assert message.refresh().date_updated == shown
+    told(alice)
+    assert diary.entries == []
+
+
 def test_who_was_removed_before_the_answer_was_read_stays_away(own: LocalServer, connect: Connect) -> None:
     """By the time the answer to an add is read, the participant has been told of, coming and going."""
     own.seed({"users": [{"identity": "carol"}]})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 
 import attrs
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,13 @@ class Thing:
 
     name: str = ""
     size: int = 0
+
+
+@attrs.frozen
+class Dated(Thing):
+    """Data that say when they were changed last."""
+
+    date_updated: int = 0
 
 
 class Why(enum.Enum):
@@ -95,6 +103,33 @@ def test_a_write_over_a_write_needs_the_later_event_only() -> None:
     state.apply(Thing("theirs", 1), 3)
 
     assert state.visible == Thing("theirs", 1)
+
+
+@pytest.mark.parametrize("how", ["event", "page", "before the answer"])
+def test_a_later_state_hides_behind_no_earlier_write(how: str) -> None:
+    """A state may come that has no event between: its date says that it is newer than the write, whatever it carries of it."""
+    state = Layered(Dated("old"), 0)
+    write = state.begin({"name": "mine"})
+    theirs = Dated("theirs", date_updated=2)
+    if how == "before the answer":
+        state.show(theirs, 3)
+    assert state.confirm(write, {"date_updated": 1}) == (how != "before the answer")
+    if how == "event":
+        state.apply(theirs, 3)
+    else:
+        state.show(theirs, 3)
+    assert state.visible == theirs
+    assert state.overlay == {}
+
+
+def test_an_earlier_state_does_not_end_a_write() -> None:
+    """Another change, made before, is told of later."""
+    state = Layered(Dated("old"), 0)
+    state.confirm(state.begin({"name": "mine"}), {"date_updated": 2})
+    state.apply(Dated("old", 1, date_updated=1), 1)
+    assert state.visible == Dated("mine", 1, date_updated=2)
+    state.apply(Dated("mine", 1, date_updated=2), 2)
+    assert state.overlay == {}
 
 
 def test_a_page_never_announces_and_never_goes_back() -> None:
