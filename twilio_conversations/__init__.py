@@ -16,7 +16,8 @@ from twilio_conversations.bindings import (
     ParticipantEmailBinding,
 )
 from twilio_conversations.channel_metadata import ChannelMetadata
-from twilio_conversations.client import Client, ClientStats
+from twilio_conversations.client import Client
+from twilio_conversations.client_life import ClientStats
 from twilio_conversations.configuration import ConversationLimits
 from twilio_conversations.content import (
     ContentData,

@@ -48,7 +48,7 @@ def test_every_module_logs_under_the_package() -> None:
     code = "import logging, twilio_conversations; print(*logging.root.manager.loggerDict, sep='\\n')"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     ours = {name for name in result.stdout.split() if name.startswith("twilio_conversations.")}
-    assert {"twilio_conversations.client", "twilio_conversations.dispatcher"} <= ours
+    assert {"twilio_conversations.directory", "twilio_conversations.dispatcher"} <= ours
     handlers = logging.getLogger("twilio_conversations").handlers
     assert [type(handler) for handler in handlers] == [logging.NullHandler]
 

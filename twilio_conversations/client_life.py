@@ -1,0 +1,385 @@
+"""A client's life: how it is put together, becomes ready, goes on with another token, and ends.
+
+What a program asks of it while it lives is in `client`.
+"""
+
+from __future__ import annotations
+
+import collections
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+import attrs
+import requests
+
+from twilio_conversations import tokens
+from twilio_conversations.client_events import ClientEvents
+from twilio_conversations.client_listener import ClientListener
+from twilio_conversations.directory import Directory
+from twilio_conversations.dispatcher import Dispatcher
+from twilio_conversations.emitter import EventEmitter
+from twilio_conversations.enums import ConnectionState, State
+from twilio_conversations.errors import (
+    ClientClosedError,
+    ConnectionErrorInfo,
+    ConversationsError,
+    InitializationError,
+    InvalidArgumentError,
+    NotReadyError,
+    RequestTimeoutError,
+    TokenError,
+    TransportUnavailableError,
+)
+from twilio_conversations.event_names import ClientEvent, HandlerError, InitFailedEventArgs
+from twilio_conversations.futures import Deadline, Future, current_role, fail, failed, refuse_to_wait, settle
+from twilio_conversations.lru import Lru
+from twilio_conversations.options import Endpoints, Options
+from twilio_conversations.registrations import Registrations
+from twilio_conversations.services import Services
+from twilio_conversations.startup import Startup
+from twilio_conversations.sync.client import SyncClient
+from twilio_conversations.templates import Templates
+from twilio_conversations.transport.connection import CLOSE_LIMIT, Connection, ConnectionStats
+from twilio_conversations.transport.media_http import MediaHttp
+from twilio_conversations.transport.rest import Rest
+from twilio_conversations.transport.token_source import TokenSource
+from twilio_conversations.transport.tunnel import Tunnel
+from twilio_conversations.users import Users
+
+
+@attrs.frozen
+class ClientStats:
+    """How a client is doing; a glance, not a measurement.
+
+    Attributes:
+        connection: reconnects, requests under way, age of the last byte, round trip.
+        pending_events: events that wait for handlers.
+    """
+
+    connection: ConnectionStats
+    pending_events: int
+
+
+class ClientLife(ClientEvents):
+    """What a client is before any question: connected or not, ready or not, over or not."""
+
+    def __init__(
+        self,
+        token: str | Callable[[], str],
+        *,
+        region: str | None = None,
+        endpoint: str | None = None,
+        endpoints: Endpoints | None = None,
+        session: requests.Session | None = None,
+        auto_connect: bool = True,
+        **options: Any,
+    ) -> None:
+        """Check the token and start connecting.
+
+        Args:
+            token: an access token, or a function that returns one; it is called at the start, before and after the expiry
+                of the last one, and whenever a reconnect needs it.
+            region: Twilio's region, ``us1`` by default.
+            endpoint: a service that answers everything at one address, such as the local one; the environment variable
+                ``TWILIO_CONVERSATIONS_ENDPOINT`` is read when no address is given.
+            endpoints: each address by itself.
+            session: carries media, and gives proxies, CA and client certificates for the websocket too.
+            auto_connect: connect now; otherwise call `connect`, after handlers were registered.
+            options: the fields of `Options`, such as ``default_timeout``.
+
+        Raises:
+            TokenError: the token cannot work; the text names its fault.
+            InvalidArgumentError: an option does not exist or has a value that cannot be.
+        """
+        self._options = _options(Endpoints.choose(region, endpoint, endpoints), options)
+        self._claimed = "" if callable(token) else tokens.check(token).identity
+        connection = Connection(self._options, TokenSource(token, self._options), ClientListener(self), session=session)
+        dispatcher = Dispatcher(connection.name, self._options.max_pending_events)
+        super().__init__(dispatcher, self._options.max_pending_events)
+        self._services = _assembled(self._options, session, connection, dispatcher, self)
+        self._connection = connection
+        self._directory = Directory(self._services)
+        self._users = self._services.users = Users(self._services)
+        self._templates = Templates(self._services)
+        self._registrations = Registrations(self._services)
+        self._startup = Startup(self._services, self._users, self._directory, self._on_ready, self._on_start_failed)
+        self._ready: Future[None] = Future()
+        self._state: State | None = None
+        self._dead: ConversationsError | None = None  # why it can never be used again, unless it was closed
+        self._connection_state = ConnectionState.UNKNOWN
+        self._closing = threading.Lock()
+        self._close_deadline: Deadline | None = None
+        dispatcher.root = self
+        dispatcher.on_room = lambda: connection.post(self._services.sync.release_all)
+        dispatcher.on_death = self._on_death
+        self._started = False
+        if auto_connect:
+            self.connect()
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+
+    def connect(self) -> Self:
+        """Start connecting, if the client was made with ``auto_connect=False``. Returns this client."""
+        try:
+            with self._closing:
+                self._check_open()
+                if not self._started:
+                    self._started = True
+                    self._dispatcher.start()
+                    self._connection.start()
+        except (MemoryError, OSError, RuntimeError):  # no thread or no descriptor to be had
+            self.close()
+            raise
+        return self
+
+    def wait_until_ready(self, timeout: float | None = None) -> Self:
+        """Wait until the client is ready, and return it. `timeout` is in seconds.
+
+        Raises:
+            InitializationError: the client was refused; `.info` says why.
+            RequestTimeoutError: it is still trying.
+        """
+        self._await_ready(self._services.deadline(timeout), "wait_until_ready()")
+        return self
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the client is closed; without a limit, as long as it takes. Says whether it was closed.
+
+        Ctrl-C interrupts it.
+
+        Raises:
+            TransportUnavailableError: the client has failed though nobody closed it; `__cause__` says why.
+        """
+        refuse_to_wait("wait()")
+        over = self._over.wait(timeout)
+        if self._dead is not None:
+            raise self._dead.again()
+        return over
+
+    def update_token(self, token: str, *, timeout: float | None = None) -> Self:
+        """Use another token from now on; returns when the service has taken it. Does not wait for readiness.
+
+        Raises:
+            TokenError: the token cannot work, or is for another identity; nothing was sent, the connection is as before.
+            ReplyError: the service refused it, and the connection with it: the next token, also the former one, connects again.
+        """
+        refuse_to_wait("update_token()")
+        self._check_holder(tokens.check(token))
+        self._check_open()
+        if token == self._connection.latest_token and self._connection.state is not ConnectionState.DENIED:
+            return self
+        deadline = self._services.deadline(timeout)
+        self._ready_again()
+        self._services.wait(self._connection.update_token(token, deadline), deadline, "update_token()")
+        self._connection.post(self._services.sync.token_updated)
+        return self
+
+    def _check_holder(self, claims: tokens.Claims) -> None:
+        """What a client knows belongs to one identity."""
+        known = self._services.known_configuration
+        if known is not None and claims.identity != known.identity:
+            text = f"the token is for {claims.identity!r}, and this client is {known.identity!r}: make another client"
+            raise TokenError(text, code=20106)
+
+    def close(self) -> None:
+        """End the client: disconnect, fail what is pending with `ClientClosedError`, and end its threads.
+
+        Returns within 2 seconds whatever the line and the service do; a handler that is running is not interrupted.
+        Repeated calls are harmless, and on the client's own threads it waits for nothing.
+        """
+        with self._closing:
+            first = self._close_deadline is None
+            if first:
+                self._close_deadline = Deadline(CLOSE_LIMIT)
+        deadline = self._close_deadline
+        assert deadline is not None
+        if first:
+            self._connection.begin_close(CLOSE_LIMIT)
+            self._services.media.close(self._dead)
+        try:
+            if current_role() is None:
+                self._connection.join(deadline.remaining() or 0.0)
+        finally:  # Ctrl-C may come here too
+            if first:
+                self._end()
+        if current_role() is None and self._started:
+            self._dispatcher.join(deadline)
+
+    def shutdown(self) -> None:
+        """The official name of `close`."""
+        self.close()
+
+    def _end(self) -> None:
+        """The connection is over: last words, and whoever waits is woken."""
+        error = self._dead or ClientClosedError("the client was closed")
+        self._wake(error)
+        if self._started and self._connection_state is not ConnectionState.DISCONNECTED:
+            self._tell(ClientEvent.CONNECTION_STATE_CHANGED, ConnectionState.DISCONNECTED)
+        self._connection_state = ConnectionState.DISCONNECTED
+        self._dispatcher.close()
+        self._over.set()
+
+    def _wake(self, error: ConversationsError) -> None:
+        """Nothing comes any more: whoever waits for it hears why."""
+        fail(self._ready, error.again())
+        self._directory.fail(error)
+        for stream in list(self._streams):
+            stream.end(self._dead)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+    # -- what is known ------------------------------------------------------------------------------------------------
+
+    @property
+    def connection_state(self) -> ConnectionState:
+        """What the connection is doing."""
+        return self._connection_state
+
+    @property
+    def state(self) -> State | None:
+        """How the start ended; `None` while it has not."""
+        return self._state
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether calls need not wait for the start."""
+        return self._state is State.INITIALIZED
+
+    @property
+    def identity(self) -> str:
+        """Who this client is, by the service once it said so, else by the token; empty when a provider gave none yet."""
+        known = self._services.known_configuration
+        if known is not None:
+            return known.identity
+        token = self._connection.latest_token
+        return tokens.read(token).identity if token is not None else self._claimed
+
+    def stats(self) -> ClientStats:
+        """How the client is doing."""
+        return ClientStats(self._connection.stats(), self._dispatcher.depth)
+
+    # -- readiness ----------------------------------------------------------------------------------------------------
+
+    def _await_ready(self, deadline: Deadline, what: str) -> Deadline:
+        self._check_open()
+        if not self._started:
+            raise NotReadyError("call connect() first: the client was made with auto_connect=False")
+        refuse_to_wait(what)
+        try:
+            self._services.wait(self._ready, deadline, what)
+        except RequestTimeoutError as error:
+            error.sent = False
+            raise
+        return deadline
+
+    def _check_open(self) -> None:
+        if self._dead is not None:
+            raise self._dead.again()
+        if self._close_deadline is not None or self._connection.over is not None:
+            raise ClientClosedError("the client was closed")
+
+    def _ready_again(self) -> None:
+        """A start that failed for good is wanted again, as another token may succeed."""
+        if self._state is State.FAILED:
+            self._state = None
+            self._ready = Future()
+
+    # -- the io thread tells ------------------------------------------------------------------------------------------
+
+    def _tell(self, event: ClientEvent, payload: Any = None) -> None:
+        self._dispatcher.post(((self, event),), payload)
+
+    def _on_ready(self) -> None:
+        if self._ready.done():
+            self._ready = Future()
+        self._state = State.INITIALIZED
+        settle(self._ready, None)
+        self._tell(ClientEvent.STATE_CHANGED, State.INITIALIZED)
+        self._tell(ClientEvent.INITIALIZED)
+
+    def _on_start_failed(self, info: ConnectionErrorInfo) -> None:
+        if self._state is not None:
+            return
+        self._state = State.FAILED
+        fail(self._ready, InitializationError(info))
+        self._tell(ClientEvent.STATE_CHANGED, State.FAILED)
+        self._tell(ClientEvent.INIT_FAILED, InitFailedEventArgs(info))
+
+    def _on_death(self, cause: BaseException) -> None:
+        """A thread of ours ended though nobody closed the client: nothing may wait for it any more."""
+        if self._dead is not None:
+            return
+        error = cause if isinstance(cause, TransportUnavailableError) else _failed_by(cause)
+        self._dead = error
+        self._tell_state(ConnectionState.ERROR)
+        self._tell(ClientEvent.ERROR, HandlerError(error))
+        self._wake(error)
+        self._over.set()
+        self._services.media.close(error)
+        self._connection.begin_close(why=error)
+
+    def _forget_in_child(self, why: ConversationsError) -> None:
+        """This is a forked child: whatever is asked of this client fails at once. Locks may be held by nobody for ever."""
+        self._dead = why
+        self._ready = failed(why)
+        self._services.lock = threading.Lock()
+        self._closing = threading.Lock()
+        self._close_deadline = Deadline(0.0)
+        self._over = threading.Event()
+        self._over.set()
+        self._connection_state = ConnectionState.DISCONNECTED
+        self._dispatcher.forget_in_child()
+        for stream in list(self._streams):
+            stream.forget_in_child(why)
+
+    def _tell_state(self, state: ConnectionState) -> None:
+        if state is not self._connection_state:
+            self._connection_state = state
+            self._tell(ClientEvent.CONNECTION_STATE_CHANGED, state)
+
+    def __repr__(self) -> str:
+        if not hasattr(self, "_connection_state"):  # the constructor raised, and somebody looks at its variables
+            return "<Client, never made>"
+        return f"<Client {self.identity!r} {self._connection_state.value}>"
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError("a Client is alive and cannot be pickled")
+
+
+def _assembled(
+    options: Options, session: requests.Session | None, connection: Connection, dispatcher: Dispatcher, events: EventEmitter
+) -> Services:
+    tunnel = Tunnel(connection, options)
+    return Services(
+        options,
+        connection,
+        tunnel,
+        Rest(tunnel, options),
+        MediaHttp(options, session, lambda: connection.token),
+        SyncClient(tunnel.request, connection.timers, options.endpoints.sync, congested=lambda: dispatcher.full),
+        dispatcher,
+        events,
+        collections.deque(maxlen=options.max_cached_messages),
+        Lru(options.channel_metadata_cache_capacity),
+        Lru(options.message_recipients_cache_capacity),
+    )
+
+
+def _failed_by(cause: BaseException) -> TransportUnavailableError:
+    error = TransportUnavailableError(f"the client has failed: {cause!r}")
+    error.__cause__ = cause
+    return error
+
+
+def _options(endpoints: Endpoints, given: dict[str, Any]) -> Options:
+    known = {field.name for field in attrs.fields(Options)} - {"endpoints"}
+    unknown = sorted(given.keys() - known)
+    if unknown:
+        raise InvalidArgumentError(f"unknown option {unknown[0]!r}; there are: {', '.join(sorted(known))}")
+    return Options(endpoints=endpoints, **given)
