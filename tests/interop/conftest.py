@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import filelock
 import pytest
 
 from tests.interop.official import HERE, WAIT, Driver, Official
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tests.interop.ours import Ours
 
 VERSIONS = ("3.0.1", "2.2.0")
+WAIT_FOR_NPM = 100
 REQUIRED = os.environ.get("TWILIO_CONVERSATIONS_INTEROP") == "required"
 
 
@@ -39,15 +41,21 @@ def official_packages() -> None:
     for program in ("node", "npm"):
         if shutil.which(program) is None:
             unavailable(f"{program} is not installed, and the official SDK needs it")
+    with filelock.FileLock(HERE / ".npm-ci.lock", timeout=WAIT_FOR_NPM):  # tests may run in several processes
+        install()
+
+
+def install() -> None:
+    """Have npm install what the lock file names, unless that was done."""
     installed = HERE / "node_modules" / ".package-lock.json"
     if installed.exists() and installed.stat().st_mtime >= (HERE / "package-lock.json").stat().st_mtime:
         return
     # No script of a package runs: nothing here needs one.
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     try:
-        result = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=100, check=False)
+        result = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=WAIT_FOR_NPM, check=False)
     except subprocess.TimeoutExpired:
-        unavailable("npm could not install the official SDK within 100 seconds")
+        unavailable(f"npm could not install the official SDK within {WAIT_FOR_NPM} seconds")
     if result.returncode != 0:
         unavailable(f"npm could not install the official SDK: {result.stderr.strip()[-500:]}")
 

@@ -116,7 +116,7 @@ def test_one_or_several() -> None:
         ("name", None),
         5,
     ],
-    ids=repr,
+    ids=lambda wrong: "StringIO" if isinstance(wrong, io.StringIO) else repr(wrong),
 )
 @pytest.mark.row("ER01", "ER18", "MB08")
 def test_what_cannot_be_attached(wrong: Any) -> None:

@@ -25,7 +25,9 @@ def readme_command(section: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("section", "end"), [("Try it", "twilio-conversations demo"), ("Test it", ".venv/bin/pytest")], ids=["demo", "tests"]
+    ("section", "end"),
+    [("Try it", "twilio-conversations demo"), ("Test it", ".venv/bin/pytest -n auto --dist loadfile")],
+    ids=["demo", "tests"],
 )
 def test_readme_has_the_two_commands(section: str, end: str) -> None:
     """Each of the README's two commands is one line that starts from nothing and ends with the thing itself."""
