@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,21 +97,27 @@ def test_a_directory_that_others_may_write_to(tmp_path: Path) -> None:
     assert list(data.iterdir()) == []
 
 
+AS_SOMEBODY = """
+import os, pathlib, sys
+from twilio_conversations.server import private
+
+os.seteuid(54321)
+try:
+    private.data_directory(pathlib.Path(sys.argv[1]))
+except PermissionError as error:
+    sys.exit(str(error))
+"""
+
+
 @pytest.mark.skipif(os.name == "posix" and os.geteuid() != 0, reason="only root can give a directory away")
-def test_a_directory_of_somebody_else(tmp_path: Path) -> None:
+def test_a_directory_of_somebody_else() -> None:
     """A directory that another user owns is refused to everybody but root."""
-    data = tmp_path / "data"
-    data.mkdir()
-    os.chown(data, 12345, 12345)
-    script = (
-        "import os, pathlib, sys\nfrom twilio_conversations.server import private\n"
-        "os.seteuid(54321)\n"
-        "try:\n    private.data_directory(pathlib.Path(sys.argv[1]))\nexcept PermissionError as error:\n    sys.exit(str(error))"
-    )
-    data.chmod(0o755)
-    for parent in data.parents[:3]:
-        parent.chmod(parent.stat().st_mode | 0o055)
-    ended = subprocess.run([sys.executable, "-c", script, str(data)], capture_output=True, text=True, timeout=30, check=False)
+    with tempfile.TemporaryDirectory() as home:  # pytest's own are hidden from other users
+        data = Path(home) / "data"
+        data.mkdir()
+        os.chown(data, 12345, 12345)
+        Path(home).chmod(0o755)
+        ended = subprocess.run([sys.executable, "-c", AS_SOMEBODY, str(data)], capture_output=True, text=True, timeout=30, check=False)
     assert (ended.returncode, "belongs to another user" in ended.stderr) == (1, True), ended.stderr
 
 
