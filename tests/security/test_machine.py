@@ -117,7 +117,8 @@ def test_a_directory_of_somebody_else() -> None:
         data.mkdir()
         os.chown(data, 12345, 12345)
         Path(home).chmod(0o755)
-        ended = subprocess.run([sys.executable, "-c", AS_SOMEBODY, str(data)], capture_output=True, text=True, timeout=30, check=False)
+        command = [sys.executable, "-c", AS_SOMEBODY, str(data)]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert (ended.returncode, "belongs to another user" in ended.stderr) == (1, True), ended.stderr
 
 
