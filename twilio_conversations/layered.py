@@ -7,15 +7,18 @@ the fields that the answer to a write confirmed before Sync told of them.
 
 from __future__ import annotations
 
+import datetime as dt
 import operator
 from collections.abc import Callable, Container, Mapping
 from enum import Enum
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import attrs
 
 OVERLAY_SECONDS = 5.0
 """How long an overlay waits for Sync before the item is fetched again, seconds."""
+
+_SECOND: Final = dt.timedelta(seconds=1)
 
 Data = TypeVar("Data", bound=attrs.AttrsInstance)
 Reason = TypeVar("Reason", bound=Enum)
@@ -131,13 +134,20 @@ class Layered(Generic[Data]):
 
 
 def _tells(data: Any, fields: Mapping[str, Any]) -> bool:
-    """Whether a state is that of after a write: it carries the fields, or has a later date than the write itself."""
-    return _is_later(data, fields) or all(getattr(data, name) == value for name, value in fields.items())
+    """Whether a state is that of after a write: it has a later date than the write, or its fields and no earlier date."""
+    if _is_later(data, fields):
+        return True
+    written, known = fields.get("date_updated"), getattr(data, "date_updated", None)
+    if written is not None and known is not None and known < written:
+        return False
+    return all(getattr(data, name) == value for name, value in fields.items() if name != "date_updated")
 
 
 def _is_later(data: Any, fields: Mapping[str, Any]) -> bool:
     written, known = fields.get("date_updated"), getattr(data, "date_updated", None)
-    return written is not None and known is not None and known > written
+    if written is None or known is None:
+        return False
+    return bool(known > written if written.microsecond else known >= written + _SECOND)  # answers may have whole seconds only
 
 
 def _with(data: Any, fields: Mapping[str, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 
 import attrs
@@ -24,7 +25,12 @@ class Thing:
 class Dated(Thing):
     """Data that say when they were changed last."""
 
-    date_updated: int = 0
+    date_updated: dt.datetime | None = None
+
+
+def at(milliseconds: int) -> dt.datetime:
+    """A moment of one second."""
+    return dt.datetime(2026, 1, 1, microsecond=1000 * milliseconds, tzinfo=dt.UTC)
 
 
 class Why(enum.Enum):
@@ -110,10 +116,10 @@ def test_a_later_state_hides_behind_no_earlier_write(how: str) -> None:
     """A state may come that has no event between: its date says that it is newer than the write, whatever it carries of it."""
     state = Layered(Dated("old"), 0)
     write = state.begin({"name": "mine"})
-    theirs = Dated("theirs", date_updated=2)
+    theirs = Dated("theirs", date_updated=at(2))
     if how == "before the answer":
         state.show(theirs, 3)
-    assert state.confirm(write, {"date_updated": 1}) == (how != "before the answer")
+    assert state.confirm(write, {"date_updated": at(1)}) == (how != "before the answer")
     if how == "event":
         state.apply(theirs, 3)
     else:
@@ -125,11 +131,22 @@ def test_a_later_state_hides_behind_no_earlier_write(how: str) -> None:
 def test_an_earlier_state_does_not_end_a_write() -> None:
     """Another change, made before, is told of later."""
     state = Layered(Dated("old"), 0)
-    state.confirm(state.begin({"name": "mine"}), {"date_updated": 2})
-    state.apply(Dated("old", 1, date_updated=1), 1)
-    assert state.visible == Dated("mine", 1, date_updated=2)
-    state.apply(Dated("mine", 1, date_updated=2), 2)
+    state.confirm(state.begin({"name": "mine"}), {"date_updated": at(2)})
+    state.apply(Dated("old", 1, date_updated=at(1)), 1)
+    assert state.visible == Dated("mine", 1, date_updated=at(2))
+    state.apply(Dated("mine", 1, date_updated=at(2)), 2)
     assert state.overlay == {}
+
+
+def test_an_answer_may_have_whole_seconds() -> None:
+    """What was told of in the same second may be from before the write; with its fields it is from after."""
+    state = Layered(Dated("old"), 0)
+    state.confirm(state.begin({"name": "mine"}), {"date_updated": at(0)})
+    state.apply(Dated("earlier", date_updated=at(300)), 1)
+    assert state.visible.name == "mine"
+    mine = Dated("mine", date_updated=at(700))
+    state.apply(mine, 2)
+    assert (state.visible, state.overlay) == (mine, {})
 
 
 def test_a_page_never_announces_and_never_goes_back() -> None:
