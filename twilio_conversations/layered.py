@@ -2,7 +2,8 @@
 
 Events are the difference of two *replica* states and nothing else, so that one change is announced once, whoever made it.
 Readers see more: the newest state known from any source (a page may be ahead of the events), and above it the *overlay*,
-the fields that the answer to a write confirmed before Sync told of them.
+the fields that the answer to a write confirmed before Sync told of them. Where both have a date, a later state ends an overlay
+whatever it carries.
 """
 
 from __future__ import annotations
@@ -71,8 +72,11 @@ class Layered(Generic[Data]):
         self.replica = data
         for write in self._writes:
             write.notice(data)
-        self._end_told(data)
-        self.show(data, version)
+        if version >= self._version:
+            self.show(data, version)
+        elif self._confirmed:
+            self._end_told(data)
+            self._refresh()
         return former
 
     def show(self, data: Data, version: int) -> None:
@@ -80,7 +84,8 @@ class Layered(Generic[Data]):
         if version >= self._version:
             self._version = version
             self._shown = data
-            self._end_told(data)
+            if self._confirmed:
+                self._end_told(data)
             self._refresh()
 
     def _end_told(self, data: Data) -> None:
@@ -108,7 +113,7 @@ class Layered(Generic[Data]):
         """The write was answered with success: show its fields, unless Sync did so already. Says whether it put an overlay."""
         self.abandon(write)
         fields = {**write.fields, **further}
-        if write.seen or _is_later(self._shown, fields):
+        if write.seen or _by_date(self._shown, fields) > 0:
             return False
         self.overlays += 1
         # What this one has written over needs no event any more.
@@ -134,20 +139,22 @@ class Layered(Generic[Data]):
 
 
 def _tells(data: Any, fields: Mapping[str, Any]) -> bool:
-    """Whether a state is that of after a write: it has a later date than the write, or its fields and no earlier date."""
-    if _is_later(data, fields):
-        return True
-    written, known = fields.get("date_updated"), getattr(data, "date_updated", None)
-    if written is not None and known is not None and known < written:
-        return False
+    """Whether a state is that of after a write: by its date, or where dates do not say, because it carries the fields."""
+    order = _by_date(data, fields)
+    if order:
+        return order > 0
     return all(getattr(data, name) == value for name, value in fields.items() if name != "date_updated")
 
 
-def _is_later(data: Any, fields: Mapping[str, Any]) -> bool:
+def _by_date(data: Any, fields: Mapping[str, Any]) -> int:
+    """1 for a state of after a write, -1 for one of before, 0 when their dates do not say."""
     written, known = fields.get("date_updated"), getattr(data, "date_updated", None)
     if written is None or known is None:
-        return False
-    return bool(known > written if written.microsecond else known >= written + _SECOND)  # answers may have whole seconds only
+        return 0
+    if known < written:
+        return -1
+    # An answer may have whole seconds only.
+    return int(known > written if written.microsecond else known >= written + _SECOND)
 
 
 def _with(data: Any, fields: Mapping[str, Any]) -> Any:

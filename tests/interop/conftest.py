@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -41,21 +42,22 @@ def official_packages() -> None:
     for program in ("node", "npm"):
         if shutil.which(program) is None:
             unavailable(f"{program} is not installed, and the official SDK needs it")
-    with filelock.FileLock(HERE / ".npm-ci.lock", timeout=WAIT_FOR_NPM):  # tests may run in several processes
-        install()
+    until = time.monotonic() + WAIT_FOR_NPM
+    try:
+        with filelock.FileLock(HERE / ".npm-ci.lock", timeout=WAIT_FOR_NPM):  # tests may run in several processes
+            install(until - time.monotonic())
+    except (filelock.Timeout, subprocess.TimeoutExpired):
+        unavailable(f"npm could not install the official SDK within {WAIT_FOR_NPM} seconds")
 
 
-def install() -> None:
+def install(timeout: float) -> None:
     """Have npm install what the lock file names, unless that was done."""
     installed = HERE / "node_modules" / ".package-lock.json"
     if installed.exists() and installed.stat().st_mtime >= (HERE / "package-lock.json").stat().st_mtime:
         return
     # No script of a package runs: nothing here needs one.
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    try:
-        result = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=WAIT_FOR_NPM, check=False)
-    except subprocess.TimeoutExpired:
-        unavailable(f"npm could not install the official SDK within {WAIT_FOR_NPM} seconds")
+    result = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=timeout, check=False)
     if result.returncode != 0:
         unavailable(f"npm could not install the official SDK: {result.stderr.strip()[-500:]}")
 

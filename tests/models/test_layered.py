@@ -138,6 +138,16 @@ def test_an_earlier_state_does_not_end_a_write() -> None:
     assert state.overlay == {}
 
 
+def test_a_write_that_is_told_late_gives_way_to_the_newer_page() -> None:
+    """The page had overwritten it already, and is what there is to see as soon as the write's own event has come."""
+    state = Layered(Thing("old"), 0)
+    state.confirm(state.begin({"name": "mine"}), {})
+    state.show(Thing("theirs"), 5)
+    assert state.visible.name == "mine"
+    state.apply(Thing("mine"), 1)
+    assert (state.visible, state.overlay) == (Thing("theirs"), {})
+
+
 def test_an_answer_may_have_whole_seconds() -> None:
     """What was told of in the same second may be from before the write; with its fields it is from after."""
     state = Layered(Dated("old"), 0)
