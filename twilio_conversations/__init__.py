@@ -65,15 +65,22 @@ from twilio_conversations.enums import (
     UserUpdateReason,
 )
 from twilio_conversations.errors import (
+    ArgumentTypeError,
     ClientClosedError,
     ConflictError,
     ConnectionErrorInfo,
     ConversationsError,
+    FileAccessError,
+    FileError,
     ForbiddenError,
     InitializationError,
     InvalidArgumentError,
     MediaError,
+    MissingFileError,
+    NoDescriptorError,
     NotFoundError,
+    NoThreadError,
+    NotPicklableError,
     NotReadyError,
     OperationCancelledError,
     PageUnavailableError,
@@ -89,7 +96,9 @@ from twilio_conversations.errors import (
     ThrottledError,
     TokenError,
     TransportUnavailableError,
+    UnknownEventError,
     UnsupportedOperationError,
+    WrongThreadError,
 )
 from twilio_conversations.event_names import (
     ClientEvent,
@@ -117,6 +126,7 @@ from twilio_conversations.user import User, UserUpdatedEventArgs
 
 __all__ = [
     "AggregatedDeliveryReceipt",
+    "ArgumentTypeError",
     "BackoffPolicy",
     "ChannelMetadata",
     "Client",
@@ -164,6 +174,8 @@ __all__ = [
     "EmailRecipientLevel",
     "Endpoints",
     "Event",
+    "FileAccessError",
+    "FileError",
     "ForbiddenError",
     "HandlerError",
     "InitFailedEventArgs",
@@ -182,7 +194,11 @@ __all__ = [
     "MessageType",
     "MessageUpdateReason",
     "MessageUpdatedEventArgs",
+    "MissingFileError",
+    "NoDescriptorError",
+    "NoThreadError",
     "NotFoundError",
+    "NotPicklableError",
     "NotReadyError",
     "NotificationLevel",
     "NotificationTypes",
@@ -221,6 +237,7 @@ __all__ = [
     "ThrottledError",
     "TokenError",
     "TransportUnavailableError",
+    "UnknownEventError",
     "UnknownRecipientDescriptor",
     "UnsentMessage",
     "UnsupportedOperationError",
@@ -230,6 +247,7 @@ __all__ = [
     "UserEvent",
     "UserUpdateReason",
     "UserUpdatedEventArgs",
+    "WrongThreadError",
     "__version__",
 ]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import mimetypes
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -14,7 +13,8 @@ from typing import Any, BinaryIO, Final, TypeGuard
 import attrs
 
 from twilio_conversations import checks
-from twilio_conversations.errors import InvalidArgumentError
+from twilio_conversations.errors import ArgumentTypeError, FileError, InvalidArgumentError
+from twilio_conversations.os_errors import file_errors
 
 CHUNK: Final = 64 * 1024
 """Bytes that are read, and held, at a time."""
@@ -138,13 +138,14 @@ class Content:
         """All bytes, a piece at a time.
 
         Raises:
-            OSError: the file cannot be read, or has become shorter.
+            FileError: the file cannot be read, or has become shorter.
         """
         position = 0
         while position < self.size:
-            chunk = self._read(position, min(CHUNK, self.size - position))
+            with file_errors():
+                chunk = self._read(position, min(CHUNK, self.size - position))
             if not chunk:
-                raise OSError(f"the file ended after {position} of {self.size} bytes")
+                raise FileError(f"the file ended after {position} of {self.size} bytes")
             position += len(chunk)
             yield chunk
 
@@ -155,11 +156,13 @@ def opened(options: SendMediaOptions) -> Iterator[Content]:
 
     Raises:
         InvalidArgumentError: there is nothing in it.
-        OSError: the file cannot be read.
+        FileError: the file cannot be read.
     """
     media = options.media
     if isinstance(media, os.PathLike):
-        with open(media, "rb") as file:
+        with file_errors():
+            file = open(media, "rb")  # noqa: SIM115 - closed below; what the block raises is not the file's
+        with file:
             yield _file_content(file)
     elif isinstance(media, str) or _is_bytes(media):
         view = memoryview(media.encode() if isinstance(media, str) else media).cast("B")
@@ -168,8 +171,7 @@ def opened(options: SendMediaOptions) -> Iterator[Content]:
         yield _file_content(media)
     else:
         with tempfile.TemporaryFile() as copy:
-            shutil.copyfileobj(media, copy, CHUNK)  # type: ignore[arg-type]
-            copy.seek(0)
+            _copy(media, copy)
             yield _file_content(copy)
 
 
@@ -177,11 +179,12 @@ def known_size(options: SendMediaOptions) -> int | None:
     """How many bytes there are, if that can be told without reading.
 
     Raises:
-        OSError: there is no such file.
+        FileError: there is no such file.
     """
     media = options.media
     if isinstance(media, os.PathLike):
-        return os.stat(media).st_size
+        with file_errors():
+            return os.stat(media).st_size
     if isinstance(media, str):
         return len(media.encode())
     if _is_bytes(media):
@@ -190,22 +193,40 @@ def known_size(options: SendMediaOptions) -> int | None:
 
 
 def _seekable(media: Any) -> TypeGuard[BinaryIO]:
-    return bool(getattr(media, "seekable", lambda: False)())
+    with file_errors():
+        return bool(getattr(media, "seekable", lambda: False)())
+
+
+def _copy(media: Any, copy: BinaryIO) -> None:
+    """Copy what is left of a file that cannot be rewound, and go to the start of the copy."""
+    with file_errors():
+        while piece := media.read(CHUNK):
+            copy.write(_as_bytes(piece))
+        copy.seek(0)
+
+
+def _as_bytes(piece: Any) -> bytes:
+    if not isinstance(piece, bytes | bytearray | memoryview):
+        raise ArgumentTypeError(f"a file of media must give bytes, not {type(piece).__name__}; open it in binary mode")
+    return bytes(piece)
 
 
 def _rest_of(file: BinaryIO) -> int:
-    start = file.tell()
-    size = file.seek(0, os.SEEK_END) - start
-    file.seek(start)
+    with file_errors():
+        start = file.tell()
+        size = file.seek(0, os.SEEK_END) - start
+        file.seek(start)
     return size
 
 
 def _file_content(file: BinaryIO) -> Content:
-    start, size = file.tell(), _rest_of(file)
+    size = _rest_of(file)
+    with file_errors():
+        start = file.tell()
 
     def read(position: int, count: int) -> bytes:
         file.seek(start + position)
-        return file.read(count)
+        return _as_bytes(file.read(count))
 
     return _filled(Content(size, read))
 

@@ -2,33 +2,63 @@
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 from typing import Any, TypeVar
 
-from twilio_conversations.errors import InvalidArgumentError
+from twilio_conversations.errors import ArgumentTypeError, InvalidArgumentError
 
 E = TypeVar("E", bound=Enum)
+T = TypeVar("T")
+
+_LONGEST_SHOWN = 80
+
+
+def shown(value: Any) -> str:
+    """`value` for the text of an error: short, and whatever its `repr` does."""
+    try:
+        text = repr(value[: 2 * _LONGEST_SHOWN] if isinstance(value, str | bytes) else value)
+    except Exception:  # numbers of thousands of digits, deep nesting, somebody's own `__repr__`
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
 
 
 def text(value: Any, name: str) -> str:
-    """`value` if it is text."""
+    """`value` if it is text that UTF-8 can carry."""
     if not isinstance(value, str):
-        raise InvalidArgumentError(f"{name} must be text, not {value!r}")
+        raise ArgumentTypeError(f"{name} must be text, not {shown(value)}")
+    if not is_unicode(value):
+        raise InvalidArgumentError(f"{name} is not valid Unicode text: {shown(value)}")
     return value
+
+
+def is_unicode(value: str) -> bool:
+    """Whether UTF-8 can carry `value`: it has no lone surrogates."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def filled(value: Any, name: str) -> str:
     """`value` if it is text and not empty."""
-    if not isinstance(value, str) or not value:
+    if not text(value, name):
         raise InvalidArgumentError(f"{name} must be non-empty text, not {value!r}")
-    return value
+    return value  # type: ignore[no-any-return]
 
 
 def index(value: Any, name: str) -> int:
-    """`value` if it is a whole number of zero or more."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise InvalidArgumentError(f"{name} must be a whole number of 0 or more, not {value!r}")
+    """`value` if it is a whole number of zero or more that JSON readers agree on."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ArgumentTypeError(f"{name} must be a whole number of 0 or more, not {shown(value)}")
+    if not 0 <= value <= LARGEST_NUMBER:
+        raise InvalidArgumentError(f"{name} must be a whole number of 0 or more (and below 2**53), not {shown(value)}")
     return value
+
+
+LARGEST_NUMBER = 2**53 - 1
+"""The largest whole number that every JSON reader takes for itself."""
 
 
 def positive(value: Any, name: str) -> int:
@@ -38,10 +68,31 @@ def positive(value: Any, name: str) -> int:
     return int(value)
 
 
+def seconds(value: Any, name: str) -> float:
+    """`value` if it is a number of seconds; infinity is one, "not a number" is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ArgumentTypeError(f"{name} must be a number of seconds, not {shown(value)}")
+    if math.isnan(value):
+        raise InvalidArgumentError(f"{name} must be a number of seconds, not {value!r}")
+    return value
+
+
+def instance(kind: type[T], value: Any, name: str) -> T:
+    """`value` if it is of that type."""
+    if not isinstance(value, kind):
+        raise ArgumentTypeError(f"{name} must be {kind.__name__}, not {shown(value)}")
+    return value
+
+
 def member(kind: type[E], value: Any, name: str) -> E:
     """The member of `kind` that `value` is or means."""
+    if not isinstance(value, str | kind):
+        raise ArgumentTypeError(f"{name} must be one of {_members(kind)}, not {shown(value)}")
     try:
         return kind(value)
     except ValueError:
-        known = ", ".join(str(item.value) for item in kind)
-        raise InvalidArgumentError(f"{name} must be one of {known}, not {value!r}") from None
+        raise InvalidArgumentError(f"{name} must be one of {_members(kind)}, not {shown(value)}") from None
+
+
+def _members(kind: type[Enum]) -> str:
+    return ", ".join(str(item.value) for item in kind)

@@ -27,6 +27,7 @@ from twilio_conversations.errors import (
     ConversationsError,
     InitializationError,
     InvalidArgumentError,
+    NotPicklableError,
     NotReadyError,
     RequestTimeoutError,
     TokenError,
@@ -36,6 +37,7 @@ from twilio_conversations.event_names import ClientEvent, HandlerError, InitFail
 from twilio_conversations.futures import Deadline, Future, current_role, fail, failed, refuse_to_wait, settle
 from twilio_conversations.lru import Lru
 from twilio_conversations.options import Endpoints, Options
+from twilio_conversations.os_errors import descriptor_errors
 from twilio_conversations.registrations import Registrations
 from twilio_conversations.services import Services
 from twilio_conversations.startup import Startup
@@ -123,7 +125,7 @@ class ClientLife(ClientEvents):
     def connect(self) -> Self:
         """Start connecting, if the client was made with ``auto_connect=False``. Returns this client."""
         try:
-            with self._closing:
+            with self._closing, descriptor_errors():
                 self._check_open()
                 if not self._started:
                     self._started = True
@@ -349,7 +351,7 @@ class ClientLife(ClientEvents):
         return f"<Client {self.identity!r} {self._connection_state.value}>"
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        raise TypeError("a Client is alive and cannot be pickled")
+        raise NotPicklableError("a Client is alive and cannot be pickled")
 
 
 def _assembled(

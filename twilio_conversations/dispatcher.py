@@ -15,6 +15,7 @@ import attrs
 from twilio_conversations.errors import ClientClosedError
 from twilio_conversations.event_names import ClientEvent, EventName, HandlerError
 from twilio_conversations.futures import Deadline, Role, mark_thread
+from twilio_conversations.os_errors import start_thread
 
 if TYPE_CHECKING:
     from twilio_conversations.emitter import EventEmitter, Subscription
@@ -57,7 +58,7 @@ class Dispatcher:
     def start(self) -> None:
         """Start the thread, which is made here: one that was made before a fork may not be startable in the child."""
         self._thread = threading.Thread(target=self._run, name=f"conversations-events-{self._name}", daemon=True)
-        self._thread.start()
+        start_thread(self._thread)
 
     @property
     def running(self) -> bool:

@@ -93,10 +93,7 @@ class Signals:
     def __getattr__(self, name: str) -> Signal:
         if name.startswith("_"):
             raise AttributeError(name)
-        try:
-            return self.signal(self._names.parse(name))
-        except InvalidArgumentError as error:
-            raise AttributeError(str(error)) from None
+        return self.signal(self._names.parse(name))  # an unknown event is an AttributeError too
 
     def signal(self, event: EventName) -> Signal:
         """The signal of `event`."""
@@ -187,7 +184,8 @@ class EventEmitter:
         event if it has happened already (``initialized`` and ``init_failed`` always do so).
 
         Raises:
-            InvalidArgumentError: this object has no such event, or the handler cannot be called.
+            UnknownEventError: this object has no such event.
+            InvalidArgumentError: the handler cannot be called.
         """
         return self._register(event, handler, replay=replay, once=False)
 

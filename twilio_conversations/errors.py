@@ -4,7 +4,16 @@
 
     ConversationsError
     ├── InvalidArgumentError (ValueError)         fix the call
+    │   ├── ArgumentTypeError (TypeError)         the argument is of a type that cannot be
+    │   ├── UnknownEventError (AttributeError)    this object has no such event
     │   └── TokenError                            get another token: the text names the fault
+    ├── WrongThreadError (RuntimeError)           call it on a thread of your own: this one must not wait
+    ├── NotPicklableError (TypeError)             a live object; `to_dict()` gives what may travel
+    ├── FileError (OSError)                       a file cannot be read or written; see `.errno`, `.filename`
+    │   ├── MissingFileError (FileNotFoundError)      there is none
+    │   └── FileAccessError (PermissionError)         the system does not allow it
+    ├── NoThreadError (RuntimeError)              the system gives no further thread; try again later
+    ├── NoDescriptorError (OSError)               the system gives no further descriptor; try again later
     ├── ProtocolError                             the peer sent something that is not the protocol
     ├── NotReadyError                             ask again after `wait_until_ready()`
     ├── InitializationError                       the client could not start; a new token may help
@@ -27,6 +36,7 @@
         ├── SyncError                             a Sync object failed
         └── MediaError                            the media service refused; see `.media_sid`
 
+Every error can be pickled: it arrives in another process with all that it knows.
 Every one carries `status`, `code`, `body`, `request_id`, `attempts` and `retryable`; facts that are not known are `None`.
 """
 
@@ -78,18 +88,23 @@ class ConversationsError(Exception):
 
     def again(self) -> Self:
         """The same error for another call: one that is raised over and over would keep the frames of all of them alive."""
-        error = _rebuild(type(self), self.message, self.__dict__.copy())
+        error = _rebuild(type(self), self.message, self._facts())
         error.__cause__ = self.__cause__
         return error
 
+    def _facts(self) -> dict[str, Any]:
+        """What makes a copy of this error the same."""
+        return self.__dict__.copy()
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_rebuild, (type(self), self.message, self.__dict__.copy()))
+        return (_rebuild, (type(self), self.message, self._facts()))
 
 
 def _rebuild(kind: type[E], message: str, facts: dict[str, Any]) -> E:
     error = kind.__new__(kind)
     Exception.__init__(error, message)
-    error.__dict__.update(facts)
+    for name, value in facts.items():
+        setattr(error, name, value)
     return error
 
 
@@ -97,8 +112,66 @@ class InvalidArgumentError(ConversationsError, ValueError):
     """An argument is not acceptable; raised before anything is sent."""
 
 
+class ArgumentTypeError(InvalidArgumentError, TypeError):
+    """An argument is of a type that this call does not take."""
+
+
+class UnknownEventError(InvalidArgumentError, AttributeError):
+    """An object has no event of that name; the text lists those it has."""
+
+
 class TokenError(InvalidArgumentError):
     """The access token cannot work; the text names the fault and `code` is what the service would answer."""
+
+
+class WrongThreadError(ConversationsError, RuntimeError):
+    """A call that waits was made on a thread that must not wait: one of the client's own, or a handler's."""
+
+
+class NotPicklableError(ConversationsError, TypeError):
+    """A live object cannot be pickled or copied; `to_dict()` gives its data."""
+
+
+class FileError(ConversationsError, OSError):
+    """A file of the program's cannot be read or written.
+
+    Attributes:
+        errno: the system's number of the fault, as in `OSError`.
+        filename: the file, where it has a name.
+    """
+
+    def __init__(self, message: str, *, errno: int | None = None, filename: Any = None) -> None:
+        super().__init__(message)
+        self.errno = errno
+        self.filename = filename
+
+    @staticmethod
+    def of(error: OSError) -> FileError:
+        """Return the error of this package for one of the system's."""
+        kinds = {FileNotFoundError: MissingFileError, PermissionError: FileAccessError}
+        return kinds.get(type(error), FileError)(str(error), errno=error.errno, filename=error.filename)
+
+    def _facts(self) -> dict[str, Any]:
+        return {**super()._facts(), "errno": self.errno, "filename": self.filename}
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class MissingFileError(FileError, FileNotFoundError):
+    """There is no such file."""
+
+
+class FileAccessError(FileError, PermissionError):
+    """The system does not allow to read or write the file."""
+
+
+class NoThreadError(ConversationsError, RuntimeError):
+    """The system gives this process no further thread."""
+
+
+class NoDescriptorError(ConversationsError, OSError):
+    """The system gives this process no further file descriptor."""
 
 
 class ProtocolError(ConversationsError):

@@ -12,59 +12,66 @@ from typing import Any
 
 import attrs
 
-from twilio_conversations.errors import ConnectionErrorInfo, InvalidArgumentError
+from twilio_conversations import checks
+from twilio_conversations.errors import ConnectionErrorInfo, UnknownEventError
 
 
 class EventName(enum.StrEnum):
-    """Base of the sets of event names; values are the official camelCase names."""
+    """Base of the sets of event names. A member equals its Python name: ``ClientEvent.MESSAGE_ADDED == "message_added"``."""
 
     @property
     def python_name(self) -> str:
-        """The snake_case spelling."""
-        return self.name.lower()
+        """The snake_case spelling, such as ``message_added``."""
+        return self.value
+
+    @property
+    def official_name(self) -> str:
+        """The camelCase spelling of the JavaScript SDK, such as ``messageAdded``."""
+        head, *tail = self.value.split("_")
+        return head + "".join(word.capitalize() for word in tail)
 
     @classmethod
     def parse(cls, name: str) -> EventName:
         """The member that `name` means in any spelling.
 
         Raises:
-            InvalidArgumentError: this object has no such event.
+            UnknownEventError: this object has no such event.
         """
         for member in cls:
-            if name in (member.value, member.python_name):
+            if name in (member.python_name, member.official_name):
                 return member
         known = ", ".join(member.python_name for member in cls)
-        raise InvalidArgumentError(f"unknown event {name!r}; there are: {known}")
+        raise UnknownEventError(f"unknown event {checks.shown(name)}; there are: {known}")
 
 
 class ClientEvent(EventName):
     """Events of a `Client`."""
 
-    CONVERSATION_ADDED = "conversationAdded"
-    CONVERSATION_JOINED = "conversationJoined"
-    CONVERSATION_LEFT = "conversationLeft"
-    CONVERSATION_REMOVED = "conversationRemoved"
-    CONVERSATION_UPDATED = "conversationUpdated"
-    CONVERSATION_RESYNCED = "conversationResynced"
-    PARTICIPANT_JOINED = "participantJoined"
-    PARTICIPANT_LEFT = "participantLeft"
-    PARTICIPANT_UPDATED = "participantUpdated"
-    MESSAGE_ADDED = "messageAdded"
-    MESSAGE_REMOVED = "messageRemoved"
-    MESSAGE_UPDATED = "messageUpdated"
-    TYPING_STARTED = "typingStarted"
-    TYPING_ENDED = "typingEnded"
-    USER_UPDATED = "userUpdated"
-    PUSH_NOTIFICATION = "pushNotification"
-    USER_SUBSCRIBED = "userSubscribed"
-    USER_UNSUBSCRIBED = "userUnsubscribed"
-    TOKEN_ABOUT_TO_EXPIRE = "tokenAboutToExpire"
-    TOKEN_EXPIRED = "tokenExpired"
-    STATE_CHANGED = "stateChanged"
+    CONVERSATION_ADDED = "conversation_added"
+    CONVERSATION_JOINED = "conversation_joined"
+    CONVERSATION_LEFT = "conversation_left"
+    CONVERSATION_REMOVED = "conversation_removed"
+    CONVERSATION_UPDATED = "conversation_updated"
+    CONVERSATION_RESYNCED = "conversation_resynced"
+    PARTICIPANT_JOINED = "participant_joined"
+    PARTICIPANT_LEFT = "participant_left"
+    PARTICIPANT_UPDATED = "participant_updated"
+    MESSAGE_ADDED = "message_added"
+    MESSAGE_REMOVED = "message_removed"
+    MESSAGE_UPDATED = "message_updated"
+    TYPING_STARTED = "typing_started"
+    TYPING_ENDED = "typing_ended"
+    USER_UPDATED = "user_updated"
+    PUSH_NOTIFICATION = "push_notification"
+    USER_SUBSCRIBED = "user_subscribed"
+    USER_UNSUBSCRIBED = "user_unsubscribed"
+    TOKEN_ABOUT_TO_EXPIRE = "token_about_to_expire"
+    TOKEN_EXPIRED = "token_expired"
+    STATE_CHANGED = "state_changed"
     INITIALIZED = "initialized"
-    INIT_FAILED = "initFailed"
-    CONNECTION_STATE_CHANGED = "connectionStateChanged"
-    CONNECTION_ERROR = "connectionError"
+    INIT_FAILED = "init_failed"
+    CONNECTION_STATE_CHANGED = "connection_state_changed"
+    CONNECTION_ERROR = "connection_error"
     ERROR = "error"
 
 
@@ -74,14 +81,14 @@ class ConversationEvent(EventName):
     UPDATED = "updated"
     REMOVED = "removed"
     RESYNCED = "resynced"
-    PARTICIPANT_JOINED = "participantJoined"
-    PARTICIPANT_LEFT = "participantLeft"
-    PARTICIPANT_UPDATED = "participantUpdated"
-    MESSAGE_ADDED = "messageAdded"
-    MESSAGE_REMOVED = "messageRemoved"
-    MESSAGE_UPDATED = "messageUpdated"
-    TYPING_STARTED = "typingStarted"
-    TYPING_ENDED = "typingEnded"
+    PARTICIPANT_JOINED = "participant_joined"
+    PARTICIPANT_LEFT = "participant_left"
+    PARTICIPANT_UPDATED = "participant_updated"
+    MESSAGE_ADDED = "message_added"
+    MESSAGE_REMOVED = "message_removed"
+    MESSAGE_UPDATED = "message_updated"
+    TYPING_STARTED = "typing_started"
+    TYPING_ENDED = "typing_ended"
 
 
 class MessageEvent(EventName):
@@ -94,16 +101,16 @@ class ParticipantEvent(EventName):
     """Events of a `Participant`."""
 
     UPDATED = "updated"
-    TYPING_STARTED = "typingStarted"
-    TYPING_ENDED = "typingEnded"
+    TYPING_STARTED = "typing_started"
+    TYPING_ENDED = "typing_ended"
 
 
 class UserEvent(EventName):
     """Events of a `User`."""
 
     UPDATED = "updated"
-    USER_SUBSCRIBED = "userSubscribed"
-    USER_UNSUBSCRIBED = "userUnsubscribed"
+    USER_SUBSCRIBED = "user_subscribed"
+    USER_UNSUBSCRIBED = "user_unsubscribed"
 
 
 WITHOUT_PAYLOAD: frozenset[EventName] = frozenset(
@@ -142,7 +149,7 @@ class Event:
     """One event, as `Client.events` yields it.
 
     Attributes:
-        name: which event.
+        name: which event, by the name that handlers use: ``event.name == "message_added"``.
         payload: what a handler would be given, `None` for events without payload.
         source: the object it was registered on.
         received_at: when it reached this thread's queue, UTC.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from twilio_conversations.emitter import EventEmitter, Subscription
-from twilio_conversations.errors import ClientClosedError, RequestTimeoutError
+from twilio_conversations.errors import ClientClosedError, RequestTimeoutError, WrongThreadError
 from twilio_conversations.event_names import Event, EventName
 from twilio_conversations.futures import Deadline, Role, current_role
 
@@ -30,7 +30,7 @@ class EventStream(Iterator[Event]):
         """`timeout` is for all events together, in seconds; iteration then raises `RequestTimeoutError`."""
         role = current_role()
         if role is not None:
-            raise RuntimeError(
+            raise WrongThreadError(
                 "events() and wait_for() wait for handlers' work and so cannot run inside one"
                 if role is Role.EVENTS
                 else f"events() and wait_for() must not be called on the client's own {role.value} thread"

@@ -16,7 +16,7 @@ from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, ParamSpec, TypeVar
 
-from twilio_conversations.errors import RequestTimeoutError
+from twilio_conversations.errors import RequestTimeoutError, WrongThreadError
 
 __all__ = [
     "Deadline",
@@ -81,10 +81,10 @@ class Deadline:
 
 
 def refuse_to_wait(what: str) -> None:
-    """Raise `RuntimeError` on a thread whose waiting would stop what it waits for."""
+    """Raise `WrongThreadError` on a thread whose waiting would stop what it waits for."""
     if current_role() in (Role.IO, Role.TOKEN):
         thread = threading.current_thread().name
-        raise RuntimeError(f"{what} blocks and must not be called on the client's own thread {thread!r}")
+        raise WrongThreadError(f"{what} blocks and must not be called on the client's own thread {thread!r}")
 
 
 def wait(future: Future[T], deadline: Deadline, what: str, trouble: Callable[[], str | None] = lambda: None) -> T:
@@ -92,7 +92,7 @@ def wait(future: Future[T], deadline: Deadline, what: str, trouble: Callable[[],
 
     Raises:
         RequestTimeoutError: the deadline passed first; the work itself goes on.
-        RuntimeError: called on a thread that must never wait (the text names the call).
+        WrongThreadError: called on a thread that must never wait (the text names the call).
     """
     if not future.done():
         refuse_to_wait(what)

@@ -13,7 +13,7 @@ import attrs
 
 from twilio_conversations import checks, urls
 from twilio_conversations.enums import MediaCategory
-from twilio_conversations.errors import InvalidArgumentError, MediaError, ProtocolError
+from twilio_conversations.errors import InvalidArgumentError, MediaError, NotPicklableError, ProtocolError
 from twilio_conversations.futures import Deadline
 from twilio_conversations.json_values import parse_index, parse_text
 from twilio_conversations.transport.content_stream import ContentStream
@@ -201,7 +201,7 @@ class Media:
         return f"<Media {self.sid} {self.filename or self.category!s} {self.content_type} {self.size} bytes>"
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        raise TypeError("a Media reaches the service and cannot be pickled; use to_dict()")
+        raise NotPicklableError("a Media reaches the service and cannot be pickled; use to_dict()")
 
 
 class _Link:

@@ -9,7 +9,7 @@ from typing import Any, Generic, NoReturn, Protocol, Self, TypeVar
 import attrs
 
 from twilio_conversations.emitter import EventEmitter
-from twilio_conversations.errors import ConversationsError, NotFoundError
+from twilio_conversations.errors import ConversationsError, NotFoundError, NotPicklableError
 from twilio_conversations.futures import Flow, Future, flow
 from twilio_conversations.json_values import Attributes, dumps, parse_time
 from twilio_conversations.layered import OVERLAY_SECONDS, Layered
@@ -142,7 +142,7 @@ class Model(EventEmitter, Generic[Data]):
         return {name: _plain(value) for name, value in _fields(data)}
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        raise TypeError(f"a {type(self).__name__} is alive and cannot be pickled; use to_dict()")
+        raise NotPicklableError(f"a {type(self).__name__} is alive and cannot be pickled; use to_dict()")
 
 
 def date_updated(answer: Any) -> dict[str, Any]:

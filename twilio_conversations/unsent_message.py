@@ -210,7 +210,7 @@ def check_limits(items: list[MediaItem], limits: ConversationLimits) -> None:
 
     Raises:
         InvalidArgumentError: it is more than the limits allow.
-        OSError: a file is not there.
+        FileError: a file is not there.
     """
     most = {
         MediaCategory.BODY: (len(limits.email_bodies_allowed_content_types), "e-mail bodies"),

@@ -15,6 +15,7 @@ from twilio_conversations.enums import MediaCategory
 from twilio_conversations.errors import OperationCancelledError, ProtocolError, TransportUnavailableError
 from twilio_conversations.futures import Deadline, Future, fail, settle, wait
 from twilio_conversations.media import MediaData, media_url
+from twilio_conversations.os_errors import start_thread
 from twilio_conversations.transport.media_http import Transfer
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class UploadHandle:
                 self._services.media.end(self._transfer)
 
         try:
-            threading.Thread(target=run, name=f"conversations-upload-{next(_numbers)}", daemon=True).start()
+            start_thread(threading.Thread(target=run, name=f"conversations-upload-{next(_numbers)}", daemon=True))
         except BaseException:
             self._services.media.end(self._transfer)
             raise

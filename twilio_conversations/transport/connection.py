@@ -23,6 +23,7 @@ from twilio_conversations.errors import (
     ClientClosedError,
     ConnectionErrorInfo,
     ConversationsError,
+    NoThreadError,
     NotReadyError,
     ProtocolError,
     TokenError,
@@ -30,6 +31,7 @@ from twilio_conversations.errors import (
 )
 from twilio_conversations.futures import Deadline, Future, Role, current_role, fail, mark_thread, wait
 from twilio_conversations.options import Options
+from twilio_conversations.os_errors import start_thread
 from twilio_conversations.transport import processes
 from twilio_conversations.transport.link import Link, LinkLost
 from twilio_conversations.transport.listener import Listener
@@ -163,7 +165,7 @@ class Connection:
         processes.register(self)
         self._thread = threading.Thread(target=self._run, name=f"conversations-io-{self.name}", daemon=True)
         try:
-            self._thread.start()
+            start_thread(self._thread)
         except BaseException:
             self._thread = None  # there is none to be had; `close` gives back what there is
             raise
@@ -434,7 +436,7 @@ class Connection:
         self._attempt = self._latest_attempt = attempt
         try:
             attempt.start(f"conversations-connect-{self.name}")
-        except RuntimeError as error:  # no thread to be had now
+        except NoThreadError as error:  # no thread to be had now
             self._attempt = None
             self._apply(self._session.socket_lost(attempt.generation, error, time.monotonic()))
 

@@ -147,7 +147,7 @@ class MediaHttp:
 
         Raises:
             ClientClosedError: that was before.
-            RuntimeError: called on a thread that must not wait.
+            WrongThreadError: called on a thread that must not wait.
         """
         refuse_to_wait(what)
         self._token()  # raises once the client is over, and in a forked child

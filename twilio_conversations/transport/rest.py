@@ -34,7 +34,7 @@ class Rest:
     * `RequestTimeoutError`, `TransportUnavailableError`, `ReplyError`: there was no answer; `sent` tells whether the service may
       have acted all the same;
     * `ProtocolError`: the answer made no sense; `ClientClosedError`: the client was closed;
-    * `RuntimeError`: called on a thread that must not wait.
+    * `WrongThreadError`: called on a thread that must not wait.
     """
 
     def __init__(self, tunnel: Tunnel, options: Options) -> None:

@@ -25,6 +25,7 @@ from urllib3.util.ssltransport import SSLTransport
 from twilio_conversations._version import __version__
 from twilio_conversations.errors import InvalidArgumentError, TransportUnavailableError
 from twilio_conversations.futures import Deadline, Role, mark_thread
+from twilio_conversations.os_errors import start_thread
 from twilio_conversations.transport.diagnosis import in_words
 from twilio_conversations.transport.nested_tls import NestedTls
 
@@ -98,7 +99,7 @@ class Attempt:
     def start(self, name: str) -> None:
         """Start the thread."""
         thread = threading.Thread(target=self._run, name=name, daemon=True)
-        thread.start()
+        start_thread(thread)
         self._thread = thread
 
     def take(self) -> socket.socket:

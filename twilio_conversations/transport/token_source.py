@@ -9,9 +9,10 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from twilio_conversations import tokens
-from twilio_conversations.errors import ConnectionErrorInfo, TokenError
+from twilio_conversations.errors import ConnectionErrorInfo, NoThreadError, TokenError
 from twilio_conversations.futures import Role, mark_thread
 from twilio_conversations.options import Options
+from twilio_conversations.os_errors import start_thread
 from twilio_conversations.transport.timers import Timer, Timers
 from twilio_conversations.wire.backoff import Backoff
 
@@ -118,8 +119,8 @@ class TokenSource:
         number = self._call
         thread = threading.Thread(target=self._run, args=(number,), name=f"conversations-token-{self._name}", daemon=True)
         try:
-            thread.start()
-        except RuntimeError as error:  # no thread to be had now: as if it had failed
+            start_thread(thread)
+        except NoThreadError as error:  # no thread to be had now: as if it had failed
             self._on_answer(number, None, error)
 
     def superseded(self) -> None:
