@@ -102,7 +102,7 @@ def test_a_blinker_receiver_gets_the_same(pair: Pair) -> None:
     conversation.signals.message_added.connect(receiver)
     message = conversation.send_message("x")
     assert done.wait(5)
-    assert got == [(conversation, "messageAdded", message)]
+    assert got == [(conversation, "message_added", message)]
 
 
 @pytest.mark.row("JD11")
@@ -177,7 +177,7 @@ def test_events_in_a_loop(pair: Pair) -> None:
         message = conversation.send_message("one")
         message.remove()
         first, second = next(stream), next(stream)
-    assert (first.name, first.payload.body, second.name) == ("messageAdded", "one", "messageRemoved")
+    assert (first.name, first.payload.body, second.name) == ("message_added", "one", "message_removed")
     assert first.source is bob
     assert first.received_at.tzinfo is not None
 
