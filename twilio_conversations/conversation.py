@@ -292,10 +292,11 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
     def leave(self, *, timeout: float | None = None) -> Conversation:
         """Stop being a participant (``DELETE .../Participants/{identity}``); nothing is sent unless joined."""
         if self.status is ConversationStatus.JOINED:
-            url = urls.join(self._url, "Participants", self._services.configuration.identity)
+            deadline = self._services.deadline(timeout)
+            url = self._roster.url_of(self._services.configuration.identity, deadline)
             self._write(
                 {"status": ConversationStatus.NOT_PARTICIPATING},
-                lambda: self._services.rest.delete(url, timeout=timeout),
+                lambda: self._services.rest.delete(url, timeout=deadline.remaining()),
             )
         return self
 

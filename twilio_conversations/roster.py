@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from twilio_conversations import urls
 from twilio_conversations.errors import ConversationsError, NotFoundError, ProtocolError
 from twilio_conversations.event_names import ClientEvent, ConversationEvent
-from twilio_conversations.futures import Flow, Future, flow
+from twilio_conversations.futures import Deadline, Flow, Future, flow
 from twilio_conversations.layered import OVERLAY_SECONDS, Layered
 from twilio_conversations.participant import Participant
 from twilio_conversations.participant_data import ParticipantData
@@ -205,11 +205,25 @@ class Roster:
         if gone:
             participant._leave()
 
+    def url_of(self, key: str, deadline: Deadline) -> str:
+        """The resource of a participant, named by sid or identity.
+
+        An identity of dots is replaced by the sid: resolved by a proxy on the way, the path with it would be the conversation's.
+
+        Raises:
+            NotFoundError: nobody has that identity of dots.
+        """
+        if key in urls.DOTS:
+            key = self.get_by_identity(key, deadline.remaining()).sid
+        return urls.join(self._conversation._url, "Participants", key)
+
     def remove(self, key: str, timeout: float | None) -> None:
         """DELETE a participant, named by sid or identity; it is not shown any more when this returns."""
+        deadline = self._services.deadline(timeout)
+        url = self.url_of(key, deadline)
         with self._services.lock:  # before: by the time of the answer, the same identity may have been added again
             gone = {sid for sid, held in self._by_sid.items() if key in (sid, held.identity)}
-        self._services.rest.delete(urls.join(self._conversation._url, "Participants", key), timeout=timeout)
+        self._services.rest.delete(url, timeout=deadline.remaining())
         with self._services.lock:
             self._leaving |= gone
         self._services.later(OVERLAY_SECONDS, lambda: self._leaving.difference_update(gone))

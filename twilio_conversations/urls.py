@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 from urllib.parse import quote
 
 from twilio_conversations.errors import InvalidArgumentError
+
+DOTS: Final = frozenset({".", ".."})
+"""Names that a path spells as "here" and "one up"."""
 
 
 def segment(value: str) -> str:
     """Percent-encode one path segment, leaving nothing that could mean more than itself.
 
+    A name of dots is written ``%2E``, so that joining URLs does not resolve it. Some HTTP libraries and proxies decode that and
+    resolve it nevertheless: what would be destructive one level up names its object by sid (`Roster.url_of`).
+
     Raises:
-        InvalidArgumentError: the value is empty, ``.`` or ``..`` - a path with those would name something else - or holds
-            characters that UTF-8 cannot carry.
+        InvalidArgumentError: the value is empty or holds characters that UTF-8 cannot carry.
     """
-    if value in ("", ".", ".."):
-        raise InvalidArgumentError(f"{value!r} cannot be part of a resource path")
+    if not value:
+        raise InvalidArgumentError("an empty name cannot be part of a resource path")
+    if value in DOTS:
+        return value.replace(".", "%2E")
     try:
         return quote(value, safe="")
     except UnicodeEncodeError as error:

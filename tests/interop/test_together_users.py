@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.interop.official import Official
+from tests.interop.steps import official_room, wait_for_roster
 from twilio_conversations import NotificationsChannelType
 from twilio_conversations.server import LocalServer
 
@@ -52,3 +53,26 @@ def test_reachability_both_ways(official: Callable[..., Official], ours: Callabl
     bob.client.close()
     tells(alice, "bob", "reachabilityOnline", False, "isOnline", here)
     assert alice.user("bob").look()["isNotifiable"] is True
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_people_named_by_dots(official: Callable[..., Official], ours: Callable[..., Any], name: str) -> None:
+    """Whoever is called by dots is added, found and removed by either client, and leaves with either."""
+    with LocalServer() as server:
+        alice = official("alice", token=server.token("alice"), url=server.url)
+        dots = official(name, token=server.token(name), url=server.url)
+        bob = ours("bob", token=server.token("bob"), url=server.url)
+        sid = official_room(alice, dots)
+        alice.conversation(sid).call("add", "bob")
+        bob.wait_event("conversationJoined", lambda data: data["sid"] == sid)
+        room = bob.client.get_conversation_by_sid(sid)
+        assert alice.user(name).look()["identity"] == bob.client.get_user(name).identity == name
+        dots.conversation(sid).call("leave")
+        wait_for_roster(alice, sid, ["alice", "bob"])
+        room.add(name)
+        wait_for_roster(alice, sid, sorted(["alice", "bob", name]))
+        alice.conversation(sid).call("removeParticipant", name)
+        wait_for_roster(bob, sid, ["alice", "bob"])
+        room.add(name)
+        room.remove_participant(name)
+        wait_for_roster(alice, sid, ["alice", "bob"])

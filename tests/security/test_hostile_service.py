@@ -26,6 +26,7 @@ from twilio_conversations import (
     Endpoints,
     InvalidArgumentError,
     MediaError,
+    NotFoundError,
     Options,
     ProtocolError,
     RequestTimeoutError,
@@ -265,13 +266,9 @@ def test_identities_that_are_paths(
         room = client.create_conversation().join()
         room.add(identity)
         assert room.get_participant_by_identity(identity).identity == identity
-        if identity in (".", ".."):
-            with pytest.raises(InvalidArgumentError):
-                client.get_user(identity)
-            with pytest.raises(InvalidArgumentError):
-                client.get_conversation_by_sid(identity)
-        else:
-            assert client.get_user(identity).identity == identity
+        assert client.get_user(identity).identity == identity
+        with pytest.raises(NotFoundError):
+            client.get_conversation_by_sid(identity)
         room.remove_participant(room.get_participant_by_identity(identity))
         assert client.get_conversation_by_sid(room.sid).sid == room.sid
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []

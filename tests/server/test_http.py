@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -30,6 +34,35 @@ def test_requests_without_the_tunnel(service: LocalServer, fresh: Fresh) -> None
     )
     assert found.json()["sid"] == made.json()["sid"]
     assert requests.delete(made.json()["url"], headers=headers, timeout=10).status_code == 204
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+@pytest.mark.parametrize("spelled", ["{}", "%2e", "%2E"])
+def test_dots_in_a_path_mean_themselves(service: LocalServer, fresh: Fresh, name: str, spelled: str) -> None:
+    """Nothing is resolved: the segment is an identity, encoded or not, and never the resource above it."""
+    token = service.token(fresh("alice"))
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=10)
+
+    def ask(method: str, path: str, body: str = "") -> tuple[int, Any]:
+        connection.request(method, path, body, {"X-Twilio-Token": token, "Content-Type": "application/json"})
+        with connection.getresponse() as answer:
+            content = answer.read()
+            return answer.status, json.loads(content) if content else None
+
+    segment = name if spelled == "{}" else spelled * len(name)
+    room = urlsplit(ask("POST", urlsplit(links(ask)["conversations"]).path, "{}")[1]["url"]).path
+    assert ask("POST", f"{room}/Participants", json.dumps({"identity": name}))[0] == 201
+    assert ask("GET", f"{urlsplit(links(ask)['users']).path}/{segment}")[1]["identity"] == name
+    assert ask("DELETE", f"{room}/Participants/{segment}")[0] == 204
+    assert ask("DELETE", f"{room}/Participants/{segment}")[0] == 404
+    assert ask("GET", room)[0] == 200
+    connection.close()
+
+
+def links(ask: Callable[..., tuple[int, Any]]) -> dict[str, str]:
+    """The addresses that the service names."""
+    found: dict[str, str] = ask("GET", "/Client/v2/Configuration")[1]["links"]
+    return found
 
 
 def test_plain_requests_need_a_token(service: LocalServer) -> None:

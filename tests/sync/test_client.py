@@ -46,7 +46,7 @@ def test_first_event_id_is_zero() -> None:
     assert entity.event_id == 0
 
 
-@pytest.mark.parametrize("name", ["a/b", "a b", "a+b", "a%2fb", "añ☃", "?x=1", "#", "../x", "&k=v;"])
+@pytest.mark.parametrize("name", ["a/b", "a b", "a+b", "a%2fb", "añ☃", "?x=1", "#", "../x", "&k=v;", ".", ".."])
 def test_hostile_names(name: str) -> None:
     """T3: a name with any characters reaches the service as it is."""
     world = World()
@@ -54,7 +54,7 @@ def test_hostile_names(name: str) -> None:
     assert world.open(document).data == {"v": 1}
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "\ud800"])
+@pytest.mark.parametrize("name", ["", "\ud800"])
 def test_names_that_cannot_be_asked_for(name: str) -> None:
     """A name that would mean another resource is refused before anything is sent."""
     world = World()

@@ -67,7 +67,7 @@ def test_only_some_headers_go_into_a_frame(wire: Wire) -> None:
     assert message.request.content_type == "text/x"
 
 
-@pytest.mark.parametrize("hostile", [text for text in HOSTILE if text not in (".", "..")])
+@pytest.mark.parametrize("hostile", HOSTILE)
 def test_hostile_names_arrive_as_they_were(wire: Wire, hostile: str) -> None:
     """In a path segment and in a query value; encoded once, never decoded on the way."""
     wired = wire()
@@ -82,11 +82,10 @@ def test_hostile_names_arrive_as_they_were(wire: Wire, hostile: str) -> None:
     assert [("Name", hostile)] == [(name, unquote(value)) for name, value in request.params]
 
 
-@pytest.mark.parametrize("hostile", [".", "..", ""])
-def test_segments_that_mean_another_resource_are_refused(hostile: str) -> None:
-    """``/Participants/..`` would be the conversation."""
+def test_an_empty_segment_is_refused() -> None:
+    """``/Participants/`` would be the collection."""
     with pytest.raises(InvalidArgumentError):
-        urls.join("https://h", "Conversations", hostile)
+        urls.join("https://h", "Conversations", "")
 
 
 @given(query=st.lists(st.sampled_from(["a=b=c", "flag", "a=%20", "a=1", "a=2", "b=%2B", "c="]), max_size=6).map("&".join))
