@@ -24,6 +24,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not item.get_closest_marker("long")]
 
 
+@pytest.fixture(autouse=True)
+def logging_that_works() -> Iterator[None]:
+    """What a handler of the tests raised over a record of ours (a wrong format, for one) must not go unseen."""
+    from twilio_conversations.util import logs
+
+    yield
+    logs.flush(10)
+    reported = set(logs._reported)
+    logs._reported.clear()
+    assert not reported
+
+
 @pytest.fixture(scope="session")
 def service() -> Iterator[object]:
     """A local service on a free port with a data directory of its own, for the whole run."""

@@ -49,6 +49,7 @@ from twilio_conversations.transport.rest import Rest
 from twilio_conversations.transport.token_source import TokenSource
 from twilio_conversations.transport.tunnel import Tunnel
 from twilio_conversations.users import Users
+from twilio_conversations.util import logs
 
 
 @attrs.frozen
@@ -206,8 +207,10 @@ class ClientLife(ClientEvents):
         finally:  # Ctrl-C may come here too
             if first:
                 self._end()
-        if current_role() is None and self._started:
-            self._dispatcher.join(deadline)
+        if current_role() is None:
+            if self._started:
+                self._dispatcher.join(deadline)
+            logs.flush(deadline.remaining() or 0.0)
 
     def shutdown(self) -> None:
         """The official name of `close`."""

@@ -7,7 +7,6 @@ is *wanted* of a conversation; `lifecycle` makes it so and announces it. Everyth
 from __future__ import annotations
 
 import functools
-import logging
 import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -36,12 +35,13 @@ from twilio_conversations.sync.changes import (
     Resynced,
 )
 from twilio_conversations.typing_indicator import TypingIndicator, duration
+from twilio_conversations.util import logs
 
 if TYPE_CHECKING:
     from twilio_conversations.services import Services
     from twilio_conversations.sync.client import Entity
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 _GONE_STATUS = frozenset({403, 404})
 _ROSTER_PAGE = 50
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import logging
 import queue
 import threading
 import time
@@ -16,11 +15,12 @@ from twilio_conversations.errors import ClientClosedError
 from twilio_conversations.event_names import ClientEvent, EventName, HandlerError
 from twilio_conversations.futures import Deadline, Role, mark_thread
 from twilio_conversations.os_errors import start_thread
+from twilio_conversations.util import logs
 
 if TYPE_CHECKING:
     from twilio_conversations.emitter import EventEmitter, Subscription
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 Targets = tuple[tuple["EventEmitter", EventName], ...]
 
 

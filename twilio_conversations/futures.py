@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from twilio_conversations.errors import RequestTimeoutError, WrongThreadError
 
@@ -46,7 +46,15 @@ class Role(enum.Enum):
     EVENTS = "events"
     CONNECT = "connect"
     TOKEN = "token"
+    LOG = "log"
 
+
+_NO_WAITING: Final = {
+    Role.IO: "",
+    Role.TOKEN: "",
+    Role.LOG: ": a logging handler that sends through the client needs a QueueHandler before it, and no records of"
+    " 'twilio_conversations'",
+}
 
 _local = threading.local()
 
@@ -81,10 +89,13 @@ class Deadline:
 
 
 def refuse_to_wait(what: str) -> None:
-    """Raise `WrongThreadError` on a thread whose waiting would stop what it waits for."""
-    if current_role() in (Role.IO, Role.TOKEN):
+    """Raise `WrongThreadError` on a thread whose waiting would stop what it waits for, or bring about more of it for ever."""
+    role = current_role()
+    if role in _NO_WAITING:
         thread = threading.current_thread().name
-        raise WrongThreadError(f"{what} blocks and must not be called on the client's own thread {thread!r}")
+        raise WrongThreadError(
+            f"{what} blocks and must not be called on the client's own thread {thread!r}{_NO_WAITING[role]}"
+        )
 
 
 def wait(future: Future[T], deadline: Deadline, what: str, trouble: Callable[[], str | None] = lambda: None) -> T:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import json
-import logging
 from typing import Any
 
 from twilio_conversations.errors import InvalidArgumentError
+from twilio_conversations.util import logs
 
 JSONValue = None | bool | int | float | str | list["JSONValue"] | dict[str, "JSONValue"]
 JSONObject = dict[str, JSONValue]
 JSONArray = list[JSONValue]
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 _loads = json.JSONDecoder().decode
 
 

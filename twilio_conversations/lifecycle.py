@@ -8,7 +8,6 @@ thread.
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -28,13 +27,14 @@ from twilio_conversations.event_names import ClientEvent, ConversationEvent, Han
 from twilio_conversations.futures import Flow, Future, fail, flow, gather, settle
 from twilio_conversations.membership import Membership, Presence
 from twilio_conversations.sync.changes import Change, DocumentUpdated, EntityFailed, EntityRemoved, Item, Key, Resynced
+from twilio_conversations.util import logs
 from twilio_conversations.wire.backoff import Backoff
 
 if TYPE_CHECKING:
     from twilio_conversations.services import Services
     from twilio_conversations.sync.client import Entity
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 _GONE_STATUS = frozenset({403, 404})
 _ROSTER_PAGE = 50
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,13 +24,14 @@ from twilio_conversations.paginator import Paginator
 from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated
 from twilio_conversations.unsent_message import ContentVariables, UnsentMessage
 from twilio_conversations.uploads import OnProgress
+from twilio_conversations.util import logs
 
 if TYPE_CHECKING:
     from twilio_conversations.conversation import Conversation
     from twilio_conversations.services import Services
     from twilio_conversations.sync.client import Entity
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 _MOST_PER_REQUEST = 100
 Order = Literal["asc", "desc"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, NoReturn, Protocol, Self, TypeVar
 
@@ -14,8 +13,9 @@ from twilio_conversations.futures import Flow, Future, flow
 from twilio_conversations.json_values import Attributes, dumps, parse_time
 from twilio_conversations.layered import OVERLAY_SECONDS, Layered
 from twilio_conversations.services import Services
+from twilio_conversations.util import logs
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 
 
 class Described(attrs.AttrsInstance, Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +13,14 @@ from twilio_conversations.layered import OVERLAY_SECONDS, Layered
 from twilio_conversations.participant import Participant
 from twilio_conversations.participant_data import ParticipantData
 from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated
+from twilio_conversations.util import logs
 
 if TYPE_CHECKING:
     from twilio_conversations.conversation import Conversation
     from twilio_conversations.services import Services
     from twilio_conversations.sync.client import Entity
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 
 
 class Roster:

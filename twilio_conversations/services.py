@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import logging
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,12 +24,13 @@ from twilio_conversations.transport.connection import Connection
 from twilio_conversations.transport.media_http import MediaHttp
 from twilio_conversations.transport.rest import Rest
 from twilio_conversations.transport.tunnel import Tunnel
+from twilio_conversations.util import logs
 from twilio_conversations.wire.backoff import Backoff
 
 if TYPE_CHECKING:
     from twilio_conversations.users import Users
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 T = TypeVar("T")
 
 

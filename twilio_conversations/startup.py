@@ -6,7 +6,6 @@ is tried again. The listing of conversations starts here too, but `initialized` 
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from twilio_conversations import urls
@@ -14,6 +13,7 @@ from twilio_conversations.configuration import Configuration
 from twilio_conversations.errors import ClientClosedError, ConnectionErrorInfo, ConversationsError, ProtocolError
 from twilio_conversations.event_names import HandlerError
 from twilio_conversations.futures import Flow, Future, fail, flow, gather
+from twilio_conversations.util import logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from twilio_conversations.services import Services
     from twilio_conversations.users import Users
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 
 
 class Startup:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -14,13 +13,14 @@ from twilio_conversations import urls
 from twilio_conversations.errors import ConversationsError, RestError
 from twilio_conversations.event_names import ClientEvent, ConversationEvent, ParticipantEvent
 from twilio_conversations.futures import Flow, Future, flow, settle
+from twilio_conversations.util import logs
 
 if TYPE_CHECKING:
     from twilio_conversations.conversation import Conversation
     from twilio_conversations.participant import Participant
     from twilio_conversations.services import Services
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 DEFAULT_SECONDS = 5.0
 """How long one notice lasts when the service does not say."""
 LONGEST_SECONDS = 3600.0

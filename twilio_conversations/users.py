@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +13,13 @@ from twilio_conversations.layered import Layered
 from twilio_conversations.sync.changes import Change, EntityFailed, EntityRemoved, Item, ItemAdded, ItemUpdated, Resynced
 from twilio_conversations.user import User
 from twilio_conversations.user_data import UserData
+from twilio_conversations.util import logs
 
 if TYPE_CHECKING:
     from twilio_conversations.services import Services
     from twilio_conversations.sync.client import Entity
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 
 
 class Users:

@@ -30,7 +30,7 @@ def until(condition: Callable[[], Any], what: str, timeout: float = PATIENCE) ->
         threading.Event().wait(0.01)
 
 
-_CLIENT_THREADS = tuple(f"conversations-{kind}-" for kind in ("io", "events", "connect", "token"))
+_CLIENT_THREADS = (*(f"conversations-{kind}-" for kind in ("io", "events", "connect", "token")), "conversations-log")
 
 
 def own_threads() -> list[str]:

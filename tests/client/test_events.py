@@ -18,6 +18,7 @@ from twilio_conversations import (
     InvalidArgumentError,
     RequestTimeoutError,
 )
+from twilio_conversations.util import logs
 
 Pair = tuple[Conversation, Conversation]
 
@@ -238,6 +239,7 @@ def test_a_slow_handler_loses_nothing_and_bounds_the_queue(
         bobs = reader.get_conversation_by_sid(conversation.sid)
         assert bobs.get_messages_count() == 300
         assert reader.stats().pending_events < 60
+        assert logs.flush(10)
     assert "handlers are too slow" in caplog.text
     assert "slow" in caplog.text
     release.set()

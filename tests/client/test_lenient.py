@@ -18,6 +18,7 @@ from tests.client.conftest import Connect
 from tests.client.diary import Diary
 from twilio_conversations import Client, Conversation
 from twilio_conversations.server import LocalServer, projection
+from twilio_conversations.util import logs
 
 ODD: tuple[Any, ...] = (None, True, -1, 10**30, 1.5, "", "{{", "somethingNew", [], [None], {}, {"a": {"b": [1]}})
 """What a field may hold that nobody expects there."""
@@ -58,6 +59,7 @@ def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """The client logs no error: that would be an exception which no call could report."""
     with caplog.at_level(logging.WARNING):
         yield
+        assert logs.flush(10)
     ours = [record for record in caplog.records if record.name.startswith("twilio_conversations.")]
     assert [record.getMessage() for record in ours if record.levelno >= logging.ERROR] == []
 

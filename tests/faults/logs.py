@@ -6,6 +6,8 @@ import logging
 import threading
 from typing import Self
 
+from twilio_conversations.util import logs
+
 
 class LogWatch(logging.Handler):
     """Keeps what our client logs as an error or with a traceback, and what ends a thread; use it in a ``with``."""
@@ -25,5 +27,6 @@ class LogWatch(logging.Handler):
         return self
 
     def __exit__(self, *_: object) -> None:
+        logs.flush(10)
         logging.getLogger("twilio_conversations").removeHandler(self)
         threading.excepthook = self._hook

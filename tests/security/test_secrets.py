@@ -22,6 +22,7 @@ from tests.server.peer import TIMEOUT, Peer
 from twilio_conversations import Client, ConversationsError, tokens
 from twilio_conversations.server import LocalServer
 from twilio_conversations.server.credentials import FILE_NAME
+from twilio_conversations.util import logs
 
 
 @attrs.define
@@ -107,6 +108,7 @@ def test_logs(stage: Stage, logged: pytest.LogCaptureFixture) -> None:
     headers = {"X-Twilio-Token": foreign(stage)}
     requests.get(f"{stage.server.url}/Client/v2/Configuration", headers=headers, timeout=TIMEOUT)
     refuse(stage)
+    assert logs.flush(10)
     records = logged.get_records("setup") + logged.records
     assert {"twilio_conversations", "urllib3", "websocket"} <= {record.name.partition(".")[0] for record in records}
     assert stage.look_in("\n".join(map(logging.Formatter().format, records))) == []

@@ -41,7 +41,7 @@ Wire = Callable[..., Wired]
 
 def own_threads() -> list[threading.Thread]:
     """Threads of clients that still run; a local service in this process has others."""
-    kinds = ("conversations-io", "conversations-events", "conversations-connect", "conversations-token")
+    kinds = tuple(f"conversations-{kind}" for kind in ("io", "events", "connect", "token", "log"))
     return [thread for thread in threading.enumerate() if thread.name.startswith(kinds)]
 
 

@@ -19,6 +19,7 @@ from twilio_conversations.errors import (
 )
 from twilio_conversations.futures import Deadline, wait
 from twilio_conversations.options import BackoffPolicy
+from twilio_conversations.util import logs
 from twilio_conversations.wire import frame
 from twilio_conversations.wire.packets import (
     BackoffHint,
@@ -135,6 +136,7 @@ def test_a_failing_listener_harms_nothing(wire: Wire, caplog: pytest.LogCaptureF
     peer.send(Notification("N2", "t", "good"))
 
     wired.recorder.wait_for("notification", lambda fact: fact[1] == "good")
+    assert logs.flush(10)
     assert "a listener failed" in caplog.text
 
 

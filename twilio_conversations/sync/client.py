@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import logging
 import random
 import time
 from collections.abc import Callable
@@ -28,10 +27,11 @@ from twilio_conversations.sync.entity import FIRST_PATIENCE, LAST_PATIENCE, Enti
 from twilio_conversations.sync.replica import CollectionReplica, DocumentReplica, ItemAction, event_id_of
 from twilio_conversations.sync.resources import Answer, Request, Resources, RootState, content, refusal, retry_after
 from twilio_conversations.sync.subscriptions import Phase, Poke, Refusal, Subscriptions
+from twilio_conversations.util import logs
 
 __all__ = ["MESSAGE_TYPES", "Entity", "Listener", "SyncClient", "Timer", "Timers"]
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 
 MESSAGE_TYPES = (
     "twilio.sync.event",

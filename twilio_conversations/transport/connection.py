@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import logging
 import os
 import platform
 import struct
@@ -40,13 +39,14 @@ from twilio_conversations.transport.pending import Answer, Pending
 from twilio_conversations.transport.sockets import Attempt
 from twilio_conversations.transport.stream import BINARY
 from twilio_conversations.transport.token_source import TokenSource
+from twilio_conversations.util import logs
 from twilio_conversations.wire import effects as fx
 from twilio_conversations.wire import packets
 from twilio_conversations.wire.packets import HttpRequest, Message, Notification
 from twilio_conversations.wire.requests import Submission, new_id
 from twilio_conversations.wire.session import Session
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 
 T = TypeVar("T")
 
@@ -272,6 +272,7 @@ class Connection:
         assert self._close_deadline is not None
         if current_role() is None:
             self.join(self._close_deadline.remaining() or 0.0)
+            logs.flush(self._close_deadline.remaining() or 0.0)
 
     def begin_close(self, timeout: float = CLOSE_LIMIT, why: ConversationsError | None = None) -> None:
         """Start closing, and return at once. Everything pending fails with `why`; `ClientClosedError` if it is not given."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import selectors
 import socket
 import time
@@ -12,8 +11,9 @@ from typing import Final, Protocol
 
 from twilio_conversations.transport.sockets import close_descriptor
 from twilio_conversations.transport.timers import Timers
+from twilio_conversations.util import logs
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 
 LONGEST_WAIT: Final = 30.0
 """Seconds after which the loop turns though nothing happened: a computer that slept must notice."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from http.cookiejar import DefaultCookiePolicy
@@ -32,11 +31,12 @@ from twilio_conversations.options import Options
 from twilio_conversations.transport.diagnosis import in_words
 from twilio_conversations.transport.sockets import chosen_verify
 from twilio_conversations.transport.tunnel import RESENDS, retry_after
+from twilio_conversations.util import logs
 from twilio_conversations.wire.backoff import Backoff
 
 T = TypeVar("T")
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 
 MOST_ATTEMPTS: Final = 8
 """How often one request is sent at most; where there is a deadline it usually comes first."""

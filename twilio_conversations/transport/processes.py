@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import threading
 import time
@@ -11,8 +10,9 @@ import weakref
 from typing import Final, Protocol
 
 from twilio_conversations.futures import mark_thread
+from twilio_conversations.util import logs
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 
 EXIT_LIMIT: Final = 2.0
 """Seconds that all clients together may hold up the end of the process."""
@@ -64,6 +64,7 @@ def _close_all() -> None:
     end = time.monotonic() + EXIT_LIMIT
     for owner in owners:
         owner.join(max(0.0, end - time.monotonic()))
+    logs.flush(max(0.0, end - time.monotonic()))
 
 
 def _forget_all() -> None:

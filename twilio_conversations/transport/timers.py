@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import logging
 import time
 from collections.abc import Callable
 
-_log = logging.getLogger(__name__)
+from twilio_conversations.util import logs
+
+_log = logs.logger(__name__)
 
 _FIRST_SWEEP = 256
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -14,9 +13,10 @@ from twilio_conversations.futures import Role, mark_thread
 from twilio_conversations.options import Options
 from twilio_conversations.os_errors import start_thread
 from twilio_conversations.transport.timers import Timer, Timers
+from twilio_conversations.util import logs
 from twilio_conversations.wire.backoff import Backoff
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 
 NOTICE: Final = 180.0
 """Seconds before the expiry of a token at which the service gives notice of it."""

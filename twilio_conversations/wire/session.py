@@ -7,7 +7,6 @@ not thread-safe; one thread must own it. What happens when is a table: `wire.tra
 
 from __future__ import annotations
 
-import logging
 import random
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -21,6 +20,7 @@ from twilio_conversations.errors import (
     TransportUnavailableError,
 )
 from twilio_conversations.options import Options
+from twilio_conversations.util import logs
 from twilio_conversations.wire import packets
 from twilio_conversations.wire.backoff import Backoff, hint_floor
 from twilio_conversations.wire.credentials import Credentials
@@ -44,7 +44,7 @@ from twilio_conversations.wire.packets import Packet, Reply, Status
 from twilio_conversations.wire.requests import Requests, Submission, new_id
 from twilio_conversations.wire.transitions import PUBLIC_STATES, TRANSITIONS, Action, Event, Phase
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 
 CAPABILITIES: Final = ("client_update", "offline_storage")
 MESSAGE_TYPES: Final = (

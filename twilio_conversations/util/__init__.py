@@ -1,0 +1,1 @@
+"""Plain foundations: nothing here knows what a conversation is."""
