@@ -20,12 +20,14 @@ author = "twilio_conversations contributors"
 copyright = f"2026, {author}"
 release = version = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "session_states"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "session_states", "official_api"]
 exclude_patterns = ["_build", "_generated"]
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 html_title = f"twilio_conversations {release}"
 
 # In docstrings a name in single backticks is code, whether it can be linked or not.
