@@ -110,7 +110,8 @@ class Options:
         token_renewal_margin: how long before its expiry the provider is asked for a new token.
         reconnect: delays between reconnects.
         max_pending_events: events waiting for handlers before live events are left with the service (see the events guide).
-        max_pending_requests: requests waiting for a connection or an answer before further ones are refused.
+        max_pending_requests: calls of the program that may wait for a connection or an answer; further ones are refused. What
+            the client asks for itself, and pages of messages, are not counted.
         max_frame_bytes: largest frame accepted from the service.
         typing_timeout: overrides how long one `typing()` lasts; `None` follows the service.
         user_infos_to_subscribe: overrides how many other users are followed at once; `None` follows the service.

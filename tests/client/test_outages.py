@@ -262,6 +262,19 @@ def test_the_queue_is_bounded_while_offline(connect: Connect, line: FaultProxy) 
     assert conversation.send_message("back").index == 0
 
 
+def test_the_start_has_no_part_in_the_limit(connect: Connect, service: LocalServer, fresh: Callable[[str], str]) -> None:
+    """A client of which one call may wait, in many conversations, starts with several requests under way."""
+    identity = fresh("busy")
+    rooms = [{"created_by": identity, "participants": [{"identity": identity}]} for _ in range(40)]
+    service.seed({"users": [{"identity": identity}], "conversations": rooms})
+    client = connect(identity, ready=False, max_pending_requests=1)
+    diary = Diary(client, "error", "connection_error", "init_failed")
+
+    assert len(client.get_subscribed_conversations(page_size=100).items) == 40
+    assert client.create_conversation().join().send_message("here").index == 0
+    assert diary.entries == []
+
+
 # Waiting to come back
 
 

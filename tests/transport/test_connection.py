@@ -430,15 +430,6 @@ def test_a_cancelled_request_is_not_sent(wire: Wire) -> None:
     assert wait(kept, Deadline(SOON), "GET").status.ok
 
 
-def test_too_many_requests_are_refused(wire: Wire) -> None:
-    """The bound holds for what waits anywhere."""
-    wired = wire(max_pending_requests=3)
-    futures = [wired.connection.send(GET, Deadline(SOON)) for _ in range(4)]
-
-    assert [False, False, False, True] == [future.done() for future in futures]
-    assert isinstance(futures[3].exception(), TransportUnavailableError)
-
-
 # Other calls
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import unquote
 
@@ -233,6 +234,34 @@ def test_closing_ends_the_wait_between_attempts(wire: Wire) -> None:
 
     with pytest.raises(ClientClosedError):
         future.result(0)
+
+
+# How many may wait
+
+
+def test_calls_beyond_the_limit_are_refused(wire: Wire) -> None:
+    """At once, in words; what the client asks for itself is not counted, and an answer makes room."""
+    wired = wire(max_pending_requests=2)
+    tunnel = tunnel_of(wired)
+    peer = wired.up()
+
+    def call() -> HttpResponse:
+        return tunnel.call("GET", "https://h/p", deadline=Deadline(SOON))
+
+    with ThreadPoolExecutor(3) as threads:
+        own = [tunnel.request("GET", "https://h/own", deadline=Deadline(SOON)) for _ in range(3)]
+        waiting = [threads.submit(call) for _ in range(2)]
+        asked = [peer.expect(Message) for _ in range(5)]
+        with pytest.raises(TransportUnavailableError, match="max_pending_requests is 2") as raised:
+            call()
+        assert (raised.value.sent, raised.value.retryable) == (False, True)
+        for message in asked:
+            peer.answer(message)
+        assert {future.result(SOON).status for future in waiting} == {200}
+        assert {wait(future, Deadline(SOON), "GET").status for future in own} == {200}
+        late = threads.submit(call)
+        peer.answer(peer.expect(Message))
+        assert late.result(SOON).status == 200
 
 
 # The adapter

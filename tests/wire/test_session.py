@@ -675,17 +675,6 @@ def test_a_cancelled_request_is_not_written() -> None:
     assert not any(isinstance(packet, Message) for packet in driven.sent)
 
 
-def test_the_queue_is_bounded() -> None:
-    """The one too many is refused at once."""
-    driven = Driven(max_pending_requests=2)
-    driven.connect()
-    for id_ in "abc":
-        driven.submit(id_)
-
-    assert ["c"] == list(driven.settled)
-    assert driven.settled["c"].retryable
-
-
 # Frames
 
 
@@ -782,7 +771,7 @@ class RandomEvents(RuleBasedStateMachine):
     @initialize(up=st.booleans(), refreshable=st.booleans(), cooperates=st.booleans())
     def start(self, up: bool, refreshable: bool, cooperates: bool) -> None:
         """Idle or connected; in the end the service either does what it should, or nothing more."""
-        self.driven = Driven(max_pending_requests=20, refreshable=refreshable)
+        self.driven = Driven(refreshable=refreshable)
         self.cooperates = cooperates
         if up:
             self.driven.up()

@@ -49,7 +49,7 @@ class Told(RandomEvents):
 
     def __init__(self, rng: random.Random) -> None:
         super().__init__()
-        self.driven = Driven(max_pending_requests=20, refreshable=rng.random() < 0.5)
+        self.driven = Driven(refreshable=rng.random() < 0.5)
         self.cooperates = rng.random() < 0.5
         if rng.random() < 0.5:
             self.driven.up()

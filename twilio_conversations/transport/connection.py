@@ -28,7 +28,7 @@ from twilio_conversations.errors import (
     TokenError,
     TransportUnavailableError,
 )
-from twilio_conversations.futures import Deadline, Future, Role, current_role, fail, mark_thread, wait
+from twilio_conversations.futures import Deadline, Future, Role, current_role, mark_thread, wait
 from twilio_conversations.options import Options
 from twilio_conversations.os_errors import start_thread
 from twilio_conversations.transport import processes
@@ -213,9 +213,6 @@ class Connection:
         """
         id_ = new_id()
         future = Answer(id_)
-        if len(self._pending) >= self._options.max_pending_requests:
-            fail(future, TransportUnavailableError("too many requests are waiting", sent=False, retryable=True))
-            return future
         submission = Submission(id_, Message(id_, request).encode(), deadline.at)
         self._pending.add(future, id_)
         future.add_done_callback(functools.partial(self._on_done, id_))

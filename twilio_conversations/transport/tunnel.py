@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import email.utils
 import math
+import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import attrs
@@ -74,6 +76,8 @@ class Tunnel:
     def __init__(self, connection: Connection, options: Options) -> None:
         self._connection = connection
         self._options = options
+        self._waiting = 0
+        self._count = threading.Lock()
 
     def request(
         self,
@@ -114,16 +118,38 @@ class Tunnel:
         deadline: Deadline,
         idempotent: bool = False,
     ) -> HttpResponse:
-        """As `request`, for a caller who waits: raises what the future would fail with."""
+        """As `request`, for a caller who waits: raises what the future would fail with.
+
+        Raises:
+            TransportUnavailableError: `Options.max_pending_requests` callers wait already.
+        """
         what = f"{method} {url}"
         refuse_to_wait(what)
-        exchange = self._begin(method, url, headers, body, deadline, idempotent)
+        with self._place():
+            exchange = self._begin(method, url, headers, body, deadline, idempotent)
+            try:
+                return self._connection.wait(exchange.result, deadline, what)
+            except RequestTimeoutError as error:
+                if error.attempts is None:  # the caller's clock was faster than the io thread's
+                    error.sent, error.attempts = exchange.sent, exchange.attempts
+                raise
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """One of the places for callers who wait."""
+        if (over := self._connection.over) is not None:
+            raise over.again()  # before the lock, which a forked child may have inherited held
+        with self._count:
+            if self._waiting >= (most := self._options.max_pending_requests):
+                raise TransportUnavailableError(
+                    f"too many requests are waiting (max_pending_requests is {most})", sent=False, retryable=True
+                )
+            self._waiting += 1
         try:
-            return self._connection.wait(exchange.result, deadline, what)
-        except RequestTimeoutError as error:
-            if error.attempts is None:  # the caller's clock was faster than the io thread's
-                error.sent, error.attempts = exchange.sent, exchange.attempts
-            raise
+            yield
+        finally:
+            with self._count:
+                self._waiting -= 1
 
     def _begin(
         self,

@@ -192,7 +192,7 @@ class Session:
 
     def submit(self, request: Submission, now: float) -> list[Effect]:
         """Write a request, or queue it until there is a connection."""
-        if self._phase in _UP and len(self._requests) < self._options.max_pending_requests and request.deadline > now:
+        if self._phase in _UP and request.deadline > now:
             self._requests.write(request, now)
             return [Send(request.data)]
         if (error := self._refusal(request, now)) is not None:
@@ -390,8 +390,6 @@ class Session:
             return self._unavailable()
         if request.deadline <= now:
             return timed_out(written=False, trouble=self.trouble)
-        if len(self._requests) >= self._options.max_pending_requests:
-            return TransportUnavailableError("too many requests are waiting", sent=False, retryable=True)
         return None
 
     def _unavailable(self) -> ConversationsError:
