@@ -300,6 +300,9 @@ class ClientLife(ClientEvents):
     def _tell(self, event: ClientEvent, payload: Any = None) -> None:
         self._dispatcher.post(((self, event),), payload)
 
+    def _on_token(self, token: str) -> None:
+        pass
+
     def _on_ready(self) -> None:
         if self._ready.done():
             self._ready = Future()

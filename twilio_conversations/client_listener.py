@@ -55,6 +55,10 @@ class ClientListener:
         if info.terminal:
             self._client._on_start_failed(info)
 
+    def on_token(self, token: str) -> None:
+        """It says who the client is, before the service does."""
+        self._client._on_token(token)
+
     def on_token_about_to_expire(self) -> None:
         """The service says so."""
         self._client._tell(ClientEvent.TOKEN_ABOUT_TO_EXPIRE)

@@ -123,6 +123,26 @@ def read(token: str) -> Claims:
     )
 
 
+def check_successor(claims: Claims, current: Claims, *, now: float | None = None) -> None:
+    """Raise what is wrong with a token that is to follow the one in use, which the service has accepted.
+
+    A clock that is wrong cannot mislead this: over counts only what also ends before the token in use.
+
+    Raises:
+        TokenError: for another identity or service (code 20106), or over (20104).
+    """
+    if claims.identity != current.identity:
+        text = f"the token is for {claims.identity!r}, and this client is {current.identity!r}: make another client"
+        raise TokenError(text, code=20106)
+    services = {claims.service_sid, current.service_sid} - {None}
+    if len(services) > 1:
+        text = f"the token is for service {claims.service_sid}, and this client is in {current.service_sid}: make another client"
+        raise TokenError(text, code=20106)
+    moment = time.time() if now is None else now
+    if claims.expires_at <= moment and claims.expires_at < current.expires_at:
+        raise TokenError("the token has expired, and the one in use has not", code=20104)
+
+
 def check(token: str, *, now: float | None = None) -> Claims:
     """Read a token and judge its times too, allowing for clocks that differ by a minute.
 

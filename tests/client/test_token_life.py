@@ -148,32 +148,55 @@ def test_a_token_of_somebody_else_changes_nothing(connect: Connect, service: Loc
 
 
 def test_a_provider_that_gives_somebody_else_s_token(connect: Connect, service: LocalServer) -> None:
-    """The service's 20106 denies, in words; the right token brings the client back with one connection."""
+    """It is reported in words and never sent; the client works on, on the same connection, and asks again."""
     issuer = Issuer(service)
     client = connect("alice", token=issuer)
     diary = Diary(client, "connection_error")
     issuer.then = lambda: service.token("bob")
     service.faults.token_about_to_expire("alice")
     info = diary.wait("connection_error")
-    assert (info.terminal, info.error_code) == (True, 20106)
-    with pytest.raises(TransportUnavailableError, match="another identity") as caught:
-        client.create_conversation()
-    assert caught.value.code == 20106
-    client.update_token(service.token("alice"))
+    assert not info.terminal
+    assert "'bob'" in info.message
     client.create_conversation()
-    assert inits(service) == [(200, None)] * 2
+    assert inits(service) == [(200, None)]
+
+
+def forged(token: str) -> str:
+    """The same token, signed by nobody that the service knows."""
+    head, body, signature = token.split(".")
+    return f"{head}.{body}.{'A' * (len(signature) - 1)}{signature[-1]}"
+
+
+def test_a_first_answer_that_is_bad(connect: Connect, service: LocalServer) -> None:
+    """A wrong signature, then a good token: reported, and the client connects."""
+    answers = iter([forged(service.token("alice")), service.token("alice")])
+    client = connect("alice", token=lambda: next(answers), ready=False)
+    diary = Diary(client, "connection_error")
+    client.wait_until_ready(PATIENCE)
+    assert [info.terminal for info in diary.of("connection_error")] == [False]
+    assert inits(service) == [(401, 20107), (200, None)]
+
+
+def test_a_forged_answer_at_a_renewal(connect: Connect, service: LocalServer) -> None:
+    """The client is back with the token that is good, and what is called meanwhile comes through."""
+    issuer = Issuer(service)
+    client = connect("alice", token=issuer)
+    diary = Diary(client, "connection_error", "connection_state_changed")
+    conversation = client.create_conversation().join()
+    issuer.then = lambda: forged(issuer.fresh())
+    service.faults.token_about_to_expire("alice")
+    assert not diary.wait("connection_error").terminal
+    issuer.then = None
+    assert conversation.send_message("still here").index == 0
+    assert ConnectionState.DENIED not in diary.of("connection_state_changed")
 
 
 def test_a_refused_update_tells_its_caller(connect: Connect, service: LocalServer) -> None:
-    """A signature that is not the service's: `ReplyError`; the former token connects again."""
-    good = service.token("alice")
-    client = connect("alice", token=good)
-    other = service.token("alice", ttl=1800)
-    head, body, signature = other.split(".")
+    """A signature that is not the service's: `ReplyError`; the token in use before stays in use."""
+    client = connect("alice", token=service.token("alice"))
     with pytest.raises(ReplyError) as caught:
-        client.update_token(f"{head}.{body}.{'A' * (len(signature) - 1)}{signature[-1]}")
+        client.update_token(forged(service.token("alice", ttl=1800)))
     assert (caught.value.status, caught.value.code) == (401, 20107)
-    client.update_token(good)
     client.create_conversation()
     assert inits(service) == [(200, None)] * 2
 

@@ -61,6 +61,9 @@ class Recorder:
     def on_connection_error(self, info: ConnectionErrorInfo) -> None:
         self._note("connection_error", info)
 
+    def on_token(self, token: str) -> None:
+        self._note("token", token)
+
     def on_token_about_to_expire(self) -> None:
         self._note("token_about_to_expire")
 

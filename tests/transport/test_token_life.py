@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
+import jwt
 import pytest
 
 from tests.transport.conftest import Wire, wait_until
 from tests.transport.test_token_source import Provider, token
 from twilio_conversations import tokens
 from twilio_conversations.enums import ConnectionState
-from twilio_conversations.errors import ReplyError
+from twilio_conversations.errors import ReplyError, TokenError
 from twilio_conversations.futures import Deadline, wait
 from twilio_conversations.options import BackoffPolicy
 from twilio_conversations.wire.packets import ClientUpdate, Close, HttpRequest, Init, Message, Reply, Status, Update
@@ -214,8 +216,8 @@ def test_a_cut_in_the_middle_of_an_update_delivers_it_with_the_next_init(wire: W
     assert wired.service.accepted == 2
 
 
-def test_a_token_of_another_identity_is_refused_and_the_former_one_revives(wire: Wire) -> None:
-    """20106 on update: the caller has the code; giving the former token costs one connection."""
+def test_a_refused_update_leaves_the_former_token_in_use(wire: Wire) -> None:
+    """20106 on update: the caller has the code, and the client is back over one connection."""
     wired = wire()
     peer = wired.up()
     future = wired.connection.update_token("somebody else's")
@@ -223,24 +225,111 @@ def test_a_token_of_another_identity_is_refused_and_the_former_one_revives(wire:
     with pytest.raises(ReplyError) as caught:
         wait(future, Deadline(SOON), "update_token")
     assert (caught.value.status, caught.value.code) == (401, 20106)
-    wired.recorder.wait_state(ConnectionState.DENIED)
-    assert wired.service.no_peer(0.2)
-    again = wired.connection.update_token("T0")
     assert wired.service.peer().accept_init().token == "T0"
+    wired.recorder.wait_for("connected", count=2)
+    again = wired.connection.update_token("T0")
     wait(again, Deadline(SOON), "update_token")
 
     assert wired.service.accepted == 2
+    assert ConnectionState.DENIED not in wired.recorder.facts("state")
+    assert [info.terminal for info in wired.recorder.facts("connection_error")] == [False]
 
 
-def test_a_denied_client_is_brought_back_by_its_provider(wire: Wire) -> None:
-    """When the refused token's time is over the provider's next one connects, once."""
-    provider = Provider(lambda: token(2))
-    wired = wire(provider, token_renewal_margin=1)
+@pytest.mark.parametrize("code", [None, 20101, 20107, 20403])
+def test_a_token_that_is_revoked_is_replaced_by_the_provider(wire: Wire, code: int | None) -> None:
+    """Whatever the refusal says: the provider's next one connects, once."""
+    provider = Provider()
+    wired = wire(provider)
     peer = wired.up()
-    peer.send(Close("C1", Status(401, "UNAUTHORIZED", "revoked", 20403)))
-    wired.recorder.wait_state(ConnectionState.DENIED)
+    peer.send(Close("C1", Status(401, "UNAUTHORIZED", "revoked", code)))
     assert wired.service.peer().accept_init().token == provider.calls[1]
     wired.recorder.wait_for("connected", count=2)
 
+    assert ConnectionState.DENIED not in wired.recorder.facts("state")
     assert wired.service.no_peer(0.2)
     wait_until(lambda: wired.connection.state is ConnectionState.CONNECTED, "it is up again")
+
+
+# Bad answers at a renewal
+
+
+UNFIT: dict[str, tuple[Callable[[], Any], str]] = {
+    "somebody else's": (lambda: token(identity="mallory"), "for 'mallory'"),
+    "for another service": (lambda: token(service_sid="IS" + "9" * 32), "for service IS9"),
+    "over already": (lambda: token(-10), "has expired"),
+    "without a grant": (lambda: jwt.encode({"exp": time.time() + 60}, "k" * 32), "not an access token"),
+    "rubbish": (lambda: "rubbish", "not a JWT"),
+    "nothing": (lambda: None, "NoneType, not text"),
+}
+
+
+@pytest.mark.parametrize("what", UNFIT)
+def test_a_renewal_that_can_be_seen_to_be_wrong_is_never_sent(wire: Wire, what: str) -> None:
+    """It is reported and the provider asked again; the service sees the next good one only, on the same connection."""
+    bad, words = UNFIT[what]
+    provider = Provider(token, bad)
+    wired = wire(provider)
+    peer = wired.up()
+    peer.send(ClientUpdate("U1", "token_about_to_expire"))
+    info = wired.recorder.wait_for("connection_error")
+    update = peer.expect(Update)
+    peer.send(Reply(update.id))
+
+    assert words in info.message
+    assert not info.terminal
+    assert update.token == provider.calls[2]
+    assert wired.service.accepted == 1
+
+
+def test_a_renewal_that_the_service_refuses_is_asked_for_again(wire: Wire) -> None:
+    """The token in use connects again at once; the next good one is taken; the delays between bad ones grow."""
+    provider = Provider()
+    wired = wire(provider, reconnect=STEADY)
+    peer = wired.up()
+    began = time.monotonic()
+    peer.send(ClientUpdate("U1", "token_about_to_expire"))
+    for _ in range(3):
+        peer.refuse(peer.expect(Update), 401, 20107)
+        peer = wired.service.peer()
+        assert peer.accept_init().token == provider.calls[0]
+    update = peer.expect(Update)
+    peer.send(Reply(update.id))
+
+    assert update.token == provider.calls[4]
+    assert time.monotonic() - began >= 0.05 + 0.1 + 0.2 - 0.05
+    assert ConnectionState.DENIED not in wired.recorder.facts("state")
+    assert [info.error_code for info in wired.recorder.facts("connection_error")] == [20107] * 3
+
+
+def test_the_same_refused_token_again_is_not_sent_while_another_is_in_use(wire: Wire) -> None:
+    """A provider with a cache: it costs one connection, not one for each answer."""
+    refused = token()
+    provider = Provider(token, lambda: refused, lambda: refused, lambda: refused)
+    wired = wire(provider)
+    peer = wired.up()
+    peer.send(ClientUpdate("U1", "token_about_to_expire"))
+    peer.refuse(peer.expect(Update), 401, 20107)
+    peer = wired.service.peer()
+    peer.accept_init()
+    update = peer.expect(Update)
+    peer.send(Reply(update.id))
+
+    assert update.token == provider.calls[4]
+    assert wired.service.accepted == 2
+    told = [info.message for info in wired.recorder.facts("connection_error")]
+    assert sum("the same token again that the service refused" in text for text in told) == 2
+
+
+def test_a_provider_that_says_never_while_its_token_is_good_is_reported(wire: Wire) -> None:
+    """Not in silence: there will be no further token, and the one in use is used until it ends."""
+
+    def never() -> str:
+        raise TokenError("the backend is gone")
+
+    wired = wire(Provider(token, never))
+    peer = wired.up()
+    peer.send(ClientUpdate("U1", "token_about_to_expire"))
+    info = wired.recorder.wait_for("connection_error")
+
+    assert (info.terminal, info.message) == (False, "the backend is gone")
+    assert wired.connection.state is ConnectionState.CONNECTED

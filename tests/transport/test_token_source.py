@@ -19,9 +19,11 @@ from twilio_conversations.wire.packets import ClientUpdate, Close, HttpRequest, 
 SOON = 5.0
 
 
-def token(ttl: float = 3600) -> str:
+def token(ttl: float = 3600, *, identity: str = "alice", service_sid: str = "IS1") -> str:
     """A real one, different each time."""
-    return tokens.mint("alice", account_sid="AC1", api_key_sid="SK1", api_key_secret="s" * 32, service_sid="IS1", ttl=ttl)
+    return tokens.mint(
+        identity, account_sid="AC1", api_key_sid="SK1", api_key_secret="s" * 32, service_sid=service_sid, ttl=ttl
+    )
 
 
 class Provider:

@@ -33,6 +33,7 @@ from twilio_conversations.wire.effects import (
     TokenAboutToExpire,
     TokenAccepted,
     TokenExpired,
+    TokenRefused,
     TokenWanted,
 )
 from twilio_conversations.wire.packets import (
@@ -464,13 +465,93 @@ def test_a_refused_update_can_be_tried_again_with_the_same_token() -> None:
     driven.answer(Update, 401, 20107)
     assert isinstance(driven.settled["u"], ReplyError)
     assert driven.settled["u"].code == 20107
-    assert driven.session.phase is Phase.DENIED
 
     driven.update("T1", "again")
     driven.open()
     assert driven.last(Init).token == "T1"
     driven.answer(Init)
     assert driven.settled["again"] is None
+
+
+@pytest.mark.parametrize("refreshable", [False, True])
+@pytest.mark.parametrize("code", [None, EXPIRED, 20105, 20106, 20107])
+@pytest.mark.parametrize("stage", ["updating", "after a cut"])
+def test_a_refused_token_gives_way_to_the_good_one_before_it(stage: str, code: int | None, refreshable: bool) -> None:
+    """Reported, not terminal; the token in use connects again over one new socket, and the provider is asked for another."""
+    driven = Driven(refreshable=refreshable)
+    driven.up()
+    if stage == "after a cut":
+        driven.lose()
+    driven.update("T1", "u")
+    if stage == "after a cut":
+        driven.open()
+    driven.answer(Init if stage == "after a cut" else Update, 401, code)
+
+    assert driven.settled["u"].code == code
+    assert [TokenRefused("T1", code == EXPIRED)] == driven.of(TokenRefused)
+    assert not driven.of(TokenExpired), "the token in use is none of that"
+    assert [TokenWanted()] == driven.of(TokenWanted)
+    assert [ConnectionErrorInfo(False, "Connection error: text", 401, code)] == driven.of(ConnectionErrorInfo)
+    driven.establish()
+    assert driven.last(Init).token == "T0"
+    assert driven.session.token == driven.session.latest_token == "T0"
+    assert driven.session.phase is Phase.CONNECTED
+
+
+@pytest.mark.parametrize("refreshable", [False, True])
+def test_a_former_token_whose_time_has_passed_is_nothing_to_go_back_to(refreshable: bool) -> None:
+    """Then the refusal counts: denied, or the provider is asked before anything is sent."""
+    driven = Driven(refreshable=refreshable)
+    driven.up()
+    driven.update("T1", "u")
+    driven.session.token_expired("T0")
+    driven.answer(Update, 401, 20107)
+
+    assert driven.session.phase is (Phase.AUTHORISING if refreshable else Phase.DENIED)
+    assert [not refreshable] == [info.terminal for info in driven.of(ConnectionErrorInfo)]
+
+
+def test_requests_refused_for_expiry_during_an_update_mean_the_former_token() -> None:
+    """The new one is none of that: it is neither forgotten nor asked for again."""
+    driven = Driven(refreshable=True)
+    driven.up()
+    driven.submit("a")
+    driven.update("T1", "u")
+    driven.receive(Reply("a", Status(401, "X", None, EXPIRED)))
+    assert [TokenRefused("T0", expired=True)] == driven.of(TokenRefused)
+    assert not driven.of(TokenWanted)
+    driven.answer(Update)
+
+    assert driven.settled["u"] is None
+    assert driven.session.token == "T1"
+
+
+@pytest.mark.parametrize("code", [None, 20101, 20107])
+def test_a_first_token_that_is_refused_is_replaced_by_the_provider(code: int | None) -> None:
+    """Whatever the refusal says, as long as there is somebody to ask: not terminal, and the queue waits."""
+    driven = Driven(token=None, refreshable=True)
+    driven.connect()
+    driven.submit("a")
+    driven.update("bad")
+    driven.open()
+    driven.answer(Init, 401, code)
+    assert driven.of(TokenWanted)
+    assert [False] == [info.terminal for info in driven.of(ConnectionErrorInfo)]
+    driven.update("good")
+    driven.establish()
+
+    assert driven.last(Init).token == "good"
+    assert driven.last(Message).id == "a"
+
+
+def test_a_provider_that_ends_while_its_last_token_is_good_is_reported() -> None:
+    """There will be no further one: that is told, and the connection stands."""
+    driven = Driven(refreshable=True)
+    driven.up()
+    driven.do(driven.session.token_refused(ValueError("not authorised"), driven.now))
+
+    assert [False] == [info.terminal for info in driven.of(ConnectionErrorInfo)]
+    assert driven.session.phase is Phase.CONNECTED
 
 
 def test_a_refused_token_that_was_replaced_already_costs_one_clean_connection() -> None:
@@ -537,8 +618,11 @@ def test_a_token_that_is_refused_after_all_denies() -> None:
     driven.receive(Close("C", Status(410, "X")))
     driven.open()
     driven.answer(Init, 401, 20104)
-
     assert isinstance(driven.settled["u"], ReplyError)
+    driven.open()
+    assert driven.last(Init).token == "T0", "the close may have meant either"
+    driven.answer(Init, 401, 20104)
+
     assert driven.session.phase is Phase.DENIED
 
 
@@ -782,9 +866,10 @@ class RandomEvents(RuleBasedStateMachine):
             self.driven.connect()
 
     def _note_refusal(self) -> None:
-        """A refusal that ended in `denied`, or in asking the provider, was meant for the token sent last."""
-        if self.driven.session.phase in (Phase.DENIED, Phase.AUTHORISING):
-            self.refused.add(next(packet.token for packet in reversed(self.driven.sent) if isinstance(packet, Init | Update)))
+        """A refusal was meant for the token sent last."""
+        for refusal in self.driven.of(TokenRefused):
+            assert refusal.token == next(p.token for p in reversed(self.driven.sent) if isinstance(p, Init | Update))
+            self.refused.add(refusal.token)
 
     @precondition(lambda self: self.driven.open_generation is not None)
     @rule(good=st.booleans())

@@ -31,7 +31,9 @@ from twilio_conversations.errors import (
 from twilio_conversations.futures import Deadline, Future, Role, current_role, mark_thread, wait
 from twilio_conversations.options import Options
 from twilio_conversations.os_errors import start_thread
+from twilio_conversations.tokens import Claims
 from twilio_conversations.transport import processes
+from twilio_conversations.transport.connection_log import ConnectionLog
 from twilio_conversations.transport.link import Link, LinkLost
 from twilio_conversations.transport.listener import Listener
 from twilio_conversations.transport.loop import Loop
@@ -114,6 +116,7 @@ class Connection:
         self._http_session = session
         self._session = Session(options, token=tokens.initial, refreshable=tokens.refreshable, metadata=_metadata(options))
         self._state = self._session.state
+        self._log = ConnectionLog(self.name, options.endpoints.twilsock)
         self._link: Link | None = None
         self._attempt: Attempt | None = None  # the one that is wanted
         self._latest_attempt: Attempt | None = None
@@ -158,6 +161,11 @@ class Connection:
     def latest_token(self) -> str | None:
         """The token that was given last and not refused, accepted already or not."""
         return self._session.latest_token
+
+    @property
+    def holder(self) -> Claims | None:
+        """What the token says that the service accepted last; `None` before, and of one that cannot be read."""
+        return self._tokens.holder
 
     def start(self) -> None:
         """Start the io thread, which connects; once only."""
@@ -238,6 +246,7 @@ class Connection:
 
         def run() -> None:
             self._tokens.superseded()
+            self._note_token(token)
             self._apply(self._session.update_token(token, time.monotonic(), key=key, deadline=until))
 
         self.post(run)
@@ -317,6 +326,8 @@ class Connection:
         mark_thread(Role.IO)
         try:
             self._tokens.attach(self, self.timers, self.post, self.name)
+            if self._tokens.initial is not None:
+                self._note_token(self._tokens.initial)
             self._apply(self._session.connect(time.monotonic()))
             while self._over is None:
                 self._turn()
@@ -482,14 +493,23 @@ class Connection:
         self._tell(self._listener.on_token_about_to_expire)
         self._tokens.about_to_expire()
 
-    def _do_token_expired(self, effect: fx.TokenExpired) -> None:
-        self._tokens.refused(effect.token)
-        self._tell(self._listener.on_token_expired)
+    def _do_connected(self, effect: fx.Connected) -> None:
+        self._log.connected(effect.resumed)
+        self._tell(self._listener.on_connected, effect.resumed)
+
+    def _do_report(self, info: ConnectionErrorInfo) -> None:
+        self._log.trouble(info)
+        self._tell(self._listener.on_connection_error, info)
+
+    def _do_token_accepted(self, effect: fx.TokenAccepted) -> None:
+        self._log.token_accepted(effect.token)
+        self._tokens.accepted(effect.token)
 
     # The token source's answers
 
     def on_token(self, token: str) -> None:
         """The provider gave a token."""
+        self._note_token(token)
         self._apply(self._session.update_token(token, time.monotonic()))
 
     def on_token_refused(self, error: TokenError) -> None:
@@ -499,7 +519,16 @@ class Connection:
     def on_token_problem(self, info: ConnectionErrorInfo) -> None:
         """The provider failed and will be asked again."""
         self._session.token_delayed(info.message)
+        self._log.trouble(info, about_token=True)
         self._tell(self._listener.on_connection_error, info)
+
+    def on_token_ending(self, seconds: float) -> None:
+        """The token ends soon, and there is no provider."""
+        self._log.token_ending(seconds)
+
+    def _note_token(self, token: str) -> None:
+        self._log.token_given(token)
+        self._tell(self._listener.on_token, token)
 
     def on_token_over(self, token: str) -> None:
         """That token's time has passed by our clock."""
@@ -541,14 +570,16 @@ _PERFORM: Final[dict[type, Callable[[Connection, Any], None]]] = {
     fx.OpenSocket: Connection._do_open,
     fx.CloseSocket: Connection._do_close_socket,
     fx.StateChanged: Connection._do_state,
-    fx.Connected: lambda self, effect: self._tell(self._listener.on_connected, effect.resumed),
+    fx.Connected: Connection._do_connected,
     fx.Disconnected: lambda self, effect: self._tell(self._listener.on_disconnected),
-    fx.TokenAccepted: lambda self, effect: self._tokens.accepted(effect.token),
+    fx.TokenAccepted: Connection._do_token_accepted,
     fx.TokenWanted: lambda self, effect: self._tokens.refresh(),
-    fx.TokenExpired: Connection._do_token_expired,
+    fx.TokenRefused: lambda self, effect: self._tokens.refused(effect.token, expired=effect.expired),
+    fx.TokenExpired: lambda self, effect: self._tell(self._listener.on_token_expired),
+    fx.RetryScheduled: lambda self, effect: self._log.retrying(effect.seconds, effect.cause),
     fx.TokenAboutToExpire: Connection._do_token_about_to_expire,
     fx.Failed: Connection._do_failed,
-    ConnectionErrorInfo: lambda self, effect: self._tell(self._listener.on_connection_error, effect),
+    ConnectionErrorInfo: Connection._do_report,
 }
 
 

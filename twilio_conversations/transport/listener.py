@@ -26,11 +26,14 @@ class Listener(Protocol):
     def on_connection_error(self, info: ConnectionErrorInfo) -> None:
         """Connecting or authorising failed."""
 
+    def on_token(self, token: str) -> None:
+        """A token came that is used from now on, accepted by the service or not yet."""
+
     def on_token_about_to_expire(self) -> None:
         """The service says that the token will expire soon."""
 
     def on_token_expired(self) -> None:
-        """The service called the token expired."""
+        """The service called the token in use expired."""
 
     def on_batch_end(self) -> None:
         """Everything that came in one read has been told."""

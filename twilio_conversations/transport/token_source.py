@@ -31,6 +31,9 @@ class TokenListener(Protocol):
     def on_token_refused(self, error: TokenError) -> None:
         """There will be none: the provider raised `TokenError`."""
 
+    def on_token_ending(self, seconds: float) -> None:
+        """The token in use is over after that time, and there is no provider to renew it."""
+
     def on_token_problem(self, info: ConnectionErrorInfo) -> None:
         """The provider failed, or takes too long; it is asked again later."""
 
@@ -45,7 +48,8 @@ class TokenSource:
     cannot be a token, or takes longer than `Options.token_timeout` has failed: that is reported, and it is tried again with
     the delays of `Options.reconnect`. An answer that comes late after all is taken. The provider says "never again" by raising
     `TokenError`. Whether a token is expired is for the service to say, since the clock here may be wrong; what it has called
-    expired is not sent again. Everything but the constructor runs on the io thread.
+    expired is not sent again. While a token is in use, one that cannot follow it (another identity's, an older one that is
+    over, one that was refused) is not sent either. Everything but the constructor runs on the io thread.
     """
 
     def __init__(self, source: str | Callable[[], str], options: Options, *, clock: Callable[[], float] = time.time) -> None:
@@ -63,9 +67,11 @@ class TokenSource:
         self._renewal: Timer | None = None
         self._expiry: Timer | None = None
         self._in_use: str | None = None
+        self._holder: tokens.Claims | None = None  # of the token accepted last
         self._in_use_since: float | None = None  # unless the provider has been asked since for good reason
         self._short_lived = False
-        self._expired: str | None = None  # what the service called so
+        self._refused: str | None = None  # what the service refused last
+        self._refused_for_good = False
         self._closed = False
 
     @property
@@ -77,6 +83,11 @@ class TokenSource:
     def refreshable(self) -> bool:
         """Whether there is a provider to ask."""
         return self._provider is not None
+
+    @property
+    def holder(self) -> tokens.Claims | None:
+        """What the token says that the service accepted last; `None` before, and of one that cannot be read."""
+        return self._holder
 
     def attach(self, listener: TokenListener, timers: Timers, post: Callable[[Callable[[], object]], None], name: str) -> None:
         """Connect to the io thread that owns this; `name` becomes part of the thread's name."""
@@ -99,9 +110,11 @@ class TokenSource:
         if not (_active(self._renewal) and self._short_lived):
             self.refresh()
 
-    def refused(self, token: str) -> None:
-        """The service called `token` expired."""
-        self._expired = token
+    def refused(self, token: str, *, expired: bool) -> None:
+        """The service refused `token`: for good when it is expired."""
+        self._refused, self._refused_for_good = token, expired
+        if token == self._in_use:
+            self._in_use = None
 
     def _ask(self) -> None:
         if self._provider is None or not self._wanted or self._closed or _active(self._rest):
@@ -139,15 +152,22 @@ class TokenSource:
         _cancel(self._renewal)
         _cancel(self._expiry)
         try:
-            left = tokens.read(token).life_left(self._clock())
+            self._holder = tokens.read(token)
         except TokenError:
             return
+        left = self._holder.life_left(self._clock())
         if left is None:
             return  # only the service's own notices count
         self._expiry = self._timers.call_later(left, lambda: self._listener.on_token_over(token))
         margin = min(self._options.token_renewal_margin, left / 2)
-        self._renewal = self._timers.call_later(left - margin, self.refresh)
+        self._renewal = self._timers.call_later(left - margin, lambda: self._renew(margin))
         self._short_lived = left / 2 < NOTICE
+
+    def _renew(self, left: float) -> None:
+        if self._provider is None:
+            self._listener.on_token_ending(left)
+        else:
+            self.refresh()
 
     def check_clock(self) -> None:
         """The computer slept: timers stood still while the token aged, and what troubled the provider may be over."""
@@ -195,7 +215,7 @@ class TokenSource:
             self._wanted = False
             self._listener.on_token_refused(error)
         elif error is not None:
-            _log.warning("the token provider failed", exc_info=error)
+            _log.debug("the token provider failed", exc_info=error)
             self._report(f"the token provider failed: {type(error).__name__}: {error}")
         else:
             self._on_token(token)
@@ -204,15 +224,22 @@ class TokenSource:
         try:
             if not isinstance(token, str):
                 raise TokenError(f"it is {type(token).__name__}, not text")
-            tokens.read(token)
-            if token == self._expired:
-                raise TokenError("the same token again that the service called expired")
+            self._judge(token, tokens.read(token))
         except TokenError as fault:
             self._report(f"the token provider gave something unusable: {fault}")
             return
         # The same token again may serve (the clocks may differ), but renews nothing: the provider is asked once more later.
         self._wanted = token == self._in_use
         self._listener.on_token(token)
+
+    def _judge(self, token: str, claims: tokens.Claims) -> None:
+        """Raise what is wrong with a token that the provider gave, as far as it can be seen here."""
+        if token == self._refused and self._refused_for_good:
+            raise TokenError("the same token again that the service called expired")
+        if token == self._refused and self._in_use is not None:
+            raise TokenError("the same token again that the service refused")
+        if self._holder is not None and token != self._in_use:
+            tokens.check_successor(claims, self._holder, now=self._clock())
 
     def _await_answer(self) -> None:
         number = self._call

@@ -93,9 +93,9 @@ class SafeLogger:
         logger = self._logger
         return not logger.disabled and level > logger.manager.disable and level >= logging.Logger.getEffectiveLevel(logger)
 
-    def debug(self, message: str, *args: object) -> None:
+    def debug(self, message: str, *args: object, exc_info: BaseException | None = None) -> None:
         """Log details for whoever looks for a fault."""
-        self._log(logging.DEBUG, message, args, None)
+        self._log(logging.DEBUG, message, args, exc_info)
 
     def info(self, message: str, *args: object) -> None:
         """Log what happens in the ordinary course of things."""

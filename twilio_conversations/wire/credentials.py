@@ -26,18 +26,23 @@ class Credentials:
         self._latest = token
         self._sent: str | None = None
         self._accepted: str | None = None
-        self._stale = False
+        self._over: set[str] = set()  # of the latest and the accepted one: those whose time has passed
         self._updates: dict[str, _Update] = {}
 
     @property
     def missing(self) -> bool:
         """Whether there is nothing worth sending: no token, or one that is over and can be replaced."""
-        return self._latest is None or (self._stale and self.refreshable)
+        return self._latest is None or (self._latest in self._over and self.refreshable)
 
     @property
     def newer_at_hand(self) -> bool:
         """Whether another token came after the one that was sent."""
         return self._latest is not None and self._latest != self._sent
+
+    @property
+    def has_fallback(self) -> bool:
+        """Whether another token than the one that was sent is accepted and good, as far as is known."""
+        return self._accepted is not None and self._accepted != self._sent and self._accepted not in self._over
 
     @property
     def current(self) -> str | None:
@@ -54,12 +59,12 @@ class Credentials:
         if _holder(token) != _holder(self._latest):
             self.continuation_token = None
         self._latest = token
-        self._stale = False
+        self._over = (self._over & {self._accepted}) - {token}
 
     def expire(self, token: str) -> bool:
         """That token is over; whether it is the latest, so that another is needed."""
-        if token == self._latest:
-            self._stale = True
+        if token in (self._latest, self._accepted):
+            self._over.add(token)
         return token == self._latest
 
     def in_use(self, token: str) -> bool:

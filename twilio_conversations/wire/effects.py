@@ -34,6 +34,14 @@ class Send:
 
 
 @attrs.frozen
+class RetryScheduled:
+    """The next socket is opened after this delay, unless something ends the wait; `cause` says in words why there is none now."""
+
+    seconds: float
+    cause: str
+
+
+@attrs.frozen
 class StateChanged:
     """The state that the program is told of is another one."""
 
@@ -73,10 +81,16 @@ class TokenWanted:
 
 
 @attrs.frozen
-class TokenExpired:
-    """The service called this token expired."""
+class TokenRefused:
+    """The service refused this token; `expired` when that is why."""
 
     token: str = attrs.field(repr=False)
+    expired: bool
+
+
+@attrs.frozen
+class TokenExpired:
+    """The service called the token in use expired."""
 
 
 @attrs.frozen
@@ -95,12 +109,14 @@ Effect = (
     OpenSocket
     | CloseSocket
     | Send
+    | RetryScheduled
     | StateChanged
     | Connected
     | Disconnected
     | Settle
     | TokenAccepted
     | TokenWanted
+    | TokenRefused
     | TokenExpired
     | TokenAboutToExpire
     | Failed

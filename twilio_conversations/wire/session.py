@@ -31,12 +31,14 @@ from twilio_conversations.wire.effects import (
     Effect,
     Failed,
     OpenSocket,
+    RetryScheduled,
     Send,
     Settle,
     StateChanged,
     TokenAboutToExpire,
     TokenAccepted,
     TokenExpired,
+    TokenRefused,
     TokenWanted,
 )
 from twilio_conversations.wire.outcomes import Cause, outcome_of, timed_out
@@ -57,7 +59,6 @@ MESSAGE_TYPES: Final = (
 """The notifications wanted from the moment of init."""
 
 TOKEN_EXPIRED: Final = 20104
-TOKEN_NOT_YET_VALID: Final = 20105
 WRONG_INSTANCE: Final = 51232
 MAX_BAD_FRAMES: Final = 3
 """Frames that are not the protocol, on one connection, before it is replaced."""
@@ -353,25 +354,25 @@ class Session:
         self._dispatch(event, Cause.of_close(packet))
 
     def _refused_as(self, status: Status, *, denied: bool, otherwise: Event = Event.REFUSED) -> Event:
-        """Which event a refusal is; an expired token is announced on the way."""
+        """Which event a refusal is; that the token in use expired is announced on the way."""
         if not denied:
             return otherwise
-        if self._credentials.newer_at_hand:
+        credentials = self._credentials
+        if credentials.newer_at_hand:
             return Event.DENIED_OUTDATED
         expired = status.code == 410 or status.error_code == TOKEN_EXPIRED
+        self._effects.append(TokenRefused(credentials.sent, expired))
+        if credentials.has_fallback:
+            return Event.DENIED_FALLBACK
         if expired:
-            self._effects.append(TokenExpired(self._credentials.sent))
-        if expired or status.error_code == TOKEN_NOT_YET_VALID:
-            self._credentials.expire(self._credentials.sent)
-            if self._credentials.refreshable:
-                return Event.EXPIRED
-        return Event.DENIED
+            self._effects.append(TokenExpired())
+        return Event.DENIED_RENEWABLE if credentials.refreshable else Event.DENIED
 
     def _note_expiry(self) -> None:
-        """A single request was refused because the token is over, though the connection stands."""
-        self._credentials.expire(self._credentials.sent)
-        self._effects.append(TokenExpired(self._credentials.sent))
-        if self._credentials.refreshable:
+        """A single request was refused because the token in use is over, though the connection stands."""
+        token = self._credentials.current or ""
+        self._effects += [TokenRefused(token, expired=True), TokenExpired()]
+        if self._credentials.expire(token) and self._credentials.refreshable:
             self._effects.append(TokenWanted())
 
     def _answer_bad(self, error: packets.PacketError, id_: str) -> None:
@@ -460,7 +461,9 @@ class Session:
             self._backoff.reset()
         self._established_at = None
         self._not_before = self._now + hint_floor(cause.hint)
-        self._timer = self._now + self._backoff.next_delay(cause.hint)
+        delay = self._backoff.next_delay(cause.hint)
+        self._timer = self._now + delay
+        self._effects.append(RetryScheduled(delay, self._cause.message))
 
     def _hasten(self, _: Cause) -> None:
         self._backoff.reset()

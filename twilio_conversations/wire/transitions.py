@@ -62,8 +62,9 @@ class Event(enum.Enum):
     TIMEOUT_TOKENLESS = "the time of this phase is over and the token has expired meanwhile"
     WAKE = "the computer woke up"
     ACCEPTED = "answer 2xx"
-    EXPIRED = "answer or close: token expired or not valid yet, and a provider can give another"
-    DENIED = "answer or close: token refused (401, 403, 410, 308 with 51232)"
+    DENIED = "answer or close: token refused (401, 403, 410, 308 with 51232), and nobody can give another"
+    DENIED_RENEWABLE = "answer or close: token refused, and a provider can give another"
+    DENIED_FALLBACK = "answer or close: token refused, and the one accepted before it is still good"
     DENIED_OUTDATED = "answer or close: token refused, and a newer one is at hand"
     ENDED_OUTDATED = "close: token refused, and it may be the former one: the newer one is not answered yet"
     REFUSED = "any other answer (429, 500...)"
@@ -85,7 +86,7 @@ class Action(enum.Enum):
     HASTEN = "end the back-off as soon as the service's hint allows"
     ESTABLISH = "keep the continuation token; settle token updates; send the queue in order"
     ACCEPT_TOKEN = "settle token updates"
-    ROLL_BACK = "fail the updates of this token and forget it"
+    ROLL_BACK = "fail the updates of this token and go back to the accepted one, unless that is the one"
     REPORT = "report a connection error"
     REPORT_TERMINAL = "report a terminal connection error"
     FAIL_ALL = "fail the queue and pending token updates"
@@ -110,13 +111,15 @@ _RETRY_POLITELY = _row(_P.WAITING, _A.FAREWELL, _A.DROP, _A.REPORT, _A.BACK_OFF)
 _RETRY_QUIETLY = _row(_P.WAITING, _A.DROP, _A.BACK_OFF)
 _DENY = _row(_P.DENIED, _A.FAREWELL, _A.DROP, _A.ROLL_BACK, _A.REPORT_TERMINAL, _A.FAIL_ALL)
 _REAUTHORISE = _row(_P.AUTHORISING, _A.FAREWELL, _A.DROP, _A.ROLL_BACK, _A.REPORT, _A.ASK_TOKEN)
+_FALL_BACK = _row(_P.CONNECTING, _A.FAREWELL, _A.DROP, _A.ROLL_BACK, _A.REPORT, _A.ASK_TOKEN, _A.OPEN)
 _REPLACE = _row(_P.CONNECTING, _A.FAREWELL, _A.DROP, _A.ROLL_BACK, _A.OPEN)
 _GIVE_UP = _row(_P.FAILED, _A.FAREWELL, _A.DROP, _A.REPORT_TERMINAL, _A.FAIL_ALL)
 _END = _row(_P.CLOSED, _A.FAREWELL, _A.DROP, _A.FAIL_ALL)
 
 _ORDERED_AWAY = {
-    _E.EXPIRED: _REAUTHORISE,
     _E.DENIED: _DENY,
+    _E.DENIED_RENEWABLE: _REAUTHORISE,
+    _E.DENIED_FALLBACK: _FALL_BACK,
     _E.DENIED_OUTDATED: _REPLACE,
     _E.OFFLOADED: _RETRY_QUIETLY,
     _E.UNSUPPORTED: _GIVE_UP,
@@ -138,6 +141,7 @@ _BY_PHASE: dict[Phase, dict[Event, Transition]] = {
     },
     _P.CONNECTING: {
         _E.TOKEN: _row(_P.CONNECTING),
+        _E.TOKEN_REFUSED: _row(_P.CONNECTING, _A.REPORT),
         _E.SOCKET_OPEN: _row(_P.INITIALISING, _A.SEND_INIT),
         _E.SOCKET_DOWN: _RETRY,
         _E.TIMEOUT: _RETRY,
@@ -146,6 +150,7 @@ _BY_PHASE: dict[Phase, dict[Event, Transition]] = {
     _P.INITIALISING: {
         **_ORDERED_AWAY,
         _E.TOKEN: _row(_P.INITIALISING),
+        _E.TOKEN_REFUSED: _row(_P.INITIALISING, _A.REPORT),
         _E.ACCEPTED: _row(_P.CONNECTED, _A.ESTABLISH),
         _E.REFUSED: _RETRY_POLITELY,
         _E.TIMEOUT: _RETRY,
@@ -154,11 +159,13 @@ _BY_PHASE: dict[Phase, dict[Event, Transition]] = {
     _P.CONNECTED: {
         **_ORDERED_AWAY,
         _E.TOKEN: _row(_P.UPDATING, _A.SEND_UPDATE),
+        _E.TOKEN_REFUSED: _row(_P.CONNECTED, _A.REPORT),
         _E.SOCKET_DOWN: _RETRY_QUIETLY,
     },
     _P.UPDATING: {
         **_ORDERED_AWAY,
         _E.TOKEN: _row(_P.UPDATING),
+        _E.TOKEN_REFUSED: _row(_P.UPDATING, _A.REPORT),
         _E.ACCEPTED: _row(_P.CONNECTED, _A.ACCEPT_TOKEN),
         _E.ENDED_OUTDATED: _row(_P.CONNECTING, _A.FAREWELL, _A.DROP, _A.OPEN),
         _E.REFUSED: _RETRY_POLITELY,
@@ -167,6 +174,7 @@ _BY_PHASE: dict[Phase, dict[Event, Transition]] = {
     },
     _P.WAITING: {
         _E.TOKEN: _row(_P.WAITING, _A.HASTEN),
+        _E.TOKEN_REFUSED: _row(_P.WAITING, _A.REPORT),
         _E.WAKE: _row(_P.WAITING, _A.HASTEN),
         _E.TIMEOUT: _row(_P.CONNECTING, _A.OPEN),
         _E.TIMEOUT_TOKENLESS: _row(_P.AUTHORISING, _A.ASK_TOKEN),
