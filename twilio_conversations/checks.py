@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -72,7 +71,7 @@ def seconds(value: Any, name: str) -> float:
     """`value` if it is a number of seconds; infinity is one, "not a number" is none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ArgumentTypeError(f"{name} must be a number of seconds, not {shown(value)}")
-    if math.isnan(value):
+    if value != value:  # `math.isnan` raises for large whole numbers
         raise InvalidArgumentError(f"{name} must be a number of seconds, not {value!r}")
     return value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol, TypeAlias, overload
 
 from twilio_conversations.emitter import EventEmitter, Subscription
 from twilio_conversations.enums import ConnectionState, State
@@ -89,6 +89,23 @@ _ClientInitFailed = Literal["init_failed", "initFailed", ClientEvent.INIT_FAILED
 _ClientConnectionState = Literal["connection_state_changed", "connectionStateChanged", ClientEvent.CONNECTION_STATE_CHANGED]
 _ClientConnectionErrorInfo = Literal["connection_error", "connectionError", ClientEvent.CONNECTION_ERROR]
 _ClientHandlerError = Literal["error", ClientEvent.ERROR]
+_ClientAny: TypeAlias = (
+    _ClientConversation
+    | _ClientConversationUpdated
+    | _ClientParticipant
+    | _ClientParticipantUpdated
+    | _ClientMessage
+    | _ClientMessageUpdated
+    | _ClientUser
+    | _ClientUserUpdated
+    | _ClientPushNotification
+    | _ClientNothing
+    | _ClientState
+    | _ClientInitFailed
+    | _ClientConnectionState
+    | _ClientConnectionErrorInfo
+    | _ClientHandlerError
+)
 
 
 class ClientOn(Protocol):
@@ -227,7 +244,7 @@ class ClientEvents(EventEmitter):
         """`limit` is how many events may wait in one stream."""
         super().__init__(dispatcher)
         self._limit = limit
-        self._streams: weakref.WeakSet[EventStream] = weakref.WeakSet()
+        self._streams: weakref.WeakSet[EventStream[Any]] = weakref.WeakSet()
         self._over = threading.Event()
 
     def _check_open(self) -> None:
@@ -327,21 +344,82 @@ class ClientEvents(EventEmitter):
             RequestTimeoutError: it did not happen in time.
             ClientClosedError: the client was closed first.
         """
-        with self.events(event, timeout=timeout) as stream:
+        with self._stream((event,), timeout) as stream:
             while True:
                 payload = stream.next_event().payload
                 if predicate is None or predicate(payload):
                     return payload
 
-    def events(self, *names: str, timeout: float | None = None) -> EventStream:
+    @overload
+    def events(self, *, timeout: float | None = None) -> EventStream[Any]: ...
+    @overload
+    def events(
+        self, name: _ClientConversation, /, *names: _ClientConversation, timeout: float | None = None
+    ) -> EventStream[Conversation]: ...
+    @overload
+    def events(
+        self, name: _ClientConversationUpdated, /, *names: _ClientConversationUpdated, timeout: float | None = None
+    ) -> EventStream[ConversationUpdatedEventArgs]: ...
+    @overload
+    def events(
+        self, name: _ClientParticipant, /, *names: _ClientParticipant, timeout: float | None = None
+    ) -> EventStream[Participant]: ...
+    @overload
+    def events(
+        self, name: _ClientParticipantUpdated, /, *names: _ClientParticipantUpdated, timeout: float | None = None
+    ) -> EventStream[ParticipantUpdatedEventArgs]: ...
+    @overload
+    def events(self, name: _ClientMessage, /, *names: _ClientMessage, timeout: float | None = None) -> EventStream[Message]: ...
+    @overload
+    def events(
+        self, name: _ClientMessageUpdated, /, *names: _ClientMessageUpdated, timeout: float | None = None
+    ) -> EventStream[MessageUpdatedEventArgs]: ...
+    @overload
+    def events(self, name: _ClientUser, /, *names: _ClientUser, timeout: float | None = None) -> EventStream[User]: ...
+    @overload
+    def events(
+        self, name: _ClientUserUpdated, /, *names: _ClientUserUpdated, timeout: float | None = None
+    ) -> EventStream[UserUpdatedEventArgs]: ...
+    @overload
+    def events(
+        self, name: _ClientPushNotification, /, *names: _ClientPushNotification, timeout: float | None = None
+    ) -> EventStream[PushNotification]: ...
+    @overload
+    def events(self, name: _ClientNothing, /, *names: _ClientNothing, timeout: float | None = None) -> EventStream[None]: ...
+    @overload
+    def events(self, name: _ClientState, /, *names: _ClientState, timeout: float | None = None) -> EventStream[State]: ...
+    @overload
+    def events(
+        self, name: _ClientInitFailed, /, *names: _ClientInitFailed, timeout: float | None = None
+    ) -> EventStream[InitFailedEventArgs]: ...
+    @overload
+    def events(
+        self, name: _ClientConnectionState, /, *names: _ClientConnectionState, timeout: float | None = None
+    ) -> EventStream[ConnectionState]: ...
+    @overload
+    def events(
+        self, name: _ClientConnectionErrorInfo, /, *names: _ClientConnectionErrorInfo, timeout: float | None = None
+    ) -> EventStream[ConnectionErrorInfo]: ...
+    @overload
+    def events(
+        self, name: _ClientHandlerError, /, *names: _ClientHandlerError, timeout: float | None = None
+    ) -> EventStream[HandlerError]: ...
+    @overload
+    def events(self, name: _ClientAny, /, *names: _ClientAny, timeout: float | None = None) -> EventStream[Any]: ...
+    def events(self, *names: str, timeout: float | None = None) -> EventStream[Any]:
         """Events in a loop: an iterator of `Event`, of the given names or of all. It ends when the client is closed.
+
+        Type checkers know the payload where all names have the same.
 
         Without `timeout` (seconds, for all of them together) it waits as long as it takes; use it in ``with`` to end the
         registration early. It cannot be used inside a handler.
         """
+        return self._stream(names, timeout)
+
+    def _stream(self, names: tuple[str, ...], timeout: float | None) -> EventStream[Any]:
         chosen = [ClientEvent.parse(name) for name in names] or list(ClientEvent)
         self._check_open()
-        stream = EventStream(self, chosen, timeout, self._limit)
+        stream: EventStream[Any] = EventStream(self, chosen, timeout, self._limit)
         self._streams.add(stream)
         if self._over.is_set():
             stream.end()

@@ -9,12 +9,12 @@ import collections
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, Unpack
 
 import attrs
 import requests
 
-from twilio_conversations import tokens
+from twilio_conversations import checks, tokens
 from twilio_conversations.client_events import ClientEvents
 from twilio_conversations.client_listener import ClientListener
 from twilio_conversations.directory import Directory
@@ -26,7 +26,6 @@ from twilio_conversations.errors import (
     ConnectionErrorInfo,
     ConversationsError,
     InitializationError,
-    InvalidArgumentError,
     NotPicklableError,
     NotReadyError,
     RequestTimeoutError,
@@ -36,7 +35,7 @@ from twilio_conversations.errors import (
 from twilio_conversations.event_names import ClientEvent, HandlerError, InitFailedEventArgs
 from twilio_conversations.futures import Deadline, Future, current_role, fail, failed, refuse_to_wait, settle
 from twilio_conversations.lru import Lru
-from twilio_conversations.options import Endpoints, Options
+from twilio_conversations.options import Endpoints, OptionFields, Options
 from twilio_conversations.os_errors import descriptor_errors
 from twilio_conversations.registrations import Registrations
 from twilio_conversations.services import Services
@@ -77,7 +76,7 @@ class ClientLife(ClientEvents):
         endpoints: Endpoints | None = None,
         session: requests.Session | None = None,
         auto_connect: bool = True,
-        **options: Any,
+        **options: Unpack[OptionFields],
     ) -> None:
         """Check the token and start connecting.
 
@@ -94,9 +93,12 @@ class ClientLife(ClientEvents):
 
         Raises:
             TokenError: the token cannot work; the text names its fault.
+            ArgumentTypeError: the session is no `requests.Session`, or an option is of another type.
             InvalidArgumentError: an option does not exist or has a value that cannot be.
         """
-        self._options = _options(Endpoints.choose(region, endpoint, endpoints), options)
+        if session is not None:
+            checks.instance(requests.Session, session, "session")
+        self._options = Options.of(Endpoints.choose(region, endpoint, endpoints), options)
         self._claimed = "" if callable(token) else tokens.check(token).identity
         connection = Connection(self._options, TokenSource(token, self._options), ClientListener(self), session=session)
         dispatcher = Dispatcher(connection.name, self._options.max_pending_events)
@@ -383,11 +385,3 @@ def _failed_by(cause: BaseException) -> TransportUnavailableError:
     error = TransportUnavailableError(f"the client has failed: {cause!r}")
     error.__cause__ = cause
     return error
-
-
-def _options(endpoints: Endpoints, given: dict[str, Any]) -> Options:
-    known = {field.name for field in attrs.fields(Options)} - {"endpoints"}
-    unknown = sorted(given.keys() - known)
-    if unknown:
-        raise InvalidArgumentError(f"unknown option {unknown[0]!r}; there are: {', '.join(sorted(known))}")
-    return Options(endpoints=endpoints, **given)

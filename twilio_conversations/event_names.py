@@ -8,12 +8,14 @@ from __future__ import annotations
 import datetime as dt
 import enum
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import attrs
 
 from twilio_conversations import checks
 from twilio_conversations.errors import ConnectionErrorInfo, UnknownEventError
+
+Payload = TypeVar("Payload")
 
 
 class EventName(enum.StrEnum):
@@ -145,7 +147,7 @@ class HandlerError:
 
 
 @attrs.frozen
-class Event:
+class Event(Generic[Payload]):
     """One event, as `Client.events` yields it.
 
     Attributes:
@@ -156,6 +158,6 @@ class Event:
     """
 
     name: EventName
-    payload: Any
+    payload: Payload
     source: Any
     received_at: dt.datetime

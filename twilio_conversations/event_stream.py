@@ -10,14 +10,14 @@ from typing import Any
 
 from twilio_conversations.emitter import EventEmitter, Subscription
 from twilio_conversations.errors import ClientClosedError, RequestTimeoutError, WrongThreadError
-from twilio_conversations.event_names import Event, EventName
+from twilio_conversations.event_names import Event, EventName, Payload
 from twilio_conversations.futures import Deadline, Role, current_role
 
 _SLICE = 0.5
 """Seconds after which a full stream looks whether anybody still reads it."""
 
 
-class EventStream(Iterator[Event]):
+class EventStream(Iterator[Event[Payload]]):
     """An iterator over events of one object; use it in ``with`` or call `close` to end its registrations. They also end when
     the program forgets the iterator.
 
@@ -36,13 +36,13 @@ class EventStream(Iterator[Event]):
                 else f"events() and wait_for() must not be called on the client's own {role.value} thread"
             )
         self._deadline = Deadline(timeout)
-        self._queue: queue.Queue[Event | None] = queue.Queue(limit)
+        self._queue: queue.Queue[Event[Payload] | None] = queue.Queue(limit)
         self._closed = False
         self._ended = False
         self._failure: BaseException | None = None
         self._subscriptions = [source.on(name, _receiver(weakref.ref(self), source, name)) for name in names]
 
-    def offer(self, event: Event) -> bool:
+    def offer(self, event: Event[Payload]) -> bool:
         """Give an event to the reader; `False` if there is no room, after waiting for some. For the events thread."""
         if not self._closed:
             try:
@@ -51,7 +51,7 @@ class EventStream(Iterator[Event]):
                 return self._closed
         return True
 
-    def __next__(self) -> Event:
+    def __next__(self) -> Event[Payload]:
         event = None
         if not self._ended or self._queue.queue:
             try:
@@ -66,7 +66,7 @@ class EventStream(Iterator[Event]):
             raise self._failure.with_traceback(None)
         raise StopIteration
 
-    def next_event(self) -> Event:
+    def next_event(self) -> Event[Payload]:
         """The next event; `ClientClosedError` when the client was closed meanwhile."""
         try:
             return next(self)
@@ -94,7 +94,7 @@ class EventStream(Iterator[Event]):
         self._closed = self._ended = True
         self._queue = queue.Queue()
 
-    def __enter__(self) -> EventStream:
+    def __enter__(self) -> EventStream[Payload]:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -104,7 +104,7 @@ class EventStream(Iterator[Event]):
         self.close()
 
 
-def _receiver(reader: weakref.ref[EventStream], source: EventEmitter, name: EventName) -> Callable[..., None]:
+def _receiver(reader: weakref.ref[EventStream[Any]], source: EventEmitter, name: EventName) -> Callable[..., None]:
     """What passes events on, for as long as somebody has the stream; it does not keep it."""
 
     def receive(payload: Any = None) -> None:

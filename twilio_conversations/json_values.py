@@ -16,6 +16,8 @@ JSONArray = list[JSONValue]
 
 _log = logs.logger(__name__)
 _loads = json.JSONDecoder().decode
+_MOST_LEVELS = 200
+"""Nesting of a value that is sent: whoever reads it has a limit too, and no better one than a fixed one."""
 
 
 def dumps(value: Any, what: str = "attributes") -> str:
@@ -34,20 +36,20 @@ def dumps(value: Any, what: str = "attributes") -> str:
 
 
 def _check_keys(value: Any, what: str) -> None:
-    """`json.dumps` would quietly turn a number used as a key into text."""
-    pending = [value]
+    """`json.dumps` would quietly turn a number used as a key into text, and its limits depend on who calls."""
+    pending = [(value, 0)]
     seen = 0
     while pending:
         seen += 1
-        if seen > 1_000_000:
-            raise InvalidArgumentError(f"{what} is too large or refers to itself")
-        item = pending.pop()
+        item, level = pending.pop()
+        if seen > 1_000_000 or level > _MOST_LEVELS:
+            raise InvalidArgumentError(f"{what}: too large, nested deeper than {_MOST_LEVELS} levels, or refers to itself")
         if isinstance(item, dict):
             if not all(isinstance(key, str) for key in item):
                 raise InvalidArgumentError(f"{what}: keys must be text")
-            pending.extend(item.values())
+            pending.extend((member, level + 1) for member in item.values())
         elif isinstance(item, list | tuple):
-            pending.extend(item)
+            pending.extend((member, level + 1) for member in item)
 
 
 class Attributes:

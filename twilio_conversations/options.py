@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import os
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Callable, Mapping
+from typing import Any, TypedDict
 
 import attrs
 
+from twilio_conversations import checks
+from twilio_conversations.addresses import address
 from twilio_conversations.errors import InvalidArgumentError
+from twilio_conversations.json_values import dumps
 
 ENDPOINT_VARIABLE = "TWILIO_CONVERSATIONS_ENDPOINT"
 """Environment variable that is read when neither `endpoint` nor `endpoints` is given."""
+
+LONGEST = 366 * 86400.0
+"""The largest time that an option may have, seconds: what never ends is a mistake or `None`."""
+
+_WEB = ("http", "https")
+
+
+def _websocket_url(value: str) -> str:
+    return address(value, "twilsock of the endpoints", ("ws", "wss"))
+
+
+def _web_url(value: str) -> str:
+    return address(value, "an address of the endpoints", _WEB)
 
 
 @attrs.frozen
@@ -26,32 +42,34 @@ class Endpoints:
         media: base that media links without a host are joined to.
     """
 
-    twilsock: str
-    api: str
-    sync: str
-    registrations: str
-    media: str
+    twilsock: str = attrs.field(converter=_websocket_url)
+    api: str = attrs.field(converter=_web_url)
+    sync: str = attrs.field(converter=_web_url)
+    registrations: str = attrs.field(converter=_web_url)
+    media: str = attrs.field(converter=_web_url)
 
     @classmethod
     def for_region(cls, region: str) -> Endpoints:
         """Twilio's own addresses in a region such as ``us1``."""
-        if not region or not region.replace("-", "").isalnum():
-            raise InvalidArgumentError(f"not a region: {region!r}")
+        name = checks.filled(region, "region").lower()
+        if not name.isascii() or not name.replace("-", "").isalnum():
+            raise InvalidArgumentError(f"not a region: {checks.shown(region)}")
         return cls(
-            twilsock=f"wss://tsock.{region}.twilio.com/v3/wsconnect",
-            api=f"https://aim.{region}.twilio.com",
-            sync=f"https://cds.{region}.twilio.com",
-            registrations=f"https://ers.{region}.twilio.com/v1/registrations",
-            media=f"https://mcs.{region}.twilio.com",
+            twilsock=f"wss://tsock.{name}.twilio.com/v3/wsconnect",
+            api=f"https://aim.{name}.twilio.com",
+            sync=f"https://cds.{name}.twilio.com",
+            registrations=f"https://ers.{name}.twilio.com/v1/registrations",
+            media=f"https://mcs.{name}.twilio.com",
         )
 
     @classmethod
-    def for_base(cls, base: str) -> Endpoints:
-        """A service that answers everything at one address, such as ``http://127.0.0.1:8089``."""
-        parts = urlsplit(base)
-        if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
-            raise InvalidArgumentError(f"endpoint must look like http://host:port, not {base!r}")
-        base = base.rstrip("/")
+    def for_base(cls, base: str, name: str = "endpoint") -> Endpoints:
+        """A service that answers everything at one address, such as ``http://127.0.0.1:8089``.
+
+        Raises:
+            InvalidArgumentError: it is no such address; the text calls it by `name` and says why.
+        """
+        base = address(base, name, _WEB)
         socket_base = "ws" + base.removeprefix("http")
         return cls(
             twilsock=f"{socket_base}/v3/wsconnect",
@@ -67,15 +85,44 @@ class Endpoints:
         if sum(value is not None for value in (region, endpoint, endpoints)) > 1:
             raise InvalidArgumentError("give one of region, endpoint and endpoints")
         if endpoints is not None:
-            return endpoints
-        if endpoint is None and region is None:
-            endpoint = os.environ.get(ENDPOINT_VARIABLE) or None
-        return cls.for_base(endpoint) if endpoint is not None else cls.for_region(region or "us1")
+            return checks.instance(cls, endpoints, "endpoints")
+        if endpoint is not None:
+            return cls.for_base(endpoint)
+        named = os.environ.get(ENDPOINT_VARIABLE) if region is None else None
+        if named:
+            return cls.for_base(named, f"the environment variable {ENDPOINT_VARIABLE}")
+        return cls.for_region("us1" if region is None else region)
 
 
-def _positive(_: Any, attribute: attrs.Attribute[Any], value: float) -> None:
-    if not value > 0:
-        raise InvalidArgumentError(f"{attribute.name} must be above zero, not {value!r}")
+def _duration(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not 0 < checks.seconds(value, attribute.name) <= LONGEST:
+        raise InvalidArgumentError(f"{attribute.name} must be above zero seconds and at most a year, not {checks.shown(value)}")
+
+
+def _pause(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not 0 <= checks.seconds(value, attribute.name) <= LONGEST:
+        raise InvalidArgumentError(f"{attribute.name} must be zero seconds to a year, not {checks.shown(value)}")
+
+
+def _share(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not 0 <= checks.seconds(value, attribute.name) <= 1:
+        raise InvalidArgumentError(f"{attribute.name} must be from 0 to 1, not {checks.shown(value)}")
+
+
+def _of(kind: type[Any]) -> Callable[[Any, attrs.Attribute[Any], Any], None]:
+    return lambda _, attribute, value: checks.instance(kind, value, attribute.name)
+
+
+def _amount(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    checks.positive(value, attribute.name)
+
+
+def _capacity(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    checks.index(value, attribute.name)
+
+
+def _metadata(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    dumps(checks.instance(dict, value, attribute.name), attribute.name)
 
 
 @attrs.frozen(kw_only=True)
@@ -89,10 +136,10 @@ class BackoffPolicy:
         stable_after: a connection that lasted this many seconds resets the delays.
     """
 
-    minimum: float = attrs.field(default=1.0, validator=_positive)
-    maximum: float = attrs.field(default=120.0, validator=_positive)
-    jitter: float = 0.2
-    stable_after: float = 5.0
+    minimum: float = attrs.field(default=1.0, validator=_duration)
+    maximum: float = attrs.field(default=120.0, validator=_duration)
+    jitter: float = attrs.field(default=0.2, validator=_share)
+    stable_after: float = attrs.field(default=5.0, validator=_pause)
 
 
 @attrs.frozen(kw_only=True)
@@ -121,21 +168,56 @@ class Options:
         client_metadata: sent in the first frame, beside what the client says about itself.
     """
 
-    endpoints: Endpoints
-    default_timeout: float = attrs.field(default=30.0, validator=_positive)
-    connect_timeout: float = attrs.field(default=20.0, validator=_positive)
-    init_timeout: float = attrs.field(default=10.0, validator=_positive)
-    keepalive_interval: float = attrs.field(default=30.0, validator=_positive)
-    keepalive_timeout: float = attrs.field(default=10.0, validator=_positive)
-    token_timeout: float = attrs.field(default=30.0, validator=_positive)
-    token_renewal_margin: float = 180.0
-    reconnect: BackoffPolicy = attrs.field(factory=BackoffPolicy)
-    max_pending_events: int = attrs.field(default=10_000, validator=_positive)
-    max_pending_requests: int = attrs.field(default=10_000, validator=_positive)
-    max_frame_bytes: int = attrs.field(default=32 * 1024 * 1024, validator=_positive)
-    typing_timeout: float | None = None
-    user_infos_to_subscribe: int | None = None
-    max_cached_messages: int = 1000
-    channel_metadata_cache_capacity: int = 100
-    message_recipients_cache_capacity: int = 1000
-    client_metadata: dict[str, Any] = attrs.field(factory=dict)
+    endpoints: Endpoints = attrs.field(validator=_of(Endpoints))
+    default_timeout: float = attrs.field(default=30.0, validator=_duration)
+    connect_timeout: float = attrs.field(default=20.0, validator=_duration)
+    init_timeout: float = attrs.field(default=10.0, validator=_duration)
+    keepalive_interval: float = attrs.field(default=30.0, validator=_duration)
+    keepalive_timeout: float = attrs.field(default=10.0, validator=_duration)
+    token_timeout: float = attrs.field(default=30.0, validator=_duration)
+    token_renewal_margin: float = attrs.field(default=180.0, validator=_pause)
+    reconnect: BackoffPolicy = attrs.field(factory=BackoffPolicy, validator=_of(BackoffPolicy))
+    max_pending_events: int = attrs.field(default=10_000, validator=_amount)
+    max_pending_requests: int = attrs.field(default=10_000, validator=_amount)
+    max_frame_bytes: int = attrs.field(default=32 * 1024 * 1024, validator=_amount)
+    typing_timeout: float | None = attrs.field(default=None, validator=attrs.validators.optional(_duration))
+    user_infos_to_subscribe: int | None = attrs.field(default=None, validator=attrs.validators.optional(_amount))
+    max_cached_messages: int = attrs.field(default=1000, validator=_capacity)
+    channel_metadata_cache_capacity: int = attrs.field(default=100, validator=_capacity)
+    message_recipients_cache_capacity: int = attrs.field(default=1000, validator=_capacity)
+    client_metadata: dict[str, Any] = attrs.field(factory=dict, validator=_metadata)
+
+    @classmethod
+    def of(cls, endpoints: Endpoints, given: Mapping[str, Any]) -> Options:
+        """Return options from what a program gave by name.
+
+        Raises:
+            InvalidArgumentError: there is no such option, or it has a value that cannot be.
+        """
+        known = {field.name for field in attrs.fields(cls)} - {"endpoints"}
+        unknown = sorted(given.keys() - known)
+        if unknown:
+            raise InvalidArgumentError(f"unknown option {unknown[0]!r}; there are: {', '.join(sorted(known))}")
+        return cls(endpoints=endpoints, **given)
+
+
+class OptionFields(TypedDict, total=False):
+    """The fields of `Options` that `Client` takes by name; a test holds the two against each other."""
+
+    default_timeout: float
+    connect_timeout: float
+    init_timeout: float
+    keepalive_interval: float
+    keepalive_timeout: float
+    token_timeout: float
+    token_renewal_margin: float
+    reconnect: BackoffPolicy
+    max_pending_events: int
+    max_pending_requests: int
+    max_frame_bytes: int
+    typing_timeout: float | None
+    user_infos_to_subscribe: int | None
+    max_cached_messages: int
+    channel_metadata_cache_capacity: int
+    message_recipients_cache_capacity: int
+    client_metadata: dict[str, Any]

@@ -9,11 +9,14 @@ from typing import Any
 import attrs
 import jwt
 
-from twilio_conversations.errors import InvalidArgumentError, TokenError
+from twilio_conversations import checks
+from twilio_conversations.errors import ArgumentTypeError, InvalidArgumentError, TokenError
 
 CONTENT_TYPE = "twilio-fpa;v=1"
 """The `cty` header by which Twilio tells its access tokens from other JWTs."""
 ALGORITHM = "HS256"
+_END_OF_TIME = 253_402_300_800
+"""The year 10000: no time in a token is later."""
 CLOCK_SKEW = 60.0
 """Seconds by which this machine's clock may differ from the service's before a token is called expired here."""
 
@@ -69,9 +72,18 @@ def mint(
         service_sid: ``IS...``, the Conversations service.
         ttl: seconds until it expires; Twilio accepts up to 24 hours. A negative one makes an expired token, for tests.
         now: the time of issue, seconds since the epoch.
+
+    Raises:
+        InvalidArgumentError: an argument is empty, or no text, or no time.
     """
-    if not identity:
-        raise InvalidArgumentError("identity must not be empty")
+    names = {"identity": identity, "account_sid": account_sid, "api_key_sid": api_key_sid, "service_sid": service_sid}
+    for name, value in names.items():
+        checks.filled(value, name)
+    secret: object = api_key_secret
+    if not isinstance(secret, str) or not secret:
+        raise ArgumentTypeError("api_key_secret must be non-empty text")  # and is not shown, whatever it is
+    if not all(abs(checks.seconds(value, "a time")) < _END_OF_TIME for value in (ttl, now or 0)):
+        raise InvalidArgumentError("ttl and now must be times of this era")
     issued = int(time.time() if now is None else now)
     payload: dict[str, Any] = {
         "jti": f"{api_key_sid}-{uuid.uuid4().hex}",
@@ -84,7 +96,7 @@ def mint(
     return jwt.encode(payload, api_key_secret, algorithm=ALGORITHM, headers={"cty": CONTENT_TYPE})
 
 
-def read(token: str) -> Claims:
+def read(token: object) -> Claims:
     """Read a token without verifying it, naming the first fault that the service would refuse it for.
 
     Times are not judged here; see `check`.
@@ -92,34 +104,36 @@ def read(token: str) -> Claims:
     Raises:
         TokenError: not a JWT, not an access token, no identity, no chat grant, no expiry.
     """
-    if not token:
-        raise TokenError("the token must be a non-empty string", code=20101)
+    if isinstance(token, bytes | bytearray):
+        raise TokenError(f"the token is {type(token).__name__}, not text: give token.decode()", code=20101)
+    if not isinstance(token, str) or not token:
+        raise TokenError(f"the token must be non-empty text, or a function that returns it, not {_kind(token)}", code=20101)
     try:
         header = jwt.get_unverified_header(token)
         claims = jwt.decode(token, options={"verify_signature": False})
-    except jwt.PyJWTError as error:
+    except (jwt.PyJWTError, ValueError, RecursionError) as error:
         raise TokenError(f"the token is not a JWT: {error}", code=20101) from None
     kind = header.get("cty")
     if kind != CONTENT_TYPE:
-        raise TokenError(f"the token is not an access token: its cty is {kind!r}, not {CONTENT_TYPE!r}", code=20102)
+        raise TokenError(f"the token is not an access token: its cty is {checks.shown(kind)}, not {CONTENT_TYPE!r}", code=20102)
     found = claims.get("grants")
     grants: dict[str, Any] = found if isinstance(found, dict) else {}
     identity = grants.get("identity")
-    if not isinstance(identity, str) or not identity:
+    if not isinstance(identity, str) or not identity or not checks.is_unicode(identity):
         raise TokenError("the token has no identity", code=20106)
     chat = grants.get("chat", grants.get("ip_messaging"))
     if not isinstance(chat, dict):
         raise TokenError("the token has no chat grant", code=20106)
-    expires, starts, issued = claims.get("exp"), claims.get("nbf"), claims.get("iat")
-    if not isinstance(expires, int | float):
+    expires = _moment(claims.get("exp"))
+    if expires is None:
         raise TokenError("the token has no expiry", code=20104)
     service_sid = chat.get("service_sid")
     return Claims(
         identity,
-        float(expires),
-        float(starts) if isinstance(starts, int | float) else None,
+        expires,
+        _moment(claims.get("nbf")),
         service_sid if isinstance(service_sid, str) else None,
-        float(issued) if isinstance(issued, int | float) else None,
+        _moment(claims.get("iat")),
     )
 
 
@@ -143,7 +157,19 @@ def check_successor(claims: Claims, current: Claims, *, now: float | None = None
         raise TokenError("the token has expired, and the one in use has not", code=20104)
 
 
-def check(token: str, *, now: float | None = None) -> Claims:
+def _kind(token: object) -> str:
+    """What was given for a token, without showing it: it may be one in the wrong wrapping."""
+    return "an empty one" if token == "" else type(token).__name__
+
+
+def _moment(value: Any) -> float | None:
+    """A time in a token, seconds since the epoch; `None` for what is no time of this era."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _END_OF_TIME:
+        return None
+    return float(value)
+
+
+def check(token: object, *, now: float | None = None) -> Claims:
     """Read a token and judge its times too, allowing for clocks that differ by a minute.
 
     Raises:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import math
 import time
 from typing import Any
 
@@ -11,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twilio_conversations import tokens
-from twilio_conversations.errors import TokenError
+from twilio_conversations.errors import InvalidArgumentError, TokenError
 
 SECRET = "a secret that is long enough for HS256"
 PARTS: dict[str, Any] = {
@@ -58,6 +61,63 @@ def test_each_fault_is_named(token: str, text: str, code: int) -> None:
     with pytest.raises(TokenError, match=text) as caught:
         tokens.check(token)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("token", [None, 5, b"a.b.c", bytearray(b"a.b.c"), ["a.b.c"], "a.b.\ud800", "a." + "[" * 5000 + ".c"])
+def test_what_is_no_text_is_refused_in_words(token: Any) -> None:
+    """Bytes are the usual mistake: the text says what to do, and does not repeat them."""
+    with pytest.raises(TokenError) as caught:
+        tokens.check(token)
+    assert "a.b.c" not in str(caught.value)
+    assert not isinstance(token, bytes) or "decode()" in str(caught.value)
+
+
+@pytest.mark.parametrize("time", [10**400, -5, 1e300, True, "soon", None, [1]])
+@pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
+def test_times_without_bounds_are_no_times(claim: str, time: Any) -> None:
+    """No number in a token raises anything else, however large."""
+    token = _raw(claim, time)
+    if claim == "exp":
+        with pytest.raises(TokenError, match="no expiry"):
+            tokens.read(token)
+    else:
+        assert tokens.read(token).life_left(0) is not None
+
+
+def _raw(claim: str, value: Any) -> str:
+    """Return a token with any value at all, which the library for tokens would not write."""
+
+    def part(data: Any) -> str:
+        return base64.urlsafe_b64encode(json.dumps(data).encode()).decode().rstrip("=")
+
+    claims = {"exp": 2e9, "grants": {"identity": "alice", "chat": {}}} | {claim: value}
+    return f"{part({'alg': 'HS256', 'cty': tokens.CONTENT_TYPE})}.{part(claims)}.c2ln"
+
+
+@pytest.mark.parametrize("depth", [500, 100_000])
+def test_a_token_nested_without_end_is_refused(depth: int) -> None:
+    """A parser's own limit is no other kind of error."""
+    body = base64.urlsafe_b64encode(b'{"grants":' + b"[" * depth).decode().rstrip("=")
+    with pytest.raises(TokenError):
+        tokens.read(f"{body}.{body}.c2ln")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"identity": 5},
+        {"identity": "\ud800"},
+        {"api_key_secret": b"secret"},
+        {"ttl": "1"},
+        {"ttl": math.inf},
+        {"now": math.nan},
+    ],
+)
+def test_minting_checks_its_arguments(wrong: dict[str, Any]) -> None:
+    """What cannot be in a token is named; the secret never."""
+    with pytest.raises(InvalidArgumentError) as caught:
+        tokens.mint(**{"identity": "alice", **PARTS, **wrong})
+    assert "secret'" not in str(caught.value)
 
 
 def test_clocks_may_differ_by_a_minute() -> None:

@@ -16,7 +16,6 @@ from twilio_conversations import urls
 from twilio_conversations.configuration import Configuration
 from twilio_conversations.errors import ConflictError, InvalidArgumentError, ProtocolError, RestError, ServiceError
 from twilio_conversations.json_values import Attributes, dumps, parse_index, parse_time
-from twilio_conversations.options import BackoffPolicy, Endpoints, Options
 
 HOSTILE = ["/", "?", "#", "%", "%2e%2e", " ", "+", "a/../b", "zoë+tag@ex ample.com ☃", "😀", "\x00", "a&b=c", "\\"]
 
@@ -114,41 +113,6 @@ def test_times_are_aware() -> None:
 def test_an_index_is_a_number_or_its_text(value: Any, index: int | None) -> None:
     """Anything else is no index."""
     assert parse_index(value) == index
-
-
-def test_one_endpoint_gives_every_address() -> None:
-    """A local service answers everything at one place."""
-    endpoints = Endpoints.for_base("http://127.0.0.1:8089/")
-
-    assert endpoints.twilsock == "ws://127.0.0.1:8089/v3/wsconnect"
-    assert Endpoints.for_base("https://h").twilsock == "wss://h/v3/wsconnect"
-    assert endpoints.api == endpoints.sync == endpoints.media == "http://127.0.0.1:8089"
-
-
-@pytest.mark.parametrize("address", ["", "127.0.0.1:8089", "ws://h", "http://", "http://h?x=1"])
-def test_an_endpoint_that_is_no_address_is_refused(address: str) -> None:
-    """The error comes from the constructor, not from a connection that never succeeds."""
-    with pytest.raises(InvalidArgumentError):
-        Endpoints.for_base(address)
-
-
-def test_the_environment_names_the_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without an address the environment is asked; an explicit one wins."""
-    monkeypatch.setenv("TWILIO_CONVERSATIONS_ENDPOINT", "http://127.0.0.1:1")
-
-    assert Endpoints.choose(None, None, None).api == "http://127.0.0.1:1"
-    assert Endpoints.choose("ie1", None, None).api == "https://aim.ie1.twilio.com"
-    with pytest.raises(InvalidArgumentError):
-        Endpoints.choose("us1", "http://h", None)
-
-
-@pytest.mark.parametrize("wrong", [{"default_timeout": 0}, {"max_pending_events": -1}])
-def test_times_and_limits_are_above_zero(wrong: dict[str, Any]) -> None:
-    """A value that cannot work is refused."""
-    with pytest.raises(InvalidArgumentError):
-        Options(endpoints=Endpoints.for_region("us1"), **wrong)
-    with pytest.raises(InvalidArgumentError):
-        BackoffPolicy(minimum=0)
 
 
 CONFIGURATION: dict[str, Any] = {

@@ -7,7 +7,7 @@ What is wrong on purpose carries a `type: ignore`; were it no error, mypy would 
 
 from __future__ import annotations
 
-from typing import assert_type
+from typing import Any, assert_type
 
 from twilio_conversations import (
     Client,
@@ -288,12 +288,33 @@ def decorators(client: Client, conversation: Conversation) -> None:
         pass
 
 
+def loops(client: Client) -> None:
+    for added in client.events("message_added", "messageRemoved", timeout=5):
+        assert_type(added.payload, Message)
+    for state in client.events(Client.STATE_CHANGED):
+        assert_type(state.payload, State)
+    with client.events("initialized") as stream:
+        assert_type(next(stream).payload, None)
+    assert_type(next(client.events("user_updated")).payload.user, User)
+    assert_type(next(client.events("message_added", "typing_started")).payload, Any)
+    assert_type(next(client.events()).payload, Any)
+    assert_type(client.wait_for("message_updated").message, Message)
+
+
+def options(token: str) -> None:
+    Client(token, default_timeout=5, max_pending_events=10, typing_timeout=None)
+    Client(token, default_timeout="5")  # type: ignore[arg-type]
+    Client(token, defaultTimeout=5)  # type: ignore[call-arg]
+    Client(token, reconnect=1.0)  # type: ignore[arg-type]
+
+
 def mistakes(client: Client, conversation: Conversation, message: Message, user: User) -> None:
     client.on("message_addded", take_message)  # type: ignore[call-overload]
     client.once("updated", take_user_updated)  # type: ignore[call-overload]
     client.on("message_added", take_participant)  # type: ignore[call-overload]
     client.on("initialized", take_message)  # type: ignore[call-overload]
     client.wait_for("message_addded")  # type: ignore[call-overload]
+    client.events("message_addded")  # type: ignore[call-overload]
     conversation.on("message_addded", take_message)  # type: ignore[call-overload]
     conversation.on(ClientEvent.USER_UPDATED, take_user_updated)  # type: ignore[call-overload]
     message.on("removed", take_message)  # type: ignore[call-overload]
