@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -10,6 +11,8 @@ from twilio_conversations.errors import ArgumentTypeError, InvalidArgumentError
 E = TypeVar("E", bound=Enum)
 T = TypeVar("T")
 
+LONGEST_KEY = 64
+"""Characters of an idempotency key."""
 _LONGEST_SHOWN = 80
 
 
@@ -73,6 +76,17 @@ def seconds(value: Any, name: str) -> float:
         raise ArgumentTypeError(f"{name} must be a number of seconds, not {shown(value)}")
     if value != value:  # `math.isnan` raises for large whole numbers
         raise InvalidArgumentError(f"{name} must be a number of seconds, not {value!r}")
+    return value
+
+
+def key(value: Any, name: str) -> str | None:
+    """An idempotency key as text: a UUID, or text that a header can carry; `None` stays `None`."""
+    if value is None or isinstance(value, uuid.UUID):
+        return None if value is None else str(value)
+    if not isinstance(value, str):
+        raise ArgumentTypeError(f"{name} must be a UUID or text, not {shown(value)}")
+    if not 0 < len(value) <= LONGEST_KEY or not value.isascii() or not value.isprintable() or value.strip() != value:
+        raise InvalidArgumentError(f"{name} must be 1 to {LONGEST_KEY} printable ASCII characters, not {shown(value)}")
     return value
 
 

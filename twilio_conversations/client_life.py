@@ -158,7 +158,7 @@ class ClientLife(ClientEvents):
             TransportUnavailableError: the client has failed though nobody closed it; `__cause__` says why.
         """
         refuse_to_wait("wait()")
-        over = self._over.wait(timeout)
+        over = self._over.wait(Deadline(timeout).remaining())
         if self._dead is not None:
             raise self._dead.again()
         return over

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import UUID
 
 import attrs
 
@@ -137,14 +138,14 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
         subject: str | None = None,
         content_sid: str | None = None,
         content_variables: ContentVariables | None = None,
-        idempotency_key: str | None = None,
+        idempotency_key: str | UUID | None = None,
         on_progress: OnProgress | None = None,
         timeout: float | None = None,
     ) -> Message:
         """Send a message (``POST .../Messages``) and return it.
 
         It is sent once: after a broken line or a busy service the same mutation id goes again until the deadline. Use an
-        `idempotency_key` (a UUID) of your own to make a repeat from another process the same send.
+        `idempotency_key` of your own to make a repeat from another process the same send.
 
         Args:
             body: the text.
@@ -154,7 +155,7 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
             subject: of an e-mail.
             content_sid: content template (``HX...``) to make the message from; the service then ignores text and media.
             content_variables: values of its variables by name.
-            idempotency_key: the mutation id.
+            idempotency_key: the mutation id: a UUID, or 1 to 64 printable ASCII characters.
             on_progress: told of the upload, piece by piece, on this thread.
             timeout: seconds for everything together; large media need more than the default.
 
@@ -171,7 +172,7 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
             subject=subject,
             content_sid=content_sid,
             content_variables=content_variables,
-            mutation_id=idempotency_key,
+            mutation_id=checks.key(idempotency_key, "idempotency_key"),
             on_progress=on_progress,
             timeout=timeout,
         )

@@ -16,6 +16,7 @@ from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, Final, ParamSpec, TypeVar
 
+from twilio_conversations import checks
 from twilio_conversations.errors import RequestTimeoutError, WrongThreadError
 
 __all__ = [
@@ -56,6 +57,9 @@ _NO_WAITING: Final = {
     " 'twilio_conversations'",
 }
 
+_ENDLESS = 100 * 366 * 86400.0
+"""Seconds that nobody waits, and that every waiting function of the system still takes."""
+
 _local = threading.local()
 
 
@@ -75,8 +79,13 @@ class Deadline:
     __slots__ = ("at",)
 
     def __init__(self, seconds: float | None) -> None:
-        """`seconds` from now; `None` for no limit."""
-        self.at = float("inf") if seconds is None else time.monotonic() + seconds
+        """`seconds` from now; `None`, or more than any clock can wait, for no limit.
+
+        Raises:
+            ArgumentTypeError: `seconds` is no number.
+        """
+        endless = seconds is None or checks.seconds(seconds, "timeout") > _ENDLESS
+        self.at = float("inf") if endless or seconds is None else time.monotonic() + max(seconds, -_ENDLESS)
 
     def remaining(self) -> float | None:
         """Seconds left, never below zero; `None` for no limit."""

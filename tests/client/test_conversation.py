@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -462,3 +464,19 @@ def test_who_comes_back_sees_what_became_of_messages(pair: Pair) -> None:
     mine.add(theirs._services.configuration.identity)
     until(lambda: back.names()[-1] == "conversation_joined", "joined again")
     assert held.body == "after"
+
+
+@pytest.mark.parametrize("key", [4711, 1.5, b"key", "", "é", "a\nb", "x" * 65, ["key"], object()], ids=repr)
+def test_a_key_that_cannot_be_is_refused_before_it_is_sent(pair: Pair, key: Any) -> None:
+    """The call fails and the client goes on: a frame that the service does not take would end it for all threads."""
+    conversation, _ = pair
+    with pytest.raises(InvalidArgumentError, match="idempotency_key"):
+        conversation.send_message("a", idempotency_key=key)
+    assert conversation.send_message("b").index == 0
+
+
+def test_a_uuid_may_be_the_key(pair: Pair) -> None:
+    """Given as an object or as its text it is the same key."""
+    conversation, _ = pair
+    key = uuid.uuid4()
+    assert conversation.send_message("a", idempotency_key=key) is conversation.send_message("a", idempotency_key=str(key))

@@ -15,6 +15,7 @@ import requests
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
+from twilio_conversations import checks
 from twilio_conversations.errors import ConversationsError, ReplyError, RequestTimeoutError, TransportUnavailableError
 from twilio_conversations.futures import Deadline, Future, fail, refuse_to_wait, settle
 from twilio_conversations.options import BackoffPolicy, Options
@@ -293,9 +294,14 @@ def _as_response(answer: HttpResponse, request: requests.PreparedRequest) -> req
 
 
 def carried(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The headers that go into a frame; everything else is between a program and its own HTTP library."""
+    """The headers that go into a frame; everything else is between a program and its own HTTP library.
+
+    Raises:
+        ArgumentTypeError: the value of one is not text: the service would end the connection.
+    """
     pairs = headers.items() if isinstance(headers, Mapping) else headers
-    return {name: value for name, value in pairs if name.lower().startswith(("content-type", "x-twilio-", "twilio-"))}
+    kept = {name: value for name, value in pairs if name.lower().startswith(("content-type", "x-twilio-", "twilio-"))}
+    return {name: checks.text(value, name) for name, value in kept.items()}
 
 
 def retry_after(headers: Mapping[str, str]) -> float:
