@@ -27,6 +27,13 @@ def quiet_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
+@pytest.fixture(scope="module")
+def service() -> Iterator[LocalServer]:
+    """A service that is told of its front."""
+    with LocalServer(trusted_proxies=["127.0.0.1"]) as server:
+        yield server
+
+
 @pytest.fixture
 def front(service: LocalServer, authority: Authority) -> Iterator[TlsFront]:
     """The service behind TLS."""

@@ -11,7 +11,7 @@ def main() -> None:
         from twilio_conversations.cli.commands import group
     except ImportError as error:
         missing = (error.name or "").partition(".")[0]
-        if missing not in ("click", "sqlalchemy", "starlette", "uvicorn", "websockets"):
+        if missing not in ("click", "cryptography", "sqlalchemy", "starlette", "uvicorn", "websockets"):
             raise
         sys.exit(f'twilio-conversations needs {missing}; install it with: pip install "twilio-conversations[server]"')
     group(prog_name="twilio-conversations")

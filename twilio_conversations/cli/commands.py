@@ -1,19 +1,21 @@
-"""``serve`` and ``token``, and ``demo`` from its own module."""
+"""``serve``, ``token`` and ``env``, and ``demo`` from its own module."""
 
 from __future__ import annotations
 
-import json
 import logging
 import signal
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 
+from twilio_conversations.cli import announcement
+from twilio_conversations.errors import InvalidArgumentError
 from twilio_conversations.server import DataDirectoryInUseError, LocalServer
-from twilio_conversations.server.credentials import default_data_dir, load_or_create
+from twilio_conversations.server.credentials import Credentials, default_data_dir, load_or_create
 
 _data_option = click.option(
     "--data",
@@ -37,7 +39,24 @@ def group() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON when ready.")
 @click.option("--durable", is_flag=True, help="Survive the loss of power, not only the end of the process.")
 @click.option("--seed", type=click.Path(exists=True, path_type=Path), help="JSON or YAML file: settings, and data if empty.")
-def serve(host: str, port: int, data_dir: Path | None, as_json: bool, durable: bool, seed: Path | None) -> None:
+@click.option("--tls", is_flag=True, help="Speak HTTPS and WSS, with a certificate that is kept in the data directory.")
+@click.option("--public-url", metavar="URL", help="How clients reach the service, if not as their requests say.")
+@click.option(
+    "--trust-proxy",
+    "trusted_proxies",
+    metavar="ADDRESS",
+    multiple=True,
+    help="Front whose X-Forwarded-Proto and -Host count, such as 127.0.0.1 or 10.0.0.0/8. May be repeated.",
+)
+@click.option("--token-endpoint", is_flag=True, help="Give tokens to every program on this machine: /_local/token?identity=")
+@click.option(
+    "--allow-origin",
+    "allowed_origins",
+    metavar="ORIGIN",
+    multiple=True,
+    help="Page that may ask for tokens, such as http://localhost:3000. May be repeated.",
+)
+def serve(data_dir: Path | None, as_json: bool, seed: Path | None, **options: Any) -> None:
     """Run the service until interrupted."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     stop = threading.Event()
@@ -45,12 +64,16 @@ def serve(host: str, port: int, data_dir: Path | None, as_json: bool, durable: b
         signal.signal(number, lambda *_: stop.set())
     directory = data_dir or default_data_dir()
     try:
-        server = LocalServer(directory, port, host, durable=durable).start()
+        server = LocalServer(directory, **options).start()
+    except InvalidArgumentError as error:
+        raise click.UsageError(str(error)) from error
     except (DataDirectoryInUseError, OSError, RuntimeError) as error:
         raise click.ClickException(str(error)) from error
     try:
         _fill(server, seed)
-        _announce(server, directory, as_json)
+        known = announcement.facts(server, directory, tls=options["tls"], token_endpoint=options["token_endpoint"])
+        click.echo(announcement.as_json(known) if as_json else "\n".join(announcement.as_text(known)))
+        sys.stdout.flush()
         while not stop.wait(0.5) and server.is_running:
             pass
     finally:
@@ -65,17 +88,6 @@ def _fill(server: LocalServer, seed: Path | None) -> None:
             raise click.ClickException(str(error)) from error
 
 
-def _announce(server: LocalServer, directory: Path, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps({"url": server.url, "twilsock": server.twilsock, "data": str(directory)}))
-    else:
-        click.echo(f"Conversations service on {server.url}")
-        click.echo(f"  websocket  {server.twilsock}")
-        click.echo(f"  data       {directory}")
-        click.echo("  tokens     twilio-conversations token IDENTITY")
-    sys.stdout.flush()
-
-
 @group.command()
 @click.argument("identity")
 @click.option("--ttl", default=3600.0, show_default=True, help="Seconds until it expires; negative: expired already.")
@@ -84,11 +96,22 @@ def token(identity: str, ttl: float, data_dir: Path | None) -> None:
     """Print an access token for IDENTITY."""
     if not identity:
         raise click.UsageError("IDENTITY must not be empty")
+    click.echo(_credentials(data_dir).mint(identity, ttl))
+
+
+@group.command()
+@_data_option
+def env(data_dir: Path | None) -> None:
+    """Print the credentials, the secret included, under the names that sample apps read from their environment."""
+    for line in announcement.environment(_credentials(data_dir)):
+        click.echo(line)
+
+
+def _credentials(data_dir: Path | None) -> Credentials:
     try:
-        credentials = load_or_create(data_dir or default_data_dir())
+        return load_or_create(data_dir or default_data_dir())
     except OSError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(credentials.mint(identity, ttl))
 
 
 @group.command()

@@ -10,7 +10,7 @@ try:
     from twilio_conversations.server.local import LocalServer
     from twilio_conversations.server.store import DataDirectoryInUseError
 except ImportError as error:
-    if (error.name or "").partition(".")[0] not in ("click", "sqlalchemy", "starlette", "uvicorn", "websockets"):
+    if (error.name or "").partition(".")[0] not in ("click", "cryptography", "sqlalchemy", "starlette", "uvicorn", "websockets"):
         raise
     raise ImportError(
         f'the local service needs {error.name}; install it with: pip install "twilio-conversations[server]"', name=error.name

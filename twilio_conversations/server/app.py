@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,14 @@ import attrs
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import HTTPConnection
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.responses import Response as HttpResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from twilio_conversations.server import web
+from twilio_conversations.server import absent, token_endpoint, web
+from twilio_conversations.server.addresses import AddressBook
 from twilio_conversations.server.control import Control
 from twilio_conversations.server.control_api import ControlApi, FaultyHttp
 from twilio_conversations.server.credentials import Credentials
@@ -31,35 +30,51 @@ from twilio_conversations.server.media_api import MediaApi
 from twilio_conversations.server.representation import Links
 from twilio_conversations.server.service import Service
 from twilio_conversations.server.session import Session
+from twilio_conversations.server.token_endpoint import TokenEndpoint
 
 _TOO_MANY = attrs.evolve(Response.error(ServiceError(20429)), headers={"retry-after": "1"})
-_HOST = re.compile(r"(?:[A-Za-z0-9.\-_]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 
 class App:
-    """Routes of one service. `url` is its own address, for clients that do not say by which one they came."""
+    """Routes of one service. Pages of `token_origins` may ask for tokens; `None` closes the token endpoint."""
 
-    def __init__(self, data_dir: Path, credentials: Credentials, url: str, *, durable: bool) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        credentials: Credentials,
+        addresses: AddressBook,
+        *,
+        token_origins: Iterable[str] | None = None,
+        durable: bool = False,
+    ) -> None:
         self._data_dir = data_dir
         self._credentials = credentials
-        self._url = url
+        self._addresses = addresses
+        self._token_origins = token_origins
         self._durable = durable
         self._service: Service | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def asgi(self) -> Starlette:
         """The application for uvicorn."""
-        methods = ["GET", "POST", "PUT", "DELETE"]
+        methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
         routes = [
             WebSocketRoute("/v3/wsconnect", self._websocket),
             Route("/_local/health", self._health),
+            *self._token_routes(),
             *ControlApi(self.control, self._credentials).routes(),
-            *MediaApi(lambda: self.service, self.base_url).routes(),
+            *MediaApi(lambda: self.service, self._addresses.seen_by).routes(),
             Route("/{path:path}", self._rest, methods=methods),
         ]
         faulty = Middleware(FaultyHttp, faults=lambda: self.service.faults)
         handlers = {HTTPException: web.refusal, Exception: web.refusal}
-        return Starlette(routes=routes, lifespan=self._lifespan, middleware=[faulty], exception_handlers=handlers)
+        middleware = [Middleware(web.OpenToPages, closed=lambda path: self.service.routes.has(path)), faulty]
+        return Starlette(routes=routes, lifespan=self._lifespan, middleware=middleware, exception_handlers=handlers)
+
+    def _token_routes(self) -> list[Route]:
+        if self._token_origins is None:
+            return token_endpoint.closed()
+        return TokenEndpoint(self._credentials.mint, self._token_origins).routes()
 
     @property
     def service(self) -> Service:
@@ -77,7 +92,7 @@ class App:
 
     def control(self) -> Control:
         """The control plane."""
-        links = Links(self._url, self._credentials.account_sid, self._credentials.service_sid)
+        links = Links(self._addresses.default, self._credentials.account_sid, self._credentials.service_sid)
         return Control(self.service, links)
 
     @asynccontextmanager
@@ -91,7 +106,7 @@ class App:
             await service.stop()
 
     async def _websocket(self, websocket: WebSocket) -> None:
-        session = Session(websocket, self.service, self.base_url(websocket))
+        session = Session(websocket, self.service, self._addresses.seen_by(websocket))
         if not self.service.door.take_waiting(session):
             await websocket.send_denial_response(web.answer(_TOO_MANY))
             return
@@ -106,20 +121,17 @@ class App:
     async def _rest(self, request: HttpRequest) -> HttpResponse:
         """The client API without the tunnel, for those who hold a token: ``X-Twilio-Token``."""
         try:
+            path = web.segments(request.scope)
+            if not self.service.routes.has(path):
+                raise absent.refusal(path)
             grant = self.service.verify(request.headers.get("x-twilio-token", ""))
             decoded = await web.decoded(request)
         except ServiceError as error:
             return web.answer(Response.error(error))
         answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-        caller = Caller(grant.identity, self.base_url(request))
+        caller = Caller(grant.identity, self._addresses.seen_by(request))
         self.service.ensure_user(grant.identity, lambda: self.service.answer(caller, decoded, _settle(answer)))
         return web.answer(await answer)
-
-    def base_url(self, client: HTTPConnection) -> str:
-        """The address by which the client came, also through a front that ends TLS; links in answers start with it."""
-        host = client.headers.get("host")
-        scheme = "https" if client.scope["scheme"] in ("https", "wss") else "http"
-        return f"{scheme}://{host}" if host and _HOST.fullmatch(host) else self._url
 
 
 def _settle(future: asyncio.Future[Response]) -> Callable[[Response], None]:

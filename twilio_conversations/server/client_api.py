@@ -161,7 +161,7 @@ class ClientApi:
             raise ServiceError(20404)
 
     def _links(self, caller: Caller) -> Links:
-        return Links(caller.base_url, self.account_sid, self.service_sid)
+        return Links(caller.addresses, self.account_sid, self.service_sid)
 
     # -- changes -----------------------------------------------------------------------------------------------------------
 

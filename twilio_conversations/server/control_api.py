@@ -35,7 +35,7 @@ class FaultyHttp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, wait, or go on."""
-        if scope["type"] == "http" and not scope["path"].startswith("/_local/"):
+        if scope["type"] == "http" and not scope["path"].startswith(web.LOCAL):
             fault = self._faults().met_by(None, scope["method"], scope["path"], over_http=True)
             if fault is not None and fault.kind == REFUSE:
                 await web.answer(fault.refusal())(scope, receive, send)

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote
 
 import attrs
 
+from twilio_conversations.server.addresses import Addresses
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.wire.frame import json_bytes
 from twilio_conversations.wire.packets import HttpRequest
@@ -21,13 +22,13 @@ JSON = "application/json"
 
 @attrs.frozen
 class Caller:
-    """Who calls, by which address the service was reached (links in answers start with it), and on which connection.
+    """Who calls, by which addresses the service is reached (links in answers start with them), and on which connection.
 
     Plain HTTP comes without a connection that could be sent anything later.
     """
 
     identity: str
-    base_url: str
+    addresses: Addresses
     connection: Subscriber | None = None
 
 

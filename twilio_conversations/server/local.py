@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import shutil
 import socket
 import tempfile
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import uvicorn
 
+from twilio_conversations.errors import InvalidArgumentError
+from twilio_conversations.server import certificates
+from twilio_conversations.server.addresses import AddressBook, public_base, trusted_network
 from twilio_conversations.server.app import App
+from twilio_conversations.server.certificates import Certificate
 from twilio_conversations.server.controls import Controls
 from twilio_conversations.server.credentials import Credentials, load_or_create
 from twilio_conversations.server.door import DOOR
 from twilio_conversations.server.errors import ServiceError
-from twilio_conversations.server.http_protocol import MAX_HEAD, HttpProtocol
+from twilio_conversations.server.http_protocol import HEAD_TIME, MAX_HEAD, HttpProtocol
 from twilio_conversations.server.protocol import LineProtocol
 from twilio_conversations.server.store import Lock
+from twilio_conversations.server.token_endpoint import page_origin
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +38,8 @@ STOP_TIMEOUT = 15.0
 CONTROL_TIMEOUT = 30.0
 MAX_FRAME = 1024 * 1024
 """Largest websocket message that is accepted, in bytes."""
+TLS_END_TIME = 1.0
+"""Seconds that a peer has to agree to the end of TLS; it need not."""
 PING_INTERVAL, PING_TIMEOUT = 20.0, 20.0
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -43,19 +52,47 @@ class LocalServer(Controls):
         port: the port, 0 for a free one. After `stop` and `start` it stays the same.
         host: the address to listen on. Anything but loopback lets others in who can get a token; a warning says so.
         durable: survive not only the end of the process but also the loss of power, at a price per command.
+        tls: speak HTTPS and WSS, with a certificate for loopback, `host` and ``*.us1.twilio.com`` that is made at first use and
+            kept in the data directory. Clients trust it by `ca_file`.
+        public_url: how clients reach the service, such as ``https://chat.example.com``, when it is not how requests say: links
+            begin with it.
+        trusted_proxies: addresses or networks of fronts whose ``X-Forwarded-Proto`` and ``X-Forwarded-Host`` count in links.
+        token_endpoint: answer ``GET /_local/token?identity=`` for programs on this machine.
+        allowed_origins: the pages that may ask the token endpoint, such as ``http://localhost:3000``.
+
+    Raises:
+        InvalidArgumentError: a URL, address or origin is none, or origins are given without a token endpoint.
 
     Use it as a context manager, or call `start` and `stop`; both may be called again.
     """
 
     def __init__(
-        self, data_dir: str | Path | None = None, port: int = 0, host: str = "127.0.0.1", *, durable: bool = False
+        self,
+        data_dir: str | Path | None = None,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        *,
+        durable: bool = False,
+        tls: bool = False,
+        public_url: str | None = None,
+        trusted_proxies: Iterable[str] = (),
+        token_endpoint: bool = False,
+        allowed_origins: Iterable[str] = (),
     ) -> None:
+        origins = tuple(page_origin(origin) for origin in allowed_origins)
+        if origins and not token_endpoint:
+            raise InvalidArgumentError("allowed_origins are those of the token endpoint, which was not asked for")
+        self._token_origins = origins if token_endpoint else None
+        self._tls = tls
+        self._public_url = None if public_url is None else public_base(public_url)
+        self._trusted = tuple(trusted_network(proxy) for proxy in trusted_proxies)
         self._wanted_dir = None if data_dir is None else Path(data_dir)
         self._port = port
         self._host = host
         self._durable = durable
         self._data_dir: Path | None = None
         self._credentials: Credentials | None = None
+        self._certificate: Certificate | None = None
         self._lock: Lock | None = None
         self._server: Server | None = None
         self._app: App | None = None
@@ -75,12 +112,32 @@ class LocalServer(Controls):
     @property
     def url(self) -> str:
         """Where the service is, such as ``http://127.0.0.1:8089``: the `endpoint` of a client."""
-        return f"http://{self._address()}"
+        return f"http{self._secure}://{self._address()}"
 
     @property
     def twilsock(self) -> str:
         """The address of the websocket."""
-        return f"ws://{self._address()}/v3/wsconnect"
+        return f"ws{self._secure}://{self._address()}/v3/wsconnect"
+
+    @property
+    def ca_file(self) -> str:
+        """File with the authority that clients of a service with ``tls=True`` trust: `verify` of a `requests.Session`.
+
+        Raises:
+            RuntimeError: the service has not been started, or speaks no TLS.
+        """
+        return str(self.certificate.authority)
+
+    @property
+    def certificate(self) -> Certificate:
+        """The certificate of a service with ``tls=True``: its files, and its pin for Chromium.
+
+        Raises:
+            RuntimeError: the service has not been started, or speaks no TLS.
+        """
+        if self._certificate is None:
+            raise RuntimeError("start the service with tls=True first: its certificate is made then")
+        return self._certificate
 
     def token(self, identity: str, ttl: float = 3600) -> str:
         """An access token for `identity`, valid for `ttl` seconds.
@@ -88,9 +145,18 @@ class LocalServer(Controls):
         Raises:
             RuntimeError: the service has not been started.
         """
+        return self.credentials.mint(identity, ttl)
+
+    @property
+    def credentials(self) -> Credentials:
+        """Account, service and API key, for programs that make tokens themselves.
+
+        Raises:
+            RuntimeError: the service has not been started.
+        """
         if self._credentials is None:
             raise RuntimeError("start the service first: its secrets are made then")
-        return self._credentials.mint(identity, ttl)
+        return self._credentials
 
     @property
     def api_key(self) -> tuple[str, str]:
@@ -99,9 +165,7 @@ class LocalServer(Controls):
         Raises:
             RuntimeError: the service has not been started.
         """
-        if self._credentials is None:
-            raise RuntimeError("start the service first: its secrets are made then")
-        return self._credentials.api_key_sid, self._credentials.api_key_secret
+        return self.credentials.api_key_sid, self.credentials.api_key_secret
 
     def perform(self, method: str, operation: str, body: dict[str, Any]) -> Any:
         """Carry out an operation of the control plane; its outcome as JSON (`twilio_conversations.server.control`).
@@ -159,10 +223,13 @@ class LocalServer(Controls):
         self._data_dir = directory
         self._credentials = load_or_create(directory)
         self._lock = Lock(directory)
+        if self._tls:
+            self._certificate = certificates.load_or_create(directory, self._host)
         listener = _listen(self._host, self._port)
         self._port = listener.getsockname()[1]
-        self._app = App(directory, self._credentials, self.url, durable=self._durable)
-        self._server = Server(_config(self._app))
+        addresses = AddressBook(self.url, self._public_url, self._trusted)
+        self._app = App(directory, self._credentials, addresses, token_origins=self._token_origins, durable=self._durable)
+        self._server = Server(_config(self._app, self._certificate))
         self._failure = None
         self._thread = threading.Thread(target=self._run, args=(listener,), name="conversations-server", daemon=True)
         self._thread.start()
@@ -194,7 +261,11 @@ class LocalServer(Controls):
             self._lock.release()
         if self._wanted_dir is None and self._data_dir is not None:
             shutil.rmtree(self._data_dir, ignore_errors=True)
-        self._lock = self._server = self._app = self._thread = self._data_dir = self._credentials = None
+        self._lock = self._server = self._app = self._thread = self._data_dir = self._credentials = self._certificate = None
+
+    @property
+    def _secure(self) -> str:
+        return "s" if self._tls else ""
 
     def _address(self) -> str:
         return f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}"
@@ -202,6 +273,23 @@ class LocalServer(Controls):
 
 class Server(uvicorn.Server):
     """uvicorn, which closes the door before it ends the connections."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then accept connections: uvicorn has no settings for the time that TLS may take."""
+        await super().startup(sockets=[])
+        self.servers += [await self._accept(one) for one in sockets or ()]
+
+    async def _accept(self, listener: socket.socket) -> asyncio.Server:
+        config, state = self.config, self.lifespan.state
+        handshake, end = (None, None) if config.ssl is None else (HEAD_TIME, TLS_END_TIME)
+        return await asyncio.get_running_loop().create_server(
+            functools.partial(HttpProtocol, config=config, server_state=self.server_state, app_state=state),
+            sock=listener,
+            backlog=config.backlog,
+            ssl=config.ssl,
+            ssl_handshake_timeout=handshake,
+            ssl_shutdown_timeout=end,
+        )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End all connections, and let no other come."""
@@ -224,7 +312,7 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _config(app: App) -> uvicorn.Config:
+def _config(app: App, certificate: Certificate | None) -> uvicorn.Config:
     return uvicorn.Config(
         app.asgi(),
         log_config=None,
@@ -238,4 +326,6 @@ def _config(app: App) -> uvicorn.Config:
         ws_ping_timeout=PING_TIMEOUT,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=3,
+        proxy_headers=False,  # uvicorn would trust every peer on loopback, or what the environment says; see `AddressBook`
+        ssl_context_factory=None if certificate is None else lambda *_: certificate.context(),
     )

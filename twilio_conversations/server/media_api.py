@@ -1,7 +1,4 @@
-"""The media service over plain HTTP: uploads, descriptions, and content by temporary links.
-
-Browsers may use it from any page: what gives access is the token or the link, never a cookie.
-"""
+"""The media service over plain HTTP: uploads, descriptions, and content by temporary links."""
 
 from __future__ import annotations
 
@@ -10,14 +7,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import quote
 
-from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse
 from starlette.responses import Response as HttpResponse
 from starlette.routing import BaseRoute, Route
 
 from twilio_conversations.server import web
+from twilio_conversations.server.addresses import Addresses
 from twilio_conversations.server.domain import media as rules
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.http import Caller, Response
@@ -32,23 +28,14 @@ MAX_SET = 1_000
 CLIENT_CLOSED_REQUEST = 499
 
 Endpoint = Callable[[Request], Awaitable[HttpResponse]]
-_ANY_ORIGIN = [
-    Middleware(
-        CORSMiddleware,
-        allow_origins=["*"],
-        allow_methods=["GET", "POST"],
-        allow_headers=["*"],
-        expose_headers=["Content-Disposition", "Content-Range", "ETag"],
-    )
-]
 
 
 class MediaApi:
-    """Answers requests for media. `service` and `base_url` (of a request) are asked anew for each."""
+    """Answers requests for media. `service` and the `addresses` of a request are asked anew for each."""
 
-    def __init__(self, service: Callable[[], Service], base_url: Callable[[Request], str]) -> None:
+    def __init__(self, service: Callable[[], Service], addresses: Callable[[Request], Addresses]) -> None:
         self._service = service
-        self._base_url = base_url
+        self._addresses = addresses
 
     def routes(self) -> list[BaseRoute]:
         """For the application."""
@@ -58,8 +45,6 @@ class MediaApi:
             _route(BASE + "/{sid}", self._describe, "GET"),
             _route(BASE + "/{sid}/Content", self._content, "GET"),
             _route(PATH + "/{sid}", self._linked_content, "GET"),
-            # Browsers ask before they send the token; the middleware answers.
-            Route(BASE + "{rest:path}", _nothing, methods=["OPTIONS"], middleware=_ANY_ORIGIN),
         ]
 
     async def _upload(self, request: Request) -> HttpResponse:
@@ -94,14 +79,14 @@ class MediaApi:
                 size=incoming.size,
                 multipart=description.multipart,
             )
-            return Response.json(201, media.record(row, caller.base_url))
+            return Response.json(201, media.record(row, caller.addresses.media))
 
         return command
 
     async def _describe(self, request: Request) -> HttpResponse:
         caller, media = self._caller(request), self._service().media
         row = media.visible(caller, request.path_params["sid"])
-        return web.answer(Response.json(200, media.record(row, caller.base_url)))
+        return web.answer(Response.json(200, media.record(row, caller.addresses.media)))
 
     async def _describe_several(self, request: Request) -> HttpResponse:
         caller = self._caller(request)
@@ -111,7 +96,7 @@ class MediaApi:
     def _set_entry(self, caller: Caller, sid: str) -> dict[str, Any]:
         media = self._service().media
         try:
-            return {"code": 200, "media_record": media.record(media.visible(caller, sid), caller.base_url)}
+            return {"code": 200, "media_record": media.record(media.visible(caller, sid), caller.addresses.media)}
         except ServiceError as error:
             return {"code": error.status, "media_record": {"sid": sid}}
 
@@ -131,7 +116,7 @@ class MediaApi:
         grant = service.verify(request.headers.get("x-twilio-token", ""))
         if request.path_params["service_sid"] != service.media.service_sid:
             raise ServiceError(20404)
-        return Caller(grant.identity, self._base_url(request))
+        return Caller(grant.identity, self._addresses(request))
 
 
 def content_headers(content_type: str, filename: str | None) -> dict[str, str]:
@@ -163,10 +148,6 @@ def _wanted(body: dict[str, Any]) -> list[str]:
     return [str(sid) for sid in sids]
 
 
-async def _nothing(_request: Request) -> HttpResponse:
-    return HttpResponse(status_code=204)
-
-
 def _route(path: str, endpoint: Endpoint, method: str) -> Route:
     async def guarded(request: Request) -> HttpResponse:
         try:
@@ -176,4 +157,4 @@ def _route(path: str, endpoint: Endpoint, method: str) -> Route:
         except ClientDisconnect:
             return HttpResponse(status_code=CLIENT_CLOSED_REQUEST)  # nobody reads it
 
-    return Route(path, guarded, methods=[method], middleware=_ANY_ORIGIN)
+    return Route(path, guarded, methods=[method])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
+import uuid
 from pathlib import Path
 
 _log = logging.getLogger(__name__)
@@ -40,6 +41,19 @@ def file(path: Path) -> None:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
         tighten(path)
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file that appears whole or not at all, in place of one that is there."""
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as target:
+            target.write(content)
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def tighten(path: Path) -> bool:

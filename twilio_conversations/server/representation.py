@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import attrs
 
+from twilio_conversations.server.addresses import Addresses
 from twilio_conversations.server.domain import users
 from twilio_conversations.server.domain.conversations import document, message_list, roster
 from twilio_conversations.server.world import Settings
@@ -18,7 +19,7 @@ from twilio_conversations.server.world import Settings
 class Links:
     """Makes the paths of resources, and URLs of them as the caller sees the service."""
 
-    base_url: str
+    addresses: Addresses
     account_sid: str
     service_sid: str
 
@@ -29,7 +30,7 @@ class Links:
 
     def url(self, *segments: str) -> str:
         """The same with the address in front."""
-        return self.base_url + self.path(*segments)
+        return self.addresses.api + self.path(*segments)
 
     def _common(self, row: Any) -> dict[str, Any]:
         return {
@@ -142,10 +143,10 @@ class Links:
 
     def configuration(self, user: Any, settings: Settings) -> dict[str, Any]:
         """What a client needs to know at start."""
-        media = f"{self.base_url}/v1/Services/{self.service_sid}/Media"
+        media = f"{self.addresses.media}/v1/Services/{self.service_sid}/Media"
         return {
             "identity": user.identity,
-            "url": f"{self.base_url}/Client/v2/Configuration",
+            "url": f"{self.addresses.api}/Client/v2/Configuration",
             "options": {
                 "consumption_report_interval": "PT5S",
                 "http_cache_interval": "PT5S",
@@ -167,7 +168,7 @@ class Links:
                 "conversations": self.url("Conversations"),
                 "users": self.url("Users"),
                 "current_user": self.url("Users", user.sid),
-                "typing": f"{self.base_url}/v1/typing",
+                "typing": f"{self.addresses.api}/v1/typing",
                 "media_service": media,
                 "media_set_service": f"{media}Set",
                 "messages_receipts": f"{self.url('Conversations')}/%s/Messages/%s/Receipts",

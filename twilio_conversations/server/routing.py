@@ -80,12 +80,28 @@ class Table:
             raise ValueError(f"{segment} stands where another route has a parameter or a name")
         return child
 
+    def has(self, path: Sequence[str]) -> bool:
+        """Whether there is a route for this path, by whichever method."""
+        try:
+            node, _ = self._walk(path)
+        except ServiceError:
+            return False
+        return bool(node.handlers)
+
     def answer(self, caller: Caller, request: Request) -> Response | Command:
         """The answer, or the command that will make it. Raises `ServiceError`, 20404 when there is no such route."""
         handler, parameters = self._find(request.method, request.path)
         return handler(caller, request, *parameters)
 
     def _find(self, method: str, path: Sequence[str]) -> tuple[Handler, list[str]]:
+        node, parameters = self._walk(path)
+        handler = node.handlers.get(method) or node.handlers.get(ANY)
+        if handler is None:
+            raise ServiceError(20404)
+        return handler, parameters
+
+    def _walk(self, path: Sequence[str]) -> tuple[_Node, list[str]]:
+        """The place that a path leads to, and its parameters. Raises `ServiceError` 20404."""
         node, parameters = self._root, []
         for segment in path:
             child = node.names.get(segment)
@@ -95,7 +111,4 @@ class Table:
                     raise ServiceError(20404)
                 parameters.append(segment)
             node = child
-        handler = node.handlers.get(method) or node.handlers.get(ANY)
-        if handler is None:
-            raise ServiceError(20404)
-        return handler, parameters
+        return node, parameters

@@ -245,7 +245,7 @@ class Service:
         if len(mutation_id) > MAX_MUTATION_ID:
             raise ServiceError(20001, "X-Twilio-Mutation-Id is too long")
         sid = self._credentials.service_sid
-        return Mutation(sid, caller.identity, mutation_id, request.method, caller.base_url)
+        return Mutation(sid, caller.identity, mutation_id, request.method, caller.addresses.api)
 
 
 def _install(tx: Transaction) -> Response:

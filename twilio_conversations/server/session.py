@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Protocol
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from twilio_conversations.errors import ProtocolError
+from twilio_conversations.server.addresses import Addresses
 from twilio_conversations.server.auth import Grant
 from twilio_conversations.server.door import Door
 from twilio_conversations.server.errors import ServiceError, reason
@@ -92,9 +93,9 @@ class Host(Protocol):
 class Session:
     """The service's side of one connection. Lives on the event loop."""
 
-    def __init__(self, websocket: WebSocket, host: Host, base_url: str) -> None:
+    def __init__(self, websocket: WebSocket, host: Host, addresses: Addresses) -> None:
         self.identity = ""
-        self.base_url = base_url
+        self.addresses = addresses
         self._websocket = websocket
         self._host = host
         self._loop = asyncio.get_running_loop()
@@ -123,7 +124,7 @@ class Session:
     @property
     def caller(self) -> Caller:
         """Who requests come from."""
-        return Caller(self.identity, self.base_url, self)
+        return Caller(self.identity, self.addresses, self)
 
     async def run(self) -> None:
         """Serve until the connection ends."""

@@ -79,19 +79,19 @@ class SyncApi:
     def _root(self, caller: Caller, request: Request, collection: str, reference: str) -> Response:
         entity = self._open(caller, collection, reference)
         if entity.kind == MAP and request.query.get("Include") == "items":
-            return Response(200, self._root_with_items(entity, caller.base_url))
-        return Response(200, self._catalog.root(entity, caller.base_url))
+            return Response(200, self._root_with_items(entity, caller.addresses.sync))
+        return Response(200, self._catalog.root(entity, caller.addresses.sync))
 
     def _items(self, caller: Caller, request: Request, collection: str, reference: str) -> Response:
         entity = self._open(caller, collection, reference, LIST, MAP)
-        return Response(200, self._page(entity, caller.base_url, request))
+        return Response(200, self._page(entity, caller.addresses.sync, request))
 
     def _one(self, caller: Caller, _request: Request, collection: str, reference: str, key: str) -> Response:
         entity = self._open(caller, collection, reference, LIST, MAP)
         rows = self._reader.all(_ONE, of=entity.sid, start=_position(entity, key), limit=1)
         if not rows:
             raise ServiceError(20404)
-        return Response(200, _item(entity, caller.base_url, rows[0]).encode())
+        return Response(200, _item(entity, caller.addresses.sync, rows[0]).encode())
 
     def _context(self, caller: Caller, _request: Request, collection: str, reference: str) -> Response:
         self._open(caller, collection, reference, LIST)

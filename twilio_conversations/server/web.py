@@ -2,25 +2,60 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.http import JSON, Request, Response, split_path
 
 MAX_BODY = 1024 * 1024
+LOCAL = "/_local/"
+"""Below this is what belongs to this service alone: its control plane, which no page may use."""
+ANY_PAGE = functools.partial(
+    CORSMiddleware,
+    allow_origins=["*"],
+    allow_methods=["GET", "POST", "PUT", "DELETE"],
+    allow_headers=["*"],
+    expose_headers=["Content-Disposition", "Content-Range", "ETag", "Retry-After"],
+)
 _CODES = {404: 20404, 405: 20004}
+
+
+class OpenToPages:
+    """Lets pages of any origin read answers, but those for paths that are `closed` and below `LOCAL`.
+
+    Media are open: what gives access is a token or a link, never a cookie.
+    So is what does not exist, so that pages may read that.
+    """
+
+    def __init__(self, app: ASGIApp, closed: Callable[[Sequence[str]], bool]) -> None:
+        self._app = app
+        self._open = ANY_PAGE(app)
+        self._closed = closed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer browsers that ask beforehand, and say in every answer that pages may read it."""
+        closed = scope["type"] != "http" or scope["path"].startswith(LOCAL) or self._closed(segments(scope))
+        await (self._app if closed else self._open)(scope, receive, send)
 
 
 async def decoded(request: HttpRequest) -> Request:
     """The request as if it had come through the tunnel. Raises `ServiceError` 20413."""
-    raw_path = request.scope.get("raw_path", b"").decode("latin-1").partition("?")[0]
     body = await _body(request)
-    return Request(request.method, split_path(raw_path), dict(request.query_params), dict(request.headers), body)
+    return Request(request.method, segments(request.scope), dict(request.query_params), dict(request.headers), body)
+
+
+def segments(scope: Scope) -> tuple[str, ...]:
+    """The decoded segments of a request's path."""
+    return split_path(scope.get("raw_path", b"").decode("latin-1").partition("?")[0])
 
 
 async def json_body(request: HttpRequest) -> dict[str, Any]:
