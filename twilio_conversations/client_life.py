@@ -49,6 +49,7 @@ from twilio_conversations.transport.token_source import TokenSource
 from twilio_conversations.transport.tunnel import Tunnel
 from twilio_conversations.users import Users
 from twilio_conversations.util import logs
+from twilio_conversations.util.naming import shown
 
 
 @attrs.frozen
@@ -382,6 +383,6 @@ def _assembled(
 
 
 def _failed_by(cause: BaseException) -> TransportUnavailableError:
-    error = TransportUnavailableError(f"the client has failed: {cause!r}")
+    error = TransportUnavailableError(f"the client has failed: {shown(cause)}")
     error.__cause__ = cause
     return error

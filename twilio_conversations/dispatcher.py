@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import collections
+import functools
 import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import attrs
 
@@ -16,6 +17,7 @@ from twilio_conversations.event_names import ClientEvent, EventName, HandlerErro
 from twilio_conversations.futures import Deadline, Role, mark_thread
 from twilio_conversations.os_errors import start_thread
 from twilio_conversations.util import logs
+from twilio_conversations.util.naming import name_of, shown
 
 if TYPE_CHECKING:
     from twilio_conversations.emitter import EventEmitter, Subscription
@@ -24,10 +26,66 @@ _log = logs.logger(__name__)
 Targets = tuple[tuple["EventEmitter", EventName], ...]
 
 
+_ENDING: Final = (SystemExit, KeyboardInterrupt)
+"""What ends the thread when a handler raises it; everything else is reported, also what is no `Exception`."""
+
+
+class _Item(Protocol):
+    """Something for the events thread to do."""
+
+    def deliver(self, dispatcher: Dispatcher) -> None:
+        """Run the handlers."""
+
+    def first(self) -> str | None:
+        """Return the name of the first handler that this would run now, if any; the caller holds `registering`."""
+
+
 @attrs.frozen
 class _Delivery:
+    """An event for all who are registered when its turn comes."""
+
     targets: Targets
     payload: Any
+
+    def deliver(self, dispatcher: Dispatcher) -> None:
+        for emitter, event in self.targets:
+            for handler, receiver in emitter._receivers(event, self.payload):
+                dispatcher.run(handler, event, functools.partial(receiver, emitter, event=event, payload=self.payload))
+
+    def first(self) -> str | None:
+        handlers = ((handler, event) for emitter, event in self.targets for handler, _ in emitter._connected(event))
+        return next((_named(handler, event) for handler, event in handlers), None)
+
+
+@attrs.frozen
+class _Replay:
+    """An event for one handler that was registered after it happened."""
+
+    emitter: EventEmitter
+    subscription: Subscription
+    event: EventName
+    payload: Any
+
+    def deliver(self, dispatcher: Dispatcher) -> None:
+        call = functools.partial(self.subscription, self.emitter, event=self.event, payload=self.payload)
+        dispatcher.run(self.subscription.handler, self.event, call)
+
+    def first(self) -> str | None:
+        return _named(self.subscription.handler, self.event)
+
+
+@attrs.frozen
+class _Call:
+    """A callback of the program's."""
+
+    function: Callable[..., object]
+    arguments: tuple[Any, ...]
+
+    def deliver(self, dispatcher: Dispatcher) -> None:
+        dispatcher.run(self.function, None, functools.partial(self.function, *self.arguments))
+
+    def first(self) -> str | None:
+        return _named(self.function, None)
 
 
 class Dispatcher:
@@ -38,13 +96,13 @@ class Dispatcher:
     """
 
     def __init__(self, name: str, limit: int) -> None:
-        self._queue: collections.deque[_Delivery | Callable[[], None]] = collections.deque()
+        self._queue: collections.deque[_Item] = collections.deque()
         self._idle = False
         self._wakeups: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._limit = limit
         self._full = False
         self._closed = False
-        self._busy_with: str | None = None
+        self._busy_with: str | None = None  # the handler that runs, or ran last since the queue was empty
         self._pins: dict[EventEmitter, None] = {}
         self.registering = threading.Lock()
         """Held for a few assignments while registrations and remembered payloads of any emitter change."""
@@ -79,25 +137,34 @@ class Dispatcher:
                 self._full = False  # done meanwhile, on a thread that has not seen that it was to tell
                 return False
             _log.warning(
-                "handlers are too slow: %d events wait, now in %s; live events stay with the service until half are done",
+                "handlers are too slow: %d events wait for %s; live events stay with the service until half are done",
                 len(self._queue),
-                self._busy_with or "no handler",
+                self._behind(),
             )
         return self._full
+
+    def _behind(self) -> str:
+        """Name the handler that holds up the others: the one that runs or ran last; before any has run, the first to come."""
+        if (busy := self._busy_with) is not None:
+            return busy
+        with self.registering:
+            waiting = (item.first() for item in self._queue.copy())
+            return next((name for name in waiting if name is not None), "the events thread")
 
     def post(self, targets: Targets, payload: Any) -> None:
         """Deliver `payload` to the handlers of each target, in this order; from any thread, never blocks."""
         if not self._closed:
             self._put(_Delivery(targets, payload))
 
-    def call(self, function: Callable[[], None]) -> None:
-        """Run a function of the user's on the events thread."""
+    def call(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Run a function of the program's on the events thread."""
         if not self._closed:
-            self._put(function)
+            self._put(_Call(function, arguments))
 
     def replay(self, emitter: EventEmitter, subscription: Subscription, event: EventName, payload: Any) -> None:
         """Give one late handler what the others got earlier."""
-        self.call(lambda: self._guarded(emitter, subscription, event, payload))
+        if not self._closed:
+            self._put(_Replay(emitter, subscription, event, payload))
 
     def pin(self, emitter: EventEmitter) -> None:
         """Keep an object with handlers alive, so that the handlers outlive the program's own reference to it."""
@@ -111,7 +178,7 @@ class Dispatcher:
         """Forget what waits, but for the last change of the connection's state, and end the thread after the handler that
         is running."""
         self._closed = True
-        last: list[_Delivery | Callable[[], None]] = []
+        last: list[_Item] = []
         try:
             while True:  # the thread takes from the same end
                 item = self._queue.popleft()
@@ -140,13 +207,13 @@ class Dispatcher:
         if self.running:
             _log.warning("the handler %s still runs after the client was closed", self._busy_with or "of an event")
 
-    def _put(self, item: _Delivery | Callable[[], None]) -> None:
+    def _put(self, item: _Item) -> None:
         """Queue an item, and wake the thread only if it sleeps: a wake-up costs more than the delivery."""
         self._queue.append(item)
         if self._idle:
             self._wakeups.put(None)
 
-    def _take(self) -> _Delivery | Callable[[], None] | None:
+    def _take(self) -> _Item | None:
         """The next item, waiting for one; `None` when the dispatcher is closed and nothing is left.
 
         `_idle` is set before the queue is looked at once more, so that an item put meanwhile is seen here or wakes us.
@@ -157,6 +224,7 @@ class Dispatcher:
             except IndexError:
                 if self._closed:
                     return None
+            self._busy_with = None
             self._idle = True
             if not self._queue and not self._closed:
                 self._wakeups.get()
@@ -173,57 +241,41 @@ class Dispatcher:
 
     def _work(self) -> None:
         while (item := self._take()) is not None:
-            self._deliver(item)
+            item.deliver(self)
             del item  # nothing of it is kept while nothing happens
             if self._full and len(self._queue) <= self._limit // 2:
                 self._full = False
                 self.on_room()
 
     def _die(self, cause: BaseException) -> None:
-        """A handler ended the thread, by `sys.exit` for one: what waits is dropped, but the end itself is still told."""
-        _log.critical("the events thread ends: %r", cause, exc_info=cause)
+        """A handler ended the thread, by `sys.exit` for one: what waits is dropped, but the end itself is reported."""
         self._queue.clear()
         try:
             self.on_death(cause)
-            self._closed = True
-            self._work()
         except BaseException:
-            _log.exception("the end of the events thread could not be told")
+            _log.exception("the end of the events thread could not be reported")
         self._closed = True
+        _log.critical("the events thread ends: %s", shown(cause), exc_info=cause)
+        self._work()
 
-    def _deliver(self, item: _Delivery | Callable[[], None]) -> None:
-        if not isinstance(item, _Delivery):
-            self._call_guarded(item)
-            return
-        for emitter, event in item.targets:
-            for receiver in emitter._receivers(event, item.payload):
-                self._guarded(emitter, receiver, event, item.payload)
-
-    def _guarded(self, emitter: EventEmitter, receiver: Callable[..., Any], event: EventName, payload: Any) -> None:
-        handler = getattr(receiver, "handler", receiver)
-        self._busy_with = f"{getattr(handler, '__qualname__', handler)!s} ({event.python_name})"
+    def run(self, handler: Callable[..., Any], event: EventName | None, call: Callable[[], object]) -> None:
+        """Run a handler by `call`, on the events thread: what it raises is logged and reported, and stops nothing."""
+        name = self._busy_with = _named(handler, event)
         started = time.monotonic()
         try:
-            receiver(emitter, event=event, payload=payload)
-        except Exception as error:
-            _log.exception("the handler %s raised", self._busy_with)
+            call()
+        except _ENDING as error:
+            if not self._closed:
+                raise
+            _log.info("the handler %s raised %s, and the thread ends anyway", name, shown(error))
+        except BaseException as error:  # a cancelled task, a timeout of gevent's, a test's outcome: one handler's trouble
+            _log.error("the handler %s raised", name, exc_info=error)
             if event is not ClientEvent.ERROR:
                 self.report(HandlerError(error, event, handler))
         finally:
             took = time.monotonic() - started
             if took > 1:
-                _log.info("the handler %s took %.1f s", self._busy_with, took)
-            self._busy_with = None
-
-    def _call_guarded(self, function: Callable[[], None]) -> None:
-        self._busy_with = getattr(function, "__qualname__", "a callback")
-        try:
-            function()
-        except Exception as error:
-            _log.exception("the callback %s raised", self._busy_with)
-            self.report(HandlerError(error, None, function))
-        finally:
-            self._busy_with = None
+                _log.info("the handler %s took %.1f s", name, took)
 
     def report(self, failure: HandlerError) -> None:
         """Tell the client's ``error`` handlers; what ended because the client was closed is no failure."""
@@ -231,5 +283,9 @@ class Dispatcher:
             self.post(((self.root, ClientEvent.ERROR),), failure)
 
 
-def _tells_state(item: _Delivery | Callable[[], None]) -> bool:
+def _named(handler: Callable[..., Any], event: EventName | None) -> str:
+    return name_of(handler) if event is None else f"{name_of(handler)} ({event.python_name})"
+
+
+def _tells_state(item: _Item) -> bool:
     return isinstance(item, _Delivery) and any(event is ClientEvent.CONNECTION_STATE_CHANGED for _, event in item.targets)

@@ -263,11 +263,19 @@ class EventEmitter:
             self._gone = False
             self._pin()
 
-    def _receivers(self, event: EventName, payload: Any) -> list[Callable[..., Any]]:
-        """Who is to be called for this event, in order; from now on it is also the one that `replay` gives."""
+    def _receivers(self, event: EventName, payload: Any) -> list[tuple[Callable[..., Any], Callable[..., Any]]]:
+        """Return what `_connected` returns; from now on this event is also the one that `replay` gives."""
         with self._dispatcher.registering:
             if self._last is None:
                 self._last = {}
             self._last[event] = payload
-            signal = self._signals.known(event) if self._signals is not None else None
-            return list(signal.receivers_for(self)) if signal is not None and not signal.is_muted else []
+            return self._connected(event)
+
+    def _connected(self, event: EventName) -> list[tuple[Callable[..., Any], Callable[..., Any]]]:
+        """Return the program's function and what is to be called for it, for each that is connected to this event, in order.
+
+        The caller holds `Dispatcher.registering`.
+        """
+        signal = self._signals.known(event) if self._signals is not None else None
+        receivers = signal.receivers_for(self) if signal is not None and not signal.is_muted else ()
+        return [(one.handler if isinstance(one, Subscription) else one, one) for one in receivers]

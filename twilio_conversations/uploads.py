@@ -17,6 +17,7 @@ from twilio_conversations.futures import Deadline, Future, fail, settle, wait
 from twilio_conversations.media import MediaData, media_url
 from twilio_conversations.os_errors import start_thread
 from twilio_conversations.transport.media_http import Transfer
+from twilio_conversations.util.naming import shown
 
 if TYPE_CHECKING:
     from twilio_conversations.message import Message
@@ -105,7 +106,7 @@ class UploadHandle:
 
     def add_done_callback(self, function: Callable[[UploadHandle], object]) -> None:
         """Call ``function(handle)`` on the events thread when it is over; soon if it is already."""
-        self._future.add_done_callback(lambda _: self._services.dispatcher.call(lambda: _call(function, self)))
+        self._future.add_done_callback(lambda _: self._services.dispatcher.call(function, self))
 
     def _start(self, send: Callable[[Transfer, OnProgress], Message], on_progress: OnProgress | None) -> UploadHandle:
         """Run `send` on a thread of its own."""
@@ -122,7 +123,7 @@ class UploadHandle:
             except Exception as error:
                 fail(self._future, error)
             except BaseException as error:  # it must not end the one who waits for the result
-                ended = TransportUnavailableError(f"the uploading thread ended: {error!r}")
+                ended = TransportUnavailableError(f"the uploading thread ended: {shown(error)}")
                 ended.__cause__ = error
                 fail(self._future, ended)
             finally:
@@ -138,10 +139,6 @@ class UploadHandle:
     def __repr__(self) -> str:
         state = "cancelled" if self.cancelled() else "done" if self.done() else "running"
         return f"<UploadHandle {state} {self._progress.bytes_sent}/{self._progress.bytes_total}>"
-
-
-def _call(function: Callable[[UploadHandle], object], handle: UploadHandle) -> None:
-    function(handle)
 
 
 def upload(

@@ -78,8 +78,26 @@ def die_on_events(client: Client, cause: BaseException) -> None:
     client._dispatcher.call(die)
 
 
-@pytest.mark.parametrize("cause", [Plug("pulled"), SystemExit("pulled")], ids=lambda cause: type(cause).__name__)
-@pytest.mark.parametrize("die", [die_on_io, die_on_events])
+class Unspeakable(SystemExit):
+    """What cannot even be shown."""
+
+    def __repr__(self) -> str:
+        raise LookupError("no repr")
+
+    __str__ = __repr__
+
+
+@pytest.mark.parametrize(
+    ("die", "cause"),
+    [
+        (die_on_io, Plug("pulled")),
+        (die_on_io, SystemExit("pulled")),
+        (die_on_events, SystemExit("pulled")),
+        (die_on_events, KeyboardInterrupt("pulled")),
+        (die_on_events, Unspeakable()),
+    ],
+    ids=lambda one: type(one).__name__ if isinstance(one, BaseException) else one.__name__,
+)
 def test_every_waiter_is_woken_with_the_cause(
     service: LocalServer, fresh: Any, die: Callable[[Client, BaseException], None], cause: BaseException
 ) -> None:
@@ -121,6 +139,20 @@ def test_every_waiter_is_woken_with_the_cause(
             assert error.__cause__ is cause
         client.close()
     until(lambda: not own_threads(), "all threads gone")
+
+
+def test_each_of_the_last_handlers_may_exit(connect: Connect, fresh: Any) -> None:
+    """Who leaves by `sys.exit` when told of the end keeps nobody else from being told."""
+    client = connect(fresh("alice"))
+    client.on("connection_state_changed", lambda state: sys.exit(1))
+    client.on("error", lambda failure: sys.exit(2))
+    diary = Diary(client, "error")
+    client.on("error", lambda failure: sys.exit(3))
+    cause = SystemExit("first")
+    die_on_events(client, cause)
+    assert diary.wait("error").error.__cause__ is cause
+    with pytest.raises(TransportUnavailableError, match="first"):
+        client.wait(10)
 
 
 def test_a_death_before_the_client_is_ready(service: LocalServer, fresh: Any) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import collections
+import functools
 import gc
 import logging
+import re
 import threading
 import time
 import weakref
@@ -20,6 +22,8 @@ from tests.client.diary import Diary
 from tests.faults.proxy import FaultProxy
 from twilio_conversations import Client, Conversation, Participant
 from twilio_conversations.dispatcher import Dispatcher
+from twilio_conversations.emitter import EventEmitter
+from twilio_conversations.event_names import ConversationEvent
 from twilio_conversations.futures import Deadline
 from twilio_conversations.server import LocalServer
 
@@ -67,6 +71,17 @@ def rooms_of(sender: Client, reader: Client, count: int) -> list[Conversation]:
     return rooms
 
 
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Who is said to be too slow, in each warning so far."""
+    found = []
+    for record in list(caplog.records):
+        said = re.fullmatch(r"handlers are too slow: (\d+) events wait for (.+); live events stay .*", record.getMessage())
+        if said is not None:
+            assert int(said[1]) >= LIMIT
+            found.append(said[2])
+    return found
+
+
 def stuck(reader: Client) -> Stuck:
     """The reader's handler."""
     one = Stuck(reader)
@@ -88,7 +103,7 @@ def test_several_conversations_and_a_cut_while_events_are_on_hold(
                 for room in rooms:
                     room.send_message("before the cut")
             assert handler.entered.wait(10)
-            until(lambda: "handlers are too slow" in caplog.text, "the warning")
+            until(lambda: warnings(caplog), "the warning")
             reconnects = reader.stats().connection.reconnects
             assert proxy.cut_all() > 0
             until(lambda: reader.stats().connection.reconnects > reconnects, "a reconnect while events are on hold")
@@ -99,8 +114,7 @@ def test_several_conversations_and_a_cut_while_events_are_on_hold(
         assert mine.get_messages_count() == 60, "requests are answered while the handler stands still"
         mine.send_message("sent while the handler stands still")
         assert reader.stats().pending_events <= LIMIT + OVER * len(rooms)
-        assert "stand_still" in caplog.text
-        assert f"{LIMIT} events wait" in caplog.text
+        assert warnings(caplog) == ["Stuck.stand_still (message_added)"]
     finally:
         handler.release.set()
     until(lambda: len(handler.got) == 181, "all messages")
@@ -204,7 +218,7 @@ def test_a_loop_over_events_that_nobody_reads_is_bounded(
     with caplog.at_level(logging.WARNING), reader.events("message_added", timeout=60) as stream:
         for _ in range(5 * LIMIT):
             room.send_message("x")
-        until(lambda: "a loop over events() (message_added)" in caplog.text, "the warning")
+        until(lambda: warnings(caplog) == ["a loop over events() (message_added)"], "the warning")
         assert len(stream._queue.queue) == LIMIT
         assert reader.stats().pending_events <= LIMIT + OVER
         assert [next(stream).payload.index for _ in range(5 * LIMIT)] == list(range(5 * LIMIT))
@@ -277,3 +291,109 @@ def test_the_queue_takes_what_is_posted_while_it_is_full() -> None:
         dispatcher.call(lambda: None)
     assert dispatcher.full
     assert dispatcher.depth == 5
+
+
+class Source(EventEmitter):
+    """Something with events."""
+
+    _events = ConversationEvent
+
+
+def filled(source: Source, dispatcher: Dispatcher) -> None:
+    """Post as many events as fit."""
+    for number in range(LIMIT):
+        dispatcher.post(((source, ConversationEvent.MESSAGE_ADDED),), number)
+
+
+@pytest.fixture
+def dispatcher() -> Iterator[Dispatcher]:
+    """One whose thread is not started yet."""
+    one = Dispatcher("test", LIMIT)
+    yield one
+    one.close()
+    one.join(Deadline(10))
+
+
+def show(number: int) -> None:
+    """A handler that is quick."""
+
+
+def test_before_any_handler_has_run_the_first_to_come_is_named(
+    dispatcher: Dispatcher, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A burst may fill the queue before the events thread has run at all."""
+    source = Source(dispatcher)
+    dispatcher.post(((source, ConversationEvent.UPDATED),), None)  # nobody is registered for that
+    source.on("message_added", functools.partial(show))
+    filled(source, dispatcher)
+    assert dispatcher.full
+    assert dispatcher.full, "it still is, and that is no news"
+    assert warnings(caplog) == ["show (message_added)"]
+
+
+@pytest.mark.parametrize("late", ["replay", "callback"])
+def test_what_waits_may_be_something_else(dispatcher: Dispatcher, caplog: pytest.LogCaptureFixture, late: str) -> None:
+    """A late handler that is given what was, or a callback of an upload."""
+    source = Source(dispatcher)
+    subscription = source.on("message_added", show)
+    for _ in range(LIMIT):
+        if late == "replay":
+            dispatcher.replay(source, subscription, ConversationEvent.MESSAGE_ADDED, 0)
+        else:
+            dispatcher.call(show, 0)
+    assert dispatcher.full
+    assert warnings(caplog) == ["show (message_added)" if late == "replay" else "show"]
+
+
+def test_the_one_that_runs_is_named(dispatcher: Dispatcher, caplog: pytest.LogCaptureFixture) -> None:
+    """Not the next one, which may be quick; once for each time that the queue is full."""
+    source, entered, release = Source(dispatcher), threading.Event(), threading.Event()
+    subscriptions = []
+
+    def stand_still(number: int) -> None:
+        subscriptions.pop().cancel()
+        entered.set()
+        assert release.wait(60)
+
+    room = threading.Event()
+    dispatcher.on_room = room.set
+    for times in (1, 2):
+        subscriptions.append(source.on("message_added", stand_still))
+        dispatcher.post(((source, ConversationEvent.MESSAGE_ADDED),), 0)
+        if times == 1:
+            source.on("message_added", show)
+            dispatcher.start()
+        assert entered.wait(10)
+        filled(source, dispatcher)
+        for _ in range(3):
+            assert dispatcher.full
+        assert warnings(caplog) == [f"{stand_still.__qualname__} (message_added)"] * times
+        release.set()
+        assert room.wait(10)
+        until(lambda: dispatcher._idle, "all are delivered")
+        assert dispatcher._busy_with is None
+        for event in (entered, release, room):
+            event.clear()
+
+
+def test_the_one_that_ran_last_is_named(dispatcher: Dispatcher, caplog: pytest.LogCaptureFixture) -> None:
+    """Between two handlers, when nobody runs, the one before is the one who took the time."""
+    source, full = Source(dispatcher), list[bool]()
+
+    class Look:
+        """Looks when no handler runs, between two that do."""
+
+        def deliver(self, dispatcher: Dispatcher) -> None:
+            filled(source, dispatcher)
+            full.append(dispatcher.full)
+
+        def first(self) -> str:
+            return "the next one"
+
+    source.once("message_added", show)
+    dispatcher.post(((source, ConversationEvent.MESSAGE_ADDED),), 0)
+    dispatcher._put(Look())
+    dispatcher.start()
+    until(lambda: full and not dispatcher.depth, "all are delivered")
+    assert full == [True]
+    assert warnings(caplog) == ["show (message_added)"]

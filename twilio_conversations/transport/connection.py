@@ -42,6 +42,7 @@ from twilio_conversations.transport.sockets import Attempt
 from twilio_conversations.transport.stream import BINARY
 from twilio_conversations.transport.token_source import TokenSource
 from twilio_conversations.util import logs
+from twilio_conversations.util.naming import shown
 from twilio_conversations.wire import effects as fx
 from twilio_conversations.wire import packets
 from twilio_conversations.wire.packets import HttpRequest, Message, Notification
@@ -332,8 +333,10 @@ class Connection:
             while self._over is None:
                 self._turn()
         except BaseException as error:
-            _log.exception("the io thread failed")
-            self._crash(error)
+            try:
+                self._crash(error)
+            finally:  # the end is reported before anything else can go wrong
+                _log.critical("the io thread failed", exc_info=error)
 
     def _turn(self) -> None:
         readable = self._loop.turn(self._next_deadline())
@@ -553,7 +556,7 @@ class Connection:
 
     def _crash(self, cause: BaseException) -> None:
         """The io thread cannot go on: make that impossible to miss."""
-        why = TransportUnavailableError(f"the client's io thread failed: {cause!r}")
+        why = TransportUnavailableError(f"the client's io thread failed: {shown(cause)}")
         why.__cause__ = cause
         self._state = ConnectionState.ERROR
         try:

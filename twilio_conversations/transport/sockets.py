@@ -23,11 +23,12 @@ from urllib3.util import parse_url
 from urllib3.util.ssltransport import SSLTransport
 
 from twilio_conversations._version import __version__
-from twilio_conversations.errors import InvalidArgumentError, TransportUnavailableError
+from twilio_conversations.errors import ConversationsError, InvalidArgumentError, TransportUnavailableError
 from twilio_conversations.futures import Deadline, Role, mark_thread
 from twilio_conversations.os_errors import start_thread
 from twilio_conversations.transport.diagnosis import in_words
 from twilio_conversations.transport.nested_tls import NestedTls
+from twilio_conversations.util.naming import shown
 
 _LONGEST_HANDSHAKE: Final = 64 * 1024
 _DEFAULT_PORTS: Final = {"ws": 80, "wss": 443}
@@ -139,10 +140,10 @@ class Attempt:
         ready = None
         try:
             ready = open_socket(self._url, Route.find(self._url, self._session), self._deadline, self._watch)
-        except Exception as error:
+        except ConversationsError as error:
             self._error = error
-        except BaseException as error:  # whatever it is, io waits for the outcome
-            self._error = TransportUnavailableError(f"the connecting thread ended: {error!r}", retryable=True)
+        except BaseException as error:  # whatever it is, io waits for the outcome, and does not ask what is the program's
+            self._error = TransportUnavailableError(f"the connecting thread ended: {shown(error)}", retryable=True)
             self._error.__cause__ = error
         with self._lock:
             handle, self._handle = self._handle, None
