@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from twilio_conversations import urls
 from twilio_conversations.errors import ConversationsError, RestError
 from twilio_conversations.event_names import ClientEvent, ConversationEvent, ParticipantEvent
-from twilio_conversations.futures import Flow, Future, flow, settle
+from twilio_conversations.futures import Flow, Future, flow, refuse_to_wait, settle
 from twilio_conversations.util import logs
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class TypingIndicator:
 
     def send(self, timeout: float | None) -> None:
         """Tell that we type (``POST {typing}``); inside the window of the last notice nothing is sent."""
+        refuse_to_wait("typing()")
         if time.monotonic() < self._window_ends:
             return
         answer = self._services.rest.post_form(
@@ -59,6 +60,7 @@ class TypingIndicator:
     @contextmanager
     def lasting(self) -> Iterator[None]:
         """Tell it again and again until the block is over, from the io thread: it neither waits nor fails."""
+        refuse_to_wait("typing_indicator()")
         over = threading.Event()
         self._services.connection.post(lambda: self._repeat(over))
         try:
