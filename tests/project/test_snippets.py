@@ -79,7 +79,7 @@ def has(language: str) -> list[Path]:
 def test_python_examples_run(page: Path, tmp_path: Path) -> None:
     """The page's program ends well and prints the page's output blocks."""
     blocks = blocks_of(page.read_text(encoding="utf-8"))
-    script = tmp_path / f"{page.stem}.py"
+    script = tmp_path / f"page_{page.stem}.py"  # not `logging.py`, which would be imported for the module
     script.write_text(program(blocks), encoding="utf-8")
     result = subprocess.run(
         [sys.executable, "-W", "error", str(script)],
