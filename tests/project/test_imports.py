@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
 import logging
 import re
@@ -13,6 +14,8 @@ import pytest
 
 import twilio_conversations
 
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "twilio_conversations"
 HEAVY = ("click", "pytest", "rich", "sqlalchemy", "starlette", "uvicorn", "websockets")
 
 
@@ -26,11 +29,59 @@ def test_client_loads_nothing_of_the_service() -> None:
     assert [name for name in loaded for root in unwanted if name == root or name.startswith(f"{root}.")] == []
 
 
+FIVE = {"attrs", "blinker", "pyjwt", "requests", "websocket-client"}
+
+
+def required(distribution: str, extra: str | None = None) -> set[str]:
+    """What a distribution declares to need, without an extra or for this one."""
+    marked = re.compile(r"extra\s*==\s*['\"]([\w.-]+)")
+    names = set()
+    for line in importlib.metadata.requires(distribution) or []:
+        found = marked.search(line)
+        if (found[1] if found else None) == extra:
+            names.add(re.split(r"[<>=!~ \[;(]", line)[0].lower())
+    return names
+
+
+def imported(*folders: str) -> set[str]:
+    """The distributions that modules below these paths import."""
+    homes = importlib.metadata.packages_distributions()
+    names = set()
+    for folder in folders:
+        for path in sorted(PACKAGE.rglob(folder)):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.Import):
+                    names |= {alias.name.partition(".")[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom):
+                    names.add(str(node.module).partition(".")[0])
+    return {home.lower() for name in names for home in homes.get(name, [])} - {"twilio-conversations"}
+
+
 def test_client_depends_on_exactly_five() -> None:
-    """Without an extra, installing the package installs five libraries."""
-    required = importlib.metadata.requires("twilio-conversations") or []
-    plain = {re.split(r"[<>=!~ \[;]", one)[0].lower() for one in required if "extra ==" not in one}
-    assert plain == {"requests", "websocket-client", "pyjwt", "attrs", "blinker"}
+    """Without an extra, installing the package installs five libraries and what these bring; of that only floors are declared."""
+    declared = required("twilio-conversations")
+    assert declared >= FIVE
+    assert declared - FIVE <= set().union(*(required(name) for name in FIVE))
+
+
+def test_what_is_imported_is_declared() -> None:
+    """A library that another one happens to bring has no floor of ours until it is named: it may be too old."""
+    client = required("twilio-conversations")
+    service = client | required("twilio-conversations", "server")
+    theirs = imported("server/**/*.py", "cli/**/*.py")
+    everything = imported("**/*.py")
+    assert everything <= service
+    assert everything - theirs <= client
+    assert client <= everything, "declared and not used"
+
+
+def test_the_lowest_versions_are_those_of_setup_cfg() -> None:
+    """What `.ci/run` installs to try the floors: each requirement, at its floor."""
+    result = subprocess.run([sys.executable, ROOT / ".ci/lowest"], capture_output=True, text=True, timeout=60, check=True)
+    pins = dict(line.split("==") for line in result.stdout.split())
+    assert pins.keys() == required("twilio-conversations") | required("twilio-conversations", "server")
+    lines = (ROOT / "setup.cfg").read_text("utf-8")
+    assert all(f"{name}>={version}\n" in lines for name, version in pins.items())
 
 
 def test_public_names_are_sorted_and_there() -> None:

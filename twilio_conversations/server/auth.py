@@ -59,7 +59,7 @@ def _claims(token: str, secret: str) -> dict[str, Any]:
     if len(token) > MAX_TOKEN:
         raise ServiceError(20101)
     try:
-        complete = jwt.decode_complete(
+        complete = jwt.PyJWT().decode_complete(  # the module's own function came with 2.10
             token,
             secret,
             algorithms=[ALGORITHM],
