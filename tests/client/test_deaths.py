@@ -87,6 +87,8 @@ class Unspeakable(SystemExit):
     __str__ = __repr__
 
 
+CAUSES = [Plug("pulled"), SystemExit(1), MemoryError("none left"), Unspeakable()]
+
 @pytest.mark.parametrize(
     ("die", "cause"),
     [
@@ -177,7 +179,7 @@ def test_sys_exit_in_a_handler_is_seen_by_the_main_thread(connect: Connect, fres
         client.wait(10)
 
 
-@pytest.mark.parametrize("cause", [Plug("pulled"), SystemExit(1), MemoryError("none left")], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("cause", CAUSES, ids=lambda one: type(one).__name__)
 def test_the_connecting_thread_dies(
     service: LocalServer, fresh: Any, monkeypatch: pytest.MonkeyPatch, cause: BaseException
 ) -> None:
@@ -198,7 +200,7 @@ def test_the_connecting_thread_dies(
     assert not left
 
 
-@pytest.mark.parametrize("cause", [Plug("pulled"), SystemExit(1), MemoryError("none left")], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("cause", CAUSES, ids=lambda one: type(one).__name__)
 def test_the_token_thread_dies(service: LocalServer, fresh: Any, cause: BaseException) -> None:
     """The provider is asked again, and the failure reported."""
     left, identity = [cause, cause], fresh("alice")

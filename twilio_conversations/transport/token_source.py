@@ -14,6 +14,7 @@ from twilio_conversations.options import Options
 from twilio_conversations.os_errors import start_thread
 from twilio_conversations.transport.timers import Timer, Timers
 from twilio_conversations.util import logs
+from twilio_conversations.util.naming import said
 from twilio_conversations.wire.backoff import Backoff
 
 _log = logs.logger(__name__)
@@ -134,7 +135,7 @@ class TokenSource:
         try:
             start_thread(thread)
         except NoThreadError as error:  # no thread to be had now: as if it had failed
-            self._on_answer(number, None, error)
+            self._on_answer(number, None, error, said(error))
 
     def superseded(self) -> None:
         """The program gave a token itself: what the provider still answers is not wanted, and it need not be asked again."""
@@ -197,13 +198,14 @@ class TokenSource:
         assert self._provider is not None
         error: BaseException | None = None
         token: object = None
+        words = ""
         try:
             token = self._provider()
         except BaseException as raised:  # whatever it is, the client must hear of it
-            error = raised
-        self._post(lambda: self._on_answer(number, token, error))
+            error, words = raised, said(raised)  # here: an exception of the program's says in code of the program's what it is
+        self._post(lambda: self._on_answer(number, token, error, words))
 
-    def _on_answer(self, number: int, token: object, error: BaseException | None) -> None:
+    def _on_answer(self, number: int, token: object, error: BaseException | None, words: str = "") -> None:
         self._calling = False
         if number != self._call or self._closed:
             self._ask()
@@ -216,7 +218,7 @@ class TokenSource:
             self._listener.on_token_refused(error)
         elif error is not None:
             _log.debug("the token provider failed", exc_info=error)
-            self._report(f"the token provider failed: {type(error).__name__}: {error}")
+            self._report(f"the token provider failed: {words}")
         else:
             self._on_token(token)
 

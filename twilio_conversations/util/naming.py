@@ -6,7 +6,7 @@ import functools
 import types
 from typing import Any
 
-__all__ = ["name_of", "shown"]
+__all__ = ["innermost", "name_of", "said", "shown"]
 
 
 def name_of(function: Any) -> str:
@@ -36,3 +36,11 @@ def shown(value: object) -> str:
         return repr(value)
     except BaseException:
         return f"<{type(value).__qualname__} whose repr raises>"
+
+
+def said(error: BaseException) -> str:
+    """Return the class and the text of an exception, or the class alone where the program's own `__str__` raises."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except BaseException:
+        return type(error).__name__
