@@ -8,7 +8,13 @@ from __future__ import annotations
 try:
     from twilio_conversations.server.controls import FaultOrders, InboundMedia
     from twilio_conversations.server.local import LocalServer
-    from twilio_conversations.server.store import DataDirectoryInUseError
+    from twilio_conversations.server.start_errors import (
+        AddressError,
+        DataDirectoryError,
+        DataDirectoryInUseError,
+        DataDirectoryPermissionError,
+        LocalServerError,
+    )
 except ImportError as error:
     if (error.name or "").partition(".")[0] not in ("click", "cryptography", "sqlalchemy", "starlette", "uvicorn", "websockets"):
         raise
@@ -16,4 +22,13 @@ except ImportError as error:
         f'the local service needs {error.name}; install it with: pip install "twilio-conversations[server]"', name=error.name
     ) from error
 
-__all__ = ["DataDirectoryInUseError", "FaultOrders", "InboundMedia", "LocalServer"]
+__all__ = [
+    "AddressError",
+    "DataDirectoryError",
+    "DataDirectoryInUseError",
+    "DataDirectoryPermissionError",
+    "FaultOrders",
+    "InboundMedia",
+    "LocalServer",
+    "LocalServerError",
+]

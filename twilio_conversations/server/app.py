@@ -23,6 +23,7 @@ from twilio_conversations.server.addresses import AddressBook
 from twilio_conversations.server.control import Control
 from twilio_conversations.server.control_api import ControlApi, FaultyHttp
 from twilio_conversations.server.credentials import Credentials
+from twilio_conversations.server.data_watch import DataWatch
 from twilio_conversations.server.door import DOOR
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.http import Caller, Response
@@ -30,6 +31,8 @@ from twilio_conversations.server.media_api import MediaApi
 from twilio_conversations.server.representation import Links
 from twilio_conversations.server.service import Service
 from twilio_conversations.server.session import Session
+from twilio_conversations.server.start_errors import storage
+from twilio_conversations.server.store import DATABASE_FILE
 from twilio_conversations.server.token_endpoint import TokenEndpoint
 
 _TOO_MANY = attrs.evolve(Response.error(ServiceError(20429)), headers={"retry-after": "1"})
@@ -53,6 +56,7 @@ class App:
         self._token_origins = token_origins
         self._durable = durable
         self._service: Service | None = None
+        self._watch: DataWatch
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def asgi(self) -> Starlette:
@@ -95,15 +99,23 @@ class App:
         links = Links(self._addresses.default, self._credentials.account_sid, self._credentials.service_sid)
         return Control(self.service, links)
 
+    async def open(self, on_lost: Callable[[BaseException], None]) -> None:
+        """Open the data and begin to work; `on_lost` is called if the data directory goes away. Raises what goes wrong."""
+        database = self._data_dir / DATABASE_FILE
+        with storage(database):
+            service = Service(self._data_dir, self._credentials, durable=self._durable)
+            await service.start()
+        self._service, self._loop = service, asyncio.get_running_loop()
+        self._watch = DataWatch(database, on_lost)
+
+    async def close(self) -> None:
+        """Finish the commands under way and close the data."""
+        self._watch.stop()
+        await self.service.stop()
+
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[dict[str, Any]]:
-        service = Service(self._data_dir, self._credentials, durable=self._durable)
-        await service.start()
-        self._service, self._loop = service, asyncio.get_running_loop()
-        try:
-            yield {DOOR: service.door}
-        finally:
-            await service.stop()
+        yield {DOOR: self.service.door}
 
     async def _websocket(self, websocket: WebSocket) -> None:
         session = Session(websocket, self.service, self._addresses.seen_by(websocket))

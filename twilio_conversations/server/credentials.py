@@ -14,6 +14,7 @@ import attrs
 
 from twilio_conversations import tokens
 from twilio_conversations.server import private
+from twilio_conversations.server.start_errors import DataDirectoryError, storage
 
 _log = logging.getLogger(__name__)
 
@@ -59,15 +60,41 @@ def load_or_create(data_dir: Path) -> Credentials:
     read it, that is warned about and ended.
 
     Raises:
-        PermissionError: others could exchange the file.
+        DataDirectoryError: the file is damaged or of a newer version, cannot be made, or others could exchange it.
     """
+    with storage(data_dir):
+        return _load_or_create(data_dir)
+
+
+def _load_or_create(data_dir: Path) -> Credentials:
     private.data_directory(data_dir)
     path = data_dir / FILE_NAME
     if not path.exists():
         _write_once(path, _generate())
     if private.tighten(path):
         _log.warning("others could read the secrets in %s until now; if they are not trusted, delete it to have new ones", path)
-    return Credentials(**json.loads(path.read_text("utf-8")))
+    return _parse(path)
+
+
+def _parse(path: Path) -> Credentials:
+    try:
+        values = json.loads(path.read_text("utf-8"))
+    except ValueError as error:  # of JSON, or of UTF-8
+        raise _damaged(path, str(error)) from error
+    names = [field.name for field in attrs.fields(Credentials)]
+    wrong = [name for name in names if not isinstance(values, dict) or not isinstance(values.get(name), str) or not values[name]]
+    if wrong:
+        raise _damaged(path, f"without {', '.join(wrong)}")
+    if unknown := sorted(set(values) - set(names)):
+        raise DataDirectoryError(
+            f"{path} was written by a newer version of twilio-conversations (it has {', '.join(unknown)}); use that version,"
+            " or choose another directory"
+        )
+    return Credentials(**values)
+
+
+def _damaged(path: Path, reason: str) -> DataDirectoryError:
+    return DataDirectoryError(f"{path} is damaged ({reason}); restore it, or delete it to have new secrets: old tokens end then")
 
 
 def _generate() -> Credentials:

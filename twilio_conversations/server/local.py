@@ -24,10 +24,11 @@ from twilio_conversations.server.app import App
 from twilio_conversations.server.certificates import Certificate
 from twilio_conversations.server.controls import Controls
 from twilio_conversations.server.credentials import Credentials, load_or_create
-from twilio_conversations.server.door import DOOR
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.http_protocol import HEAD_TIME, MAX_HEAD, HttpProtocol
+from twilio_conversations.server.listener import listen, quiet_when_exhausted
 from twilio_conversations.server.protocol import LineProtocol
+from twilio_conversations.server.start_errors import LocalServerError, storage
 from twilio_conversations.server.store import Lock
 from twilio_conversations.server.token_endpoint import page_origin
 
@@ -97,7 +98,7 @@ class LocalServer(Controls):
         self._server: Server | None = None
         self._app: App | None = None
         self._thread: threading.Thread | None = None
-        self._failure: BaseException | None = None
+        self._failure: LocalServerError | None = None
 
     @property
     def port(self) -> int:
@@ -108,6 +109,11 @@ class LocalServer(Controls):
     def is_running(self) -> bool:
         """Whether it has been started and has neither stopped nor failed since."""
         return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def failure(self) -> LocalServerError | None:
+        """Why the service ended by itself; `None` while it runs, and after `stop`."""
+        return self._failure
 
     @property
     def url(self) -> str:
@@ -143,7 +149,7 @@ class LocalServer(Controls):
         """An access token for `identity`, valid for `ttl` seconds.
 
         Raises:
-            RuntimeError: the service has not been started.
+            LocalServerError: the service has not been started.
         """
         return self.credentials.mint(identity, ttl)
 
@@ -152,10 +158,10 @@ class LocalServer(Controls):
         """Account, service and API key, for programs that make tokens themselves.
 
         Raises:
-            RuntimeError: the service has not been started.
+            LocalServerError: the service has not been started.
         """
         if self._credentials is None:
-            raise RuntimeError("start the service first: its secrets are made then")
+            raise LocalServerError("start the service first: its secrets are made then")
         return self._credentials
 
     @property
@@ -163,7 +169,7 @@ class LocalServer(Controls):
         """Sid and secret: user and password for the control plane over HTTP (``/_local/...``).
 
         Raises:
-            RuntimeError: the service has not been started.
+            LocalServerError: the service has not been started.
         """
         return self.credentials.api_key_sid, self.credentials.api_key_secret
 
@@ -172,11 +178,11 @@ class LocalServer(Controls):
 
         Raises:
             ValueError: it was refused; the message says why.
-            RuntimeError: the service does not run.
+            LocalServerError: the service does not run.
             TimeoutError: it takes longer than `CONTROL_TIMEOUT`.
         """
         if self._app is None or not self.is_running:
-            raise RuntimeError("start the service first")
+            raise self._failure or LocalServerError("start the service first")
         outcome = asyncio.run_coroutine_threadsafe(self._app.control().perform(method, operation, body), self._app.loop)
         try:
             return outcome.result(CONTROL_TIMEOUT)
@@ -187,16 +193,19 @@ class LocalServer(Controls):
         """Start, and return when requests are answered. Does nothing when already started.
 
         Raises:
-            OSError: the port is taken.
+            InvalidArgumentError: the port is not between 0 and 65535.
+            AddressError: the port is in use or not allowed.
             DataDirectoryInUseError: another service works on the same data directory.
-            RuntimeError: it did not start in time, or the database could not be opened.
+            DataDirectoryError: the data directory is full, damaged, not writable, or of a newer version.
+            LocalServerError: it did not start in time.
         """
         if self._thread is not None:
             return self
         if self._host not in LOOPBACK:
             _log.warning("listening on %s: whoever reaches this address can connect with a token", self._host)
         try:
-            self._prepare()
+            with storage(self._wanted_dir or Path(tempfile.gettempdir())):
+                self._prepare()
         except BaseException:
             self._clean_up()
             raise
@@ -211,6 +220,7 @@ class LocalServer(Controls):
         if self._thread.is_alive():
             _log.warning("the local service is still stopping after %.0f s", STOP_TIMEOUT)
         self._clean_up()
+        self._failure = None
 
     def __enter__(self) -> LocalServer:
         return self.start()
@@ -225,36 +235,37 @@ class LocalServer(Controls):
         self._lock = Lock(directory)
         if self._tls:
             self._certificate = certificates.load_or_create(directory, self._host)
-        listener = _listen(self._host, self._port)
+        listener = listen(self._host, self._port)
         self._port = listener.getsockname()[1]
         addresses = AddressBook(self.url, self._public_url, self._trusted)
         self._app = App(directory, self._credentials, addresses, token_origins=self._token_origins, durable=self._durable)
-        self._server = Server(_config(self._app, self._certificate))
+        self._server = Server(_config(self._app, self._certificate), self._app)
         self._failure = None
-        self._thread = threading.Thread(target=self._run, args=(listener,), name="conversations-server", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(self._server, listener), name="conversations-server", daemon=True)
         self._thread.start()
-        self._wait_until_ready()
+        self._wait_until_ready(self._server, self._thread)
 
-    def _run(self, listener: socket.socket) -> None:
-        assert self._server is not None
+    def _run(self, server: Server, listener: socket.socket) -> None:
         try:
-            self._server.run(sockets=[listener])
+            server.run(sockets=[listener])
         except BaseException as error:
-            self._failure = error
+            server.fail(error)
         finally:
             listener.close()
+            if server.started and server.failure is not None:
+                self._failure = _failed(server.failure)
 
-    def _wait_until_ready(self) -> None:
-        assert self._server is not None
-        assert self._thread is not None
+    def _wait_until_ready(self, server: Server, thread: threading.Thread) -> None:
         deadline = time.monotonic() + START_TIMEOUT
-        while not self._server.started:
-            if not self._thread.is_alive():
-                raise RuntimeError("the local service could not start; the log says why") from self._failure
+        while not server.started:
+            if not thread.is_alive():
+                if server.failure is not None:
+                    raise server.failure
+                raise LocalServerError("the local service could not start; the log says why")
             if time.monotonic() > deadline:
-                self._server.should_exit = True
-                raise RuntimeError(f"the local service did not start within {START_TIMEOUT:.0f} s")
-            self._thread.join(0.005)
+                server.should_exit = True
+                raise LocalServerError(f"the local service did not start within {START_TIMEOUT:.0f} s")
+            thread.join(0.005)
 
     def _clean_up(self) -> None:
         if self._lock is not None:
@@ -272,14 +283,35 @@ class LocalServer(Controls):
 
 
 class Server(uvicorn.Server):
-    """uvicorn, which closes the door before it ends the connections."""
+    """uvicorn, which starts the service before it accepts anybody, and closes the door before it ends the connections."""
+
+    def __init__(self, config: uvicorn.Config, app: App) -> None:
+        super().__init__(config)
+        self._app = app
+        self.failure: BaseException | None = None
+
+    def fail(self, error: BaseException) -> None:
+        """End by itself; the first error says why."""
+        self.failure = self.failure or error
+        self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then accept connections: uvicorn has no settings for the time that TLS may take."""
-        await super().startup(sockets=[])
-        self.servers += [await self._accept(one) for one in sockets or ()]
+        """Open the data, then accept connections. What fails is kept in `failure`."""
+        asyncio.get_running_loop().set_exception_handler(quiet_when_exhausted)
+        try:
+            await self._app.open(self.fail)
+        except Exception as error:
+            self.fail(error)
+            return
+        try:
+            await super().startup(sockets=[])
+            self.servers += [await self._accept(one) for one in sockets or ()]
+        except BaseException:
+            await self._app.close()
+            raise
 
     async def _accept(self, listener: socket.socket) -> asyncio.Server:
+        """Accept connections: uvicorn has no settings for the time that TLS may take."""
         config, state = self.config, self.lifespan.state
         handshake, end = (None, None) if config.ssl is None else (HEAD_TIME, TLS_END_TIME)
         return await asyncio.get_running_loop().create_server(
@@ -293,28 +325,22 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End all connections, and let no other come."""
-        if (door := self.lifespan.state.get(DOOR)) is not None:
-            door.close()
+        self._app.service.door.close()
         await super().shutdown(sockets)
+        await self._app.close()
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sets TCP_NODELAY only on sockets that name their protocol; without it two small frames wait for each other.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(1024)
-    except BaseException:
-        listener.close()
-        raise
-    return listener
+def _failed(error: BaseException) -> LocalServerError:
+    """Tell of the end of a service that ran."""
+    told = error if isinstance(error, LocalServerError) else LocalServerError(f"the local service failed: {error!r}")
+    _log.error("%s", told)
+    return told
 
 
 def _config(app: App, certificate: Certificate | None) -> uvicorn.Config:
     return uvicorn.Config(
         app.asgi(),
+        loop="asyncio",  # others would not ask `Listener` to accept
         log_config=None,
         access_log=False,
         lifespan="on",

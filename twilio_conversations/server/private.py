@@ -8,6 +8,8 @@ import stat
 import uuid
 from pathlib import Path
 
+from twilio_conversations.server.start_errors import DataDirectoryPermissionError
+
 _log = logging.getLogger(__name__)
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -17,16 +19,16 @@ def data_directory(path: Path) -> None:
     """Make the directory, for its owner only, or take the one that is there.
 
     Raises:
-        PermissionError: others may put files there, or it is somebody else's: they could exchange the secrets.
+        DataDirectoryPermissionError: others may put files there, or it is somebody else's: they could exchange the secrets.
     """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if os.name != "posix":
         return  # rights are inherited there, and not said by a mode
     facts = path.stat()
     if facts.st_mode & stat.S_IWOTH:
-        raise PermissionError(f"others may write to the data directory {path}; choose another one, or chmod o-w it")
+        raise DataDirectoryPermissionError(f"others may write to the data directory {path}; choose another one, or chmod o-w it")
     if os.geteuid() not in (0, facts.st_uid) and facts.st_uid != 0:
-        raise PermissionError(f"the data directory {path} belongs to another user; choose another one")
+        raise DataDirectoryPermissionError(f"the data directory {path} belongs to another user; choose another one")
 
 
 def directory(path: Path) -> None:

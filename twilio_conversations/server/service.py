@@ -92,9 +92,8 @@ class Service:
 
     async def start(self) -> None:
         """Begin to work. Raises what goes wrong with the database."""
+        self._writer.prepare(_install)
         self._writer.start()
-        if (await self.execute(_install)).status >= 400:
-            raise RuntimeError("the database could not be prepared; the log says why")
         self.timekeeper.watch()
         self.media.sweep()
 

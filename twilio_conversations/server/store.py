@@ -16,8 +16,8 @@ from sqlalchemy import Dialect, create_engine, event
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import NullPool
 
-from twilio_conversations.server import private
-from twilio_conversations.server.tables import metadata
+from twilio_conversations.server import private, schema
+from twilio_conversations.server.start_errors import DataDirectoryInUseError, storage
 
 DATABASE_FILE = "conversations.sqlite3"
 LOCK_FILE = "service.lock"
@@ -32,23 +32,23 @@ def timestamp(moment: dt.datetime | None = None) -> str:
     return f"{value.isoformat(timespec='milliseconds')[:23]}Z"
 
 
-class DataDirectoryInUseError(RuntimeError):
-    """Another service works on this data directory."""
-
-
 class Lock:
     """Holds a data directory for one service. SQLite's own file locks do it: they are portable and end with the process."""
 
     def __init__(self, data_dir: Path) -> None:
-        private.file(data_dir / LOCK_FILE)
-        self._connection = sqlite3.connect(data_dir / LOCK_FILE, timeout=0, isolation_level=None, check_same_thread=False)
-        try:
-            self._connection.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            self._connection.close()
-            raise DataDirectoryInUseError(
-                f"another local service is using the data directory {data_dir}; stop it, or choose another directory"
-            ) from error
+        path = data_dir / LOCK_FILE
+        with storage(path):
+            private.file(path)
+            self._connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+            try:
+                self._connection.execute("BEGIN EXCLUSIVE")
+            except sqlite3.Error as error:
+                self._connection.close()
+                if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                    raise
+                raise DataDirectoryInUseError(
+                    f"another local service is using the data directory {data_dir}; stop it, or choose another directory"
+                ) from error
 
     def release(self) -> None:
         """Let others in."""
@@ -60,6 +60,7 @@ class Database:
 
     def __init__(self, path: Path, *, durable: bool) -> None:
         private.file(path)  # SQLite gives the log beside it the same rights
+        schema.check(path)
         # NORMAL survives the end of the process at any moment; FULL survives the loss of power as well.
         self._synchronous = "FULL" if durable else "NORMAL"
         # Transactions are begun by `transaction`, as IMMEDIATE; to SQLAlchemy every statement stands alone.
@@ -72,8 +73,7 @@ class Database:
         )
         event.listen(self._engine, "connect", self._prepare)
         with self._engine.connect() as checkout, Connection(checkout).transaction():
-            metadata.create_all(checkout)
-            _add_columns(checkout)
+            schema.prepare(checkout)
 
     def _prepare(self, connection: sqlite3.Connection, _record: object) -> None:
         for pragma in (
@@ -94,16 +94,6 @@ class Database:
     def dispose(self) -> None:
         """Close what is left open."""
         self._engine.dispose()
-
-
-def _add_columns(checkout: Checkout) -> None:
-    """A data directory of an earlier version lacks the columns that came since; all of those may be null."""
-    for table in metadata.sorted_tables:
-        known = {row.name for row in checkout.exec_driver_sql(f"PRAGMA table_info({table.name})")}
-        for column in table.columns:
-            if column.name not in known:
-                kind = column.type.compile(checkout.dialect)
-                checkout.exec_driver_sql(f'ALTER TABLE {table.name} ADD COLUMN "{column.name}" {kind}')
 
 
 @attrs.frozen

@@ -193,6 +193,13 @@ class Writer:
         """Begin."""
         self._thread.start()
 
+    def prepare(self, command: Command) -> None:
+        """Carry out a command before `start`, on the caller's thread. Raises what goes wrong."""
+        with self._connection.transaction():
+            tx = Transaction(self._connection, timestamp(self._world.clock.now()), self._world.settings)
+            command(tx)
+            tx.finish()
+
     def submit(self, job: Job) -> None:
         """Queue a command; any thread."""
         self._jobs.put(job)
