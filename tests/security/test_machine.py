@@ -141,6 +141,7 @@ def test_a_data_directory_is_what_its_name_says(tmp_path: Path, monkeypatch: pyt
     start = tmp_path / "start" / "a"
     start.mkdir(parents=True)
     monkeypatch.chdir(start)
+    Path(name).mkdir(parents=True, exist_ok=True)
     assert CliRunner().invoke(group, ["token", "alice", "--data", name]).exit_code == 0
     assert [path.parent.resolve() for path in tmp_path.rglob(FILE_NAME)] == [(start / name).resolve()]
 

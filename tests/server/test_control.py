@@ -250,6 +250,7 @@ def test_a_data_directory_of_an_earlier_version(tmp_path: Path) -> None:
         for table, columns in later.items():
             for column in columns:
                 database.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        database.execute("PRAGMA user_version = 0")  # as before versions were recorded
     database.close()
     with LocalServer(tmp_path) as server, Peer.connected(server, "alice") as alice:
         again = f"{alice.link('conversations')}/{room.rsplit('/', 1)[1]}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 
 def main() -> None:
     """Entry point of the console script; says what to install when the extra is missing."""
+    _print_anything()
     try:
         from twilio_conversations.cli.commands import group
     except ImportError as error:
@@ -15,3 +17,9 @@ def main() -> None:
             raise
         sys.exit(f'twilio-conversations needs {missing}; install it with: pip install "twilio-conversations[server]"')
     group(prog_name="twilio-conversations")
+
+
+def _print_anything() -> None:
+    """Show what the terminal's encoding lacks as ``?``, instead of ending over it."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import signal
 import sys
 import threading
@@ -13,20 +14,33 @@ import click
 from rich.console import Console
 
 from twilio_conversations.cli import announcement
-from twilio_conversations.errors import InvalidArgumentError
-from twilio_conversations.server import DataDirectoryInUseError, LocalServer
+from twilio_conversations.errors import ConversationsError, InvalidArgumentError
+from twilio_conversations.server import DataDirectoryError, LocalServer
 from twilio_conversations.server.credentials import Credentials, default_data_dir, load_or_create
+from twilio_conversations.server.http import is_text
 
 _data_option = click.option(
     "--data",
     "data_dir",
     type=click.Path(file_okay=False, path_type=Path),
-    default=None,
-    help=f"Directory of the service's data and secrets. Default: {default_data_dir()}",
+    default=default_data_dir,
+    show_default="the platform's place for a user's data",
+    help="Directory of the service's data and secrets.",
 )
 
 
-@click.group()
+class Group(click.Group):
+    """Commands whose errors are one line on stderr, and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except ConversationsError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Group)
 @click.version_option(package_name="twilio-conversations")
 def group() -> None:
     """A local Twilio Conversations service to develop and test against."""
@@ -34,7 +48,7 @@ def group() -> None:
 
 @group.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8089, show_default=True, help="Port; 0 picks a free one.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8089, show_default=True, help="Port; 0 picks a free one.")
 @_data_option
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON when ready.")
 @click.option("--durable", is_flag=True, help="Survive the loss of power, not only the end of the process.")
@@ -56,62 +70,56 @@ def group() -> None:
     multiple=True,
     help="Page that may ask for tokens, such as http://localhost:3000. May be repeated.",
 )
-def serve(data_dir: Path | None, as_json: bool, seed: Path | None, **options: Any) -> None:
+def serve(data_dir: Path, as_json: bool, seed: Path | None, **options: Any) -> None:
     """Run the service until interrupted."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    directory = data_dir or default_data_dir()
     try:
-        server = LocalServer(directory, **options).start()
+        server = LocalServer(data_dir, **options)
     except InvalidArgumentError as error:
         raise click.UsageError(str(error)) from error
-    except (DataDirectoryInUseError, OSError, RuntimeError) as error:
-        raise click.ClickException(str(error)) from error
-    try:
-        _fill(server, seed)
-        known = announcement.facts(server, directory, tls=options["tls"], token_endpoint=options["token_endpoint"])
+    with server:
+        if seed is not None:
+            server.seed(seed, if_empty=True)
+        known = announcement.facts(server, data_dir, tls=options["tls"], token_endpoint=options["token_endpoint"])
         click.echo(announcement.as_json(known) if as_json else "\n".join(announcement.as_text(known)))
         sys.stdout.flush()
         while not stop.wait(0.5) and server.is_running:
             pass
-    finally:
-        server.stop()
-
-
-def _fill(server: LocalServer, seed: Path | None) -> None:
-    if seed is not None:
-        try:
-            server.seed(seed, if_empty=True)
-        except (OSError, ValueError) as error:
-            raise click.ClickException(str(error)) from error
+        failure = server.failure
+    if failure is not None:
+        sys.exit(1)  # the log has said why
 
 
 @group.command()
 @click.argument("identity")
 @click.option("--ttl", default=3600.0, show_default=True, help="Seconds until it expires; negative: expired already.")
 @_data_option
-def token(identity: str, ttl: float, data_dir: Path | None) -> None:
+def token(identity: str, ttl: float, data_dir: Path) -> None:
     """Print an access token for IDENTITY."""
-    if not identity:
-        raise click.UsageError("IDENTITY must not be empty")
+    if not is_text(identity) or not identity:
+        raise click.UsageError("IDENTITY must be text, and not empty")
     click.echo(_credentials(data_dir).mint(identity, ttl))
 
 
 @group.command()
 @_data_option
-def env(data_dir: Path | None) -> None:
+def env(data_dir: Path) -> None:
     """Print the credentials, the secret included, under the names that sample apps read from their environment."""
     for line in announcement.environment(_credentials(data_dir)):
         click.echo(line)
 
 
-def _credentials(data_dir: Path | None) -> Credentials:
-    try:
-        return load_or_create(data_dir or default_data_dir())
-    except OSError as error:
-        raise click.ClickException(str(error)) from error
+def _credentials(data_dir: Path) -> Credentials:
+    """The secrets of a directory that is there: those of one made now would open no service."""
+    if not data_dir.is_dir():
+        raise DataDirectoryError(
+            f"there is no data directory {data_dir}; name the one that the service uses, or start the service first:"
+            f" twilio-conversations serve --data {shlex.quote(str(data_dir))}"
+        )
+    return load_or_create(data_dir)
 
 
 @group.command()

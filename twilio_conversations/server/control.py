@@ -90,7 +90,13 @@ class Control:
         data = {name: value for name, value in body.items() if name not in ("settings", "if_empty")}
         if_empty = body.get("if_empty") is True
         before = self.service.world.settings
-        self.service.world.settings = before.changed(body.get("settings") or {})
+        settings = body.get("settings") or {}
+        try:
+            if not isinstance(settings, dict):
+                raise ServiceError(20422, "'settings' must be an object")
+            self.service.world.settings = before.changed(settings)
+        except ServiceError as error:
+            raise seed.SeedError.at(("settings",), error) from error
         try:
             return await self._run(lambda tx: seed.plant(tx, data, if_empty=if_empty))
         except ServiceError:

@@ -11,7 +11,9 @@ from typing import Any
 
 import attrs
 
-from twilio_conversations.server.seed import read_file
+from twilio_conversations.errors import InvalidArgumentError
+from twilio_conversations.server.seed import SeedError
+from twilio_conversations.server.seed_file import SeedFile
 
 Perform = Callable[[str, str, dict[str, Any]], Any]
 
@@ -138,8 +140,21 @@ class Controls:
 
         Returns:
             What was made, in the order given: ``{"users", "templates", "conversations"}`` with their sids.
+
+        Raises:
+            InvalidArgumentError: something in it was refused, and so nothing was made; the text says where it is.
+            FileError: the file cannot be read.
         """
-        data = dict(source) if isinstance(source, Mapping) else read_file(Path(source))
+        if isinstance(source, Mapping):
+            return self._seed(source, if_empty)
+        file = SeedFile.read(Path(source))
+        try:
+            return self._seed(file.data, if_empty)
+        except InvalidArgumentError as error:
+            steps = error.__cause__.steps if isinstance(error.__cause__, SeedError) else ()
+            raise InvalidArgumentError(f"{file.path}:{file.line_of(steps)}: {error}") from error
+
+    def _seed(self, data: Mapping[str, Any], if_empty: bool) -> dict[str, Any]:
         return dict(self.perform("POST", "seed", {**data, "if_empty": if_empty}))
 
     def now(self) -> dt.datetime:

@@ -19,6 +19,9 @@ from twilio_conversations.server.start_errors import DataDirectoryError, storage
 _log = logging.getLogger(__name__)
 
 FILE_NAME = "credentials.json"
+_PLACES = {"win32": ("LOCALAPPDATA", "AppData/Local"), "darwin": ("", "Library/Application Support")}
+_ELSEWHERE = ("XDG_DATA_HOME", ".local/share")
+"""The variable that names the place, and where it is below the home directory otherwise."""
 
 
 @attrs.frozen
@@ -43,14 +46,18 @@ class Credentials:
 
 
 def default_data_dir() -> Path:
-    """Where the service keeps its data when not told otherwise: the platform's place for a user's application data."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(base) / "twilio-conversations"
+    """Return the platform's place for a user's application data.
+
+    Raises:
+        DataDirectoryError: this user has no home directory.
+    """
+    variable, below_home = _PLACES.get(sys.platform, _ELSEWHERE)
+    if base := os.environ.get(variable):
+        return Path(base) / "twilio-conversations"
+    try:
+        return Path.home() / below_home / "twilio-conversations"
+    except RuntimeError as error:
+        raise DataDirectoryError("this user has no home directory; name a data directory with --data") from error
 
 
 def load_or_create(data_dir: Path) -> Credentials:

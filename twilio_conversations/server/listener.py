@@ -36,7 +36,7 @@ class Listener(socket.socket):
     clock: Callable[[], float] = staticmethod(time.monotonic)
     _paused_until = 0.0
     _log_after = 0.0
-    _is_exhausted = False
+    _is_told = False
 
     def accept(self) -> tuple[socket.socket, Any]:
         """Accept a connection.
@@ -56,15 +56,15 @@ class Listener(socket.socket):
             self._paused_until = now + PAUSE / 2  # over when asyncio tries again
             self._report(error, now)
             raise ExhaustedError(error.errno, error.strerror) from error
-        if self._is_exhausted:
-            self._is_exhausted = False
+        if self._is_told:
+            self._is_told = False
             _log.warning("connections are accepted again")
         return accepted
 
     def _report(self, error: OSError, now: float) -> None:
-        self._is_exhausted = True
         if now >= self._log_after:
             self._log_after = now + LOG_INTERVAL
+            self._is_told = True
             _log.error("no further connection is accepted until others end: %s (see ulimit -n)", error.strerror)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import uvicorn
 
-from twilio_conversations.errors import InvalidArgumentError
+from twilio_conversations.errors import InvalidArgumentError, RequestTimeoutError
 from twilio_conversations.server import certificates
 from twilio_conversations.server.addresses import AddressBook, public_base, trusted_network
 from twilio_conversations.server.app import App
@@ -177,9 +177,9 @@ class LocalServer(Controls):
         """Carry out an operation of the control plane; its outcome as JSON (`twilio_conversations.server.control`).
 
         Raises:
-            ValueError: it was refused; the message says why.
+            InvalidArgumentError: it was refused; the message says why.
             LocalServerError: the service does not run.
-            TimeoutError: it takes longer than `CONTROL_TIMEOUT`.
+            RequestTimeoutError: it takes longer than `CONTROL_TIMEOUT`.
         """
         if self._app is None or not self.is_running:
             raise self._failure or LocalServerError("start the service first")
@@ -187,7 +187,9 @@ class LocalServer(Controls):
         try:
             return outcome.result(CONTROL_TIMEOUT)
         except ServiceError as error:
-            raise ValueError(f"{error.message} ({error.code})") from None
+            raise InvalidArgumentError(f"{error.message} ({error.code})") from error
+        except TimeoutError as error:
+            raise RequestTimeoutError(f"{method} {operation} took longer than {CONTROL_TIMEOUT:.0f} s") from error
 
     def start(self) -> LocalServer:
         """Start, and return when requests are answered. Does nothing when already started.

@@ -19,22 +19,23 @@ default, ``system``. What is missing has its default; what is unknown is refused
 
 from __future__ import annotations
 
-import importlib
 import json
 import uuid
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from sqlalchemy import bindparam, insert, or_, select, update
 
 from twilio_conversations.server import projection
 from twilio_conversations.server.domain import content, conversations, limits, messages, outside, participants, states, users
 from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.seed_file import Steps
 from twilio_conversations.server.tables import participants as participants_table
 from twilio_conversations.server.tables import roles as roles_table
 from twilio_conversations.server.tables import users as users_table
 from twilio_conversations.server.writer import Transaction
+
+Made = TypeVar("Made")
 
 _FIELDS = {
     "roles": {"friendly_name", "type", "permissions"},
@@ -56,59 +57,68 @@ _AUTHOR = select(participants_table.c.sid).where(
 )
 
 
-def read_file(path: Path) -> dict[str, Any]:
-    """The data in a JSON file or, when PyYAML is installed, in a YAML file (``.yaml``, ``.yml``).
+class SeedError(ServiceError):
+    """What is refused in a seed, and the way to it."""
 
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: it holds something else, or PyYAML is missing.
-    """
-    text = path.read_text("utf-8")
-    if path.suffix.lower() not in (".yaml", ".yml"):
-        value = json.loads(text)
-    else:
-        try:
-            yaml = importlib.import_module("yaml")
-        except ImportError as error:
-            raise ValueError("reading YAML needs PyYAML: pip install pyyaml") from error
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ValueError(f"{path} is not YAML: {error}") from error
-    if not isinstance(value, dict):
-        raise ValueError(f"{path} does not hold an object")
-    return value
+    def __init__(self, refusal: ServiceError, steps: Steps) -> None:
+        self.steps = steps
+        self.reason = refusal.message
+        super().__init__(refusal.code, f"{_spelled(steps)}: {self.reason}")
+
+    @classmethod
+    def at(cls, steps: Steps, refusal: ServiceError) -> SeedError:
+        """What was refused below `steps`."""
+        if isinstance(refusal, SeedError):
+            return cls(ServiceError(refusal.code, refusal.reason), steps + refusal.steps)
+        return cls(refusal, steps)
+
+
+def _spelled(steps: Steps) -> str:
+    """Such as ``conversations[1].messages[0]``."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")
 
 
 def plant(tx: Transaction, data: Mapping[str, Any], *, if_empty: bool = False) -> dict[str, Any]:
     """Make everything; what was made, with sids, in the order given. With `if_empty` nothing, if there are users already.
 
     Raises:
-        ServiceError: 20422 for unknown fields and wrong shapes, or what the command raises that refused.
+        ServiceError: 20422 for unknown fields and wrong shapes, or what the command raises that refused; the way to it is said.
     """
     unknown = set(data) - {"roles", "users", "templates", "conversations"}
     if unknown:
-        raise ServiceError(20422, f"unknown in a seed: {', '.join(sorted(unknown))}")
+        error = ServiceError(20422, f"unknown in a seed: {', '.join(sorted(map(str, unknown)))}")
+        raise SeedError(error, (next(name for name in data if name in unknown),))
     if if_empty and tx.first(_ANYTHING) is not None:
         data = {}
-    for entry in _entries(data, "roles"):
-        _role(tx, entry)
+    _each(data, "roles", lambda entry: _role(tx, entry))
     return {
-        "users": [_user(tx, entry) for entry in _entries(data, "users")],
-        "templates": [content.create(tx, entry).sid for entry in _entries(data, "templates")],
-        "conversations": [_conversation(tx, entry) for entry in _entries(data, "conversations")],
+        "users": _each(data, "users", lambda entry: _user(tx, entry)),
+        "templates": _each(data, "templates", lambda entry: content.create(tx, entry).sid),
+        "conversations": _each(data, "conversations", lambda entry: _conversation(tx, entry)),
     }
 
 
-def _entries(data: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+def _each(data: Mapping[str, Any], name: str, make: Callable[[dict[str, Any]], Made]) -> list[Made]:
+    """Make something of each entry of a list. Raises `SeedError`."""
     entries = data.get(name) or []
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+    if not isinstance(entries, list):
+        raise SeedError(ServiceError(20422, f"'{name}' must be a list of objects"), (name,))
+    made = []
+    for number, entry in enumerate(entries):
+        try:
+            made.append(make(_checked(entry, name)))
+        except ServiceError as error:
+            raise SeedError.at((name, number), error) from error
+    return made
+
+
+def _checked(entry: Any, name: str) -> dict[str, Any]:
+    if not isinstance(entry, dict):
         raise ServiceError(20422, f"'{name}' must be a list of objects")
-    for entry in entries:
-        unknown = set(entry) - _FIELDS[name]
-        if unknown:
-            raise ServiceError(20422, f"unknown in '{name}': {', '.join(sorted(map(str, unknown)))}")
-    return [_with_text_attributes(entry) for entry in entries]
+    unknown = set(entry) - _FIELDS[name]
+    if unknown:
+        raise ServiceError(20422, f"unknown in '{name}': {', '.join(sorted(map(str, unknown)))}")
+    return _with_text_attributes(entry)
 
 
 def _with_text_attributes(entry: dict[str, Any]) -> dict[str, Any]:
@@ -147,8 +157,8 @@ def _user(tx: Transaction, entry: dict[str, Any]) -> dict[str, Any]:
 def _conversation(tx: Transaction, entry: dict[str, Any]) -> dict[str, Any]:
     creator = entry.get("created_by", limits.SYSTEM)
     row = conversations.create(tx, creator, entry)
-    members = [_participant(tx, creator, row.sid, item) for item in _entries(entry, "participants")]
-    said = [_message(tx, row.sid, item) for item in _entries(entry, "messages")]
+    members = _each(entry, "participants", lambda item: _participant(tx, creator, row.sid, item))
+    said = _each(entry, "messages", lambda item: _message(tx, row.sid, item))
     administered = {name: entry[name] for name in ("state", "timers", "bindings") if entry.get(name) is not None}
     if administered.get("state") == conversations.CLOSED and not said:
         raise ServiceError(50384)

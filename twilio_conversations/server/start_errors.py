@@ -34,7 +34,7 @@ class DataDirectoryPermissionError(DataDirectoryError, PermissionError):
 
 
 DAMAGED: Final = "restore it from a copy, or move it away to begin without it"
-_FULL: Final = "the disk of the data directory {place} is full; make room, or choose another directory"
+_FULL: Final = "the disk of {place} is full; make room, or choose another directory"
 _NOT_WRITABLE: Final = "{place} cannot be written ({reason}); change its rights, or choose another directory"
 _DAMAGED: Final = "{place} is damaged ({reason}); " + DAMAGED
 _CANNOT_OPEN: Final = "{place} cannot be opened ({reason}); look at its rights and at what it is, or choose another directory"

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import NullPool
 
 from twilio_conversations.server import private, schema
-from twilio_conversations.server.start_errors import DataDirectoryInUseError, storage
+from twilio_conversations.server.start_errors import DataDirectoryError, DataDirectoryInUseError, storage
 
 DATABASE_FILE = "conversations.sqlite3"
 LOCK_FILE = "service.lock"
@@ -32,6 +32,16 @@ def timestamp(moment: dt.datetime | None = None) -> str:
     return f"{value.isoformat(timespec='milliseconds')[:23]}Z"
 
 
+_IN_USE = "another local service is using the data directory {directory}; stop it, or choose another directory"
+_DAMAGED_LOCK = "{path} is damaged; delete it: nothing is kept in it, and no service holds it"
+_NO_LOCK = {
+    sqlite3.SQLITE_BUSY: _IN_USE,
+    sqlite3.SQLITE_LOCKED: _IN_USE,
+    sqlite3.SQLITE_NOTADB: _DAMAGED_LOCK,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED_LOCK,
+}
+
+
 class Lock:
     """Holds a data directory for one service. SQLite's own file locks do it: they are portable and end with the process."""
 
@@ -44,11 +54,11 @@ class Lock:
                 self._connection.execute("BEGIN EXCLUSIVE")
             except sqlite3.Error as error:
                 self._connection.close()
-                if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                text = _NO_LOCK.get(error.sqlite_errorcode & 0xFF)
+                if text is None:
                     raise
-                raise DataDirectoryInUseError(
-                    f"another local service is using the data directory {data_dir}; stop it, or choose another directory"
-                ) from error
+                kind = DataDirectoryError if text is _DAMAGED_LOCK else DataDirectoryInUseError
+                raise kind(text.format(path=path, directory=data_dir)) from error
 
     def release(self) -> None:
         """Let others in."""

@@ -1,0 +1,19 @@
+"""The version of the database."""
+
+from __future__ import annotations
+
+import hashlib
+
+from twilio_conversations.server.schema import VERSION
+from twilio_conversations.server.tables import metadata
+
+KNOWN = {1: "2a07bd91334a0a50"}
+"""The tables and columns of each version. Whoever changes them adds a step to `schema.STEPS`, and a line here."""
+
+
+def test_changed_tables_have_a_new_version() -> None:
+    """Tables do not change without a version that tells databases apart, and a step that leads to it."""
+    columns = [f"{table.name}.{column.name}" for table in metadata.sorted_tables for column in table.columns]
+    digest = hashlib.sha256("\n".join(sorted(columns)).encode()).hexdigest()[:16]
+    assert max(KNOWN) == VERSION
+    assert digest == KNOWN[VERSION]
