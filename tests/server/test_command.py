@@ -141,7 +141,7 @@ def test_serve_names_the_address(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         result = run("serve", "--port", str(port), "--data", tmp_path / "data")
     assert result.returncode == 1
-    assert result.stderr.startswith(f"Error: cannot listen on 127.0.0.1:{port}: something else listens there")
+    assert result.stderr.startswith(f"Error: cannot listen on 127.0.0.1:{port}: the port is in use")
     assert result.stderr.count("\n") == 1
     for wrong in ("-1", "65536", "http"):
         result = run("serve", "--port", wrong, "--data", tmp_path / "data")

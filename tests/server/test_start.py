@@ -235,7 +235,7 @@ def test_the_address_is_in_use() -> None:
     """Host and port are named, by an error that is an `OSError` too."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(AddressError, match=f"cannot listen on 127.0.0.1:{port}: something else listens there") as caught:
+        with pytest.raises(AddressError, match=f"cannot listen on 127.0.0.1:{port}: the port is in use") as caught:
             LocalServer(port=port).start()
     assert isinstance(caught.value, OSError)
     with pytest.raises(AddressError, match=r"cannot listen on 192\.0\.2\.1:0: this machine has no such address"):

@@ -103,7 +103,7 @@ def storage(place: Path) -> Iterator[None]:
 
 
 _WHY_NO_ADDRESS: Final[Mapping[int, str]] = {
-    errno.EADDRINUSE: "something else listens there; stop it, or choose another port (0 for a free one)",
+    errno.EADDRINUSE: "the port is in use; stop what listens there, or choose another one (0 for a free one)",
     errno.EACCES: "this user may not listen there; choose a port above 1023",
     errno.EADDRNOTAVAIL: "this machine has no such address",
 }
