@@ -243,7 +243,14 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
         return message_details.all_recipients(self._services, self._url, size, timeout)
 
     def advance_last_read_message_index(self, index: int, *, timeout: float | None = None) -> int | None:
-        """Move the read horizon forward, never back; returns the unread count."""
+        """Move the read horizon forward, never back; return the unread count.
+
+        The service is asked first how far another device has read (``GET .../Users/{...}/Conversations/{sid}``). Nothing is
+        posted for an index at or below that, or below what is known here.
+
+        Raises:
+            NotFoundError: the own identity is no participant.
+        """
         return self._horizon.advance(checks.index(index, "index"), timeout)
 
     def update_last_read_message_index(self, index: int | None, *, timeout: float | None = None) -> int | None:
@@ -251,7 +258,13 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
         return self._horizon.update(None if index is None else checks.index(index, "index"), timeout)
 
     def set_all_messages_read(self, *, timeout: float | None = None) -> int | None:
-        """Move the read horizon to the newest message; returns the unread count."""
+        """Move the read horizon to the newest message, as `advance_last_read_message_index` does; return the unread count.
+
+        Without any message nothing is sent.
+
+        Raises:
+            NotFoundError: the own identity is no participant.
+        """
         return self._horizon.all_read(timeout)
 
     def set_all_messages_unread(self, *, timeout: float | None = None) -> int | None:

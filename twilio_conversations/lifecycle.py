@@ -301,6 +301,7 @@ class Lifecycle:
         except ProtocolError as error:
             _log.warning("%r: %s", conversation, error)
             return
+        conversation._horizon.told(former, current)
         conversation._announce(former, current)
 
     def _set(

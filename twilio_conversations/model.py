@@ -11,7 +11,7 @@ from twilio_conversations.emitter import EventEmitter
 from twilio_conversations.errors import ConversationsError, NotFoundError, NotPicklableError
 from twilio_conversations.futures import Flow, Future, flow
 from twilio_conversations.json_values import Attributes, dumps, parse_time
-from twilio_conversations.layered import OVERLAY_SECONDS, Layered
+from twilio_conversations.layered import OVERLAY_SECONDS, Layered, Write
 from twilio_conversations.services import Services
 from twilio_conversations.util import logs
 
@@ -67,12 +67,16 @@ class Model(EventEmitter, Generic[Data]):
             with self._services.lock:
                 self._state.abandon(write)
             raise
+        self._confirm(write, self._confirmed(answer))
+        return answer
+
+    def _confirm(self, write: Write, further: Mapping[str, Any]) -> None:
+        """Show what an answer confirmed, until Sync tells of it or has had the time to."""
         with self._services.lock:
-            overlaid = self._state.confirm(write, self._confirmed(answer))
+            overlaid = self._state.confirm(write, further)
             overlay = self._state.overlays
         if overlaid:
             self._services.later(OVERLAY_SECONDS, lambda: self._settle_overlay(overlay))
-        return answer
 
     def _post(self, url: str, body: Mapping[str, Any], fields: Mapping[str, Any], timeout: float | None) -> Any:
         """POST `body`, which writes `fields`."""

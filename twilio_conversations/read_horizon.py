@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from twilio_conversations.errors import ForbiddenError, NotFoundError
 from twilio_conversations.futures import Deadline, Future, completed, settle
+from twilio_conversations.json_values import parse_index
 
 if TYPE_CHECKING:
     from twilio_conversations.conversation import Conversation
+    from twilio_conversations.conversation_data import ConversationData
     from twilio_conversations.services import Services
 
 
@@ -23,13 +25,17 @@ class ReadHorizon:
         self._services = services
         self._queue = threading.Lock()
         self._last_in_line: Future[None] = completed(None)
+        self._passed: list[int | None] | None = None  # marks that Sync tells of while one is posted
 
     def advance(self, index: int, timeout: float | None) -> int | None:
-        """Move to `index` unless the horizon is beyond it already; returns the unread count."""
+        """Move to `index` unless the horizon is beyond it already, here or on another device; returns the unread count."""
         deadline = self._services.deadline(timeout)
         with self._in_turn(deadline):
-            known = self._conversation.last_read_message_index
-            return self._post(index if known is None else max(index, known), deadline)
+            known = self._known
+            answer = self._read(deadline)
+            if any(_reaches(mark, index) for mark in (known, self._known, _mark(answer))):
+                return _unread(answer)
+            return self._post_forward(index, deadline)
 
     def update(self, index: int | None, timeout: float | None) -> int | None:
         """Move to `index`, also back; returns the unread count."""
@@ -45,17 +51,60 @@ class ReadHorizon:
 
     def unread_count(self, timeout: float | None) -> int | None:
         """The service's count (``GET {my_conversations}/{sid}``)."""
+        return _unread(self._read(self._services.deadline(timeout)))
+
+    def told(self, former: ConversationData | None, current: ConversationData) -> None:
+        """Take note of a change that Sync tells of; on the io thread."""
+        mark = current.last_read_message_index
+        if former is not None and former.last_read_message_index != mark and (passed := self._passed) is not None:
+            passed.append(mark)
+
+    @property
+    def _known(self) -> int | None:
+        return self._conversation.last_read_message_index
+
+    def _read(self, deadline: Deadline) -> Mapping[str, Any]:
+        """The own membership as the service has it now; a mark further on is shown before Sync tells of it."""
+        conversation = self._conversation
+        told = _replica_mark(conversation)
         try:
-            answer = self._services.rest.get(self._conversation._my_url, timeout=timeout)
+            answer = self._services.rest.get(conversation._my_url, timeout=deadline.remaining())
         except ForbiddenError:
             answer = None
-        if not isinstance(answer, dict) or answer.get("conversation_sid") != self._conversation.sid:
-            raise NotFoundError(f"{self._conversation.sid} is not among the own conversations")
-        return _unread(answer)
+        if not isinstance(answer, dict) or answer.get("conversation_sid") != conversation.sid:
+            raise NotFoundError(f"{conversation.sid} is not among the own conversations")
+        mark = _mark(answer)
+        # What Sync told meanwhile may be newer than the answer.
+        if mark is not None and not _reaches(self._known, mark) and _replica_mark(conversation) == told:
+            self._show(mark)
+        return answer
 
     def _post(self, index: int | None, deadline: Deadline) -> int | None:
         fields = {"last_read_message_index": index}
-        return _unread(self._conversation._post(self._conversation._my_url, fields, fields, deadline.remaining()))
+        answer = self._conversation._post(self._conversation._my_url, fields, fields, deadline.remaining())
+        if index is not None and (mark := _mark(answer)) is not None and mark != index:
+            self._show(mark)
+        return _unread(answer)
+
+    def _post_forward(self, index: int, deadline: Deadline) -> int | None:
+        """POST `index`, and whatever further mark of another device it took back because it was on its way at the same time."""
+        while True:
+            self._passed = []
+            try:
+                count = self._post(index, deadline)
+            finally:
+                passed, self._passed = self._passed, None
+            before = passed[: passed.index(index)] if index in passed else passed
+            overtaken = before[-1] if before else None
+            if overtaken is None or overtaken < index:
+                return count
+            index = overtaken
+
+    def _show(self, mark: int) -> None:
+        conversation = self._conversation
+        with self._services.lock:
+            write = conversation._state.begin({"last_read_message_index": mark})
+        conversation._confirm(write, {})
 
     @contextmanager
     def _in_turn(self, deadline: Deadline) -> Iterator[None]:
@@ -68,6 +117,19 @@ class ReadHorizon:
             yield
         finally:
             settle(mine, None)
+
+
+def _reaches(mark: int | None, index: int) -> bool:
+    return mark is not None and mark >= index
+
+
+def _replica_mark(conversation: Conversation) -> int | None:
+    replica = conversation._state.replica
+    return None if replica is None else replica.last_read_message_index
+
+
+def _mark(answer: Any) -> int | None:
+    return parse_index(answer.get("last_read_message_index")) if isinstance(answer, dict) else None
 
 
 def _unread(answer: Any) -> int | None:
