@@ -318,7 +318,8 @@ class ConnectionErrorInfo:
     Attributes:
         terminal: no further attempt is made until a new token comes.
         message: the cause in words.
-        http_status_code: status of a refused start, update or close; `None` for socket faults.
+        http_status_code: status of a refused start, update or close, or of whoever answered the WebSocket upgrade or a
+            proxy's CONNECT; `None` for socket faults.
         error_code: Twilio's code, such as 20104 (token expired).
     """
 

@@ -92,6 +92,12 @@ class Deadline:
         return None if self.at == float("inf") else max(0.0, self.at - time.monotonic())
 
     @property
+    def patience(self) -> float | None:
+        """Seconds left, as a socket's timeout: never zero, which would mean non-blocking; `None` for no limit."""
+        remaining = self.remaining()
+        return None if remaining is None else max(0.001, remaining)
+
+    @property
     def passed(self) -> bool:
         """Whether the moment is over."""
         return time.monotonic() >= self.at

@@ -3,18 +3,26 @@ media, against a local service behind a front that ends TLS."""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import ssl
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
 
 from tests.client.conftest import Connect
 from tests.client.diary import Diary
+from tests.support.addresses import resolve, swallowing
 from tests.support.certificates import Authority
-from tests.support.middlemen import Proxy, TlsFront
-from twilio_conversations import Client, RequestTimeoutError, TransportUnavailableError
+from tests.support.middlemen import Proxy, SocksProxy, TlsFront
+from tests.transport.conftest import wait_until
+from twilio_conversations import Client, ClientClosedError, MediaError, RequestTimeoutError, TransportUnavailableError
 from twilio_conversations.server import LocalServer
+from twilio_conversations.transport import media_http
 
 CONTENT = bytes(range(256)) * 1000
 
@@ -49,11 +57,11 @@ def session_of(**facts: Any) -> requests.Session:
     return session
 
 
-def works(client: Client) -> None:
+def works(client: Client, scheme: str = "https") -> None:
     """A conversation, a message with a medium, and its content back: websocket, upload and download."""
     conversation = client.create_conversation().join()
     medium = conversation.send_message(media=("a.bin", CONTENT)).attached_media[0]
-    assert medium.get_content_temporary_url().startswith("https://")
+    assert medium.get_content_temporary_url().startswith(f"{scheme}://")
     assert medium.read() == CONTENT
 
 
@@ -87,15 +95,128 @@ def test_the_environment_alone(
     connect: Connect, front: TlsFront, authority: Authority, fresh: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Proxy and CA bundle of the environment, without a session; an exception takes the proxy away again."""
-    with Proxy() as proxy:
+    with Proxy() as proxy, TlsFront(front.service_port, authority.server_context("chat.example")) as named:
+        resolve(monkeypatch, chat_example=[("127.0.0.1", named.port)])
+        url = f"https://chat.example:{named.port}"
         monkeypatch.setenv("HTTPS_PROXY", proxy.url())
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority.bundle)
-        works(connect(fresh("alice"), endpoint=front.url))
-        asked = proxy.asked_for(front.port)
+        works(connect(fresh("alice"), endpoint=url))
+        asked = len(proxy.requests)
         assert asked >= 2, "the websocket and media"
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        works(connect(fresh("alice"), endpoint=front.url))
-        assert proxy.asked_for(front.port) == asked
+        monkeypatch.setenv("NO_PROXY", "chat.example")
+        works(connect(fresh("alice"), endpoint=url))
+        assert len(proxy.requests) == asked
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["no session", "a session of the program's"])
+def test_this_machine_needs_no_proxy_of_the_environment(
+    connect: Connect, service: LocalServer, fresh: Any, monkeypatch: pytest.MonkeyPatch, own: bool
+) -> None:
+    """Neither the websocket nor media ask it, though there is no NO_PROXY."""
+    with Proxy() as proxy:
+        for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(variable, proxy.url())
+        works(connect(fresh("alice"), session=requests.Session() if own else None), "http")
+        assert proxy.requests == []
+
+
+def test_media_errors_name_the_proxy_of_the_environment(
+    connect: Connect, fresh: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it is not there, or answers in the service's place."""
+    with LocalServer() as service, Proxy(password="secret") as proxy:
+        resolve(monkeypatch, chat_example=[("127.0.0.1", service.port)])
+        client = connect("alice", token=service.token("alice"), endpoint=f"http://chat.example:{service.port}")
+        medium = client.create_conversation().join().send_message(media=("a.bin", CONTENT)).attached_media[0]
+        monkeypatch.setenv("HTTP_PROXY", proxy.url())
+        named = f"the proxy 127.0.0.1:{proxy.port} \\(from HTTP_PROXY\\)"
+        with pytest.raises(MediaError, match=f"through {named}") as caught:
+            medium.read(timeout=5)
+        assert caught.value.status == 407
+    with pytest.raises(TransportUnavailableError, match=f"{named} refused the connection"):
+        medium.read(timeout=0.1)
+
+
+def test_an_ssl_context_of_the_session_s_adapter(connect: Connect, front: TlsFront, authority: Authority, fresh: Any) -> None:
+    """It holds for the websocket as for media: an authority that only the context knows."""
+    context = ssl.create_default_context(cafile=authority.bundle)
+
+    class Adapter(HTTPAdapter):
+        def init_poolmanager(self, *facts: Any, **more: Any) -> None:
+            super().init_poolmanager(*facts, ssl_context=context, **more)
+
+    session = requests.Session()
+    session.mount("https://", Adapter())
+    works(connect(fresh("alice"), endpoint=front.url, session=session))
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_other_tls_settings_of_an_adapter(
+    connect: Connect, front: TlsFront, authority: Authority, fresh: Any, good: bool
+) -> None:
+    """A fingerprint, here; what it does not fit is refused, also by the websocket."""
+    certificate = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", front.port)))
+    fingerprint = hashlib.sha256(certificate if good else b"another").hexdigest()
+
+    class Adapter(HTTPAdapter):
+        def init_poolmanager(self, *facts: Any, **more: Any) -> None:
+            super().init_poolmanager(*facts, assert_fingerprint=fingerprint, **more)
+
+    session = session_of(verify=authority.bundle)
+    session.mount("https://", Adapter())
+    if good:
+        works(connect(fresh("alice"), endpoint=front.url, session=session))
+        return
+    client = connect(fresh("alice"), endpoint=front.url, session=session, ready=False)
+    assert "ingerprint" in Diary(client, "connection_error").wait("connection_error").message
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["no session", "a session of the program's"])
+def test_a_socks_proxy(connect: Connect, service: LocalServer, fresh: Any, monkeypatch: pytest.MonkeyPatch, own: bool) -> None:
+    """Websocket and media go through it."""
+    with SocksProxy() as proxy:
+        session = session_of(proxies={"http": proxy.url()}) if own else None
+        if not own:
+            monkeypatch.setenv("ALL_PROXY", proxy.url())
+        works(connect(fresh("alice"), endpoint=f"http://chat.example:{service.port}", session=session), "http")
+        assert len(proxy.asked) >= 2
+        assert set(proxy.asked) == {("chat.example", service.port)}
+
+
+def test_media_pass_an_address_that_swallows_packets(
+    connect: Connect, service: LocalServer, fresh: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each new connection costs a head start, and not a time limit."""
+    with swallowing() as hole:
+        resolve(monkeypatch, chat_example=[hole, ("127.0.0.1", service.port)])
+        works(connect(fresh("alice"), endpoint=f"http://chat.example:{service.port}", connect_timeout=60), "http")
+
+
+def test_closing_ends_a_connection_that_media_wait_for(service: LocalServer, fresh: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that connects to an address that swallows packets, on a thread of the program's."""
+    places = [("127.0.0.1", service.port)]
+    resolve(monkeypatch, chat_example=places)
+    client = Client(service.token(fresh("alice")), endpoint=f"http://chat.example:{service.port}", connect_timeout=60)
+    medium = client.create_conversation().join().send_message(media=("a.bin", CONTENT)).attached_media[0]
+    client._services.media._session.close()
+    client._services.media._session = media_http._own_session()  # no connection that was kept
+    caught: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            medium.read(timeout=60)
+        except ClientClosedError as error:
+            caught.append(error)
+
+    with swallowing() as hole:
+        places[:] = [hole]
+        before = len(os.listdir("/proc/self/fd"))
+        thread = threading.Thread(target=read)
+        thread.start()
+        wait_until(lambda: len(os.listdir("/proc/self/fd")) > before, "it connects")
+        client.close()
+        thread.join(5)
+    assert caught
 
 
 def test_a_client_certificate(connect: Connect, service: LocalServer, authority: Authority, fresh: Any) -> None:

@@ -114,13 +114,57 @@ class Proxy(Middleman):
             self.carry(client, service)
 
 
+class SocksProxy(Middleman):
+    """A SOCKS5 proxy; with `password` it demands that of `user`. It resolves every name to this machine.
+
+    Attributes:
+        asked: hosts and ports, as they were asked for.
+    """
+
+    def __init__(self, *, password: str | None = None) -> None:
+        super().__init__()
+        self.asked: list[tuple[str, int]] = []
+        self._password = password
+
+    def url(self, scheme: str = "socks5h", password: str | None = None) -> str:
+        """Its address, with user and password if there is one."""
+        user = "" if password is None else f"user:{password}@"
+        return f"{scheme}://{user}127.0.0.1:{self.port}"
+
+    def serve(self, client: socket.socket) -> None:
+        _exactly(client, _exactly(client, 2)[1])
+        client.sendall(b"\x05\x00" if self._password is None else b"\x05\x02")
+        if self._password is not None and not self._admits(client):
+            return
+        kind = _exactly(client, 4)[3]
+        host = socket.inet_ntoa(_exactly(client, 4)) if kind == 1 else _exactly(client, _exactly(client, 1)[0]).decode()
+        port = int.from_bytes(_exactly(client, 2), "big")
+        self.asked.append((host, port))
+        try:
+            service = socket.create_connection(("127.0.0.1", port), LIMIT)
+        except ConnectionRefusedError:
+            client.sendall(b"\x05\x05\x00\x01" + bytes(6))
+            return
+        with service:
+            service.settimeout(None)
+            client.sendall(b"\x05\x00\x00\x01" + bytes(6))
+            self.carry(client, service)
+
+    def _admits(self, client: socket.socket) -> bool:
+        user = _exactly(client, _exactly(client, 2)[1])
+        password = _exactly(client, _exactly(client, 1)[0])
+        good = (user.decode(), password.decode()) == ("user", self._password)
+        client.sendall(b"\x01\x00" if good else b"\x01\x01")
+        return good
+
+
 class TlsFront(Middleman):
     """Ends TLS before a plain service on this machine, and tells it so (``X-Forwarded-Proto``), one request a connection."""
 
     def __init__(self, service_port: int, tls: ssl.SSLContext) -> None:
         super().__init__(tls)
         self.url = f"https://127.0.0.1:{self.port}"
-        self._service_port = service_port
+        self.service_port = service_port
 
     def serve(self, client: socket.socket) -> None:
         line, _, rest = _head(client).partition(b"\r\n")
@@ -128,7 +172,7 @@ class TlsFront(Middleman):
         if b"upgrade: websocket" not in rest.lower():
             told += b"Connection: close\r\n"
             rest = b"\r\n".join(part for part in rest.split(b"\r\n") if not part.lower().startswith(b"connection:"))
-        with socket.create_connection(("127.0.0.1", self._service_port), LIMIT) as service:
+        with socket.create_connection(("127.0.0.1", self.service_port), LIMIT) as service:
             service.settimeout(None)
             service.sendall(line + told + rest)
             self.carry(client, service)
@@ -143,6 +187,16 @@ def _head(client: socket.socket) -> bytes:
             raise ConnectionError("gone before it said what it wants")
         head += data
     return head
+
+
+def _exactly(client: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        more = client.recv(size - len(data))
+        if not more:
+            raise ConnectionError("gone in the middle")
+        data += more
+    return data
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:

@@ -7,13 +7,16 @@ import base64
 import pytest
 import requests
 
+from tests.support.addresses import resolve, swallowing
 from tests.support.certificates import Authority
 from tests.support.middlemen import Proxy
 from tests.support.scripted_service import ScriptedService
 from tests.transport.conftest import Wire
 from twilio_conversations.errors import InvalidArgumentError
 from twilio_conversations.futures import Deadline, wait
-from twilio_conversations.transport.sockets import Route, open_socket
+from twilio_conversations.transport.dialling import Connecting
+from twilio_conversations.transport.route import Route, is_loopback
+from twilio_conversations.transport.sockets import open_socket
 from twilio_conversations.wire.packets import HttpRequest, Message, Notification
 
 SOON = 10.0
@@ -114,35 +117,110 @@ def test_the_environment_names_proxy_exceptions_and_authorities(
     wire: Wire, authority: Authority, clean: pytest.MonkeyPatch
 ) -> None:
     """HTTPS_PROXY, REQUESTS_CA_BUNDLE and NO_PROXY, without a session of the caller's."""
-    with Proxy() as proxy, ScriptedService(tls=authority.server_context()) as service:
+    with Proxy() as proxy, ScriptedService(tls=authority.server_context("chat.example")) as service:
+        resolve(clean, chat_example=[("127.0.0.1", service.port)])
         clean.setenv("HTTPS_PROXY", proxy.url())
         clean.setenv("REQUESTS_CA_BUNDLE", authority.bundle)
-        through = wire(service=service)
+        endpoint = f"https://chat.example:{service.port}"
+        through = wire(service=service, endpoint=endpoint)
         through.up()
         through.connection.close()
-        assert proxy.asked_for(service.port) == 1
-        clean.setenv("NO_PROXY", "127.0.0.1")
-        past = wire(service=service)
+        assert len(proxy.requests) == 1
+        clean.setenv("NO_PROXY", "chat.example")
+        past = wire(service=service, endpoint=endpoint)
         past.up()
         past.connection.close()
+        assert len(proxy.requests) == 1
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_no_proxy_of_the_environment_is_asked_for_this_machine(wire: Wire, clean: pytest.MonkeyPatch, variable: str) -> None:
+    """A service on loopback needs no NO_PROXY, whatever session there is; a proxy that the session names is used."""
+    with Proxy() as proxy, ScriptedService() as service:
+        clean.setenv(variable, proxy.url())
+        for session in (None, requests.Session()):
+            wired = wire(service=service, session=session)
+            wired.up()
+            wired.connection.close()
+        assert proxy.requests == []
+        chosen = requests.Session()
+        chosen.proxies["http"] = proxy.url()
+        wired = wire(service=service, session=chosen)
+        wired.up()
+        wired.connection.close()
         assert proxy.asked_for(service.port) == 1
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+def test_the_variable_that_names_a_proxy_is_told(wire: Wire, clean: pytest.MonkeyPatch, variable: str) -> None:
+    """With what the proxy did, for programs too; and no password of it."""
+    with Proxy(password="secret") as proxy:
+        clean.setenv(variable, proxy.url("wrong"))
+        wired = wire(endpoint="https://chat.example")
+        wired.connection.start()
+        info = wired.recorder.wait_for("connection_error")
+        wired.connection.close()
+
+    assert f"the proxy 127.0.0.1:{proxy.port} (from {variable}) demands another user and password (407" in info.message
+    assert info.http_status_code == 407
+    assert "wrong" not in info.message
+
+
+def test_a_proxy_that_is_not_there_is_told_from_the_service(wire: Wire, clean: pytest.MonkeyPatch) -> None:
+    """It is the proxy that refuses."""
+    with Proxy() as proxy:
+        clean.setenv("HTTP_PROXY", proxy.url())
+    wired = wire(endpoint="http://chat.example")
+    wired.connection.start()
+    message = wired.recorder.wait_for("connection_error").message
+    assert f"the proxy 127.0.0.1:{proxy.port} (from HTTP_PROXY) refused the connection" in message
+
+
+def test_the_addresses_of_a_proxy_race(wire: Wire, clean: pytest.MonkeyPatch) -> None:
+    """One that swallows packets costs a head start."""
+    with Proxy() as proxy, ScriptedService() as service, swallowing() as hole:
+        resolve(clean, proxy_example=[hole, ("127.0.0.1", proxy.port)])
+        session = requests.Session()
+        session.proxies["http"] = "http://proxy.example:1"
+        wired = wire(service=service, session=session, connect_timeout=60)
+        wired.up()
+        wired.connection.close()
 
 
 def test_a_session_may_leave_the_environment_alone(clean: pytest.MonkeyPatch) -> None:
     """With `trust_env` off; and what a session says itself overrules the environment."""
-    assert Route.find(URL, None) == Route()
+    url = "wss://chat.example/v3/wsconnect"
+    assert Route.find(url, None) == Route()
     clean.setenv("HTTPS_PROXY", "http://proxy:1")
     clean.setenv("REQUESTS_CA_BUNDLE", "/ca.pem")
-    assert Route.find(URL, None) == Route("http://proxy:1", "/ca.pem")
+    assert Route.find(url, None) == Route("http://proxy:1", "/ca.pem")
+    assert Route.find(URL, None) == Route(None, "/ca.pem")
     session = requests.Session()
     session.verify = "/own.pem"
-    assert Route.find(URL, session).verify == "/own.pem"
+    assert Route.find(url, session).verify == "/own.pem"
     session.trust_env = False
-    assert Route.find(URL, session) == Route(None, "/own.pem")
+    assert Route.find(url, session) == Route(None, "/own.pem")
 
 
-@pytest.mark.parametrize(("url", "proxy"), [(URL, "socks5://127.0.0.1:1"), (URL, "http://"), ("ws://h/p", "https://127.0.0.1:1")])
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        *((host, True) for host in ("localhost", "LOCALHOST.", "chat.localhost", "127.0.0.1", "127.9.9.9", "127.1", "::1")),
+        *((host, True) for host in ("::ffff:127.0.0.1", "0.0.0.0", "::")),
+        *((host, False) for host in ("", "chat.example", "localhost.example", "10.0.0.1", "2001:db8::1", "notlocalhost")),
+    ],
+)
+def test_this_machine_is_known_by_name_and_address(host: str, expected: bool) -> None:
+    """Without asking DNS."""
+    assert is_loopback(host) is expected
+
+
+@pytest.mark.parametrize(
+    ("url", "proxy"),
+    [(URL, "ftp://127.0.0.1:1"), (URL, "http://"), (URL, "socks5://"), (URL, "http://me:secret@[::1"), ("ws://h/p", "https://127.0.0.1:1")],
+)
 def test_other_proxies_are_refused_in_words(url: str, proxy: str) -> None:
     """Rather than passed by."""
-    with pytest.raises((InvalidArgumentError, ValueError)):
-        open_socket(url, Route(proxy), Deadline(1), lambda used: None)
+    with pytest.raises(InvalidArgumentError) as caught:
+        open_socket(url, Route(proxy), Deadline(1), Connecting())
+    assert "secret" not in str(caught.value)

@@ -16,7 +16,9 @@ from tests.support.scripted_service import Peer, ScriptedService
 from tests.transport.conftest import Wire
 from twilio_conversations.errors import InvalidArgumentError, TransportUnavailableError
 from twilio_conversations.futures import Deadline, wait
-from twilio_conversations.transport.sockets import Attempt, Route, open_socket
+from twilio_conversations.transport.dialling import Connecting
+from twilio_conversations.transport.route import Route
+from twilio_conversations.transport.sockets import Attempt, open_socket
 from twilio_conversations.wire.packets import HttpRequest, Message, Notification
 
 SOON = 5.0
@@ -103,7 +105,7 @@ def test_the_client_certificate_is_shown(wire: Wire, tls: ssl.SSLContext, author
 def test_other_addresses_are_refused(url: str) -> None:
     """Before anything is opened."""
     with pytest.raises(InvalidArgumentError):
-        open_socket(url, Route(), Deadline(1), lambda used: None)
+        open_socket(url, Route(), Deadline(1), Connecting())
 
 
 @pytest.mark.parametrize("flood", [b"x", b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 20_000], ids=["drip", "flood"])

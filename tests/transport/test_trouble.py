@@ -170,4 +170,4 @@ def test_a_refused_upgrade_tells_the_status(wire: Wire) -> None:
         message = wired.recorder.wait_for("connection_error").message
         wired.connection.close()
 
-    assert message.endswith("answered the WebSocket upgrade with status 403")
+    assert message.endswith("answered the WebSocket upgrade with status 403 Forbidden")

@@ -23,7 +23,8 @@ from twilio_conversations.errors import (
     TransportUnavailableError,
 )
 from twilio_conversations.futures import Deadline, wait
-from twilio_conversations.transport.tunnel import SCHEME, HttpResponse, Tunnel, TunnelAdapter, retry_after
+from twilio_conversations.transport.retries import retry_after
+from twilio_conversations.transport.tunnel import SCHEME, HttpResponse, Tunnel, TunnelAdapter
 from twilio_conversations.wire.packets import HttpRequest, Message
 
 SOON = 5.0

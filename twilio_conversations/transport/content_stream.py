@@ -11,7 +11,7 @@ import urllib3
 
 from twilio_conversations.errors import ConversationsError, ProtocolError, TransportUnavailableError
 from twilio_conversations.transport.media_http import MOST_ATTEMPTS, MediaHttp, Transfer, some
-from twilio_conversations.transport.tunnel import RESENDS
+from twilio_conversations.transport.retries import RESENDS
 from twilio_conversations.wire.backoff import Backoff
 
 _PARTIAL: Final = 206

@@ -7,10 +7,10 @@ import socket
 import ssl
 from typing import Final
 
-import websocket
 from urllib3.exceptions import HTTPError
 
 from twilio_conversations.errors import ConversationsError
+from twilio_conversations.transport.upgrade import UpgradeError
 
 _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"})
 _OLD_TLS: Final = frozenset(
@@ -47,6 +47,16 @@ def in_words(error: BaseException, peer: str) -> str:
     return next((words for words in known if words is not None), f"{peer}: {_text(causes[0])}")
 
 
+def answer_in(error: BaseException) -> tuple[int, float] | None:
+    """Return the HTTP status with which the service or a proxy refused, and the seconds to stay away that it asks for."""
+    for cause in _causes(error):
+        if isinstance(cause, UpgradeError) and cause.answer is not None:
+            return cause.answer.status, cause.answer.retry_after
+        if isinstance(cause, OSError) and (found := _TUNNEL.search(str(cause))):
+            return int(found[1]), 0.0
+    return None
+
+
 def _causes(error: BaseException) -> list[BaseException]:
     """The innermost error first: libraries wrap what went wrong into what they were doing."""
     chain: list[BaseException] = []
@@ -55,7 +65,7 @@ def _causes(error: BaseException) -> list[BaseException]:
         chain.append(following)
         reason = getattr(following, "reason", None)
         wrapped = next((one for one in (reason, *following.args) if isinstance(one, BaseException)), None)
-        following = wrapped or following.__cause__ or following.__context__
+        following = wrapped or following.__cause__ or (None if following.__suppress_context__ else following.__context__)
     return chain[::-1]
 
 
@@ -74,10 +84,10 @@ def _known(error: BaseException, peer: str) -> str | None:
             return f"{peer} refused the connection: nothing listens there ({error})"
         case TimeoutError():
             return f"{peer} did not answer in time ({_text(error)})"
-        case websocket.WebSocketBadStatusException():
-            return f"{peer} answered the WebSocket upgrade with status {error.status_code}"
-        case websocket.WebSocketException():
-            return f"{peer} did not upgrade to WebSocket ({_text(error)})"
+        case UpgradeError():
+            return f"{peer} {error}"
+        case OSError() if type(error).__module__ == "socks":  # PySocks need not be installed
+            return f"{peer} did not open the connection ({_text(error)})"
         case OSError() if found := _TUNNEL.search(str(error)):
             return _tunnel_fault(int(found[1]), found[2], peer)
         case OSError() if not isinstance(error, HTTPError) and error.errno is not None:

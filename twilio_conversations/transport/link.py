@@ -9,7 +9,7 @@ from typing import Any, Final
 from twilio_conversations.errors import ProtocolError
 from twilio_conversations.options import Options
 from twilio_conversations.transport import stream
-from twilio_conversations.transport.sockets import close_descriptor
+from twilio_conversations.transport.dialling import close_descriptor
 from twilio_conversations.transport.stream import Message, Stream
 
 READ_SIZE: Final = 64 * 1024

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from twilio_conversations.transport.sockets import close_descriptor
+from twilio_conversations.transport.dialling import close_descriptor
 from twilio_conversations.transport.timers import Timers
 from twilio_conversations.util import logs
 

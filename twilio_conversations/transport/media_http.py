@@ -14,7 +14,6 @@ from urllib.parse import urljoin, urlsplit
 import attrs
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from twilio_conversations.attachment import Content
 from twilio_conversations.errors import (
@@ -29,8 +28,9 @@ from twilio_conversations.errors import (
 from twilio_conversations.futures import Deadline, refuse_to_wait
 from twilio_conversations.options import Options
 from twilio_conversations.transport.diagnosis import in_words
-from twilio_conversations.transport.sockets import chosen_verify
-from twilio_conversations.transport.tunnel import RESENDS, retry_after
+from twilio_conversations.transport.plain_requests import PlainAdapter, PlainSession
+from twilio_conversations.transport.retries import RESENDS, retry_after
+from twilio_conversations.transport.route import Route, chosen_proxies, chosen_verify
 from twilio_conversations.util import logs
 from twilio_conversations.wire.backoff import Backoff
 
@@ -50,6 +50,7 @@ _MOST_CONNECTIONS: Final = 64
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _UNAUTHORISED: Final = 401
 _SHORTEST_WAIT: Final = 0.001
+_PROXY_FAULTS = (requests.exceptions.ProxyError, requests.exceptions.InvalidSchema, requests.exceptions.InvalidProxyURL)
 _HOPELESS = (requests.exceptions.SSLError, requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
 
 
@@ -234,10 +235,10 @@ class MediaHttp:
                     return take(response)
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 transfer.check()
-                failure = _no_answer(request, error, attempts)
+                failure = self._no_answer(request, error, attempts)
             else:
                 asked = retry_after(response.headers)
-                failure = _refusal(request, response, transfer, attempts)
+                failure = _refusal(self._told(request, response.url), response, transfer, attempts)
                 if renewed and attempts < MOST_ATTEMPTS:
                     continue
             delay = max(asked, backoff.next_delay())
@@ -276,6 +277,7 @@ class MediaHttp:
                 data=body,
                 timeout=timeout,
                 stream=True,
+                proxies=chosen_proxies(self._session, url),
                 verify=chosen_verify(self._session),
                 allow_redirects=False,
             )
@@ -285,11 +287,30 @@ class MediaHttp:
             raise
 
 
+    # -- what went wrong ----------------------------------------------------------------------------------------------
+
+    def _no_answer(self, request: MediaRequest, error: Exception, attempts: int) -> ConversationsError:
+        asked = getattr(getattr(error, "request", None), "url", None) or request.url  # perhaps elsewhere, by a redirect
+        peer, proxy = urlsplit(asked).netloc.rpartition("@")[2], Route.find(asked, self._session).proxy_name
+        if proxy is not None:
+            peer = proxy if isinstance(error, _PROXY_FAULTS) else f"{peer}, through {proxy},"
+        failure = TransportUnavailableError(
+            f"{request}: {in_words(error, peer)}", attempts=attempts, retryable=not isinstance(error, _HOPELESS)
+        )
+        failure.__cause__ = error
+        return failure
+
+    def _told(self, request: MediaRequest, url: str) -> str:
+        """What was refused, and by whom: without TLS the answer may be a proxy's."""
+        proxy = Route.find(url, self._session).proxy_name if url.startswith("http:") else None
+        return f"{request}" if proxy is None else f"{request} through {proxy}"
+
+
 def _own_session() -> requests.Session:
-    session = requests.Session()
+    session = PlainSession()
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     for prefix in list(session.adapters):
-        session.mount(prefix, HTTPAdapter(pool_maxsize=_MOST_CONNECTIONS))
+        session.mount(prefix, PlainAdapter(pool_maxsize=_MOST_CONNECTIONS))
     return session
 
 
@@ -333,23 +354,7 @@ def _decoded(request: MediaRequest, response: requests.Response, transfer: Trans
         raise ProtocolError(f"{request}: the answer is not JSON", status=response.status_code, sent=True) from error
 
 
-def _no_answer(request: MediaRequest, error: Exception, attempts: int) -> ConversationsError:
-    failure = TransportUnavailableError(
-        f"{request}: {in_words(error, _peer(request, error))}",
-        attempts=attempts,
-        retryable=not isinstance(error, _HOPELESS),
-    )
-    failure.__cause__ = error
-    return failure
-
-
-def _peer(request: MediaRequest, error: Exception) -> str:
-    """Who was asked: perhaps somebody to whom the service had sent us."""
-    asked = getattr(getattr(error, "request", None), "url", None) or request.url
-    return urlsplit(asked).netloc.rpartition("@")[2]
-
-
-def _refusal(request: MediaRequest, response: requests.Response, transfer: Transfer, attempts: int) -> ServiceError:
+def _refusal(what: str, response: requests.Response, transfer: Transfer, attempts: int) -> ServiceError:
     """The error for an answer, which is closed. What it says in its body is worth no more than the time that is left."""
     body: Any = None
     with response, contextlib.suppress(urllib3.exceptions.HTTPError, OSError, RequestTimeoutError):
@@ -359,5 +364,5 @@ def _refusal(request: MediaRequest, response: requests.Response, transfer: Trans
         except (ValueError, RecursionError):
             body = text.decode(errors="replace")
     request_id = response.headers.get("Twilio-Request-Id")
-    return MediaError.from_answer(str(request), response.status_code, body, request_id=request_id, attempts=attempts)
+    return MediaError.from_answer(what, response.status_code, body, request_id=request_id, attempts=attempts)
 

@@ -15,6 +15,7 @@ from requests.structures import CaseInsensitiveDict
 from twilio_conversations.errors import InvalidArgumentError, ProtocolError, RestError
 from twilio_conversations.futures import Deadline
 from twilio_conversations.options import Options
+from twilio_conversations.transport.plain_requests import PlainSession
 from twilio_conversations.transport.tunnel import MUTATION_HEADER, SCHEME, HttpResponse, Tunnel, TunnelAdapter
 from twilio_conversations.wire.frame import json_bytes
 
@@ -91,7 +92,7 @@ class Rest:
         return answer
 
 
-class _PrivateSession(requests.Session):
+class _PrivateSession(PlainSession):
     """A session that knows nothing of the environment, keeps nothing between calls and goes nowhere but into the tunnel."""
 
     def __init__(self, adapter: TunnelAdapter) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import email.utils
-import math
 import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
@@ -18,9 +15,10 @@ from requests.structures import CaseInsensitiveDict
 from twilio_conversations import checks
 from twilio_conversations.errors import ConversationsError, ReplyError, RequestTimeoutError, TransportUnavailableError
 from twilio_conversations.futures import Deadline, Future, fail, refuse_to_wait, settle
-from twilio_conversations.options import BackoffPolicy, Options
+from twilio_conversations.options import Options
 from twilio_conversations.transport.connection import Connection
 from twilio_conversations.transport.pending import Answer
+from twilio_conversations.transport.retries import RESENDS, TEMPORARY, retry_after
 from twilio_conversations.wire.backoff import Backoff
 from twilio_conversations.wire.frame import parse_json
 from twilio_conversations.wire.packets import HttpRequest, Reply
@@ -31,11 +29,6 @@ SCHEME: Final = "http+twilsock://"
 MUTATION_HEADER: Final = "X-Twilio-Mutation-Id"
 IN_PROGRESS: Final = 20409
 """Code of a 409 that says: the same mutation is being worked on."""
-
-RESENDS: Final = BackoffPolicy(minimum=0.25, maximum=10.0)
-"""Delays between attempts of one request where the service names none."""
-
-_RETRYABLE: Final = frozenset({429, 502, 503, 504})
 
 
 @attrs.frozen
@@ -210,7 +203,7 @@ class _Exchange:
 
     def _on_answer(self, response: HttpResponse) -> None:
         self._sent = True
-        again = self._idempotent and (response.status in _RETRYABLE or _in_progress(response))
+        again = self._idempotent and (response.status in TEMPORARY or _in_progress(response))
         if not again or not self._try_later(retry_after(response.headers)):
             settle(self.result, response)
 
@@ -302,21 +295,6 @@ def carried(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> dict[str,
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     kept = {name: value for name, value in pairs if name.lower().startswith(("content-type", "x-twilio-", "twilio-"))}
     return {name: checks.text(value, name) for name, value in kept.items()}
-
-
-def retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds that ``Retry-After`` (a number or a date) asks to wait; 0 when it asks for nothing that can be read."""
-    text = headers.get("retry-after", "").strip()
-    if not text:
-        return 0.0
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            seconds = email.utils.parsedate_to_datetime(text).timestamp() - time.time()
-        except (ValueError, OverflowError):
-            return 0.0
-    return max(0.0, seconds) if math.isfinite(seconds) else 0.0
 
 
 def _in_progress(response: HttpResponse) -> bool:

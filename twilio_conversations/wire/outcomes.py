@@ -15,6 +15,18 @@ from twilio_conversations.errors import (
 from twilio_conversations.wire.packets import BackoffHint, Close, Reply, Status
 
 
+class ConnectRefusedError(TransportUnavailableError):
+    """Somebody on the way to the service answered with HTTP instead of opening the connection.
+
+    Attributes:
+        retry_after: seconds that it asks to stay away.
+    """
+
+    def __init__(self, message: str, status: int, retry_after: float = 0.0) -> None:
+        super().__init__(message, status=status, sent=False, retryable=True)
+        self.retry_after = retry_after
+
+
 @attrs.frozen
 class Cause:
     """Why something happens to a connection."""
@@ -34,6 +46,15 @@ class Cause:
         """The service ended the connection."""
         status = packet.status or Status(0, "without a reason")
         return cls(f"Closed by the service: {status.description or status.status}", packet.status, packet.backoff)
+
+    @classmethod
+    def of_socket(cls, error: BaseException | str) -> Cause:
+        """The socket could not be opened, or failed."""
+        message = f"Socket error: {error}"
+        if not isinstance(error, ConnectRefusedError):
+            return cls(message)
+        hint = BackoffHint(int(error.retry_after * 1000)) if error.retry_after else None
+        return cls(message, Status(error.status or 0), hint)
 
     @property
     def codes(self) -> tuple[int | None, int | None]:

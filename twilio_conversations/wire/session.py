@@ -185,7 +185,7 @@ class Session:
         """The socket of `generation` could not be opened, failed, fell silent or was closed by the peer."""
         if not self._is_current(generation):
             return []
-        return self._input(now, Event.SOCKET_DOWN, Cause(f"Socket error: {error}"))
+        return self._input(now, Event.SOCKET_DOWN, Cause.of_socket(error))
 
     def wake(self, now: float) -> list[Effect]:
         """The computer slept, or the network is back: no reason to wait any longer."""

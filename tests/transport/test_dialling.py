@@ -1,0 +1,145 @@
+"""Names with several addresses: whichever answers first is used, and the waiting can be broken off."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.addresses import Place, resolve, swallowing
+from tests.transport.conftest import wait_until
+from twilio_conversations.futures import Deadline
+from twilio_conversations.transport.dialling import HEAD_START, AbandonedError, Connecting, dial, in_turns
+
+LONG = 60.0
+V4, V6 = socket.AF_INET, socket.AF_INET6
+
+
+@pytest.fixture
+def hole() -> Iterator[Place]:
+    """An address that swallows packets."""
+    with swallowing() as place:
+        yield place
+
+
+@pytest.fixture
+def good() -> Iterator[Place]:
+    """An address that accepts."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()
+
+
+@pytest.fixture
+def refusing() -> Place:
+    """An address where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()  # type: ignore[no-any-return]
+
+
+def descriptors() -> int:
+    """How many descriptors this process has."""
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_an_address_that_swallows_packets_costs_a_head_start(
+    monkeypatch: pytest.MonkeyPatch, hole: Place, good: Place
+) -> None:
+    """The next one is tried beside it, neither before its time nor after a time limit; nothing is left of the loser."""
+    resolve(monkeypatch, chat_example=[hole, good])
+    connecting, before, began = Connecting(), descriptors(), time.monotonic()
+    with dial("chat.example", 1, Deadline(LONG), connecting) as winner:
+        took = time.monotonic() - began
+        assert winner.getpeername() == good
+        assert HEAD_START <= took < LONG / 2
+        assert connecting.finish()
+        assert descriptors() == before + 1
+        assert winner.gettimeout() is not None
+
+
+def test_a_refused_address_gives_way_at_once(
+    monkeypatch: pytest.MonkeyPatch, refusing: Place, hole: Place, good: Place
+) -> None:
+    """No head start is waited out for who has answered; the slow one before it may still win later."""
+    resolve(monkeypatch, chat_example=[refusing, good, hole])
+    connecting = Connecting()
+    with dial("chat.example", 1, Deadline(LONG), connecting) as winner:
+        assert winner.getpeername() == good
+    connecting.finish()
+
+
+def test_several_that_swallow_are_passed_side_by_side(monkeypatch: pytest.MonkeyPatch, hole: Place, good: Place) -> None:
+    """One head start each."""
+    holes = [(f"127.0.0.{9}", hole[1]), hole, hole]
+    resolve(monkeypatch, chat_example=[*holes, good])
+    connecting = Connecting()
+    with dial("chat.example", 1, Deadline(LONG), connecting) as winner:
+        assert winner.getpeername() == good
+    connecting.finish()
+
+
+def test_when_none_answers_the_time_limit_holds(monkeypatch: pytest.MonkeyPatch, hole: Place) -> None:
+    """One limit for all of them, and nothing is left."""
+    resolve(monkeypatch, chat_example=[hole, hole])
+    connecting, before = Connecting(), descriptors()
+    with pytest.raises(TimeoutError):
+        dial("chat.example", 1, Deadline(0.05), connecting)
+    connecting.finish()
+    assert descriptors() == before
+
+
+def test_when_all_refuse_the_error_is_the_system_s(monkeypatch: pytest.MonkeyPatch, refusing: Place) -> None:
+    """At once."""
+    resolve(monkeypatch, chat_example=[refusing, refusing])
+    with pytest.raises(ConnectionRefusedError):
+        dial("chat.example", 1, Deadline(LONG), Connecting())
+
+
+@pytest.mark.parametrize("host", ["a" * 70, "two..dots"])
+def test_what_is_no_host_name_does_not_resolve(host: str) -> None:
+    """Python's own error for it is none of a network's."""
+    with pytest.raises(socket.gaierror):
+        dial(host, 1, Deadline(LONG), Connecting())
+
+
+def test_the_waiting_is_broken_off_from_another_thread(monkeypatch: pytest.MonkeyPatch, hole: Place) -> None:
+    """All sockets of the race, at once."""
+    resolve(monkeypatch, chat_example=[hole, (hole[0], hole[1])])
+    connecting, before = Connecting(), descriptors()
+    ended: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            dial("chat.example", 1, Deadline(LONG), connecting)
+        except (OSError, AbandonedError) as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    wait_until(lambda: descriptors() > before, "the race has begun")
+    connecting.break_off()
+    thread.join(5)
+    assert ended
+    assert not connecting.finish()
+    assert descriptors() == before
+    with pytest.raises(AbandonedError):
+        dial("chat.example", 1, Deadline(LONG), connecting)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ([(V6, 1), (V6, 2), (V6, 3), (V4, 4), (V4, 5)], [1, 4, 2, 5, 3]),
+        ([(V4, 1), (V6, 2), (V4, 3)], [1, 2, 3]),
+        ([(V4, 1), (V4, 1), (V4, 2)], [1, 2]),
+        ([], []),
+    ],
+)
+def test_families_take_turns(found: list[tuple[Any, int]], expected: list[int]) -> None:
+    """From the system's first choice on, each address once."""
+    entries = [(family, socket.SOCK_STREAM, 6, "", number) for family, number in found]
+    assert [entry[-1] for entry in in_turns(entries)] == expected
