@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol, TypeAlias, overload
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from twilio_conversations.dispatcher import Dispatcher
     from twilio_conversations.message import Message, MessageUpdatedEventArgs
     from twilio_conversations.participant import Participant, ParticipantUpdatedEventArgs
+    from twilio_conversations.readiness import Readiness
     from twilio_conversations.user import User, UserUpdatedEventArgs
 
 _ClientConversation = Literal[
@@ -240,12 +240,12 @@ class ClientEvents(EventEmitter):
         on: ClassVar[ClientOn]  # type: ignore[assignment] # narrower: names that exist, handlers that fit
         once: ClassVar[ClientOn]  # type: ignore[assignment]
 
-    def __init__(self, dispatcher: Dispatcher, limit: int) -> None:
-        """`limit` is how many events may wait in one stream."""
+    def __init__(self, dispatcher: Dispatcher, limit: int, readiness: Readiness) -> None:
+        """`limit` is how many events may wait in one stream; `readiness` says when no more come."""
         super().__init__(dispatcher)
         self._limit = limit
+        self._readiness = readiness
         self._streams: weakref.WeakSet[EventStream[Any]] = weakref.WeakSet()
-        self._over = threading.Event()
 
     def _check_open(self) -> None:
         """Raise an error when nothing will ever happen again."""
@@ -343,6 +343,7 @@ class ClientEvents(EventEmitter):
         Raises:
             RequestTimeoutError: it did not happen in time.
             ClientClosedError: the client was closed first.
+            InitializationError: the client was refused, or its token has ended: no such event can come.
         """
         with self._stream((event,), timeout) as stream:
             while True:
@@ -413,14 +414,20 @@ class ClientEvents(EventEmitter):
 
         Without `timeout` (seconds, for all of them together) it waits as long as it takes; use it in ``with`` to end the
         registration early. It cannot be used inside a handler.
+
+        Raises:
+            RequestTimeoutError: the time is over; while iterating.
+            InitializationError: the client was refused or its token has ended; while iterating, after the events before.
+            TransportUnavailableError: the client has failed; while iterating.
         """
         return self._stream(names, timeout)
 
     def _stream(self, names: tuple[str, ...], timeout: float | None) -> EventStream[Any]:
         chosen = [ClientEvent.parse(name) for name in names] or list(ClientEvent)
         self._check_open()
+        self._readiness.check()
         stream: EventStream[Any] = EventStream(self, chosen, timeout, self._limit)
         self._streams.add(stream)
-        if self._over.is_set():
-            stream.end()
+        if (cause := self._readiness.cause) is not None:
+            stream.end(cause)
         return stream

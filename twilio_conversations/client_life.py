@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import collections
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, NoReturn, Self, Unpack
 
@@ -27,16 +27,17 @@ from twilio_conversations.errors import (
     ConversationsError,
     InitializationError,
     NotPicklableError,
-    NotReadyError,
     RequestTimeoutError,
     TokenError,
     TransportUnavailableError,
 )
 from twilio_conversations.event_names import ClientEvent, HandlerError, InitFailedEventArgs
-from twilio_conversations.futures import Deadline, Future, current_role, fail, failed, refuse_to_wait, settle
+from twilio_conversations.event_stream import EventStream
+from twilio_conversations.futures import Deadline, Future, current_role, refuse_to_wait
 from twilio_conversations.lru import Lru
 from twilio_conversations.options import Endpoints, OptionFields, Options
 from twilio_conversations.os_errors import descriptor_errors
+from twilio_conversations.readiness import Readiness
 from twilio_conversations.registrations import Registrations
 from twilio_conversations.services import Services
 from twilio_conversations.startup import Startup
@@ -100,51 +101,65 @@ class ClientLife(ClientEvents):
         if session is not None:
             checks.instance(requests.Session, session, "session")
         self._options = Options.of(Endpoints.choose(region, endpoint, endpoints), options)
-        self._claimed = "" if callable(token) else tokens.check(token).identity
+        identity = "" if callable(token) else tokens.check(token).identity
         connection = Connection(self._options, TokenSource(token, self._options), ClientListener(self), session=session)
         dispatcher = Dispatcher(connection.name, self._options.max_pending_events)
-        super().__init__(dispatcher, self._options.max_pending_events)
-        self._services = _assembled(self._options, session, connection, dispatcher, self)
+        super().__init__(dispatcher, self._options.max_pending_events, Readiness(lambda: connection.trouble))
+        self._services = _assembled(self._options, session, connection, self._readiness, dispatcher, self)
         self._connection = connection
         self._directory = Directory(self._services)
-        self._users = self._services.users = Users(self._services)
+        self._users = self._services.users = Users(self._services, identity)
         self._templates = Templates(self._services)
         self._registrations = Registrations(self._services)
-        self._startup = Startup(self._services, self._users, self._directory, self._on_ready, self._on_start_failed)
-        self._ready: Future[None] = Future()
+        self._startup = Startup(self._services, self._users, self._directory, self._on_ready, self._on_given_up)
         self._state: State | None = None
         self._dead: ConversationsError | None = None  # why it can never be used again, unless it was closed
         self._connection_state = ConnectionState.UNKNOWN
         self._closing = threading.Lock()
         self._close_deadline: Deadline | None = None
+        self._closed: Future[None] = Future()  # never done: what waits for it ends with the client
         dispatcher.root = self
         dispatcher.on_room = lambda: connection.post(self._services.sync.release_all)
         dispatcher.on_death = self._on_death
-        self._started = False
         if auto_connect:
-            self.connect()
+            try:
+                self.connect()
+            except BaseException:  # nobody has this client, so nobody else can close it
+                self.close()
+                raise
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
     def connect(self) -> Self:
-        """Start connecting, if the client was made with ``auto_connect=False``. Returns this client."""
-        try:
-            with self._closing, descriptor_errors():
-                self._check_open()
-                if not self._started:
-                    self._started = True
-                    self._dispatcher.start()
-                    self._connection.start()
-        except (MemoryError, OSError, RuntimeError):  # no thread or no descriptor to be had
-            self.close()
-            raise
+        """Start connecting, if the client was made with ``auto_connect=False``. Returns this client.
+
+        It may be called again after it raised.
+
+        Raises:
+            NoThreadError, NoDescriptorError: the system gives none now.
+        """
+        with self._closing, descriptor_errors():
+            self._check_open()
+            if not self._readiness.started:
+                self._start()
         return self
+
+    def _start(self) -> None:
+        """Start the threads: both, or none."""
+        self._readiness.started = True
+        try:
+            self._dispatcher.start()
+            self._connection.start()
+        except BaseException:
+            self._readiness.started = False
+            self._dispatcher.stop()
+            raise
 
     def wait_until_ready(self, timeout: float | None = None) -> Self:
         """Wait until the client is ready, and return it. `timeout` is in seconds.
 
         Raises:
-            InitializationError: the client was refused; `.info` says why.
+            InitializationError: the client was refused, or its token has ended; `.info` says why.
             RequestTimeoutError: it is still trying.
         """
         self._await_ready(self._services.deadline(timeout), "wait_until_ready()")
@@ -153,41 +168,49 @@ class ClientLife(ClientEvents):
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the client is closed; without a limit, as long as it takes. Says whether it was closed.
 
-        Ctrl-C interrupts it.
+        Ctrl-C interrupts it. When the client cannot go on it raises at once: a program that only waits then ends with the
+        cause. `update_token` may bring a refused client back; whoever does that calls `wait` again.
 
         Raises:
+            InitializationError: the client was refused, or its token has ended and nothing renews it; `.info` says why.
             TransportUnavailableError: the client has failed though nobody closed it; `__cause__` says why.
         """
         refuse_to_wait("wait()")
-        over = self._over.wait(Deadline(timeout).remaining())
-        if self._dead is not None:
-            raise self._dead.again()
-        return over
+        try:
+            self._readiness.wait(self._closed, Deadline(timeout), "wait()")
+        except RequestTimeoutError:
+            return False
+        except ClientClosedError:
+            if self._dead is not None:
+                raise
+        return True
 
     def update_token(self, token: str, *, timeout: float | None = None) -> Self:
         """Use another token from now on; returns when the service has taken it. Does not wait for readiness.
 
         Raises:
             TokenError: the token cannot work, or is for another identity; nothing was sent, the connection is as before.
-            ReplyError: the service refused it, and the connection with it: the next token, also the former one, connects again.
+            ReplyError: the service refused it. The token in use before stays in use, if it is still good; the connection is
+                replaced.
         """
         refuse_to_wait("update_token()")
-        self._check_holder(tokens.check(token))
+        claims = tokens.check(token)
+        if (holder := self._connection.holder) is not None:
+            tokens.check_successor(claims, holder)
         self._check_open()
         if token == self._connection.latest_token and self._connection.state is not ConnectionState.DENIED:
             return self
         deadline = self._services.deadline(timeout)
-        self._ready_again()
-        self._services.wait(self._connection.update_token(token, deadline), deadline, "update_token()")
-        self._connection.post(self._services.sync.token_updated)
+        connection = self._connection
+        connection.wait(connection.update_token(token, deadline), deadline, "update_token()")
+        connection.wait(connection.call(self._on_token_updated), deadline, "update_token()")
         return self
 
-    def _check_holder(self, claims: tokens.Claims) -> None:
-        """What a client knows belongs to one identity."""
-        known = self._services.known_configuration
-        if known is not None and claims.identity != known.identity:
-            text = f"the token is for {claims.identity!r}, and this client is {known.identity!r}: make another client"
-            raise TokenError(text, code=20106)
+    def _on_token_updated(self) -> None:
+        """A start that failed for want of rights is tried again, and what could not be followed too."""
+        self._begin_again()
+        self._startup.begin()
+        self._services.sync.token_updated()
 
     def close(self) -> None:
         """End the client: disconnect, fail what is pending with `ClientClosedError`, and end its threads.
@@ -211,7 +234,7 @@ class ClientLife(ClientEvents):
             if first:
                 self._end()
         if current_role() is None:
-            if self._started:
+            if self._readiness.started:
                 self._dispatcher.join(deadline)
             logs.flush(deadline.remaining() or 0.0)
 
@@ -223,18 +246,20 @@ class ClientLife(ClientEvents):
         """The connection is over: last words, and whoever waits is woken."""
         error = self._dead or ClientClosedError("the client was closed")
         self._wake(error)
-        if self._started and self._connection_state is not ConnectionState.DISCONNECTED:
+        if self._readiness.started and self._connection_state is not ConnectionState.DISCONNECTED:
             self._tell(ClientEvent.CONNECTION_STATE_CHANGED, ConnectionState.DISCONNECTED)
         self._connection_state = ConnectionState.DISCONNECTED
         self._dispatcher.close()
-        self._over.set()
 
     def _wake(self, error: ConversationsError) -> None:
         """Nothing comes any more: whoever waits for it hears why."""
-        fail(self._ready, error.again())
+        self._readiness.end(error, final=True)
         self._directory.fail(error)
-        for stream in list(self._streams):
-            stream.end(self._dead)
+        self._end_streams(list(self._streams), error)
+
+    def _end_streams(self, streams: Iterable[EventStream[Any]], cause: ConversationsError) -> None:
+        for stream in streams:
+            stream.end(cause)
 
     def __enter__(self) -> Self:
         return self
@@ -256,17 +281,13 @@ class ClientLife(ClientEvents):
 
     @property
     def is_ready(self) -> bool:
-        """Whether calls need not wait for the start."""
-        return self._state is State.INITIALIZED
+        """Whether calls need not wait for the start, nor fail because the client is refused, has failed or was closed."""
+        return self._readiness.is_ready and self._close_deadline is None
 
     @property
     def identity(self) -> str:
         """Who this client is, by the service once it said so, else by the token; empty when a provider gave none yet."""
-        known = self._services.known_configuration
-        if known is not None:
-            return known.identity
-        token = self._connection.latest_token
-        return tokens.read(token).identity if token is not None else self._claimed
+        return self._users.myself.identity
 
     def stats(self) -> ClientStats:
         """How the client is doing."""
@@ -276,15 +297,7 @@ class ClientLife(ClientEvents):
 
     def _await_ready(self, deadline: Deadline, what: str) -> Deadline:
         self._check_open()
-        if not self._started:
-            raise NotReadyError("call connect() first: the client was made with auto_connect=False")
-        refuse_to_wait(what)
-        try:
-            self._services.wait(self._ready, deadline, what)
-        except RequestTimeoutError as error:
-            error.sent = False
-            raise
-        return deadline
+        return self._readiness.await_ready(deadline, what)
 
     def _check_open(self) -> None:
         if self._dead is not None:
@@ -292,11 +305,11 @@ class ClientLife(ClientEvents):
         if self._close_deadline is not None or self._connection.over is not None:
             raise ClientClosedError("the client was closed")
 
-    def _ready_again(self) -> None:
-        """A start that failed for good is wanted again, as another token may succeed."""
+    def _begin_again(self) -> None:
+        """What ended for want of a good token is wanted again, as another one may succeed."""
+        self._readiness.begin_again()
         if self._state is State.FAILED:
             self._state = None
-            self._ready = Future()
 
     # -- the io thread tells ------------------------------------------------------------------------------------------
 
@@ -304,46 +317,49 @@ class ClientLife(ClientEvents):
         self._dispatcher.post(((self, event),), payload)
 
     def _on_token(self, token: str) -> None:
-        pass
+        """A token came: until the service says who the client is, the token does."""
+        if self._services.known_configuration is None:
+            try:
+                self._users.myself.identity = tokens.read(token).identity
+            except TokenError:
+                pass
 
     def _on_ready(self) -> None:
-        if self._ready.done():
-            self._ready = Future()
         self._state = State.INITIALIZED
-        settle(self._ready, None)
+        self._readiness.ready()
         self._tell(ClientEvent.STATE_CHANGED, State.INITIALIZED)
         self._tell(ClientEvent.INITIALIZED)
 
-    def _on_start_failed(self, info: ConnectionErrorInfo) -> None:
-        if self._state is not None:
-            return
-        self._state = State.FAILED
-        fail(self._ready, InitializationError(info))
-        self._tell(ClientEvent.STATE_CHANGED, State.FAILED)
-        self._tell(ClientEvent.INIT_FAILED, InitFailedEventArgs(info))
+    def _on_given_up(self, info: ConnectionErrorInfo) -> None:
+        """Nothing more is tried until another token comes: whoever waits is woken; a stream has its events of before first."""
+        error = InitializationError(info)
+        if self._state is None:
+            self._state = State.FAILED
+            self._tell(ClientEvent.STATE_CHANGED, State.FAILED)
+            self._tell(ClientEvent.INIT_FAILED, InitFailedEventArgs(info))
+        self._readiness.end(error)
+        streams = list(self._streams)
+        self._dispatcher.call(self._end_streams, streams, error)
 
     def _on_death(self, cause: BaseException) -> None:
         """A thread of ours ended though nobody closed the client: nothing may wait for it any more."""
         if self._dead is not None:
             return
-        error = cause if isinstance(cause, TransportUnavailableError) else _failed_by(cause)
+        error = cause if isinstance(cause, TransportUnavailableError | InitializationError) else _failed_by(cause)
         self._dead = error
         self._tell_state(ConnectionState.ERROR)
         self._tell(ClientEvent.ERROR, HandlerError(error))
         self._wake(error)
-        self._over.set()
         self._services.media.close(error)
         self._connection.begin_close(why=error)
 
     def _forget_in_child(self, why: ConversationsError) -> None:
         """This is a forked child: whatever is asked of this client fails at once. Locks may be held by nobody for ever."""
         self._dead = why
-        self._ready = failed(why)
+        self._readiness.forget_in_child(why)
         self._services.lock = threading.Lock()
         self._closing = threading.Lock()
         self._close_deadline = Deadline(0.0)
-        self._over = threading.Event()
-        self._over.set()
         self._connection_state = ConnectionState.DISCONNECTED
         self._dispatcher.forget_in_child()
         for stream in list(self._streams):
@@ -364,12 +380,18 @@ class ClientLife(ClientEvents):
 
 
 def _assembled(
-    options: Options, session: requests.Session | None, connection: Connection, dispatcher: Dispatcher, events: EventEmitter
+    options: Options,
+    session: requests.Session | None,
+    connection: Connection,
+    readiness: Readiness,
+    dispatcher: Dispatcher,
+    events: EventEmitter,
 ) -> Services:
     tunnel = Tunnel(connection, options)
     return Services(
         options,
         connection,
+        readiness,
         tunnel,
         Rest(tunnel, options),
         MediaHttp(options, session, lambda: connection.token),

@@ -22,14 +22,18 @@ class ClientListener:
 
     def on_state(self, state: ConnectionState) -> None:
         """The connection does something else now."""
-        if self._client._dead is None:
-            self._client._tell_state(state)
+        client = self._client
+        if client._dead is not None:
+            return
+        if client.connection_state is ConnectionState.DENIED and state is not ConnectionState.DISCONNECTED:
+            client._begin_again()
+        client._tell_state(state)
 
     def on_connected(self, resumed: bool) -> None:
         """The service took the token."""
         del resumed
         client = self._client
-        client._ready_again()
+        client._begin_again()
         client._services.sync.connected()
         client._services.connected()
         client._startup.begin()
@@ -50,10 +54,10 @@ class ClientListener:
         """Nothing is kept for the end of a read."""
 
     def on_connection_error(self, info: ConnectionErrorInfo) -> None:
-        """Connecting or authorising failed; for good, a start that has not ended fails with it."""
+        """Connecting or authorising failed; where that is final, whoever waits hears it."""
         self._client._tell(ClientEvent.CONNECTION_ERROR, info)
         if info.terminal:
-            self._client._on_start_failed(info)
+            self._client._on_given_up(info)
 
     def on_token(self, token: str) -> None:
         """It says who the client is, before the service does."""

@@ -102,6 +102,7 @@ class Dispatcher:
         self._limit = limit
         self._full = False
         self._closed = False
+        self._stopped = False
         self._busy_with: str | None = None  # the handler that runs, or ran last since the queue was empty
         self._pins: dict[EventEmitter, None] = {}
         self.registering = threading.Lock()
@@ -115,8 +116,18 @@ class Dispatcher:
 
     def start(self) -> None:
         """Start the thread, which is made here: one that was made before a fork may not be startable in the child."""
-        self._thread = threading.Thread(target=self._run, name=f"conversations-events-{self._name}", daemon=True)
-        start_thread(self._thread)
+        thread = threading.Thread(target=self._run, name=f"conversations-events-{self._name}", daemon=True)
+        start_thread(thread)
+        self._thread = thread
+
+    def stop(self) -> None:
+        """Undo `start`: the thread ends, what waits is delivered by the next one."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._stopped = True
+            self._wakeups.put(None)
+            thread.join()
+            self._stopped = False
 
     @property
     def running(self) -> bool:
@@ -214,11 +225,11 @@ class Dispatcher:
             self._wakeups.put(None)
 
     def _take(self) -> _Item | None:
-        """The next item, waiting for one; `None` when the dispatcher is closed and nothing is left.
+        """The next item, waiting for one; `None` when the dispatcher is closed and nothing is left, or stopped.
 
         `_idle` is set before the queue is looked at once more, so that an item put meanwhile is seen here or wakes us.
         """
-        while True:
+        while not self._stopped:
             try:
                 return self._queue.popleft()
             except IndexError:
@@ -226,9 +237,14 @@ class Dispatcher:
                     return None
             self._busy_with = None
             self._idle = True
-            if not self._queue and not self._closed:
+            if not self._queue and not self._is_ending:
                 self._wakeups.get()
             self._idle = False
+        return None
+
+    @property
+    def _is_ending(self) -> bool:
+        return self._closed or self._stopped
 
     def _run(self) -> None:
         mark_thread(Role.EVENTS)
@@ -237,7 +253,8 @@ class Dispatcher:
         except BaseException as error:
             self._die(error)
         finally:
-            self._pins.clear()
+            if self._closed:
+                self._pins.clear()
 
     def _work(self) -> None:
         while (item := self._take()) is not None:

@@ -79,9 +79,9 @@ class EventStream(Iterator[Event[Payload]]):
         for subscription in self._subscriptions:
             subscription.cancel()
 
-    def end(self, failure: BaseException | None = None) -> None:
-        """The client is over: what waits is still given, then iteration ends, with `failure` if it failed."""
-        self._failure = failure
+    def end(self, cause: BaseException) -> None:
+        """Nothing more comes: what waits is still given, then iteration ends; with `cause`, unless the client was closed."""
+        self._failure = None if isinstance(cause, ClientClosedError) else cause
         self._closed = self._ended = True
         try:
             self._queue.put_nowait(None)  # wakes a reader; where there is no room, none is waiting

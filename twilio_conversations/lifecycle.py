@@ -183,11 +183,12 @@ class Lifecycle:
             fail(membership.ready, error)
             self.go(membership)
             return
-        _log.warning("conversation %s cannot be opened now: %s", sid, error)
-        self._services.dispatcher.report(HandlerError(error))
+        if self._services.readiness.cause is None:  # else that is what was told
+            _log.warning("conversation %s cannot be opened now: %s", sid, error)
+            self._services.dispatcher.report(HandlerError(error))
         if membership.backoff is None:
             membership.backoff = Backoff(self._services.options.reconnect)
-        yield self._services.connection.sleep(membership.backoff.next_delay())
+        yield self._services.pause(membership.backoff.next_delay())
 
     def _announce(self, membership: Membership) -> None:
         """The objects that `wanted` needs are open: say what that makes of the conversation."""

@@ -18,6 +18,7 @@ from twilio_conversations.event_names import EventName
 from twilio_conversations.futures import Deadline, Flow, Future, flow, refuse_to_wait, settle
 from twilio_conversations.lru import Lru
 from twilio_conversations.options import Options
+from twilio_conversations.readiness import Readiness
 from twilio_conversations.recipients import RecipientDescriptor
 from twilio_conversations.sync.client import SyncClient
 from twilio_conversations.transport.connection import Connection
@@ -40,6 +41,7 @@ class Services:
 
     Attributes:
         lock: held for a few assignments when state changes; never while waiting or while user code runs.
+        readiness: whether the client can be used; callers wait there.
         events: the client, as somebody whose handlers are told.
         users: the users of the client.
         recent: the latest messages, kept alive here; the registries themselves hold theirs weakly.
@@ -49,6 +51,7 @@ class Services:
 
     options: Options
     connection: Connection
+    readiness: Readiness
     tunnel: Tunnel
     rest: Rest
     media: MediaHttp
@@ -78,6 +81,10 @@ class Services:
         """The deadline of a call: `timeout` seconds, or the client's default."""
         return Deadline(self.options.default_timeout if timeout is None else timeout)
 
+    def await_ready(self, timeout: float | None, what: str) -> Deadline:
+        """Wait until the client is ready, and return the deadline of the whole call."""
+        return self.readiness.await_ready(self.deadline(timeout), what)
+
     def run(self, start: Callable[[], Future[T]], deadline: Deadline, what: str) -> T:
         """Start work on the io thread and wait for its result, within the deadline."""
         refuse_to_wait(what)
@@ -89,8 +96,8 @@ class Services:
         return self.wait(self.connection.call(look), deadline, what)
 
     def wait(self, future: Future[T], deadline: Deadline, what: str) -> T:
-        """Wait for something that needs the connection; the error of a time limit says what keeps it away."""
-        return self.connection.wait(future, deadline, what)
+        """Wait for something that needs the connection, as long as the client can be used."""
+        return self.readiness.wait(future, deadline, what)
 
     @flow
     def get_json(self, url: str) -> Flow[Any]:
@@ -117,11 +124,14 @@ class Services:
                 if not worth_repeating(error):
                     raise
                 _log.warning("%s was interrupted and is tried again: %s", what, error)
-            yield self._pause(backoff.next_delay())
+            yield self.pause(backoff.next_delay())
 
-    def _pause(self, seconds: float) -> Future[None]:
-        """Done after a while, or with the next connection; it fails when the connection is over for good."""
-        pause = self.connection.sleep(seconds)
+    def pause(self, seconds: float) -> Future[None]:
+        """Done after a while, or with the next connection; it fails when the connection is over for good.
+
+        While the client is denied only the next connection ends it.
+        """
+        pause = self.connection.sleep(seconds if self.readiness.cause is None else float("inf"))
         self._pauses.append(pause)
         pause.add_done_callback(lambda done: self._pauses.remove(done) if done in self._pauses else None)
         return pause

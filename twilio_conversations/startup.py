@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 
 from twilio_conversations import urls
 from twilio_conversations.configuration import Configuration
-from twilio_conversations.errors import ClientClosedError, ConnectionErrorInfo, ConversationsError, ProtocolError
+from twilio_conversations.errors import (
+    ClientClosedError,
+    ConnectionErrorInfo,
+    ConversationsError,
+    ProtocolError,
+    TransportUnavailableError,
+)
 from twilio_conversations.event_names import HandlerError
 from twilio_conversations.futures import Flow, Future, fail, flow, gather
 from twilio_conversations.util import logs
@@ -77,7 +83,7 @@ class Startup:
     def _load(self) -> Flow[None]:
         """The listing of conversations."""
         try:
-            yield self._insist(self._directory.load, "listing the conversations")
+            yield self._services.insist(self._directory.load, "listing the conversations", _may_pass_with_a_token)
         except ConversationsError as error:
             fail(self._directory.listed, error)
             if not isinstance(error, ClientClosedError):
@@ -87,6 +93,11 @@ class Startup:
     def _insist(self, step: Callable[[], Future[None]], what: str) -> Future[None]:
         """Do a step; what passes by itself is waited for, and the step repeated."""
         return self._services.insist(step, what, _worth_repeating)
+
+
+def _may_pass_with_a_token(error: ConversationsError) -> bool:
+    """The client may be denied meanwhile: then it goes on where another token connects."""
+    return isinstance(error, TransportUnavailableError) or _worth_repeating(error)
 
 
 def _worth_repeating(error: ConversationsError) -> bool:

@@ -10,7 +10,7 @@ from twilio_conversations import checks, urls
 from twilio_conversations.enums import UserUpdateReason
 from twilio_conversations.errors import UnsupportedOperationError
 from twilio_conversations.event_names import ClientEvent, EventName, UserEvent
-from twilio_conversations.futures import Future
+from twilio_conversations.futures import Deadline, Future
 from twilio_conversations.model import Model
 from twilio_conversations.model_events import UserEvents
 from twilio_conversations.user_data import REASONS, UserData
@@ -24,7 +24,7 @@ class User(UserEvents, Model[UserData]):  # type: ignore[misc] # `on` is narrowe
     """A user. Made by the client only.
 
     Attributes:
-        identity: who it is; empty on the own user until the client is ready.
+        identity: who it is; empty on the own user until a provider has given the first token.
         is_subscribed: whether changes arrive.
     """
 
@@ -60,9 +60,10 @@ class User(UserEvents, Model[UserData]):  # type: ignore[misc] # `on` is narrowe
             ForbiddenError: the role does not allow to edit this user.
             UnsupportedOperationError: it was unsubscribed.
         """
-        self._check_subscribed()
         body = {"friendly_name": checks.text(friendly_name, "friendly_name")}
-        self._post(self._url, body, body, timeout)
+        deadline = self._await_ready(timeout, "update_friendly_name()")
+        self._check_subscribed()
+        self._post(self._url, body, body, deadline.remaining())
         return self
 
     def update_attributes(self, attributes: Any, *, timeout: float | None = None) -> Self:
@@ -72,16 +73,30 @@ class User(UserEvents, Model[UserData]):  # type: ignore[misc] # `on` is narrowe
             ForbiddenError: the role does not allow to edit this user.
             UnsupportedOperationError: it was unsubscribed.
         """
+        deadline = self._await_ready(timeout, "update_attributes()")
         self._check_subscribed()
-        return super().update_attributes(attributes, timeout=timeout)
+        return super().update_attributes(attributes, timeout=deadline.remaining())
+
+    def refresh(self, *, timeout: float | None = None) -> Self:
+        """Ask the service for the state it has now, and return this user showing it.
+
+        Raises:
+            NotFoundError: it is gone.
+        """
+        return super().refresh(timeout=self._await_ready(timeout, "refresh()").remaining())
 
     def unsubscribe(self, *, timeout: float | None = None) -> None:
         """Stop following it; nothing happens when it is not followed. The own user is followed anew at once."""
+        deadline = self._await_ready(timeout, "unsubscribe()")
         if self.is_subscribed:
-            self._services.run(lambda: self._users.unfollow(self), self._services.deadline(timeout), "unsubscribe()")
+            self._services.run(lambda: self._users.unfollow(self), deadline, "unsubscribe()")
+
+    def _await_ready(self, timeout: float | None, what: str) -> Deadline:
+        """The own user is there before the client is ready."""
+        return self._services.await_ready(timeout, what)
 
     def _check_subscribed(self) -> None:
-        if self.identity and not self.is_subscribed:
+        if not self.is_subscribed:
             raise UnsupportedOperationError(f"{self!r} was unsubscribed; get it again to change it")
 
     def _announce(self, former: UserData | None, current: UserData) -> None:

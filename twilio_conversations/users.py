@@ -29,13 +29,14 @@ class Users:
     one that came first.
     """
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, identity: str = "") -> None:
+        """`identity` is that of the own user, as far as it is known."""
         self._services = services
         self._maps: dict[User, Entity] = {}
         self._followed: dict[str, User] = {}
         self._coming: dict[str, Future[User]] = {}
         self._live: weakref.WeakValueDictionary[str, User] = weakref.WeakValueDictionary()
-        self.myself = self._make("")
+        self.myself = self._make(identity)
         """The own user; the same object for the whole life of the client."""
 
     def _make(self, identity: str) -> User:

@@ -280,7 +280,7 @@ def test_closing_wakes_who_waits_for_a_conversation(service: LocalServer, fresh:
     """A call that waits for something to appear ends at once when the client is closed."""
     client = Client(service.token(fresh("alice")), endpoint=service.url)
     client.wait_until_ready(10)
-    waits = [client._directory.listed, client._ready]
+    waits = [client._directory.listed]
     membership = client._services.run_now(
         lambda: client._directory._appear("CH" + "1" * 32, SyncNames("x")), Deadline(5), "the test"
     )
@@ -288,6 +288,7 @@ def test_closing_wakes_who_waits_for_a_conversation(service: LocalServer, fresh:
 
     assert isinstance(membership.ready.exception(5), ClientClosedError)
     assert all(future.done() for future in waits)
+    assert isinstance(client._readiness.cause, ClientClosedError)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

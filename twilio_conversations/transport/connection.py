@@ -169,14 +169,16 @@ class Connection:
         return self._tokens.holder
 
     def start(self) -> None:
-        """Start the io thread, which connects; once only."""
+        """Start the io thread, which connects; once only, but again after it raised."""
         self._loop.open()
         processes.register(self)
         self._thread = threading.Thread(target=self._run, name=f"conversations-io-{self.name}", daemon=True)
         try:
             start_thread(self._thread)
         except BaseException:
-            self._thread = None  # there is none to be had; `close` gives back what there is
+            self._thread = None
+            processes.unregister(self)
+            self._loop.release()
             raise
 
     def post(self, function: Callable[[], object]) -> None:
@@ -231,9 +233,14 @@ class Connection:
             self.post(lambda: self._submit(submission))
         return future
 
+    @property
+    def trouble(self) -> str | None:
+        """Why there is no connection, in words; `None` while there is one."""
+        return self._session.trouble
+
     def wait(self, future: Future[T], deadline: Deadline, what: str) -> T:
         """As `futures.wait`; when the time runs out without a connection, the error says what keeps it away."""
-        return wait(future, deadline, what, lambda: self._session.trouble)
+        return wait(future, deadline, what, lambda: self.trouble)
 
     def has_written(self, answer: Answer) -> bool:
         """Whether the request was written whose answer is still to come."""

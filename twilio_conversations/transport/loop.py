@@ -47,7 +47,12 @@ class Loop:
     def open(self) -> None:
         """Get what `turn` needs."""
         self._wake_reader, self._wake_writer = socket.socketpair()
-        self._selector = selectors.DefaultSelector()
+        try:
+            self._selector = selectors.DefaultSelector()
+        except BaseException:
+            self._wake_reader.close()
+            self._wake_writer.close()
+            raise
         self._open = True
         for end in (self._wake_reader, self._wake_writer):
             end.setblocking(False)
@@ -99,7 +104,12 @@ class Loop:
     def close(self) -> None:
         """Give the descriptors back; what was posted and not run is dropped."""
         self._calls.clear()
+        self.release()
+
+    def release(self) -> None:
+        """Give the descriptors back; what was posted is run after the next `open`."""
         if self._open:
+            self._open = self._woken = False
             self._selector.close()
             self._wake_reader.close()
             self._wake_writer.close()
