@@ -31,10 +31,11 @@ from twilio_conversations.errors import (
     TokenError,
     TransportUnavailableError,
 )
-from twilio_conversations.event_names import ClientEvent, HandlerError, InitFailedEventArgs
+from twilio_conversations.event_names import ClientEvent, EventName, HandlerError, InitFailedEventArgs
 from twilio_conversations.event_stream import EventStream
 from twilio_conversations.futures import Deadline, Future, current_role, refuse_to_wait
 from twilio_conversations.lru import Lru
+from twilio_conversations.membership import Presence
 from twilio_conversations.options import Endpoints, OptionFields, Options
 from twilio_conversations.os_errors import descriptor_errors
 from twilio_conversations.readiness import Readiness
@@ -68,6 +69,8 @@ class ClientStats:
 
 class ClientLife(ClientEvents):
     """What a client is before any question: connected or not, ready or not, over or not."""
+
+    _surveyed = frozenset({ClientEvent.CONVERSATION_ADDED, ClientEvent.CONVERSATION_JOINED, ClientEvent.USER_SUBSCRIBED})
 
     def __init__(
         self,
@@ -315,6 +318,14 @@ class ClientLife(ClientEvents):
 
     def _tell(self, event: ClientEvent, payload: Any = None) -> None:
         self._dispatcher.post(((self, event),), payload)
+
+    def _survey(self, event: EventName, take: Callable[[Iterable[Any]], None]) -> None:
+        there: dict[EventName, Callable[[], Iterable[Any]]] = {
+            ClientEvent.CONVERSATION_ADDED: lambda: self._directory.announced(Presence.KNOWN),
+            ClientEvent.CONVERSATION_JOINED: lambda: self._directory.announced(Presence.JOINED),
+            ClientEvent.USER_SUBSCRIBED: self._users.subscribed,
+        }
+        self._connection.post(lambda: take(there[event]()))
 
     def _on_token(self, token: str) -> None:
         """A token came: until the service says who the client is, the token does."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
@@ -55,12 +55,17 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
     """
 
     _events: ClassVar[type[EventName]] = ConversationEvent
+    _surveyed: ClassVar[frozenset[EventName]] = frozenset({ConversationEvent.PARTICIPANT_JOINED})
     sid: str
     _directory: Directory
     _messages: Messages = attrs.field(init=False)
     _roster: Roster = attrs.field(init=False)
     _horizon: ReadHorizon = attrs.field(init=False)
     _typing: TypingIndicator = attrs.field(init=False)
+
+    def _survey(self, event: EventName, take: Callable[[Iterable[Any]], None]) -> None:
+        del event
+        self._services.connection.post(lambda: self._directory.survey_participants(self.sid, take))
 
     @property
     def key(self) -> str:

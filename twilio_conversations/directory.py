@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from twilio_conversations import urls
@@ -141,6 +141,20 @@ class Directory:
     def known(self, sid: str) -> Membership | None:
         """What is known of `sid`."""
         return self._members.get(sid)
+
+    def announced(self, presence: Presence) -> list[Conversation]:
+        """The conversations that are announced as that much or more, in the order they became known."""
+        return [member.conversation for member in self._members.values() if member.presence.value >= presence.value]
+
+    @flow
+    def survey_participants(self, sid: str, take: Callable[[Iterable[Any]], None]) -> Flow[None]:
+        """Have `take` called with the participants of a conversation once all that was read of them is announced."""
+        try:
+            yield self._roster_of(sid)
+        except ConversationsError as error:
+            _log.info("the participants of %s cannot be read: %s", sid, error)
+        membership = self._members.get(sid)
+        take([] if membership is None else membership.conversation._roster.announced())
 
     def joined(self) -> list[Conversation]:
         """The conversations that the own identity participates in, in the order of their sids."""

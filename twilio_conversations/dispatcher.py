@@ -7,7 +7,7 @@ import functools
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import attrs
@@ -59,16 +59,19 @@ class _Delivery:
 
 @attrs.frozen
 class _Replay:
-    """An event for one handler that was registered after it happened."""
+    """What one handler that was registered late is given before the events that come from now on."""
 
     emitter: EventEmitter
     subscription: Subscription
     event: EventName
-    payload: Any
+    payloads: tuple[Any, ...]
 
     def deliver(self, dispatcher: Dispatcher) -> None:
-        call = functools.partial(self.subscription, self.emitter, event=self.event, payload=self.payload)
-        dispatcher.run(self.subscription.handler, self.event, call)
+        self.subscription.begin()
+        for payload in self.payloads:
+            call = functools.partial(self.subscription, self.emitter, event=self.event, payload=payload)
+            if not dispatcher.closed:
+                dispatcher.run(self.subscription.handler, self.event, call)
 
     def first(self) -> str | None:
         return _named(self.subscription.handler, self.event)
@@ -135,6 +138,11 @@ class Dispatcher:
         return self._thread is not None and self._thread.is_alive()
 
     @property
+    def closed(self) -> bool:
+        """Whether nothing more is delivered."""
+        return self._closed
+
+    @property
     def depth(self) -> int:
         """How many events wait."""
         return len(self._queue)
@@ -172,10 +180,10 @@ class Dispatcher:
         if not self._closed:
             self._put(_Call(function, arguments))
 
-    def replay(self, emitter: EventEmitter, subscription: Subscription, event: EventName, payload: Any) -> None:
-        """Give one late handler what the others got earlier."""
+    def replay(self, emitter: EventEmitter, subscription: Subscription, event: EventName, payloads: Iterable[Any]) -> None:
+        """Give one late handler what the others got earlier, one after the other."""
         if not self._closed:
-            self._put(_Replay(emitter, subscription, event, payload))
+            self._put(_Replay(emitter, subscription, event, tuple(payloads)))
 
     def pin(self, emitter: EventEmitter) -> None:
         """Keep an object with handlers alive, so that the handlers outlive the program's own reference to it."""

@@ -6,6 +6,7 @@ way is called just the same, as ``receiver(sender, event=..., payload=...)``. On
 
 from __future__ import annotations
 
+import functools
 import weakref
 from collections.abc import Callable, Iterable, Iterator, MutableSet
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, overload
@@ -113,13 +114,21 @@ class Signals:
 class Subscription:
     """One registration of a handler; a context manager that ends it."""
 
-    __slots__ = ("__weakref__", "_emitter", "_once", "event", "handler")
+    __slots__ = ("__weakref__", "_emitter", "_once", "_waits", "event", "handler")
 
-    def __init__(self, emitter: EventEmitter, event: EventName, handler: Callable[..., Any], *, once: bool) -> None:
+    def __init__(
+        self, emitter: EventEmitter, event: EventName, handler: Callable[..., Any], *, once: bool, waits: bool = False
+    ) -> None:
+        """`waits`: discard events until `begin`, since the replay that comes then has what they tell of."""
         self._emitter: EventEmitter | None = emitter
         self._once = once
+        self._waits = waits
         self.event = event
         self.handler = handler
+
+    def begin(self) -> None:
+        """Pass on what comes from now on."""
+        self._waits = False
 
     def cancel(self) -> None:
         """Stop calling the handler; harmless when repeated."""
@@ -135,7 +144,7 @@ class Subscription:
 
     def __call__(self, _sender: Any, *, event: EventName, payload: Any) -> None:
         """What blinker calls; not for users."""
-        if self._emitter is None:
+        if self._emitter is None or self._waits:
             return
         if self._once:
             self.cancel()
@@ -154,6 +163,7 @@ class EventEmitter:
     """
 
     _events: ClassVar[type[EventName]]
+    _surveyed: ClassVar[frozenset[EventName]] = frozenset()
     _dispatcher: Dispatcher
     _signals: Signals | None = attrs.field(default=None, init=False)
     _last: dict[EventName, Any] | None = attrs.field(default=None, init=False)
@@ -180,8 +190,12 @@ class EventEmitter:
     def on(self, event: str, handler: Callable[..., Any] | None = None, *, replay: bool = False) -> Any:
         """Call `handler` whenever `event` happens; without a handler, a decorator.
 
-        The same handler registered twice runs twice. With `replay`, a handler is first given the latest payload of the
-        event if it has happened already (``initialized`` and ``init_failed`` always do so).
+        The same handler registered twice runs twice.
+
+        With `replay`, a handler that is registered late is first given what it has missed. For events that tell of something
+        that is there (``conversation_added``, ``conversation_joined`` and ``user_subscribed`` of a client,
+        ``participant_joined`` of a conversation) that is everything that is there now, each once, before later events. For
+        others it is the latest payload, if the event has happened (``initialized`` and ``init_failed`` always do so).
 
         Raises:
             UnknownEventError: this object has no such event.
@@ -222,14 +236,24 @@ class EventEmitter:
             return lambda function: (self._register(name, function, replay=replay, once=once), function)[1]
         if not callable(handler):
             raise InvalidArgumentError(f"a handler must be callable, not {handler!r}")
-        subscription = Subscription(self, name, handler, once=once)
+        surveyed = replay and name in self._surveyed
+        subscription = Subscription(self, name, handler, once=once, waits=surveyed)
         signal = self.signals.signal(name)
         with self._dispatcher.registering:
             signal.connect(subscription, weak=False)
             latest = (self._last or {}).get(name, _NEVER) if replay or name in STICKY else _NEVER
-        if latest is not _NEVER:
-            self._dispatcher.replay(self, subscription, name, latest)
+        if surveyed:
+            self._survey(name, functools.partial(self._dispatcher.replay, self, subscription, name))
+        elif latest is not _NEVER:
+            self._dispatcher.replay(self, subscription, name, (latest,))
         return subscription
+
+    def _survey(self, event: EventName, take: Callable[[Iterable[Any]], None]) -> None:
+        """Have `take` called, on the io thread, with everything that `event` tells of and that is there then.
+
+        Only the io thread raises such events: those before are in it, and those after come after it.
+        """
+        raise NotImplementedError
 
     def _subscriptions(self, event: str) -> list[Subscription]:
         signal = self._signals.known(self._events.parse(event)) if self._signals is not None else None

@@ -119,6 +119,11 @@ class Roster:
         with self._services.lock:
             return list(self._by_sid.values())
 
+    def announced(self) -> list[Participant]:
+        """The participants that Sync has told of, in the order they became known."""
+        with self._services.lock:
+            return [participant for participant in self._by_sid.values() if participant._state.replica is not None]
+
     def _emit(self, participant: Participant, own: ConversationEvent, clients: ClientEvent) -> None:
         self._services.emit(participant, (self._conversation, own), (self._services.events, clients))
 

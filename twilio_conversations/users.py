@@ -68,6 +68,10 @@ class Users:
         """The own user, then the others in the order they came."""
         return [self.myself, *self._followed.values()]
 
+    def subscribed(self) -> list[User]:
+        """Those that are followed now; the own one is not yet while the client starts."""
+        return [user for user in self.followed() if user.is_subscribed]
+
     def unfollow(self, user: User) -> Future[None]:
         """End the following of a user; the own one is followed anew."""
         self._let_go(user)
