@@ -46,16 +46,20 @@ class Answer:
 class Peer:
     """One connection. What arrives while something else is awaited is kept in `inbox`."""
 
-    def __init__(self, server: LocalServer) -> None:
+    def __init__(self, server: LocalServer, *, sockopt: tuple[tuple[int, int, int], ...] = ()) -> None:
         self.server = server
-        self.socket = websocket.create_connection(server.twilsock, timeout=TIMEOUT, skip_utf8_validation=True)
+        self.socket = websocket.create_connection(
+            server.twilsock, timeout=TIMEOUT, skip_utf8_validation=True, sockopt=sockopt
+        )
         self.inbox: list[Packet] = []
         self.configuration: dict[str, Any] = {}
 
     @classmethod
-    def connected(cls, server: LocalServer, identity: str, ttl: float = 3600) -> Peer:
+    def connected(
+        cls, server: LocalServer, identity: str, ttl: float = 3600, *, sockopt: tuple[tuple[int, int, int], ...] = ()
+    ) -> Peer:
         """A connection that has been let in and knows its configuration."""
-        peer = cls(server)
+        peer = cls(server, sockopt=sockopt)
         reply = peer.init(server.token(identity, ttl))
         assert reply.status.ok, reply.status
         peer.configuration = peer.get("/Client/v2/Configuration").body

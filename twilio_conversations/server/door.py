@@ -95,6 +95,11 @@ class Door:
         for place in (self._plain, self._waiting, self._inside):
             place.discard(connection)
 
+    @property
+    def patience(self) -> int:
+        """Seconds for which a websocket's peer may take nothing of what it is sent; 0 for any time."""
+        return self._world.settings.stalled_reader_timeout
+
     def frame_meter(self) -> Meter:
         """For the frames of one websocket."""
         return Meter(lambda: self._world.settings.frames_per_second)

@@ -19,6 +19,9 @@ class Connected(Protocol):
     def send(self, message_type: str, frame: bytes) -> None:
         """Queue a frame, unless this type was not asked for."""
 
+    def has_room(self) -> bool:
+        """Whether the connection keeps up."""
+
     def cut(self) -> None:
         """End without a word."""
 
@@ -74,8 +77,9 @@ class Gateway:
         return sum(len(sessions) for sessions in self._connected.values())
 
     def notify(self, identities: Iterable[str], message_type: str, payload: object) -> None:
-        """Send one notification to all connections of several people."""
+        """Send one notification to all connections of several people that keep up: the others would get it too late."""
         frame = Notification(f"TM{uuid.uuid4().hex}", message_type, payload).encode()
         for identity in identities:
             for session in list(self._connected.get(identity, ())):
-                session.send(message_type, frame)
+                if session.has_room():
+                    session.send(message_type, frame)

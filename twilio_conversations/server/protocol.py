@@ -6,10 +6,12 @@ otherwise. The line hands messages over as they come and takes many frames for o
 closing, and the news that a connection has ended.
 
 What a peer sends is bounded here as well, since only here all of it is seen: pings and the parts of a message are frames too.
+So is the time for which a peer may take nothing of what it is sent: a stopped process keeps its connection open for ever.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -17,7 +19,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import CloseCode, Frame
 from websockets.protocol import State
 
-from twilio_conversations.server.door import Meter
+from twilio_conversations.server.door import DOOR, Door, Meter
 
 LINE = "twilio_conversations.line"
 """The ASGI extension under which an accepted websocket has its `Line`."""
@@ -73,7 +75,10 @@ class LineProtocol(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self._door: Door = self.app_state[DOOR]
         self._not_reading: set[str] = set()
+        self._unsent = 0
+        self._stall_timer: asyncio.TimerHandle | None = None
 
     def handle_connect(self, event: Any) -> None:
         """Offer the line in the scope, which the application sees in the loop's next turn."""
@@ -92,12 +97,60 @@ class LineProtocol(WebSocketsSansIOProtocol):
         self.frames = []
         self.on_message(data if self.curr_msg_data_type == "bytes" else None)
 
+    def pause_writing(self) -> None:
+        """The peer does not keep up: it has its time to take something."""
+        super().pause_writing()
+        self._expect_progress()
+
     def resume_writing(self) -> None:
         """The peer takes more again."""
         super().resume_writing()
+        self._expect_nothing()
         self.read_on(CLOGGED)
         if self.on_writable is not None:
             self.on_writable()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over."""
+        self._expect_nothing()
+        super().connection_lost(exc)
+
+    def keepalive_timeout(self) -> None:
+        """No pong came. Where nothing is read, that says nothing of the peer."""
+        if self._not_reading:
+            self.schedule_ping()
+            return
+        super().keepalive_timeout()
+        self._bound_the_end()
+
+    def on_task_complete(self, task: asyncio.Task[None]) -> None:
+        """The session is over, and the socket closes."""
+        super().on_task_complete(task)
+        self._bound_the_end()
+
+    def _bound_the_end(self) -> None:
+        """A socket that closes waits until the peer has taken everything: not for longer than for a peer that takes nothing."""
+        if self.transport.is_closing() and self._stall_timer is None and self.transport.get_write_buffer_size():
+            self._expect_progress()
+
+    def _expect_progress(self) -> None:
+        """Drop the peer unless it takes something in time."""
+        self._expect_nothing()
+        self._unsent = self.transport.get_write_buffer_size()
+        if patience := self._door.patience:
+            self._stall_timer = self.loop.call_later(patience, self._look_for_progress)
+
+    def _expect_nothing(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
+
+    def _look_for_progress(self) -> None:
+        """Writing is paused, so that what is unsent only grows by a ping."""
+        if self.transport.get_write_buffer_size() < self._unsent:
+            self._expect_progress()
+        else:
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Bytes came. A handshake that nobody can make sense of is answered too."""

@@ -115,6 +115,8 @@ class Session:
         self._peer = Peer()
         self._traffic = host.traffic
         self._held: list[bytes] | None = None
+        self._held_bytes = 0
+        self._inbox: deque[bytes | None] = deque()
 
     @property
     def is_open(self) -> bool:
@@ -155,18 +157,19 @@ class Session:
             return
         if self._held is not None:
             self._held.append(frame)
+            self._held_bytes += len(frame)
         else:
             self._push(frame)
 
     def has_room(self) -> bool:
         """Whether the client keeps up; if not, the service hears from the session when it does again."""
-        if self._full():
+        if self._full() or _is_full(len(self._held or ()), self._held_bytes):
             self._standing_still = True
             return False
         return True
 
     def _full(self) -> bool:
-        return len(self._queue) >= MAX_QUEUED_FRAMES or self._queued_bytes >= MAX_QUEUED_BYTES
+        return _is_full(len(self._queue), self._queued_bytes)
 
     def _push(self, frame: bytes) -> None:
         """Queue a frame. It leaves two turns of the loop later, together with what other requests bring about until then."""
@@ -190,6 +193,8 @@ class Session:
         self._catch_up()
 
     def _catch_up(self) -> None:
+        while self._inbox and self._is_ready():
+            self._on_message_bytes(self._inbox.popleft())
         self._regulate()
         if self._standing_still and len(self._queue) <= MAX_QUEUED_FRAMES // 2 and not self._full():
             self._standing_still = False
@@ -202,6 +207,14 @@ class Session:
             self._on_bytes(message.get("bytes"))  # it came before anybody listened to the line
 
     def _on_bytes(self, data: bytes | None) -> None:
+        """A message came. Those that came with one that was too much wait here: nothing further is read then."""
+        if self._inbox or not self._is_ready():
+            self._inbox.append(data)
+        else:
+            self._on_message_bytes(data)
+        self._regulate()
+
+    def _on_message_bytes(self, data: bytes | None) -> None:
         if not self.is_open or self._over.done():
             return
         try:
@@ -210,11 +223,14 @@ class Session:
         except Exception:
             _log.exception("a session failed and was ended")
             self._end()
-        self._regulate()
+
+    def _is_ready(self) -> bool:
+        """Whether a request may be carried out: what a client asks is bounded by what it takes."""
+        return not self._full() and self._commands < MAX_COMMANDS
 
     def _regulate(self) -> None:
-        """Read on, or do not: what a client asks is bounded by what it takes."""
-        wanted = not self._full() and self._commands < MAX_COMMANDS
+        """Read on, or do not."""
+        wanted = self._is_ready() and not self._inbox
         if wanted is not self._reading:
             self._reading = wanted
             self._line.read_on(wanted)
@@ -333,6 +349,7 @@ class Session:
     def cut(self) -> None:
         """End without a word: nothing more is read or sent."""
         self._refused = True
+        self._inbox.clear()
         self._queue.clear()
         self._queued_bytes = 0
         self._host.leave(self)
@@ -344,7 +361,7 @@ class Session:
 
     def warn_of_expiry(self) -> None:
         """Tell the client that its token is about to expire, if it wants to hear that."""
-        if "client_update" in self._capabilities:
+        if "client_update" in self._capabilities and not self._full():
             self._push(ClientUpdate(_new_id(), "token_about_to_expire").encode())
 
     def expire(self) -> None:
@@ -356,7 +373,7 @@ class Session:
         if held:
             self._held = self._held or []
             return
-        frames, self._held = self._held or [], None
+        frames, self._held, self._held_bytes = self._held or [], None, 0
         for frame in frames:
             self._push(frame)
 
@@ -390,6 +407,10 @@ class Session:
         Update: _on_update,
         Unknown: _on_unknown,
     }
+
+
+def _is_full(frames: int, size: int) -> bool:
+    return frames >= MAX_QUEUED_FRAMES or size >= MAX_QUEUED_BYTES
 
 
 def _message_types(packet: Init) -> frozenset[str]:

@@ -78,6 +78,8 @@ class Settings:
     """Connections at a time that are no websockets, or not yet."""
     frames_per_second: int = 20_000
     """Frames of one websocket; more are read later."""
+    stalled_reader_timeout: int = 30
+    """Seconds after which a websocket is dropped whose peer takes nothing of what it is sent; 0: never."""
     delivery: str = AT_ONCE
     """``at_once``: what is sent outside is sent and delivered in the moment; ``on_command``: it stays queued until told."""
 
