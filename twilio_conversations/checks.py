@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+import types
 import uuid
+from collections.abc import Callable
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from twilio_conversations.errors import ArgumentTypeError, InvalidArgumentError
+from twilio_conversations.util import naming
 
 E = TypeVar("E", bound=Enum)
 T = TypeVar("T")
@@ -18,10 +22,7 @@ _LONGEST_SHOWN = 80
 
 def shown(value: Any) -> str:
     """`value` for the text of an error: short, and whatever its `repr` does."""
-    try:
-        text = repr(value[: 2 * _LONGEST_SHOWN] if isinstance(value, str | bytes) else value)
-    except Exception:  # numbers of thousands of digits, deep nesting, somebody's own `__repr__`
-        text = f"<{type(value).__name__}>"
+    text = naming.shown(value[: 2 * _LONGEST_SHOWN] if isinstance(value, str | bytes) else value)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
 
 
@@ -105,6 +106,48 @@ def member(kind: type[E], value: Any, name: str) -> E:
         return kind(value)
     except ValueError:
         raise InvalidArgumentError(f"{name} must be one of {_members(kind)}, not {shown(value)}") from None
+
+
+def function(value: Any, name: str) -> Any:
+    """`value` if it can be called and does its work when it is called, as `async def` and generators do not."""
+    if not callable(value):
+        raise ArgumentTypeError(f"{name} must be a function, not {shown(value)}")
+    inner = naming.innermost(value)
+    for code in (inner, naming.innermost(type(inner).__call__)):
+        for is_one, what, remedy in _LAZY:
+            if _holds(is_one, code):
+                raise ArgumentTypeError(
+                    f"{name} must be a plain function, but {naming.name_of(value)} is {what}"
+                    + remedy.format(naming.name_of(value))
+                )
+    return value
+
+
+def ran(result: Any, name: str, value: Any) -> None:
+    """Raise if the function `value` has only returned what would do its work."""
+    if isinstance(result, _UNFINISHED):
+        if not isinstance(result, types.AsyncGeneratorType):
+            result.close()  # it will not be awaited, and that is said here
+        remedy = _HAND_OVER.format(naming.name_of(value)) if isinstance(result, types.CoroutineType) else ""
+        raise ArgumentTypeError(
+            f"{name} must be a plain function, but {naming.name_of(value)} returned {shown(result)}, which nobody runs{remedy}"
+        )
+
+
+_HAND_OVER: Final = "; give the work to your event loop: asyncio.run_coroutine_threadsafe({}(...), loop)"
+_LAZY: Final[tuple[tuple[Callable[[Any], bool], str, str], ...]] = (
+    (inspect.iscoroutinefunction, "`async def`, and no event loop runs it", _HAND_OVER),
+    (inspect.isasyncgenfunction, "an async generator, whose body is not run by calling it", ""),
+    (inspect.isgeneratorfunction, "a generator, whose body is not run by calling it", ""),
+)
+_UNFINISHED: Final = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
+
+
+def _holds(is_one: Callable[[Any], bool], value: Any) -> bool:
+    try:
+        return is_one(value)
+    except Exception:  # an object whose own `__getattr__` raises
+        return False
 
 
 def _members(kind: type[Enum]) -> str:

@@ -6,12 +6,13 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol, TypeAlias, overload
 
+from twilio_conversations import checks
 from twilio_conversations.emitter import EventEmitter, Subscription
 from twilio_conversations.enums import ConnectionState, State
 from twilio_conversations.errors import ConnectionErrorInfo
 from twilio_conversations.event_names import ClientEvent, EventName, HandlerError, InitFailedEventArgs
 from twilio_conversations.event_stream import EventStream
-from twilio_conversations.model_events import Handler, Registrar
+from twilio_conversations.model_events import Handler, Ignored, Registrar
 from twilio_conversations.push import PushNotification
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ class ClientOn(Protocol):
         self, event: _ClientPushNotification, handler: None = ..., *, replay: bool = ...
     ) -> Registrar[[PushNotification]]: ...
     @overload
-    def __call__(self, event: _ClientNothing, handler: Callable[[], object], *, replay: bool = ...) -> Subscription: ...
+    def __call__(self, event: _ClientNothing, handler: Callable[[], Ignored], *, replay: bool = ...) -> Subscription: ...
     @overload
     def __call__(self, event: _ClientNothing, handler: None = ..., *, replay: bool = ...) -> Registrar[[]]: ...
     @overload
@@ -345,6 +346,8 @@ class ClientEvents(EventEmitter):
             ClientClosedError: the client was closed first.
             InitializationError: the client was refused, or its token has ended: no such event can come.
         """
+        if predicate is not None:
+            checks.function(predicate, "predicate")
         with self._stream((event,), timeout) as stream:
             while True:
                 payload = stream.next_event().payload

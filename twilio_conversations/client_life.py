@@ -104,6 +104,8 @@ class ClientLife(ClientEvents):
         if session is not None:
             checks.instance(requests.Session, session, "session")
         self._options = Options.of(Endpoints.choose(region, endpoint, endpoints), options)
+        if callable(token):
+            checks.function(token, "token")
         identity = "" if callable(token) else tokens.check(token).identity
         connection = Connection(self._options, TokenSource(token, self._options), ClientListener(self), session=session)
         dispatcher = Dispatcher(connection.name, self._options.max_pending_events)

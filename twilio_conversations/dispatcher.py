@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import attrs
 
+from twilio_conversations import checks
 from twilio_conversations.errors import ClientClosedError
 from twilio_conversations.event_names import ClientEvent, EventName, HandlerError
 from twilio_conversations.futures import Deadline, Role, mark_thread
@@ -288,7 +289,7 @@ class Dispatcher:
         name = self._busy_with = _named(handler, event)
         started = time.monotonic()
         try:
-            call()
+            checks.ran(call(), "a handler", handler)
         except _ENDING as error:
             if not self._closed:
                 raise

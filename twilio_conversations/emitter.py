@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, overload
 import attrs
 import blinker
 
-from twilio_conversations.errors import InvalidArgumentError
+from twilio_conversations import checks
 from twilio_conversations.event_names import STICKY, WITHOUT_PAYLOAD, EventName
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Signal(blinker.Signal):
 
     def connect(self, receiver: Handler, sender: Any = blinker.ANY, weak: bool = True) -> Handler:
         """Connect a receiver, as blinker has it."""
-        super().connect(receiver, sender, weak)
+        super().connect(checks.function(receiver, "a receiver"), sender, weak)
         self._changed()
         return receiver
 
@@ -124,7 +124,7 @@ class Subscription:
         self._once = once
         self._waits = waits
         self.event = event
-        self.handler = handler
+        self.handler = checks.function(handler, "a handler")
 
     def begin(self) -> None:
         """Pass on what comes from now on."""
@@ -142,16 +142,13 @@ class Subscription:
     def __exit__(self, *_: object) -> None:
         self.cancel()
 
-    def __call__(self, _sender: Any, *, event: EventName, payload: Any) -> None:
+    def __call__(self, _sender: Any, *, event: EventName, payload: Any) -> Any:
         """What blinker calls; not for users."""
         if self._emitter is None or self._waits:
-            return
+            return None
         if self._once:
             self.cancel()
-        if event in WITHOUT_PAYLOAD:
-            self.handler()
-        else:
-            self.handler(payload)
+        return self.handler() if event in WITHOUT_PAYLOAD else self.handler(payload)
 
 
 @attrs.define(eq=False, repr=False)
@@ -199,7 +196,7 @@ class EventEmitter:
 
         Raises:
             UnknownEventError: this object has no such event.
-            InvalidArgumentError: the handler cannot be called.
+            InvalidArgumentError: the handler cannot be called, or is ``async def`` or a generator, which nobody would run.
         """
         return self._register(event, handler, replay=replay, once=False)
 
@@ -234,8 +231,6 @@ class EventEmitter:
         name = self._events.parse(event)
         if handler is None:
             return lambda function: (self._register(name, function, replay=replay, once=once), function)[1]
-        if not callable(handler):
-            raise InvalidArgumentError(f"a handler must be callable, not {handler!r}")
         surveyed = replay and name in self._surveyed
         subscription = Subscription(self, name, handler, once=once, waits=surveyed)
         signal = self.signals.signal(name)

@@ -11,19 +11,29 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal, ParamSpec, Protocol,
 from twilio_conversations.event_names import ConversationEvent, MessageEvent, ParticipantEvent, UserEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from asyncio import Handle
+    from collections.abc import Callable, Collection
+    from concurrent.futures import Future
+    from enum import Enum
+    from pathlib import PurePath
+    from typing import Any
 
     from twilio_conversations.conversation import Conversation, ConversationUpdatedEventArgs
-    from twilio_conversations.emitter import Subscription
+    from twilio_conversations.emitter import EventEmitter, Subscription
     from twilio_conversations.message import Message, MessageUpdatedEventArgs
     from twilio_conversations.participant import Participant, ParticipantUpdatedEventArgs
+    from twilio_conversations.uploads import UploadHandle
     from twilio_conversations.user import User, UserUpdatedEventArgs
 
 P = ParamSpec("P")
-R = TypeVar("R")
+R = TypeVar("R", bound="Ignored")
 T = TypeVar("T")
-Handler: TypeAlias = "Callable[[T], object]"
-"""Who is given a payload; what it returns does not matter."""
+Ignored: TypeAlias = (
+    "int | float | Collection[Any] | Enum | PurePath | Future[Any] | Handle | EventEmitter | Subscription | UploadHandle | None"
+)
+"""What a handler may return, which is ignored: whatever handlers of one line give, but no coroutine, which nobody would run."""
+Handler: TypeAlias = "Callable[[T], Ignored]"
+"""Who is given a payload."""
 
 _ConversationConversationUpdated = Literal["updated", ConversationEvent.UPDATED]
 _ConversationConversation = Literal["removed", ConversationEvent.REMOVED, "resynced", ConversationEvent.RESYNCED]

@@ -83,11 +83,15 @@ class UnsentMessage:
 
         `on_progress` is told on that thread. Without `timeout` it may take as long as bytes are flowing.
         """
+        if on_progress is not None:
+            checks.function(on_progress, "on_progress")
         request, items = self._request(), self._items()
         handle = UploadHandle(self._services, Deadline(timeout), UploadProgress(0, _known_total(items), 0, len(items)))
         return handle._start(lambda transfer, note: self._deliver(request, items, None, transfer, note), on_progress)
 
     def _send(self, mutation_id: str | None, on_progress: OnProgress | None, timeout: float | None) -> Message:
+        if on_progress is not None:
+            checks.function(on_progress, "on_progress")
         request, items = self._request(), self._items()
         if not items:
             return self._post_once(request, (), mutation_id, timeout)

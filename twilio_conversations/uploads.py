@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 
-from twilio_conversations import urls
+from twilio_conversations import checks, urls
 from twilio_conversations.attachment import Content, SendMediaOptions
 from twilio_conversations.enums import MediaCategory
 from twilio_conversations.errors import OperationCancelledError, ProtocolError, TransportUnavailableError
@@ -21,6 +21,7 @@ from twilio_conversations.util.naming import shown
 
 if TYPE_CHECKING:
     from twilio_conversations.message import Message
+    from twilio_conversations.model_events import Ignored
     from twilio_conversations.services import Services
 
 _numbers = itertools.count(1)
@@ -43,7 +44,7 @@ class UploadProgress:
     media_count: int
 
 
-OnProgress = Callable[[UploadProgress], object]
+OnProgress: TypeAlias = "Callable[[UploadProgress], Ignored]"
 """Told of progress, on the uploading thread; what it raises ends the sending."""
 
 
@@ -104,8 +105,9 @@ class UploadHandle:
         """Whether `cancel` ended it."""
         return self._future.done() and isinstance(self._future.exception(), OperationCancelledError)
 
-    def add_done_callback(self, function: Callable[[UploadHandle], object]) -> None:
+    def add_done_callback(self, function: Callable[[UploadHandle], Ignored]) -> None:
         """Call ``function(handle)`` on the events thread when it is over; soon if it is already."""
+        checks.function(function, "a callback")
         self._future.add_done_callback(lambda _: self._services.dispatcher.call(function, self))
 
     def _start(self, send: Callable[[Transfer, OnProgress], Message], on_progress: OnProgress | None) -> UploadHandle:

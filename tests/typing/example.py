@@ -7,6 +7,8 @@ What is wrong on purpose carries a `type: ignore`; were it no error, mypy would 
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import Any, assert_type
 
 from twilio_conversations import (
@@ -28,6 +30,8 @@ from twilio_conversations import (
     PushNotification,
     State,
     Subscription,
+    UploadHandle,
+    UploadProgress,
     User,
     UserEvent,
     UserUpdatedEventArgs,
@@ -77,6 +81,38 @@ def take_handler_error(payload: HandlerError) -> None: ...
 
 
 def take_nothing() -> None: ...
+
+
+async def take_later(payload: Message) -> None: ...
+
+
+async def start_later() -> None: ...
+
+
+async def is_later(payload: Message) -> bool:
+    return bool(payload)
+
+
+async def token_later() -> str:
+    return "token"
+
+
+async def progress_later(progress: UploadProgress) -> None: ...
+
+
+async def done_later(handle: UploadHandle) -> None: ...
+
+
+def what_a_handler_returns_is_ignored(client: Client, loop: asyncio.AbstractEventLoop, queue: asyncio.Queue[Message]) -> None:
+    client.on("message_added", lambda message: message.conversation.send_message("seen"))
+    client.on("message_added", lambda message: message.conversation.prepare_message().build().send_in_background())
+    client.on("message_added", lambda message: loop.call_soon_threadsafe(queue.put_nowait, message))
+    client.on("message_added", lambda message: asyncio.run_coroutine_threadsafe(take_later(message), loop))
+    client.on("message_added", lambda message: message.index)
+    client.on("initialized", threading.Event().set)
+    client.on("message_added", lambda message: message.conversation.set_all_messages_read())
+    client.on("message_added", lambda message: print(message.body))
+    client.on("message_added", lambda message: message.to_dict())
 
 
 def events_of_a_client(client: Client) -> None:
@@ -323,3 +359,16 @@ def mistakes(client: Client, conversation: Conversation, message: Message, user:
 
     @client.on("message_added")  # type: ignore[arg-type]
     def wrong(participant: Participant) -> None: ...
+
+    client.on("message_added", take_later)  # type: ignore[call-overload]
+    client.once("initialized", start_later)  # type: ignore[call-overload]
+    conversation.on("message_added", take_later)  # type: ignore[call-overload]
+    client.on("message_added", lambda message: take_later(message))  # type: ignore[call-overload]
+    client.wait_for("message_added", is_later)  # type: ignore[call-overload]
+    Client(token_later)  # type: ignore[arg-type]
+    unsent = conversation.prepare_message().build()
+    unsent.send(on_progress=progress_later)  # type: ignore[arg-type]
+    unsent.send_in_background().add_done_callback(done_later)  # type: ignore[arg-type]
+
+    @client.on("message_added")  # type: ignore[type-var]
+    async def later(message: Message) -> None: ...

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from twilio_conversations import tokens
+from twilio_conversations import checks, tokens
 from twilio_conversations.errors import ConnectionErrorInfo, NoThreadError, TokenError
 from twilio_conversations.futures import Role, mark_thread
 from twilio_conversations.options import Options
@@ -201,6 +201,7 @@ class TokenSource:
         words = ""
         try:
             token = self._provider()
+            checks.ran(token, "token", self._provider)
         except BaseException as raised:  # whatever it is, the client must hear of it
             error, words = raised, said(raised)  # here: an exception of the program's says in code of the program's what it is
         self._post(lambda: self._on_answer(number, token, error, words))
