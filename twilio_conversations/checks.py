@@ -9,8 +9,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final, TypeVar
 
+from twilio_conversations import naming
 from twilio_conversations.errors import ArgumentTypeError, InvalidArgumentError
-from twilio_conversations.util import naming
 
 E = TypeVar("E", bound=Enum)
 T = TypeVar("T")

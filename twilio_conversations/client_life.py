@@ -36,6 +36,7 @@ from twilio_conversations.event_stream import EventStream
 from twilio_conversations.futures import Deadline, Future, current_role, refuse_to_wait
 from twilio_conversations.lru import Lru
 from twilio_conversations.membership import Presence
+from twilio_conversations.naming import shown
 from twilio_conversations.options import Endpoints, OptionFields, Options
 from twilio_conversations.os_errors import descriptor_errors
 from twilio_conversations.readiness import Readiness
@@ -51,7 +52,6 @@ from twilio_conversations.transport.token_source import TokenSource
 from twilio_conversations.transport.tunnel import Tunnel
 from twilio_conversations.users import Users
 from twilio_conversations.util import logs
-from twilio_conversations.util.naming import shown
 
 
 @attrs.frozen

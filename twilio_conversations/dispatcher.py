@@ -16,9 +16,9 @@ from twilio_conversations import checks
 from twilio_conversations.errors import ClientClosedError
 from twilio_conversations.event_names import ClientEvent, EventName, HandlerError
 from twilio_conversations.futures import Deadline, Role, mark_thread
+from twilio_conversations.naming import name_of, shown
 from twilio_conversations.os_errors import start_thread
 from twilio_conversations.util import logs
-from twilio_conversations.util.naming import name_of, shown
 
 if TYPE_CHECKING:
     from twilio_conversations.emitter import EventEmitter, Subscription

@@ -15,9 +15,9 @@ from twilio_conversations.enums import MediaCategory
 from twilio_conversations.errors import OperationCancelledError, ProtocolError, TransportUnavailableError
 from twilio_conversations.futures import Deadline, Future, fail, settle, wait
 from twilio_conversations.media import MediaData, media_url
+from twilio_conversations.naming import shown
 from twilio_conversations.os_errors import start_thread
 from twilio_conversations.transport.media_http import Transfer
-from twilio_conversations.util.naming import shown
 
 if TYPE_CHECKING:
     from twilio_conversations.message import Message

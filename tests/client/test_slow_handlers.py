@@ -218,7 +218,7 @@ def test_a_loop_over_events_that_nobody_reads_is_bounded(
     with caplog.at_level(logging.WARNING), reader.events("message_added", timeout=60) as stream:
         for _ in range(5 * LIMIT):
             room.send_message("x")
-        until(lambda: warnings(caplog) == ["a loop over events() (message_added)"], "the warning")
+        until(lambda: set(warnings(caplog)) == {"a loop over events() (message_added)"}, "the warning")
         assert len(stream._queue.queue) == LIMIT
         assert reader.stats().pending_events <= LIMIT + OVER
         assert [next(stream).payload.index for _ in range(5 * LIMIT)] == list(range(5 * LIMIT))

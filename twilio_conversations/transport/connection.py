@@ -29,6 +29,7 @@ from twilio_conversations.errors import (
     TransportUnavailableError,
 )
 from twilio_conversations.futures import Deadline, Future, Role, current_role, mark_thread, wait
+from twilio_conversations.naming import shown
 from twilio_conversations.options import Options
 from twilio_conversations.os_errors import start_thread
 from twilio_conversations.tokens import Claims
@@ -42,7 +43,6 @@ from twilio_conversations.transport.sockets import Attempt
 from twilio_conversations.transport.stream import BINARY
 from twilio_conversations.transport.token_source import TokenSource
 from twilio_conversations.util import logs
-from twilio_conversations.util.naming import shown
 from twilio_conversations.wire import effects as fx
 from twilio_conversations.wire import packets
 from twilio_conversations.wire.packets import HttpRequest, Message, Notification

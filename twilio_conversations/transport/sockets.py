@@ -23,6 +23,7 @@ from urllib3.util.ssltransport import SSLTransport
 
 from twilio_conversations.errors import ConversationsError, InvalidArgumentError, TransportUnavailableError
 from twilio_conversations.futures import Deadline, Role, mark_thread
+from twilio_conversations.naming import shown
 from twilio_conversations.os_errors import start_thread
 from twilio_conversations.transport.diagnosis import answer_in, in_words
 from twilio_conversations.transport.dialling import Connecting, close_descriptor
@@ -31,7 +32,6 @@ from twilio_conversations.transport.nested_tls import NestedTls
 from twilio_conversations.transport.route import Route
 from twilio_conversations.transport.socks_proxy import SocksProxy
 from twilio_conversations.transport.upgrade import upgrade
-from twilio_conversations.util.naming import shown
 from twilio_conversations.wire.outcomes import ConnectRefusedError
 
 _DEFAULT_PORTS: Final = {"ws": 80, "wss": 443}
