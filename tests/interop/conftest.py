@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from tests.interop.ours import Ours
 
 VERSIONS = ("3.0.1", "2.2.0")
+"""Both ends: every test runs with these."""
+BETWEEN = ("2.7.0", "2.6.5")
+"""The last ones of the second generation: what is marked `every_version` runs with these too."""
 WAIT_FOR_NPM = 100
 REQUIRED = os.environ.get("TWILIO_CONVERSATIONS_INTEROP") == "required"
 
@@ -29,6 +32,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.interop)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each pinned version in turn, as `version`; those in between for the tests that ask for them."""
+    if "version" in metafunc.fixturenames:
+        between = BETWEEN if metafunc.definition.get_closest_marker("every_version") else ()
+        metafunc.parametrize("version", (*VERSIONS, *between))
+
+
 def unavailable(reason: str) -> NoReturn:
     """Skip, or fail where the interop tests must run."""
     if REQUIRED:
@@ -38,7 +48,7 @@ def unavailable(reason: str) -> NoReturn:
 
 @pytest.fixture(scope="session")
 def official_packages() -> None:
-    """The two pinned versions of the official SDK, in tests/interop/node_modules."""
+    """The pinned versions of the official SDK, in tests/interop/node_modules."""
     for program in ("node", "npm"):
         if shutil.which(program) is None:
             unavailable(f"{program} is not installed, and the official SDK needs it")
@@ -75,13 +85,6 @@ def driver_of(official_packages: None) -> Iterator[Callable[[str], Driver]]:
     yield get
     for driver in drivers.values():
         driver.close()
-
-
-@pytest.fixture(params=VERSIONS)
-def version(request: pytest.FixtureRequest) -> str:
-    """Each pinned version in turn."""
-    value: str = request.param
-    return value
 
 
 @pytest.fixture

@@ -149,6 +149,6 @@ class Ours(History):
 
     def _recorder(self, event: ClientEvent) -> Callable[..., None]:
         def record(payload: Any = None) -> None:
-            self.receive(event.value, picture(payload))
+            self.receive(event.official_name, picture(payload))
 
         return record

@@ -9,6 +9,7 @@ import pytest
 from tests.interop.official import Driver, OfficialError, eventually
 
 
+@pytest.mark.every_version
 def test_each_version_is_the_pinned_one(version: str, driver_of: Callable[[str], Driver]) -> None:
     """The two folders hold the two versions that the tests are named after."""
     driver = driver_of(version)

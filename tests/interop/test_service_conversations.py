@@ -56,6 +56,7 @@ def test_conflicts_carry_twilios_error(official: Connect, fresh: Fresh) -> None:
     assert taken.value.status == 409
 
 
+@pytest.mark.every_version
 def test_looked_up_by_sid_and_unique_name(official: Connect, fresh: Fresh) -> None:
     """Members find a conversation both ways; a stranger finds it neither way and hears nothing of it."""
     alice, bob, carol = official(fresh("alice")), official(fresh("bob")), official(fresh("carol"))
@@ -121,6 +122,7 @@ def test_late_comer_reads_history_silently(official: Connect, fresh: Fresh) -> N
     assert carol.events("messageAdded") == []
 
 
+@pytest.mark.every_version
 def test_left_removed_and_deleted(official: Connect, fresh: Fresh) -> None:
     """Leaving, being removed and a deletion each end with `conversationRemoved` for those it concerns."""
     alice, bob, carol = official(fresh("alice")), official(fresh("bob")), official(fresh("carol"))

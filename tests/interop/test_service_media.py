@@ -32,6 +32,7 @@ def attachments(official: Official, sid: str, index: int) -> list[dict[str, Any]
     return found
 
 
+@pytest.mark.every_version
 def test_one_medium(official: Connect, fresh: Fresh) -> None:
     """A picture sent in the simple way reaches the other with its name, type, size and bytes; also later, and in bulk."""
     alice, bob = official(fresh("alice")), official(fresh("bob"))

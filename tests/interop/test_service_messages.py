@@ -62,6 +62,7 @@ def test_edits_have_exact_reasons(official: Connect, fresh: Fresh) -> None:
     bob.wait_event("messageUpdated", lambda data: data["message"]["body"] == "")
 
 
+@pytest.mark.every_version
 def test_removal_leaves_a_gap(official: Connect, fresh: Fresh) -> None:
     """A removed message leaves its index unused, `lastMessage` goes back, and an edit of it is a 404."""
     alice, bob = official(fresh("alice")), official(fresh("bob"))
@@ -92,6 +93,7 @@ def walk(official: Official, page: dict[str, Any], flag: str, method: str) -> li
     return pages
 
 
+@pytest.mark.every_version
 def test_pages_both_ways(official: Connect, fresh: Fresh) -> None:
     """Pages of any size, from either end and from an anchor, hold each message once and in order, holes or not."""
     alice, bob = official(fresh("alice")), official(fresh("bob"))

@@ -19,6 +19,7 @@ def connected(state: str) -> bool:
     return state == "connected"
 
 
+@pytest.mark.every_version
 def test_cut_and_resume(official: Connect, fresh: Fresh) -> None:
     """After a cut the client comes back by itself and gets what it missed in order, each once."""
     alice, bob = official(fresh("alice")), official(fresh("bob"))

@@ -15,6 +15,7 @@ Fresh = Callable[[str], str]
 Connect = Callable[..., Official]
 
 
+@pytest.mark.every_version
 def test_reaches_initialized(official: Connect, fresh: Fresh) -> None:
     """A valid token leads to `initialized`, the own user and an empty list, without any error on the way."""
     alice = official(fresh("alice"))
@@ -69,6 +70,7 @@ def test_bad_token_is_refused_for_good(official: Connect, fresh: Fresh, service:
     assert refused.state()["sockets"] == 1
 
 
+@pytest.mark.every_version
 def test_expired_token_is_named(official: Connect, fresh: Fresh, service: Any) -> None:
     """An expired token is refused with code 20104, upon which the SDK fires `tokenExpired`."""
     identity = fresh("late")
@@ -77,6 +79,7 @@ def test_expired_token_is_named(official: Connect, fresh: Fresh, service: Any) -
     late.wait_event("tokenExpired")
 
 
+@pytest.mark.every_version
 def test_new_token_on_the_same_socket(official: Connect, fresh: Fresh, service: Any) -> None:
     """`updateToken` is taken over the open connection; a token of a stranger is refused."""
     identity = fresh("alice")

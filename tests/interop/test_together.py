@@ -101,6 +101,7 @@ def test_added_to_a_conversation(trio: Trio) -> None:
         assert named(watcher, "conversationAdded", "conversationJoined") == ["conversationAdded", "conversationJoined"]
 
 
+@pytest.mark.every_version
 @pytest.mark.row("EV09", "ME11", "ME13")
 def test_message_added(trio: Trio) -> None:
     """A message comes to all three once, the same, with text and attributes as sent."""
@@ -133,6 +134,7 @@ def test_answers_back_and_forth(trio: Trio) -> None:
         assert last.call("getParticipant")["identity"] == last.look()["author"]
 
 
+@pytest.mark.every_version
 @pytest.mark.row("EV11", "ME08", "ME10", "ME25", "ME26")
 def test_message_updated(trio: Trio) -> None:
     """Edits of text and of attributes arrive with exactly their reasons and the new contents."""
@@ -171,6 +173,7 @@ def test_message_removed(trio: Trio) -> None:
     assert trio.room.call("sendMessage", "m3") == 3
 
 
+@pytest.mark.every_version
 @pytest.mark.row("EV06", "EV07", "EV08", "PA04", "PA16")
 def test_participants_come_change_and_go(trio: Trio, fresh: Fresh) -> None:
     """Joining, a change of attributes and leaving are told to all, with reasons."""
@@ -242,6 +245,7 @@ def test_deleted(trio: Trio) -> None:
         assert named(one, "conversationRemoved") == ["conversationRemoved"]
 
 
+@pytest.mark.every_version
 @pytest.mark.row("CV36", "EV14", "EV15")
 def test_typing(trio: Trio) -> None:
     """Typing is seen by both, ends by itself, or at once with the message; the typist hears nothing of it."""
@@ -262,6 +266,7 @@ def test_typing(trio: Trio) -> None:
     assert trio.actor.events("typingStarted") == []
 
 
+@pytest.mark.every_version
 @pytest.mark.row("CV18", "PA09", "PA10")
 def test_read_horizon(trio: Trio) -> None:
     """The actor's horizon shows on the actor's participant for both, and on its own conversation; counts are right."""

@@ -82,6 +82,7 @@ def test_the_official_client_sends_an_email(pair: Pair) -> None:
     assert categories == ["media", "body", "body", "history"]
 
 
+@pytest.mark.every_version
 def test_our_client_sends(pair: Pair) -> None:
     """Bytes and a file object in one message with text reach the official client in their order."""
     parts = [

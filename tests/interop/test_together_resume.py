@@ -48,6 +48,7 @@ def room_of(actor: Any, watchers: tuple[Any, ...]) -> str:
     return sid
 
 
+@pytest.mark.every_version
 def test_both_miss_the_same_and_catch_up(line: FaultProxy, official: Any, ours: Any, fresh: Fresh) -> None:
     """Messages, an edit, a removal, a rename, a horizon and a new member during an outage reach both, once, the same."""
     actor = ours(fresh("actor"))
