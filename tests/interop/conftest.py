@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-import filelock
 import pytest
 
 from tests.interop.official import HERE, WAIT, Driver, Official
+from tests.support import official_sdk
 
 if TYPE_CHECKING:
     from tests.interop.ours import Ours
@@ -21,8 +17,6 @@ VERSIONS = ("3.0.1", "2.2.0")
 """Both ends: every test runs with these."""
 BETWEEN = ("2.7.0", "2.6.5")
 """The last ones of the second generation: what is marked `every_version` runs with these too."""
-WAIT_FOR_NPM = 100
-REQUIRED = os.environ.get("TWILIO_CONVERSATIONS_INTEROP") == "required"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,37 +33,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("version", (*VERSIONS, *between))
 
 
-def unavailable(reason: str) -> NoReturn:
-    """Skip, or fail where the interop tests must run."""
-    if REQUIRED:
-        pytest.fail(f"the official SDK is required here, but {reason}")
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="session")
 def official_packages() -> None:
     """The pinned versions of the official SDK, in tests/interop/node_modules."""
-    for program in ("node", "npm"):
-        if shutil.which(program) is None:
-            unavailable(f"{program} is not installed, and the official SDK needs it")
-    until = time.monotonic() + WAIT_FOR_NPM
-    try:
-        with filelock.FileLock(HERE / ".npm-ci.lock", timeout=WAIT_FOR_NPM):  # tests may run in several processes
-            install(until - time.monotonic())
-    except (filelock.Timeout, subprocess.TimeoutExpired):
-        unavailable(f"npm could not install the official SDK within {WAIT_FOR_NPM} seconds")
-
-
-def install(timeout: float) -> None:
-    """Have npm install what the lock file names, unless that was done."""
-    installed = HERE / "node_modules" / ".package-lock.json"
-    if installed.exists() and installed.stat().st_mtime >= (HERE / "package-lock.json").stat().st_mtime:
-        return
-    # No script of a package runs: nothing here needs one.
-    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    result = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=timeout, check=False)
-    if result.returncode != 0:
-        unavailable(f"npm could not install the official SDK: {result.stderr.strip()[-500:]}")
+    official_sdk.install()
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from tests.interop.official import Driver, OfficialError, eventually
 
 @pytest.mark.every_version
 def test_each_version_is_the_pinned_one(version: str, driver_of: Callable[[str], Driver]) -> None:
-    """The two folders hold the two versions that the tests are named after."""
+    """The folders hold the versions that the tests are named after."""
     driver = driver_of(version)
     official = driver.start("nobody", "not-a-token", "http://127.0.0.1:9")
     assert official.state()["version"] == version

@@ -245,7 +245,6 @@ def test_deleted(trio: Trio) -> None:
         assert named(one, "conversationRemoved") == ["conversationRemoved"]
 
 
-@pytest.mark.every_version
 @pytest.mark.row("CV36", "EV14", "EV15")
 def test_typing(trio: Trio) -> None:
     """Typing is seen by both, ends by itself, or at once with the message; the typist hears nothing of it."""
