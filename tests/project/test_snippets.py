@@ -118,6 +118,22 @@ def test_console_examples_run(page: Path, tmp_path: Path) -> None:
                 assert result.returncode == 0, f"{line}\n{result.stderr}"
 
 
+def test_examples_that_run_for_long_renew_their_token() -> None:
+    """What waits for its end, or connects after registering, is a bot: it gives a function, since a token ends."""
+    bots = re.compile(r"\.wait\(\)|auto_connect=False")
+    fixed = re.compile(r"Client\((?:[\w.]+\.)?(?:token|mint)\(|Client\((?:token|access_token)\b")
+    wrong = [
+        f"{page.relative_to(ROOT)}:{number}"
+        for page in PAGES
+        for block in blocks_of(page.read_text("utf-8"))
+        if bots.search("\n".join(block.lines))
+        for number, line in enumerate(block.lines, start=block.line)
+        if fixed.search(line)
+    ]
+
+    assert wrong == []
+
+
 def test_blocks_are_found_and_skipped_only_with_a_reason() -> None:
     """The reader of pages keeps line numbers and leaves a block out only where a reason is given."""
     skip = "<!-- snippet: skip because it needs an account -->"

@@ -69,7 +69,7 @@ class ConnectionLog:
         """Connecting or authorising failed."""
         cause = one_line(info.message) + _codes(info)
         if info.terminal:
-            _log.error("%s: given up, nothing more is tried without another token: %s", self._who, cause)
+            _log.error("%s: given up: %s", self._who, cause)
             return
         repeated = cause in self._known
         if len(self._known) >= _MANY:
