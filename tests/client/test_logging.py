@@ -6,6 +6,7 @@ import contextvars
 import logging
 import logging.handlers
 import queue
+import subprocess
 import sys
 import threading
 import time
@@ -241,3 +242,31 @@ def test_a_handler_that_blocks_holds_up_nobody(connect: Connect, fresh: Any) -> 
         finally:
             release.set()
     until(lambda: not own_threads(), "all threads gone")
+
+
+AT_EXIT = """
+import atexit, logging, sys, threading
+from twilio_conversations import Client
+
+exiting = threading.Event()
+
+class Late(logging.StreamHandler):
+    def emit(self, record):
+        if threading.current_thread() is not threading.main_thread():
+            exiting.wait(30)
+        super().emit(record)
+
+logging.basicConfig(level=logging.DEBUG, handlers=[Late(sys.stdout)], format="%(threadName)s %(levelname)s %(message)s")
+client = Client(sys.argv[1], endpoint="http://127.0.0.1:9")
+atexit.register(exiting.set)  # runs before what the client has registered
+client.wait_for("connection_error", timeout=30)
+"""
+
+
+def test_records_that_wait_come_before_the_process_ends(service: LocalServer, fresh: Any) -> None:
+    """A script that ends with its first error has that error in its log."""
+    command = [sys.executable, "-c", AT_EXIT, service.token(fresh("alice"))]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    (line, *_) = [line for line in result.stdout.splitlines() if "WARNING" in line]
+    assert line.startswith("conversations-io-1 WARNING")
+    assert "127.0.0.1:9" in line

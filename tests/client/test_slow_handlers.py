@@ -338,7 +338,7 @@ def test_what_waits_may_be_something_else(dispatcher: Dispatcher, caplog: pytest
     subscription = source.on("message_added", show)
     for _ in range(LIMIT):
         if late == "replay":
-            dispatcher.replay(source, subscription, ConversationEvent.MESSAGE_ADDED, 0)
+            dispatcher.replay(source, subscription, ConversationEvent.MESSAGE_ADDED, (0,))
         else:
             dispatcher.call(show, 0)
     assert dispatcher.full
