@@ -13,12 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+from tests.support.patience import PATIENCE
 from twilio_conversations import Client
 from twilio_conversations.options import BackoffPolicy
 
 COMMAND = str(Path(sys.executable).with_name("twilio-conversations"))
 QUICK = BackoffPolicy(minimum=0.02, maximum=0.1)
-PATIENCE = 30.0
 CLIENT_THREADS = tuple(f"conversations-{what}" for what in ("io", "events", "connect", "token"))  # a LocalServer has others
 
 

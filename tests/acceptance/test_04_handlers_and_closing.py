@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,25 +14,22 @@ from tests.acceptance.scene import own_threads, pair_up, until
 from tests.faults.observer import Observer
 from tests.faults.proxy import FaultProxy
 from tests.faults.relay import Direction, Flow, Link, Relay
+from tests.support.stopwatch import Stopwatch, within
 from twilio_conversations import Client, ClientClosedError
 from twilio_conversations.server import LocalServer
 
 LIMIT = 2.0  # what close() promises, seconds
-SLACK = 0.4  # what a busy machine may add to it
+SLACK = 0.4  # what one turn of a loop may add to it
 
 
-@contextlib.contextmanager
-def within_the_limit() -> Iterator[None]:
+def within_the_limit() -> contextlib.AbstractContextManager[None]:
     """The block may take no longer than `close()` promises."""
-    began = time.monotonic()
-    yield
-    took = time.monotonic() - began
-    assert took <= LIMIT + SLACK, f"took {took:.2f} s"
+    return within(LIMIT + SLACK)
 
 
 def all_gone() -> None:
     """No thread of any client is left."""
-    until(lambda: not own_threads(), f"all threads gone: {own_threads()}", 5)
+    until(lambda: not own_threads(), f"all threads gone: {own_threads()}")
 
 
 def port_of(server: LocalServer) -> int:
@@ -122,9 +118,9 @@ def test_close_from_a_handler(server: LocalServer) -> None:
     client = Client(server.token("quitter"), endpoint=server.url)
 
     def quit_at_once() -> None:
-        began = time.monotonic()
+        watch = Stopwatch()
         client.close()
-        took.append(time.monotonic() - began)
+        took.append(watch.waited)
 
     client.on("initialized", quit_at_once)
     until(lambda: took, "the handler returned")
@@ -182,7 +178,7 @@ def test_close_fails_what_is_waiting(server: LocalServer) -> None:
         until(lambda: client.stats().connection.in_flight > 0, "the message is under way")
         with within_the_limit():
             client.close()
-        sender.join(5)
+        sender.join(10)
         assert isinstance(outcome[0], ClientClosedError)
     all_gone()
 
@@ -231,7 +227,7 @@ def test_close_while_connecting_to_a_port_that_does_not_answer(server: LocalServ
         until(lambda: any("connect" in name for name in own_threads()), "it connects")
         with within_the_limit():
             client.close()
-    until(lambda: not own_threads(), "all threads gone", 15)
+    until(lambda: not own_threads(), "all threads gone")
 
 
 def test_close_while_the_upgrade_is_not_answered(server: LocalServer) -> None:
@@ -278,7 +274,7 @@ def test_close_during_start_up(server: LocalServer, answers: int) -> None:
         assert relay.swallowed.wait(10)
         with within_the_limit():
             client.close()
-        waiter.join(5)
+        waiter.join(10)
         assert isinstance(outcome[0], ClientClosedError)
         all_gone()
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.acceptance.scene import Diary, Served, every_message, pair_up, until
 from tests.faults.proxy import Cuts, FaultProxy
+from tests.support.patience import LONG_PATIENCE
 
 EACH = 1000
 CUTS = Cuts(bytes_between=(4_000, 110_000), commands_between=(1, 18), unanswered=0.5)
@@ -31,7 +32,7 @@ def test_two_thousand_messages_through_a_line_that_is_cut(served: Served) -> Non
         in_turn(lambda: send_all(for_alice, "alice"), lambda: send_all(for_bob, "bob"))
         proxy.pause_cuts()
         for name, diary in diaries.items():
-            until(partial(diary.has, 2 * EACH), f"{name} saw everything", 60)
+            until(partial(diary.has, 2 * EACH), f"{name} saw everything", LONG_PATIENCE)
         print(f"faults: {dict(proxy.counts)}")
         assert proxy.counts["cuts"] >= 60
         assert proxy.counts["cuts_before_answer"] >= 15
@@ -67,7 +68,7 @@ def in_turn(*works: Callable[[], None]) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(110)
+        thread.join(LONG_PATIENCE)
         assert not thread.is_alive(), "sending hangs"
     if failures:
         raise failures[0]

@@ -22,6 +22,7 @@ from benchmarks.scripted import Connected, ScriptedService
 from tests.acceptance.scene import Served, descriptors, own_threads, tasks, until
 from tests.faults.malformed import FROM_CLIENT, FROM_SERVICE, Malformer, encode, fresh_seed
 from tests.faults.observer import Packet
+from tests.support.patience import LONG_PATIENCE
 from twilio_conversations import Client, ConversationsError
 from twilio_conversations.options import BackoffPolicy
 
@@ -126,7 +127,7 @@ def test_the_service_withstands_malformed_input(served: Served) -> None:
         for attacker in attackers:
             attacker.start()
         for attacker in attackers:
-            attacker.join(100)
+            attacker.join(LONG_PATIENCE)
             assert not attacker.is_alive(), "an attacker hangs"
     print(f"{dict(counts)}; {len(asker.times)} good requests, the slowest {max(asker.times):.3f} s")
     assert asker.failures == []
@@ -281,7 +282,7 @@ def test_the_client_withstands_malformed_input(served: Served, hostile: Hostile)
         before = (sorted(own_threads()), threading.active_count(), descriptors())
         with Good(conversation.get_messages_count) as asker:
             victims = [Victim(hostile.url, token) for _ in range(ATTACKERS)]
-            until(lambda: hostile.counts.total() >= INPUTS, f"{INPUTS} inputs, so far {dict(hostile.counts)}", 90)
+            until(lambda: hostile.counts.total() >= INPUTS, f"{INPUTS} inputs, so far {dict(hostile.counts)}", LONG_PATIENCE)
             hostile.friendly = True
             with Client(token, endpoint=hostile.url, reconnect=AT_ONCE) as client:
                 client.wait_until_ready(10)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.client.diary import Diary
 from tests.faults.proxy import FaultProxy
+from tests.support.patience import PATIENCE
 from twilio_conversations import BackoffPolicy, Client, Conversation
 from twilio_conversations.server import LocalServer
 
@@ -34,7 +35,7 @@ def told(client: Client) -> Client:
     """Return the client once all events of its start were delivered: a test's handlers see only what the test brings about."""
     done = threading.Event()
     client._dispatcher.call(done.set)
-    assert done.wait(10)
+    assert done.wait(PATIENCE)
     return client
 
 
@@ -48,7 +49,7 @@ def connect(service: LocalServer) -> Iterator[Connect]:
         options.setdefault("endpoint", service.url)
         client = Client(options.pop("token", None) or service.token(identity), **options)
         clients.append(client)
-        return told(client.wait_until_ready(10)) if ready else client
+        return told(client.wait_until_ready(PATIENCE)) if ready else client
 
     yield make
     for client in clients:

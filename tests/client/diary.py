@@ -6,9 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from tests.support.patience import PATIENCE
 from twilio_conversations.emitter import EventEmitter
-
-PATIENCE = 10.0
 
 
 class Diary:

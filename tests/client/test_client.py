@@ -14,6 +14,7 @@ import pytest
 
 from tests.client.conftest import Connect
 from tests.client.diary import Diary
+from tests.support.patience import PATIENCE
 from twilio_conversations import (
     Client,
     ClientClosedError,
@@ -168,7 +169,7 @@ def test_everything_about_closing(service: LocalServer, fresh: Any) -> None:
         waiter = threading.Thread(target=client.wait)
         waiter.start()
         assert client.wait(0.01) is False
-    waiter.join(5)
+    waiter.join(PATIENCE)
     assert not waiter.is_alive()
     assert client.wait(0) is True
     assert diary.wait("connection_state_changed", lambda state: state == "disconnected")
@@ -266,7 +267,7 @@ def test_the_death_of_the_io_thread_is_impossible_to_miss(connect: Connect, fres
     waiter = threading.Thread(target=waiting)
     waiter.start()
     client._connection.post(die)
-    waiter.join(5)
+    waiter.join(PATIENCE)
 
     assert "somebody pulled the plug" in str(outcomes[0])
     assert "somebody pulled the plug" in str(diary.wait("error").error)
@@ -282,11 +283,11 @@ def test_closing_wakes_who_waits_for_a_conversation(service: LocalServer, fresh:
     client.wait_until_ready(10)
     waits = [client._directory.listed]
     membership = client._services.run_now(
-        lambda: client._directory._appear("CH" + "1" * 32, SyncNames("x")), Deadline(5), "the test"
+        lambda: client._directory._appear("CH" + "1" * 32, SyncNames("x")), Deadline(PATIENCE), "the test"
     )
     client.close()
 
-    assert isinstance(membership.ready.exception(5), ClientClosedError)
+    assert isinstance(membership.ready.exception(PATIENCE), ClientClosedError)
     assert all(future.done() for future in waits)
     assert isinstance(client._readiness.cause, ClientClosedError)
 

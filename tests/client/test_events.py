@@ -11,6 +11,7 @@ import pytest
 from tests.acceptance.scene import until
 from tests.client.conftest import Connect
 from tests.client.diary import Diary
+from tests.support.patience import PATIENCE
 from twilio_conversations import (
     Client,
     ClientClosedError,
@@ -44,7 +45,7 @@ def test_an_event_has_three_spellings(pair: Pair) -> None:
         done.set()
 
     conversation.send_message("x")
-    assert done.wait(5)
+    assert done.wait(PATIENCE)
     assert seen == ["snake", "camel", "decorated"]
     assert decorated in conversation.listeners("messageAdded")
 
@@ -102,7 +103,7 @@ def test_a_blinker_receiver_gets_the_same(pair: Pair) -> None:
 
     conversation.signals.message_added.connect(receiver)
     message = conversation.send_message("x")
-    assert done.wait(5)
+    assert done.wait(PATIENCE)
     assert got == [(conversation, "message_added", message)]
 
 
@@ -134,10 +135,10 @@ def test_sticky_events_reach_late_handlers(alice: Client) -> None:
     """`initialized` reaches a handler that was registered long after."""
     done = threading.Event()
     alice.on("initialized", done.set)
-    assert done.wait(5)
+    assert done.wait(PATIENCE)
     again = threading.Event()
     alice.once("initialized", again.set)
-    assert again.wait(5)
+    assert again.wait(PATIENCE)
     assert alice.listeners("initialized") == [done.set]
 
 
@@ -152,7 +153,7 @@ def test_replay_gives_the_latest(pair: Pair) -> None:
     got: list[str] = []
     done = threading.Event()
     conversation.on("message_added", lambda message: (got.append(message.body), done.set()), replay=True)
-    assert done.wait(5)
+    assert done.wait(PATIENCE)
     assert got == ["2"]
 
 
@@ -163,7 +164,7 @@ def test_wait_for_returns_the_payload(pair: Pair) -> None:
     bob: Any = bobs._services.events
     timer = threading.Timer(0.05, lambda: [conversation.send_message(text) for text in ("no", "yes")])
     timer.start()
-    assert bob.wait_for("message_added", lambda message: message.body == "yes", timeout=5).index == 1
+    assert bob.wait_for("message_added", lambda message: message.body == "yes", timeout=PATIENCE).index == 1
     timer.join()
     with pytest.raises(RequestTimeoutError):
         bob.wait_for("message_added", timeout=0.05)
@@ -206,7 +207,7 @@ def test_waiting_for_events_inside_a_handler_is_an_error_in_words(pair: Pair) ->
 
     conversation.on("message_added", handler)
     conversation.send_message("x")
-    assert done.wait(5)
+    assert done.wait(PATIENCE)
     assert len(errors) == 2
     assert "inside" in str(errors[0])
 
@@ -235,7 +236,7 @@ def test_a_slow_handler_loses_nothing_and_bounds_the_queue(
     with caplog.at_level(logging.WARNING):
         for number in range(300):
             conversation.send_message(str(number))
-        assert stuck.wait(5)
+        assert stuck.wait(PATIENCE)
         bobs = reader.get_conversation_by_sid(conversation.sid)
         assert bobs.get_messages_count() == 300
         assert reader.stats().pending_events < 60

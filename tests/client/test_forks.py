@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +19,7 @@ from tests.acceptance.scene import until
 from tests.client.conftest import Connect
 from tests.client.diary import Diary
 from tests.faults.proxy import FaultProxy
+from tests.support.stopwatch import Stopwatch
 from twilio_conversations import Client, ClientClosedError
 from twilio_conversations.server import LocalServer
 
@@ -56,12 +56,12 @@ def refused(**calls: Callable[[], Any]) -> str:
     """Which calls do not say at once that the client was left behind by a fork; `fine` when all do."""
     wrong = []
     for name, call in calls.items():
-        began = time.monotonic()
+        watch = Stopwatch()
         try:
             call()
             wrong.append(f"{name}: no error")
         except ClientClosedError as error:
-            if "forked" not in str(error) or time.monotonic() - began > 1:
+            if "forked" not in str(error) or watch.waited > 1:
                 wrong.append(f"{name}: {error}")
         except BaseException as error:
             wrong.append(f"{name}: {error!r}")

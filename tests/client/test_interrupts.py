@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.faults.proxy import FaultProxy
+from tests.support.patience import LONG_PATIENCE
+from tests.support.stopwatch import Stopwatch
+from twilio_conversations.futures import Deadline
 from twilio_conversations.server import LocalServer
 
 LIMIT = 2.0  # what the end of the process may be held up for
-SLACK = 3.0  # what a busy machine, and Python's own start and end, may add to it
+SLACK = 3.0  # what the scripts wait for themselves
 
 PROLOGUE = """
 import os, socket, sys, threading, time
@@ -54,13 +57,18 @@ class Script:
 
     def end(self) -> tuple[int, str, str]:
         """Wait for the end, within the limit: exit code, output, errors."""
-        began = time.monotonic()
+        watch, ended = Stopwatch(self._process.pid), Deadline(LONG_PATIENCE)
         try:
-            out, errors = self._process.communicate(timeout=20)
+            while not ended.passed:
+                watch.look()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    out, errors = self._process.communicate(timeout=0.05)
+                    break
+            else:
+                raise AssertionError("the program does not end")
         finally:
             self._process.kill()
-        took = time.monotonic() - began
-        assert took < LIMIT + SLACK, f"{took:.1f} s\n{errors}"
+        assert watch.waited < LIMIT + SLACK, f"{watch.waited:.1f} s\n{errors}"
         return self._process.returncode, out, errors
 
 

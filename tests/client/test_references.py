@@ -10,9 +10,10 @@ from collections.abc import Callable
 import pytest
 
 from tests.client.conftest import Connect
+from tests.support.patience import PATIENCE
 from twilio_conversations import Conversation
 
-WAIT = 10.0
+WAIT = PATIENCE
 
 
 class Bot:

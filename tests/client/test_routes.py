@@ -19,6 +19,7 @@ from tests.client.diary import Diary
 from tests.support.addresses import resolve, swallowing
 from tests.support.certificates import Authority
 from tests.support.middlemen import Proxy, SocksProxy, TlsFront
+from tests.support.patience import PATIENCE
 from tests.transport.conftest import wait_until
 from twilio_conversations import Client, ClientClosedError, MediaError, RequestTimeoutError, TransportUnavailableError
 from twilio_conversations.server import LocalServer
@@ -255,7 +256,7 @@ def test_tls_trouble_reaches_handlers_and_media_calls(
     session.close()  # connections that were verified before
     words = f"the TLS certificate of 127.0.0.1:{front.port} is not from a trusted authority"
     with pytest.raises(TransportUnavailableError, match=words) as caught:
-        medium.read(timeout=5)
+        medium.read(timeout=PATIENCE)
     assert not caught.value.retryable
     front.cut_all()
     assert words in diary.wait("connection_error").message

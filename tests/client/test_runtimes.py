@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.client.diary import Diary
+from tests.support.patience import PATIENCE
 from twilio_conversations import Conversation
 from twilio_conversations.server import LocalServer
 
@@ -36,7 +37,7 @@ def test_a_client_works_where_gevent_has_patched_everything(service: LocalServer
     """Its threads are greenlets then: it starts, sends, hears and closes."""
     pytest.importorskip("gevent", reason="gevent is not installed")
     command = [sys.executable, "-c", PROGRAM, service.url, service.token("gevent")]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert result.returncode == 0, result.stderr
     assert result.stdout == "done\n"
 

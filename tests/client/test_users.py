@@ -9,6 +9,7 @@ import pytest
 
 from tests.client.conftest import Connect
 from tests.client.diary import Diary
+from tests.support.patience import PATIENCE
 from twilio_conversations import (
     Client,
     Conversation,
@@ -72,7 +73,7 @@ def test_simultaneous_calls_get_the_same_user(alice: Client, others: list[str]) 
     start = threading.Barrier(5)
 
     def ask() -> None:
-        start.wait(5)
+        start.wait(PATIENCE)
         got.append(alice.get_user(others[0]))
 
     threads = [threading.Thread(target=ask) for _ in range(5)]

@@ -1,9 +1,10 @@
 """Counting the rounds of a conversation between a client and a service.
 
 The service's bytes are held until the client has been quiet and every question of its has been answered (or, for one that is
-never answered, until nothing came for `PATIENCE`): then the client has asked all that it can ask with what it knows. Releasing
-what is held is one round. On a network with a long round trip, the time a client needs is about its number of rounds times
-the round trip, however fast the machine is.
+never answered, until nothing came for `UNANSWERED`): then the client has asked all that it can ask with what it knows. The client
+is in this process: as long as that computes, or waits for a processor, it is not quiet. Releasing what is held is one round. On a
+network with a long round trip, the time a client needs is about its number of rounds times the round trip, however fast the
+machine is.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import attrs
 
 from tests.faults.observer import Observer, Packet
 from tests.faults.relay import Direction, Flow, Link, Relay
+from tests.support.stopwatch import Stopwatch
 
-PATIENCE = 1.0
+UNANSWERED = 5.0
 
 
 @attrs.frozen
@@ -37,6 +39,7 @@ class Held:
     open_questions: dict[str, str] = attrs.field(factory=dict)
     up_seen: Observer = attrs.field(factory=Observer)
     down_seen: Observer = attrs.field(factory=Observer)
+    silence: Stopwatch = attrs.field(factory=Stopwatch)
 
 
 class LockstepProxy(Relay):
@@ -69,6 +72,7 @@ class LockstepProxy(Relay):
 
     def received(self, link: Link, flow: Flow, data: bytes) -> None:
         held = self._held[link.number]
+        held.silence = Stopwatch()
         if flow.direction is Direction.UP:
             for packet in held.up_seen.feed(data):
                 if (asked := question(packet)) is not None:
@@ -85,11 +89,13 @@ class LockstepProxy(Relay):
         waiting = []
         for link in self.links:
             held = self._held[link.number]
-            due = max(link.up.last_byte, link.down.last_byte) + (PATIENCE if held.open_questions else self.quiet)
-            if held.data and due <= now:
+            if not held.data:
+                continue
+            left = (UNANSWERED if held.open_questions else self.quiet) - held.silence.waited
+            if left <= 0:
                 self._release(link, held)
-            elif held.data:
-                waiting.append(due)
+            else:
+                waiting.append(now + left)
         return min(waiting, default=None)
 
     def _release(self, link: Link, held: Held) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from tests.faults.ledger import Send
 from tests.interop.official import Driver, OfficialError
+from tests.support.patience import PATIENCE
 from twilio_conversations import Client
 from twilio_conversations.options import BackoffPolicy
 
@@ -24,7 +25,6 @@ OPTIONS: dict[str, Any] = {
 OFFICIAL_OPTIONS = {"retryPolicy": {"min": 20, "max": 500, "randomness": 0.2}}
 OFFICIAL_PACKAGE = "conversations-3.0.1"
 SEND_LIMIT = 60.0
-PATIENCE = 60.0
 
 
 class Line:

@@ -17,6 +17,7 @@ from tests.faults.lockstep import LockstepProxy
 from tests.faults.observer import Observer
 from tests.faults.proxy import Cuts, DelayProxy, FaultProxy
 from tests.faults.relay import Direction, Relay
+from tests.support.patience import PATIENCE
 
 HEAD_UP = b"GET /v3/wsconnect HTTP/1.1\r\nUpgrade: websocket\r\n\r\n"
 HEAD_DOWN = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
@@ -54,15 +55,15 @@ class Service:
 
     def __init__(self, stack: contextlib.ExitStack) -> None:
         self.listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        self.listener.settimeout(5)
+        self.listener.settimeout(PATIENCE)
         self.address: tuple[str, int] = self.listener.getsockname()
         self._stack = stack
 
     def connect(self, relay: Relay) -> tuple[socket.socket, socket.socket]:
         """A client's and the service's end of one connection through the relay."""
-        client = self._stack.enter_context(socket.create_connection(("127.0.0.1", relay.port), timeout=5))
+        client = self._stack.enter_context(socket.create_connection(("127.0.0.1", relay.port), timeout=PATIENCE))
         peer = self._stack.enter_context(self.listener.accept()[0])
-        peer.settimeout(5)
+        peer.settimeout(PATIENCE)
         return client, peer
 
 
@@ -75,7 +76,7 @@ def service() -> Iterator[Service]:
 
 def knock(relay: Relay) -> None:
     """Connect and wait for a byte; on loopback a reset may come as early as the connect."""
-    with socket.create_connection(("127.0.0.1", relay.port), timeout=5) as client:
+    with socket.create_connection(("127.0.0.1", relay.port), timeout=PATIENCE) as client:
         client.recv(1)
 
 
@@ -105,7 +106,7 @@ def test_relay_carries_bytes_both_ways_and_passes_on_a_half_close(service: Servi
         sender = threading.Thread(target=client.sendall, args=(blob,))
         sender.start()
         assert receive(peer, len(blob)) == blob
-        sender.join(5)
+        sender.join(PATIENCE)
         client.shutdown(socket.SHUT_WR)
         assert peer.recv(1) == b""
         peer.sendall(b"still open")
@@ -180,7 +181,7 @@ def test_stall_is_a_black_hole_until_resumed(service: Service) -> None:
         with pytest.raises(TimeoutError):
             peer.recv(1)
         proxy.resume()
-        peer.settimeout(5)
+        peer.settimeout(PATIENCE)
         assert receive(peer, 5) == b"later"
 
 

@@ -19,6 +19,7 @@ from tests.faults.members import OPTIONS
 from tests.faults.plan import Cuts, Ending, Line, Plan, Script, Stall, fresh_seed
 from tests.faults.proxy import FaultProxy
 from tests.faults.relay import Direction
+from tests.support.patience import LONG_PATIENCE
 from twilio_conversations import Client
 from twilio_conversations.server import LocalServer
 
@@ -200,7 +201,7 @@ def test_ten_seconds_of_everything(tmp_path: Path) -> None:
     seed = fresh_seed()
     written = tmp_path / "figures.json"
     command = [sys.executable, "-m", "tests.faults", "--minutes", f"{10 / 60}", "--seed", str(seed), "--json", str(written)]
-    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LONG_PATIENCE, check=False)
     print(process.stdout, process.stderr)
     assert process.returncode == 0
     figures = json.loads(written.read_text())

@@ -13,6 +13,7 @@ from tests.faults.plan import Cuts, Ending, Line, Plan, Script, Stall
 from tests.faults.proxy import DelayProxy, FaultProxy
 from tests.faults.relay import Direction
 from tests.faults.test_faults import HEAD_DOWN, HEAD_UP, Service, command, receive, reply, service, until
+from tests.support.patience import PATIENCE
 
 __all__ = ["service"]  # the fixture
 
@@ -38,7 +39,7 @@ def silent(end: socket.socket, seconds: float = 0.1) -> bool:
     except TimeoutError:
         return True
     finally:
-        end.settimeout(5)
+        end.settimeout(PATIENCE)
     return False
 
 
@@ -215,7 +216,7 @@ def test_nobody_gets_in_for_a_while_after_an_end_with_an_outage(service: Service
 def is_served(service: Service, proxy: FaultProxy) -> bool:
     """Whether a new connection carries bytes."""
     try:
-        with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as client:
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE) as client:
             client.sendall(b"x")
             client.settimeout(0.1)
             peer = service.listener.accept()[0]

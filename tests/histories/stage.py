@@ -14,6 +14,7 @@ from typing import Any, Self
 from tests.acceptance.scene import until
 from tests.histories.chronicle import Chronicle
 from tests.histories.ledger import Ledger
+from tests.support.patience import PATIENCE
 from twilio_conversations import BackoffPolicy, Client
 from twilio_conversations.enums import ConnectionState
 from twilio_conversations.futures import Deadline
@@ -22,7 +23,6 @@ from twilio_conversations.server.world import Settings
 from twilio_conversations.sync.subscriptions import Phase
 
 PEOPLE = ("alice", "bob", "carol")
-PATIENCE = 40.0
 RETAINED, REPLAY_LIMIT = Settings().events_retained, Settings().replay_limit
 _lives = itertools.count(3600)
 

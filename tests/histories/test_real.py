@@ -20,12 +20,13 @@ import pytest
 from tests.histories import verdict
 from tests.histories.commands import COMMANDS, OFTEN, ORDERED_STATUS, Act, Sent
 from tests.histories.stage import PEOPLE, REPLAY_LIMIT, Stage
+from tests.support.patience import PATIENCE
 from tests.support.stories import Moves, tell
 
 IN_CI = 50
 STEPS = 16
 EVERY = 100
-WAIT = 30.0
+WAIT = PATIENCE
 
 EVERYTHING = OFTEN + tuple(name for name in COMMANDS if name not in OFTEN)
 TROUBLE = (

@@ -14,8 +14,10 @@ from typing import Any
 
 import attrs
 
+from tests.support.patience import PATIENCE
+
 HERE = Path(__file__).parent
-WAIT = 20.0
+WAIT = PATIENCE
 """How long one wait may last, in seconds; what is waited for normally takes milliseconds."""
 
 

@@ -56,7 +56,7 @@ def test_much_happens_while_away(official: Connect, fresh: Fresh) -> None:
     alice.conversation(second).call("add", bob.identity)
     alice.conversation(second).call("sendMessage", "first there")
     bob.set_offline(False)
-    bob.wait_event("connectionStateChanged", connected, since=mark, timeout=40.0)
+    bob.wait_event("connectionStateChanged", connected, since=mark)
 
     bob.wait_event("conversationJoined", lambda data: data["sid"] == second, since=mark)
     bob.wait_event("messageUpdated", lambda data: data["message"]["body"] == "edited", since=mark)
@@ -86,7 +86,7 @@ def test_removed_while_away(official: Connect, fresh: Fresh) -> None:
     alice.conversation(lost).call("removeParticipant", bob.identity)
     alice.conversation(kept).call("sendMessage", "still here")
     bob.set_offline(False)
-    bob.wait_event("conversationRemoved", lambda data: data["sid"] == lost, since=mark, timeout=40.0)
+    bob.wait_event("conversationRemoved", lambda data: data["sid"] == lost, since=mark)
     bob.wait_event("messageAdded", lambda data: data["body"] == "still here", since=mark)
 
 
@@ -106,7 +106,7 @@ def test_service_restart(version: str, driver_of: Callable[[str], Driver], fresh
         marks = alice.mark(), bob.mark()
     with LocalServer(data_dir=tmp_path, port=port):
         for member, mark in zip((alice, bob), marks, strict=True):
-            member.wait_event("connectionStateChanged", connected, since=mark, timeout=40.0)
+            member.wait_event("connectionStateChanged", connected, since=mark)
         assert alice.conversation(sid).call("sendMessage", "after") == 1
         assert bob.wait_event("messageAdded", since=marks[1])["body"] == "after"
         assert bodies(bob.conversation(sid).call("getMessages")) == [(0, "before"), (1, "after")]
@@ -146,7 +146,7 @@ def test_much_is_forgotten_while_away(version: str, driver_of: Callable[[str], D
         server.start()
         server.configure(**forgetful)
         bob.set_offline(False)
-        bob.wait_event("connectionStateChanged", connected, since=mark, timeout=40.0)
+        bob.wait_event("connectionStateChanged", connected, since=mark)
         last = room.send_message("the last one").index
         bob.wait_event("messageAdded", lambda data: data["index"] == last, since=mark)
         bob.wait_event("messageRemoved", lambda data: data["index"] == 0, since=mark)

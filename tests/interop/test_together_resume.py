@@ -81,7 +81,7 @@ def test_both_miss_the_same_and_catch_up(line: FaultProxy, official: Any, ours: 
         ("participantUpdated", lambda data: data["participant"]["lastReadMessageIndex"] == 3),
         ("conversationUpdated", lambda data: data["conversation"]["attributes"] == ATTRIBUTES),
     ):
-        theirs, ours_ = (one.wait_event(name, predicate, since=mark, timeout=40.0) for one, mark in marks.items())
+        theirs, ours_ = (one.wait_event(name, predicate, since=mark) for one, mark in marks.items())
         if name != "conversationUpdated":  # several changes may come as one update or as several
             assert comparable(theirs) == comparable(ours_)
     for one, mark in marks.items():
@@ -119,7 +119,7 @@ def test_removed_while_away(line: FaultProxy, official: Any, ours: Any, fresh: F
         actor.conversation(sid).call("removeParticipant", watcher.identity)
     line.refuse(False)
     for watcher in watchers:
-        watcher.wait_event("conversationRemoved", timeout=40.0)
+        watcher.wait_event("conversationRemoved")
         names = [seen.name for seen in watcher.events() if seen.name in ("conversationLeft", "conversationRemoved")]
         assert names == ["conversationLeft", "conversationRemoved"]
 
@@ -155,7 +155,7 @@ def test_service_restart(version: str, driver_of: Callable[[str], Driver], fresh
         pia.wait_event("messageAdded")
     with LocalServer(data_dir=tmp_path, port=port), pia.client:
         assert pia.conversation(sid).call("sendMessage", "from ours") == 1
-        jay.wait_event("messageAdded", lambda data: data["index"] == 1, timeout=40.0)
+        jay.wait_event("messageAdded", lambda data: data["index"] == 1)
         assert jay.conversation(sid).call("sendMessage", "from official") == 2
         pia.wait_event("messageAdded", lambda data: data["index"] == 2)
         for one in (jay, pia):

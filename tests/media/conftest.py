@@ -8,6 +8,7 @@ import attrs
 import pytest
 
 from tests.media.http_service import HttpService
+from tests.support.patience import PATIENCE
 from twilio_conversations import Client, Conversation
 from twilio_conversations.server import LocalServer
 
@@ -16,14 +17,14 @@ from twilio_conversations.server import LocalServer
 def alice(service: LocalServer, fresh: Callable[[str], str]) -> Iterator[Client]:
     """One ready client."""
     with Client(service.token(fresh("alice")), endpoint=service.url) as client:
-        yield client.wait_until_ready(10)
+        yield client.wait_until_ready(PATIENCE)
 
 
 @pytest.fixture
 def bob(service: LocalServer, fresh: Callable[[str], str]) -> Iterator[Client]:
     """Another one."""
     with Client(service.token(fresh("bob")), endpoint=service.url) as client:
-        yield client.wait_until_ready(10)
+        yield client.wait_until_ready(PATIENCE)
 
 
 @pytest.fixture

@@ -11,7 +11,9 @@ from typing import Any, Self
 
 import attrs
 
-LIMIT = 10.0
+from tests.support.patience import PATIENCE
+
+LIMIT = PATIENCE
 """Seconds after which a test gives up waiting for anything."""
 
 

@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from tests.media.http_service import HANG_UP, LIMIT, Answer, HttpService
+from tests.support.stopwatch import within
 from twilio_conversations import ClientClosedError, Endpoints, MediaError, Options, ProtocolError, RequestTimeoutError
 from twilio_conversations.attachment import attachment, opened
 from twilio_conversations.errors import TransportUnavailableError
@@ -286,12 +287,11 @@ def test_closing_stops_what_is_under_way_and_what_comes(http: MediaHttp) -> None
 
     with HttpService(Answer(503, headers={"Retry-After": "5"})) as service:
         thread = threading.Thread(target=call, args=(service.url,))
-        started = time.monotonic()
         thread.start()
         assert service.arrived.wait(LIMIT)
-        http.close()
-        thread.join(LIMIT)
-        assert time.monotonic() - started < 4
+        with within(4):
+            http.close()
+            thread.join(LIMIT)
         call(service.url)
     assert len(caught) == 2
 

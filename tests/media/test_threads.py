@@ -8,11 +8,12 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.support.patience import PATIENCE
 from twilio_conversations import Client, Conversation
 from twilio_conversations.server import LocalServer
 
 THREADS = 24
-LIMIT = 30.0
+LIMIT = PATIENCE
 
 
 def test_many_threads_upload_over_connections_that_are_kept(

@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from tests.client.diary import Diary
+from tests.support.patience import PATIENCE
 from twilio_conversations import Client, Conversation, ForbiddenError, MediaCategory, MediaError, Message, SendMediaOptions
 from twilio_conversations.server import LocalServer
 
@@ -150,6 +151,6 @@ with Client(token, endpoint=endpoint) as client:
 def test_media_after_a_fork(server: LocalServer) -> None:
     """The child is told what happened; the parent goes on as before."""
     command = [sys.executable, "-c", FORK, server.token("yan"), server.url]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines() == ["child: True", "parent: b'x'"]

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.patience import LONG_PATIENCE, PATIENCE
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -51,7 +53,7 @@ def test_lock_file_names_no_registry() -> None:
 
 def own_files() -> list[Path]:
     """Return the project's own files: what git tracks, or in a mere copy all that no tool made."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
     if listed.returncode == 0 and listed.stdout:
         return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
     made = re.compile(r"(^|/)(\.venv[^/]*|node_modules|__pycache__|\.[a-z_]+_cache|\.hypothesis|_build|build|[^/]+\.egg-info)/")
@@ -74,7 +76,7 @@ def test_wheel_holds_the_package_and_its_marker(tmp_path: Path) -> None:
     for name in ("setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy)
     build = [sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path), str(copy)]
-    subprocess.run(build, capture_output=True, text=True, timeout=110, check=True)
+    subprocess.run(build, capture_output=True, text=True, timeout=LONG_PATIENCE, check=True)
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())

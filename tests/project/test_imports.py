@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import twilio_conversations
+from tests.support.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "twilio_conversations"
@@ -22,7 +23,7 @@ HEAVY = ("click", "pytest", "rich", "sqlalchemy", "starlette", "uvicorn", "webso
 def test_client_loads_nothing_of_the_service() -> None:
     """`import twilio_conversations` loads neither the service, nor the command line, nor what those stand on."""
     code = "import sys, twilio_conversations; print(*sorted(sys.modules), sep='\\n')"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=True)
     loaded = result.stdout.split()
     unwanted = (*HEAVY, "twilio_conversations.server", "twilio_conversations.cli", "twilio_conversations.testing")
     assert [name for name in loaded if name.startswith("twilio_conversations.client")] != []
@@ -77,7 +78,7 @@ def test_what_is_imported_is_declared() -> None:
 
 def test_the_lowest_versions_are_those_of_setup_cfg() -> None:
     """What `.ci/run` installs to try the floors: each requirement, at its floor."""
-    result = subprocess.run([sys.executable, ROOT / ".ci/lowest"], capture_output=True, text=True, timeout=60, check=True)
+    result = subprocess.run([sys.executable, ROOT / ".ci/lowest"], capture_output=True, text=True, timeout=PATIENCE, check=True)
     pins = dict(line.split("==") for line in result.stdout.split())
     assert pins.keys() == required("twilio-conversations") | required("twilio-conversations", "server")
     lines = (ROOT / "setup.cfg").read_text("utf-8")
@@ -97,7 +98,7 @@ def test_public_names_are_sorted_and_there() -> None:
 def test_every_module_logs_under_the_package() -> None:
     """A program that configures the logger `twilio_conversations` reaches all of it; one that does not hears nothing."""
     code = "import logging, twilio_conversations; print(*logging.root.manager.loggerDict, sep='\\n')"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=True)
     ours = {name for name in result.stdout.split() if name.startswith("twilio_conversations.")}
     assert {"twilio_conversations.directory", "twilio_conversations.dispatcher"} <= ours
     handlers = logging.getLogger("twilio_conversations").handlers

@@ -16,6 +16,8 @@ from pathlib import Path
 import attrs
 import pytest
 
+from tests.support.patience import LONG_PATIENCE
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\S*)\s*$")
@@ -87,7 +89,7 @@ def test_python_examples_run(page: Path, tmp_path: Path) -> None:
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=LONG_PATIENCE,
         check=False,
     )
     assert result.returncode == 0, result.stderr
@@ -112,7 +114,7 @@ def test_console_examples_run(page: Path, tmp_path: Path) -> None:
                     env=os.environ | {"PATH": path},
                     capture_output=True,
                     text=True,
-                    timeout=90,
+                    timeout=LONG_PATIENCE,
                     check=False,
                 )
                 assert result.returncode == 0, f"{line}\n{result.stderr}"

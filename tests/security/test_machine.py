@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 from tests.acceptance.scene import COMMAND
 from tests.server.peer import TIMEOUT, Peer
+from tests.support.patience import PATIENCE
 from twilio_conversations.cli.commands import group, serve
 from twilio_conversations.server import LocalServer
 from twilio_conversations.server.credentials import FILE_NAME
@@ -118,7 +119,7 @@ def test_a_directory_of_somebody_else() -> None:
         os.chown(data, 12345, 12345)
         Path(home).chmod(0o755)
         command = [sys.executable, "-c", AS_SOMEBODY, str(data)]
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert (ended.returncode, "belongs to another user" in ended.stderr) == (1, True), ended.stderr
 
 

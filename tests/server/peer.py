@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import websocket
 
+from tests.support.patience import PATIENCE
 from twilio_conversations.server import LocalServer
 from twilio_conversations.wire import packets
 from twilio_conversations.wire.packets import HttpRequest, Init, Message, Notification, Packet, Reply, Update
@@ -23,7 +24,7 @@ TYPES = (
     "com.twilio.rtd.cds.list",
     "com.twilio.rtd.cds.map",
 )
-TIMEOUT = 10.0
+TIMEOUT = PATIENCE
 _ids = itertools.count(1)
 
 
@@ -59,10 +60,15 @@ class Peer:
         cls, server: LocalServer, identity: str, ttl: float = 3600, *, sockopt: tuple[tuple[int, int, int], ...] = ()
     ) -> Peer:
         """A connection that has been let in and knows its configuration."""
+        token = server.token(identity, ttl)  # before: where a command makes it, that takes longer than an init may
         peer = cls(server, sockopt=sockopt)
-        reply = peer.init(server.token(identity, ttl))
-        assert reply.status.ok, reply.status
-        peer.configuration = peer.get("/Client/v2/Configuration").body
+        try:
+            reply = peer.init(token)
+            assert reply.status.ok, reply.status
+            peer.configuration = peer.get("/Client/v2/Configuration").body
+        except BaseException:
+            peer.close()
+            raise
         return peer
 
     def __enter__(self) -> Peer:

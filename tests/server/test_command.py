@@ -16,6 +16,7 @@ import requests
 from click.testing import CliRunner
 
 from tests.server.peer import TIMEOUT
+from tests.support.patience import PATIENCE
 from twilio_conversations import InvalidArgumentError
 from twilio_conversations.cli.commands import group
 from twilio_conversations.server import LocalServer
@@ -46,7 +47,7 @@ def test_serve_with_a_wrong_seed(tmp_path: Path) -> None:
     seed = tmp_path / "seed.json"
     seed.write_text('{"conversation": []}', "utf-8")
     command = [sys.executable, "-m", "twilio_conversations.cli", "serve", "--port", "0", "--data", str(tmp_path / "data")]
-    result = subprocess.run([*command, "--seed", str(seed)], capture_output=True, text=True, timeout=30, check=False)
+    result = subprocess.run([*command, "--seed", str(seed)], capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert result.returncode == 1
     assert "unknown in a seed: conversation" in result.stderr
 
@@ -89,7 +90,7 @@ def test_the_environment_of_sample_apps(tmp_path: Path) -> None:
     """`env` prints every credential, the secret too, under the names that sample apps look for."""
     with LocalServer(tmp_path) as server:
         command = [sys.executable, "-m", "twilio_conversations.cli", "env", "--data", str(tmp_path)]
-        printed = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
+        printed = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
         known = server.credentials
     variables = dict(line.split("=", 1) for line in printed.splitlines())
     assert (variables["ACCOUNT_SID"], variables["TWILIO_ACCOUNT_SID"]) == (known.account_sid,) * 2
@@ -106,7 +107,7 @@ def test_the_environment_of_sample_apps(tmp_path: Path) -> None:
 def test_serve_with_a_wrong_option(tmp_path: Path, option: str, value: str) -> None:
     """A wrong address, origin or proxy is said in a line; so is an origin that has nothing to ask for."""
     command = [sys.executable, "-m", "twilio_conversations.cli", "serve", "--port", "0", "--data", str(tmp_path / "data")]
-    result = subprocess.run([*command, option, value], capture_output=True, text=True, timeout=30, check=False)
+    result = subprocess.run([*command, option, value], capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert result.returncode in (1, 2)
     assert "Error: " in result.stderr
     assert "Traceback" not in result.stderr

@@ -15,6 +15,7 @@ import pytest
 import requests
 
 from tests.server.conftest import Connect
+from tests.support.patience import PATIENCE
 from twilio_conversations.server import LocalServer
 
 Fresh = Callable[[str], str]
@@ -105,7 +106,7 @@ def test_serve_refuses_a_directory_in_use(tmp_path: Path) -> None:
     """The command says in one line that another service has the data."""
     with LocalServer(tmp_path):
         command = [sys.executable, "-m", "twilio_conversations.cli", "serve", "--port", "0", "--data", str(tmp_path)]
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert ended.returncode == 1
     assert "another local service" in ended.stderr
     assert "Traceback" not in ended.stderr

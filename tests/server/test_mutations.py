@@ -15,6 +15,7 @@ import pytest
 
 from tests.server.peer import Answer, Peer, new_mutation
 from tests.server.test_conversations import mine, sid_of
+from tests.support.patience import PATIENCE
 from twilio_conversations.server import DataDirectoryInUseError, LocalServer
 from twilio_conversations.wire.packets import Reply
 
@@ -173,7 +174,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     yield start
     for process in running:
         process.kill()
-        process.wait(10)
+        process.wait(PATIENCE)
         assert process.stdout is not None
         process.stdout.close()
 
@@ -197,7 +198,7 @@ class Elsewhere(LocalServer):
     def token(self, identity: str, ttl: float = 3600) -> str:
         """A token, from the command."""
         command = [*CLI, "token", identity, "--data", self._ready["data"]]
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout.strip()
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE).stdout.strip()
 
 
 def test_nothing_answered_is_lost_by_kill(serve: Serve) -> None:
@@ -213,7 +214,7 @@ def test_nothing_answered_is_lost_by_kill(serve: Serve) -> None:
         if isinstance(packet, Reply) and packet.id in mutations:
             answered.append((mutations[packet.id], packet.json()["sid"], packet.json()["index"]))
     os.kill(process.pid, signal.SIGKILL)
-    process.wait(10)
+    process.wait(PATIENCE)
     alice.close()
     _, again = serve()
     assert again["url"] == ready["url"]
@@ -232,7 +233,7 @@ def test_serve_stops_cleanly(serve: Serve) -> None:
     """SIGTERM ends the process with status 0."""
     process, _ = serve()
     process.send_signal(signal.SIGTERM)
-    assert process.wait(15) == 0
+    assert process.wait(PATIENCE) == 0
 
 
 def test_token_works_without_a_service(tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ import threading
 from types import TracebackType
 from typing import Self
 
-LIMIT = 10.0
+from tests.support.patience import PATIENCE
+
+LIMIT = PATIENCE
 
 
 class Middleman:

@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from tests.support.patience import PATIENCE
 from twilio_conversations.enums import ConnectionState
 from twilio_conversations.errors import ConnectionErrorInfo, ConversationsError
 
-LIMIT = 10.0
+LIMIT = PATIENCE
 
 
 class Recorder:

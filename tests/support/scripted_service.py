@@ -14,11 +14,12 @@ from typing import Any, Self
 
 from websocket import ABNF, frame_buffer
 
+from tests.support.patience import PATIENCE
 from twilio_conversations.options import Endpoints, Options
 from twilio_conversations.wire import packets
 from twilio_conversations.wire.packets import Init, Message, Packet, Reply, Status, Update
 
-LIMIT = 10.0
+LIMIT = PATIENCE
 """Seconds after which a test gives up waiting for anything."""
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

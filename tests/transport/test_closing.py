@@ -13,7 +13,9 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.support.patience import PATIENCE
 from tests.support.scripted_service import ScriptedService
+from tests.support.stopwatch import within
 from tests.transport.conftest import Wire, Wired, own_threads, wait_until
 from twilio_conversations.enums import ConnectionState
 from twilio_conversations.errors import ClientClosedError, ConversationsError
@@ -24,7 +26,7 @@ from twilio_conversations.transport.connection import CLOSE_LIMIT
 from twilio_conversations.wire.packets import HttpRequest, Init, Message, Update
 
 GET = HttpRequest.from_url("GET", "https://h/p")
-SOON = 5.0
+SOON = PATIENCE
 SLACK = 0.3
 
 
@@ -93,11 +95,10 @@ def test_close_is_quick_and_complete_in_every_stage(wire: Wire, stage: Callable[
     wired = wire(reconnect=BackoffPolicy(minimum=60))
     pending = wired.connection.send(GET, Deadline(60))
     stage(wired)
-    began = time.monotonic()
-    wired.connection.close()
-    wired.connection.close()
+    with within(CLOSE_LIMIT):
+        wired.connection.close()
+        wired.connection.close()
 
-    assert time.monotonic() - began < CLOSE_LIMIT
     assert not own_threads()
     assert isinstance(pending.exception(0), ConversationsError)
     with pytest.raises(ClientClosedError):
@@ -140,12 +141,10 @@ def test_close_while_a_name_is_looked_up(wire: Wire, monkeypatch: pytest.MonkeyP
     wired = wire()
     wired.connection.start()
     assert looking.wait(SOON)
-    began = time.monotonic()
-    wired.connection.close()
-    took = time.monotonic() - began
+    with within(CLOSE_LIMIT + SLACK):
+        wired.connection.close()
     release.set()
 
-    assert took < CLOSE_LIMIT + SLACK
     wait_until(lambda: not own_threads(), "the connecting thread is gone")
     assert wired.service.no_peer(0.1)
 
@@ -166,11 +165,9 @@ def test_close_while_tcp_connects(wire: Wire) -> None:
             )
             wired.connection.start()
             wait_until(lambda: any("connect-" in thread.name for thread in own_threads()), "it connects")
-            time.sleep(0.1)
-            began = time.monotonic()
-            wired.connection.close()
-
-            assert time.monotonic() - began < CLOSE_LIMIT
+            time.sleep(0.1)  # nobody tells that TCP has begun; before that it closes as quickly
+            with within(CLOSE_LIMIT):
+                wired.connection.close()
             assert not own_threads()
         for filler in fillers:
             filler.close()
@@ -191,13 +188,12 @@ def test_close_from_many_threads(wire: Wire) -> None:
     wired = wire()
     wired.up()
     closers = [threading.Thread(target=wired.connection.close) for _ in range(8)]
-    began = time.monotonic()
-    for closer in closers:
-        closer.start()
-    for closer in closers:
-        closer.join(SOON)
+    with within(CLOSE_LIMIT + SLACK):
+        for closer in closers:
+            closer.start()
+        for closer in closers:
+            closer.join(SOON)
 
-    assert time.monotonic() - began < CLOSE_LIMIT + SLACK
     assert not own_threads()
 
 
@@ -272,10 +268,19 @@ def test_an_unclosed_client_does_not_hold_up_the_exit() -> None:
 
 def test_exit_with_a_silent_peer_is_quick() -> None:
     """Two seconds for all clients together."""
-    began = time.monotonic()
-    run("service = ScriptedService().__enter__(); made = [up(service) for _ in range(5)]")
+    out = run(
+        """
+        from tests.support.stopwatch import Stopwatch
+        service = ScriptedService().__enter__()
+        made = [up(service) for _ in range(5)]
+        import atexit
+        watch = Stopwatch()
+        atexit._run_exitfuncs()  # what the interpreter does at its end
+        print(watch.waited)
+        """
+    )
 
-    assert time.monotonic() - began < 10
+    assert float(out) < CLOSE_LIMIT + SLACK
 
 
 def test_a_fork_leaves_the_parent_s_connection_alone() -> None:

@@ -10,6 +10,7 @@ import requests
 from tests.support.addresses import resolve, swallowing
 from tests.support.certificates import Authority
 from tests.support.middlemen import Proxy
+from tests.support.patience import PATIENCE
 from tests.support.scripted_service import ScriptedService
 from tests.transport.conftest import Wire
 from twilio_conversations.errors import InvalidArgumentError
@@ -19,7 +20,7 @@ from twilio_conversations.transport.route import Route, is_loopback
 from twilio_conversations.transport.sockets import open_socket
 from twilio_conversations.wire.packets import HttpRequest, Message, Notification
 
-SOON = 10.0
+SOON = PATIENCE
 URL = "wss://127.0.0.1/v3/wsconnect"
 BIG = 4_000_000
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.patience import PATIENCE
 from tests.support.scripted_service import Peer
 from tests.transport.conftest import Wire, Wired
 from twilio_conversations.errors import (
@@ -27,7 +28,7 @@ from twilio_conversations.transport.rest import Rest
 from twilio_conversations.transport.tunnel import MUTATION_HEADER, Tunnel
 from twilio_conversations.wire.packets import Message
 
-SOON = 5.0
+SOON = PATIENCE
 URL = "https://h/v2/Conversations"
 
 

@@ -7,6 +7,7 @@ import time
 import pytest
 from websocket import ABNF
 
+from tests.support.patience import PATIENCE
 from tests.support.scripted_service import Peer, ScriptedService
 from tests.transport.conftest import Wire, Wired
 from tests.transport.test_token_source import Provider, token
@@ -33,7 +34,7 @@ class Clock:
 def sleep(wired: Wired, clock: Clock, seconds: float = HOUR) -> None:
     """The computer sleeps; when it wakes something makes the loop turn."""
     clock.moved += seconds
-    wait(wired.connection.call(lambda: None), Deadline(5), "a turn of the loop")
+    wait(wired.connection.call(lambda: None), Deadline(PATIENCE), "a turn of the loop")
 
 
 def probed(peer: Peer) -> bytes:
@@ -127,7 +128,7 @@ def test_sleep_while_updating(wire: Wire, alive: bool) -> None:
         peer.send(Reply(update.id))
     else:
         assert wired.service.peer().accept_init().token == "T1"
-    wait(future, Deadline(5), "update_token")
+    wait(future, Deadline(PATIENCE), "update_token")
 
     assert wired.service.accepted == (1 if alive else 2)
 

@@ -12,6 +12,7 @@ import requests
 import websocket
 
 from tests.support.certificates import Authority
+from tests.support.patience import PATIENCE
 from tests.support.scripted_service import Peer, ScriptedService
 from tests.transport.conftest import Wire
 from twilio_conversations.errors import InvalidArgumentError, TransportUnavailableError
@@ -21,7 +22,7 @@ from twilio_conversations.transport.route import Route
 from twilio_conversations.transport.sockets import Attempt, open_socket
 from twilio_conversations.wire.packets import HttpRequest, Message, Notification
 
-SOON = 5.0
+SOON = PATIENCE
 URL = "wss://127.0.0.1/v3/wsconnect"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.patience import PATIENCE
 from tests.transport.conftest import Wire, own_threads, wait_until
 from twilio_conversations import tokens
 from twilio_conversations.enums import ConnectionState
@@ -16,7 +17,7 @@ from twilio_conversations.errors import TokenError
 from twilio_conversations.futures import Deadline, wait
 from twilio_conversations.wire.packets import ClientUpdate, Close, HttpRequest, Reply, Status, Update
 
-SOON = 5.0
+SOON = PATIENCE
 
 
 def token(ttl: float = 3600, *, identity: str = "alice", service_sid: str = "IS1") -> str:
@@ -84,8 +85,8 @@ def test_asked_when_the_service_says_so(wire: Wire) -> None:
 
 def test_asked_before_the_token_expires(wire: Wire) -> None:
     """By our own timer, without a word from the service."""
-    provider = Provider(lambda: token(2))
-    wired = wire(provider, token_renewal_margin=1.5)
+    provider = Provider(lambda: token(6))
+    wired = wire(provider, token_renewal_margin=3.5)
     peer = wired.up()
     update = peer.expect(Update)
     peer.send(Reply(update.id))
@@ -121,7 +122,7 @@ def test_asked_before_a_reconnect_with_a_token_that_ran_out(wire: Wire) -> None:
         assert release.wait(SOON)
         return token()
 
-    provider = Provider(lambda: token(1), slow)
+    provider = Provider(lambda: token(4), slow)
     wired = wire(provider)
     peer = wired.up()
     expiry = tokens.read(provider.calls[0]).expires_at

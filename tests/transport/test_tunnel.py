@@ -12,6 +12,7 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.patience import PATIENCE
 from tests.support.scripted_service import Peer
 from tests.transport.conftest import Wire, Wired
 from twilio_conversations import urls
@@ -27,7 +28,7 @@ from twilio_conversations.transport.retries import retry_after
 from twilio_conversations.transport.tunnel import SCHEME, HttpResponse, Tunnel, TunnelAdapter
 from twilio_conversations.wire.packets import HttpRequest, Message
 
-SOON = 5.0
+SOON = PATIENCE
 PAST = "Mon, 1 Jan 2001 0:0:0 GMT"
 HOSTILE = ["..", ".", "a/b", "a?b", "a#b", "%2e%2e", "a b", "a+b", "☃🎉", "a&b=c", "a%", "\\", ":", "a;b", "'\"<>", "%", "\x00"]
 

@@ -1,0 +1,39 @@
+"""The stopwatch of the tests: it counts waiting, whatever else the machine does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from tests.support.patience import PATIENCE
+from tests.support.stopwatch import Stopwatch, busy, within
+
+
+def test_waiting_is_counted() -> None:
+    """Also where the rest of the process rests."""
+    watch = Stopwatch()
+    threading.Event().wait(0.3)
+    assert watch.waited >= 0.2
+    with pytest.raises(AssertionError, match="waited"), within(0.1):
+        threading.Event().wait(0.3)
+
+
+@pytest.mark.skipif(busy() == 0, reason="this kernel does not tell how long threads wait for a processor")
+def test_computing_is_not_counted() -> None:
+    """A second of it, in this process or in one that it waits for."""
+    with within(0.5):
+        until = time.thread_time() + 1
+        while time.thread_time() < until:
+            sum(range(1000))
+    code = "import time\nwhile time.process_time() < 2: sum(range(1000))\nprint(flush=True)\ninput()"
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    watch = Stopwatch(process.pid)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "\n"
+    watch.look()
+    process.communicate("\n", PATIENCE)
+    assert watch.waited < 1.5
