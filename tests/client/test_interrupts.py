@@ -23,8 +23,9 @@ LIMIT = 2.0  # what the end of the process may be held up for
 SLACK = 3.0  # what the scripts wait for themselves
 
 PROLOGUE = """
-import os, socket, sys, threading, time
+import os, signal, socket, sys, threading, time
 from twilio_conversations import Client
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in a shell's background
 token, url = sys.argv[1:]
 
 def here():
