@@ -47,11 +47,12 @@ from twilio_conversations.sync.client import SyncClient
 from twilio_conversations.templates import Templates
 from twilio_conversations.transport.connection import CLOSE_LIMIT, Connection, ConnectionStats
 from twilio_conversations.transport.media_http import MediaHttp
+from twilio_conversations.transport.plain_requests import session_class
 from twilio_conversations.transport.rest import Rest
 from twilio_conversations.transport.token_source import TokenSource
 from twilio_conversations.transport.tunnel import Tunnel
 from twilio_conversations.users import Users
-from twilio_conversations.util import logs
+from twilio_conversations.util import logs, patching
 
 
 @attrs.frozen
@@ -100,10 +101,14 @@ class ClientLife(ClientEvents):
             TokenError: the token cannot work; the text names its fault.
             ArgumentTypeError: the session is no `requests.Session`, or an option is of another type.
             InvalidArgumentError: an option does not exist or has a value that cannot be.
+            UnsupportedOperationError: gevent or eventlet have patched the process too late for TLS.
         """
+        self._made_with = patching.kind_of_threads()
         if session is not None:
-            checks.instance(requests.Session, session, "session")
+            checks.instance(session_class(), session, "session")
         self._options = Options.of(Endpoints.choose(region, endpoint, endpoints), options)
+        if self._options.endpoints.twilsock.startswith("wss:"):
+            patching.check_tls()
         if callable(token):
             checks.function(token, "token")
         identity = "" if callable(token) else tokens.check(token).identity
@@ -181,6 +186,7 @@ class ClientLife(ClientEvents):
             TransportUnavailableError: the client has failed though nobody closed it; `__cause__` says why.
         """
         refuse_to_wait("wait()")
+        patching.check_kind(self._made_with)
         try:
             self._readiness.wait(self._closed, Deadline(timeout), "wait()")
         except RequestTimeoutError:
@@ -305,6 +311,7 @@ class ClientLife(ClientEvents):
         return self._readiness.await_ready(deadline, what)
 
     def _check_open(self) -> None:
+        patching.check_kind(self._made_with)
         if self._dead is not None:
             raise self._dead.again()
         if self._close_deadline is not None or self._connection.over is not None:

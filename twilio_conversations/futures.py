@@ -60,17 +60,27 @@ _NO_WAITING: Final = {
 _ENDLESS = 100 * 366 * 86400.0
 """Seconds that nobody waits, and that every waiting function of the system still takes."""
 
-_local = threading.local()
+_kind = threading.local
+_local: threading.local = _kind()
+
+
+def _here() -> threading.local:
+    """What belongs to the current thread. Once gevent or eventlet have replaced threads, each greenlet is a thread of its own."""
+    global _kind, _local
+    if threading.local is not _kind:
+        _kind = threading.local
+        _local = _kind()
+    return _local
 
 
 def mark_thread(role: Role | None) -> None:
     """Say what the current thread is for, so that `wait` can refuse to hang it; `None`: it is not ours any more."""
-    _local.role = role
+    _here().role = role
 
 
 def current_role() -> Role | None:
     """The role of the current thread, or `None` for a thread that is not ours."""
-    return getattr(_local, "role", None)
+    return getattr(_here(), "role", None)
 
 
 class Deadline:

@@ -128,6 +128,14 @@ def test_imported_under_a_patch(service: LocalServer, case: str, tmp_path: Path)
     assert result.stdout == "done\n"
 
 
+def test_a_session_of_before_a_patch_is_taken(connect: Connect, fresh: Any) -> None:
+    """Though it is no instance of what is called `requests.Session` now; and one of that class is taken too."""
+    session = requests.Session()
+    with cached():
+        whole_story(connect(fresh("alice"), session=session))
+        whole_story(connect(fresh("alice"), session=requests.Session()))
+
+
 def test_a_session_of_the_program_s_is_used_with_its_patches(connect: Connect, fresh: Any) -> None:
     """Whoever wants to see or to mock media passes a session."""
     client = connect(fresh("alice"), session=requests.Session())

@@ -13,6 +13,7 @@ from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
+import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 
@@ -39,6 +40,11 @@ else:
     PlainSession = _own_copy("requests.sessions").Session
 
 _send: Final[Callable[..., Any]] = _own_copy("requests.adapters").HTTPAdapter.send
+
+
+def session_class() -> type[requests.Session]:
+    """Return the class `requests.Session` itself, also where another one stands under its name now."""
+    return next(kind for kind in requests.Session.__mro__[::-1] if kind.__name__ == "Session")
 
 
 class PlainAdapter(HTTPAdapter):
