@@ -60,10 +60,11 @@ def setting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:
     """All three, started once for the tests of a file."""
     official_sdk.install()
     data = tmp_path_factory.mktemp("service")
-    with Site(HERE / "pages", official_sdk.MODULES) as site:
+    log = data / "log"
+    with Site(HERE / "pages", official_sdk.MODULES) as site, log.open("w") as errors:
         command = [sys.executable, "-m", "twilio_conversations", "serve", "--tls", "--port", "0", "--json", "--data", str(data)]
         command += ["--token-endpoint", "--allow-origin", site.url]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
             assert process.stdout is not None
             try:
                 facts = json.loads(process.stdout.readline())
@@ -75,6 +76,7 @@ def setting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:
             finally:
                 process.send_signal(signal.SIGTERM)
                 process.wait(WAIT)
+    assert "ERROR" not in log.read_text("utf-8")
 
 
 def only_there(option: str) -> str:

@@ -166,13 +166,13 @@ def test_links_under_the_names_of_twilio(fresh: Fresh) -> None:
 
 
 def test_silent_connections_do_not_hold_up_the_end() -> None:
-    """A peer that never says anything, and one that does not answer the end of TLS, delay `stop` by a second at most."""
+    """A peer that never says anything, and one that does not answer the end of TLS, delay `stop` by two seconds at most."""
     with LocalServer(tls=True) as server, requests.Session() as session:
         session.get(f"{server.url}/_local/health", verify=server.ca_file, timeout=TIMEOUT)
         with socket.create_connection((HOST, server.port), timeout=TIMEOUT):
             began = time.monotonic()
             server.stop()
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < 4
 
 
 def test_no_certificate_without_tls(service: LocalServer, tmp_path: Path) -> None:
@@ -183,8 +183,8 @@ def test_no_certificate_without_tls(service: LocalServer, tmp_path: Path) -> Non
         assert not (tmp_path / certificates.DIRECTORY).exists()
 
 
-def test_the_websocket_by_the_name_of_twilio(fresh: Fresh) -> None:
-    """The handshake under Twilio's own name verifies and ends in a websocket."""
+def test_the_websocket_by_the_name_of_twilio(caplog: pytest.LogCaptureFixture) -> None:
+    """The handshake under Twilio's own name verifies and ends in a websocket, whose end is no error."""
     with LocalServer(tls=True) as server:
         raw = socket.create_connection((HOST, server.port), timeout=TIMEOUT)
         context = ssl.create_default_context(cafile=server.ca_file)
@@ -192,3 +192,4 @@ def test_the_websocket_by_the_name_of_twilio(fresh: Fresh) -> None:
         page = websocket.create_connection("wss://tsock.us1.twilio.com/v3/wsconnect", socket=secure, timeout=TIMEOUT)
         assert page.connected
         page.close()
+    assert caplog.records == []

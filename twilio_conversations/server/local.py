@@ -39,7 +39,7 @@ STOP_TIMEOUT = 15.0
 CONTROL_TIMEOUT = 30.0
 MAX_FRAME = 1024 * 1024
 """Largest websocket message that is accepted, in bytes."""
-TLS_END_TIME = 1.0
+TLS_END_TIME = 2.0
 """Seconds that a peer has to agree to the end of TLS; it need not."""
 PING_INTERVAL, PING_TIMEOUT = 20.0, 20.0
 LOOPBACK = ("127.0.0.1", "::1", "localhost")

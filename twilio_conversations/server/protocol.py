@@ -130,13 +130,13 @@ class LineProtocol(WebSocketsSansIOProtocol):
 
     def _bound_the_end(self) -> None:
         """A socket that closes waits until the peer has taken everything: not for longer than for a peer that takes nothing."""
-        if self.transport.is_closing() and self._stall_timer is None and self.transport.get_write_buffer_size():
+        if self.transport.is_closing() and self._stall_timer is None and self._buffered():
             self._expect_progress()
 
     def _expect_progress(self) -> None:
         """Drop the peer unless it takes something in time."""
         self._expect_nothing()
-        self._unsent = self.transport.get_write_buffer_size()
+        self._unsent = self._buffered()
         if patience := self._door.patience:
             self._stall_timer = self.loop.call_later(patience, self._look_for_progress)
 
@@ -147,10 +147,17 @@ class LineProtocol(WebSocketsSansIOProtocol):
 
     def _look_for_progress(self) -> None:
         """Writing is paused, so that what is unsent only grows by a ping."""
-        if self.transport.get_write_buffer_size() < self._unsent:
+        if self._buffered() < self._unsent:
             self._expect_progress()
         else:
             self.transport.abort()
+
+    def _buffered(self) -> int:
+        """Bytes that the peer has not taken. A TLS transport that was closed twice has forgotten them, and ends by itself."""
+        try:
+            return self.transport.get_write_buffer_size()
+        except AttributeError:
+            return 0
 
     def data_received(self, data: bytes) -> None:
         """Bytes came. A handshake that nobody can make sense of is answered too."""
@@ -184,7 +191,8 @@ class LineProtocol(WebSocketsSansIOProtocol):
     def stop_reading(self, why: str) -> None:
         """Read nothing, until `read_on` has been called for each reason."""
         self._not_reading.add(why)
-        self.transport.pause_reading()
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
 
     def read_on(self, why: str) -> None:
         """This is no reason any more."""
