@@ -26,6 +26,7 @@
     ├── RequestTimeoutError (TimeoutError)        the deadline passed; see `.sent`
     ├── TransportUnavailableError (ConnectionError)   no connection; see `.sent`
     ├── OperationCancelledError                   `UploadHandle.cancel()` was called
+    ├── RequestTooLargeError (ValueError)         the service takes no request of that size; see `.size`, `.limit`
     ├── ReplyError                                the connection refused the frame itself
     └── ServiceError                              the service answered with an error
         ├── RestError                             a Conversations command failed
@@ -224,6 +225,20 @@ class TransportUnavailableError(ConversationsError, ConnectionError):
 
 class OperationCancelledError(ConversationsError):
     """The upload was cancelled; a message whose POST was already under way may still appear."""
+
+
+class RequestTooLargeError(ConversationsError, ValueError):
+    """The request is larger than what the service takes at once. It had no effect, and is not sent again.
+
+    Attributes:
+        size: of the request as a frame, bytes: body, address and headers.
+        limit: what the service takes, bytes; `None` when it did not say.
+    """
+
+    def __init__(self, message: str, *, size: int, limit: int | None = None, sent: bool = False) -> None:
+        super().__init__(message, status=413, sent=sent)
+        self.size = size
+        self.limit = limit
 
 
 class ReplyError(ConversationsError):

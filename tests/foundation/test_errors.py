@@ -27,6 +27,7 @@ from twilio_conversations.errors import (
     NoDescriptorError,
     NoThreadError,
     NotPicklableError,
+    RequestTooLargeError,
     UnknownEventError,
     WrongThreadError,
 )
@@ -45,6 +46,8 @@ def made(kind: type[ConversationsError]) -> ConversationsError:
         return InitializationError(ConnectionErrorInfo(True, "refused", 401, 20101))
     if issubclass(kind, FileError):
         return kind("no such file", errno=errno.ENOENT, filename="x")
+    if issubclass(kind, RequestTooLargeError):
+        return kind("too large", size=2, limit=1, sent=True)
     return kind("what happened", status=404, code=50350, body={"a": 1}, request_id="RQ1", attempts=2, sent=True)
 
 

@@ -15,10 +15,10 @@ from twilio_conversations.wire.session import Session
 ENDPOINTS = Endpoints.for_base("http://127.0.0.1:1")
 
 
-def submission(id_: str, deadline: float = 1e9) -> Submission:
+def submission(id_: str, deadline: float = 1e9, *, body: bytes = b"", cuts: int = 0) -> Submission:
     """A request as the session gets it."""
-    request = packets.HttpRequest.from_url("GET", "http://h/p")
-    return Submission(id_, Message(id_, request).encode(), deadline)
+    request = packets.HttpRequest.from_url("GET", "http://h/p", {}, body)
+    return Submission(id_, Message(id_, request).encode(), deadline, cuts)
 
 
 class Driven:
@@ -81,9 +81,9 @@ class Driven:
         """The wanted socket opens."""
         self.do(self.session.socket_opened(self.generation, self.now))
 
-    def lose(self, error: str = "reset") -> None:
-        """The wanted socket fails."""
-        self.do(self.session.socket_lost(self.generation, error, self.now))
+    def lose(self, error: str = "reset", close_code: int | None = None) -> None:
+        """The wanted socket fails, or is closed by the peer."""
+        self.do(self.session.socket_lost(self.generation, error, self.now, close_code))
 
     def receive(self, packet: Packet) -> None:
         """A packet comes."""
@@ -105,9 +105,9 @@ class Driven:
         self.open()
         self.answer(Init)
 
-    def submit(self, id_: str, seconds: float = 1e9) -> None:
+    def submit(self, id_: str, seconds: float = 1e9, **facts: Any) -> None:
         """A request comes."""
-        self.do(self.session.submit(submission(id_, self.now + seconds), self.now))
+        self.do(self.session.submit(submission(id_, self.now + seconds, **facts), self.now))
 
     def update(self, token: str, key: str | None = None, seconds: float = float("inf")) -> None:
         """A token comes."""

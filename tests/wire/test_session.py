@@ -753,7 +753,7 @@ def test_a_cancelled_request_is_not_written() -> None:
     driven = Driven()
     driven.connect()
     driven.submit("a")
-    driven.session.cancel("a")
+    driven.do(driven.session.cancel("a", driven.now))
     driven.establish()
 
     assert not any(isinstance(packet, Message) for packet in driven.sent)

@@ -216,15 +216,17 @@ class Connection:
             self.post(start)
         return future
 
-    def send(self, request: HttpRequest, deadline: Deadline) -> Answer:
+    def send(self, request: HttpRequest, deadline: Deadline, *, cuts: int = 0) -> Answer:
         """Send a REST call through the connection, or queue it until there is one.
+
+        `cuts` is how many connections in a row have ended while it was under way.
 
         The future fails with `RequestTimeoutError`, `TransportUnavailableError`, `ReplyError`, `ProtocolError` or
         `ClientClosedError`; `sent` says whether the request had been written. Cancelling the future takes the request back.
         """
         id_ = new_id()
         future = Answer(id_)
-        submission = Submission(id_, Message(id_, request).encode(), deadline.at)
+        submission = Submission(id_, Message(id_, request).encode(), deadline.at, cuts)
         self._pending.add(future, id_)
         future.add_done_callback(functools.partial(self._on_done, id_))
         if self.on_io_thread:
@@ -326,7 +328,7 @@ class Connection:
 
     def _on_done(self, id_: str, future: Future[Any]) -> None:
         if future.cancelled() and self._pending.forget(id_):
-            self.post(lambda: self._session.cancel(id_))
+            self.post(lambda: self._apply(self._session.cancel(id_, time.monotonic())))
 
     # The loop
 
@@ -400,7 +402,8 @@ class Connection:
 
     def _lose(self, link: Link, lost: LinkLost) -> None:
         if self._link is link:
-            self._apply(self._session.socket_lost(link.generation, lost, time.monotonic()))
+            now = time.monotonic()
+            self._apply(self._session.socket_lost(link.generation, lost, now, lost.close_code))
 
     def _check_sleep(self, now: float) -> None:
         gap = self._clock() - now

@@ -25,7 +25,11 @@ _PROTOCOL_ERROR: Final = (1002).to_bytes(2, "big")
 
 
 class LinkLost(Exception):
-    """The connection is over; the text says why."""
+    """The connection is over; the text says why, and `close_code` is the WebSocket's if the peer closed it."""
+
+    def __init__(self, why: str, close_code: int | None = None) -> None:
+        super().__init__(why)
+        self.close_code = close_code
 
 
 class Link:
@@ -42,6 +46,7 @@ class Link:
         self._interval = options.keepalive_interval
         self._patience = options.keepalive_timeout
         self._pinged_at: float | None = None
+        self._broken: Exception | None = None  # nothing can be written any more
         self.has_more = self._encrypted
 
     def fileno(self) -> int:
@@ -64,12 +69,17 @@ class Link:
         for _ in range(READS_PER_TURN if self._encrypted else 1):
             data = self._receive()
             if data is None:
+                self._end_if_broken()
                 self.has_more = False
                 return
             self.last_byte_at = now
             self._pinged_at = None
             yield from self._messages(data)
-        self.has_more = self._encrypted
+        self.has_more = self._encrypted or self._broken is not None
+
+    def _end_if_broken(self) -> None:
+        if self._broken is not None:
+            raise LinkLost(f"the connection broke: {self._broken}") from self._broken
 
     def _receive(self) -> bytes | None:
         try:
@@ -91,7 +101,7 @@ class Link:
                     self._outbox += stream.build(stream.PONG, payload)
                 elif opcode == stream.CLOSE:
                     self._outbox += stream.build(stream.CLOSE, payload[:2])
-                    raise LinkLost(_close_reason(payload))
+                    raise LinkLost(*_closed(payload))
         except ProtocolError as error:
             self._outbox += stream.build(stream.CLOSE, _PROTOCOL_ERROR)
             raise LinkLost(str(error)) from error
@@ -110,18 +120,21 @@ class Link:
     def flush(self) -> None:
         """Write the outbox as far as the peer takes it.
 
-        Raises:
-            LinkLost: it takes nothing any more.
+        When it takes nothing any more, `read` raises that after what it said before: answers, and why it went.
         """
         outbox = self._outbox
-        while outbox:
+        while outbox and self._broken is None:
             try:
                 sent = self._socket.send(outbox)
             except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return
             except (OSError, ValueError) as error:
-                raise LinkLost(f"the connection broke: {error}") from error
+                self._broken = error
+                self.has_more = True
+                break
             del outbox[:sent]
+        if self._broken is not None:
+            outbox.clear()
 
     # Silence
 
@@ -153,11 +166,8 @@ class Link:
 
     def close(self) -> None:
         """Write what the system takes at once, say goodbye, give the descriptor back. Waits for nothing."""
-        try:
-            self._outbox += stream.build(stream.CLOSE, _GOING_AWAY)
-            self.flush()
-        except LinkLost:
-            pass
+        self._outbox += stream.build(stream.CLOSE, _GOING_AWAY)
+        self.flush()
         try:
             self._socket.close()
         except OSError:
@@ -168,8 +178,9 @@ class Link:
         close_descriptor(self._socket)
 
 
-def _close_reason(payload: bytes) -> str:
+def _closed(payload: bytes) -> tuple[str, int | None]:
+    """What a close frame says, and its code."""
     if len(payload) < 2:
-        return "the peer closed the connection"
-    reason = payload[2:].decode(errors="replace")
-    return f"the peer closed the connection with {int.from_bytes(payload[:2], 'big')} {reason}".rstrip()
+        return "the peer closed the connection", None
+    code, reason = int.from_bytes(payload[:2], "big"), payload[2:].decode(errors="replace")
+    return f"the peer closed the connection with {code} {reason}".rstrip(), code

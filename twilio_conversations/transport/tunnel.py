@@ -27,6 +27,9 @@ SCHEME: Final = "http+twilsock://"
 """Prefix of URLs that a session with a `TunnelAdapter` sends through the websocket; the rest is as in ``https://``."""
 
 MUTATION_HEADER: Final = "X-Twilio-Mutation-Id"
+MOST_CUTS: Final = 5
+"""Connections in a row that may end while a request is under way; then it is not sent again."""
+
 IN_PROGRESS: Final = 20409
 """Code of a 409 that says: the same mutation is being worked on."""
 
@@ -171,6 +174,7 @@ class _Exchange:
         self._idempotent = idempotent
         self._backoff: Backoff | None = None
         self.attempts = 0
+        self._cuts = 0
         self._sent = False
         self._latest: Answer | None = None
 
@@ -181,7 +185,7 @@ class _Exchange:
 
     def send(self) -> None:
         self.attempts += 1
-        self._latest = self._connection.send(self._request, self._deadline)
+        self._latest = self._connection.send(self._request, self._deadline, cuts=self._cuts)
         self._latest.add_done_callback(self._on_reply)
 
     def _on_reply(self, future: Future[Reply]) -> None:
@@ -203,17 +207,31 @@ class _Exchange:
 
     def _on_answer(self, response: HttpResponse) -> None:
         self._sent = True
+        self._cuts = 0
         again = self._idempotent and (response.status in TEMPORARY or _in_progress(response))
         if not again or not self._try_later(retry_after(response.headers)):
             settle(self.result, response)
 
     def _on_error(self, error: ConversationsError) -> None:
         self._sent = self._sent or bool(error.sent)
+        error = self._blamed(error)
         error.sent, error.attempts = self._sent, self.attempts
         may_be_repeated = self._idempotent or not self._sent
         again = isinstance(error, TransportUnavailableError | ReplyError) and error.retryable and may_be_repeated
         if not again or not self._try_later(0.0):
             fail(self.result, error)
+
+    def _blamed(self, error: ConversationsError) -> ConversationsError:
+        """Count a connection that ended under this request by itself; the error that ends it when there were too many."""
+        if not (isinstance(error, TransportUnavailableError) and error.sent and error.status is None):
+            return error
+        self._cuts += 1
+        if self._cuts < MOST_CUTS:
+            return error
+        return TransportUnavailableError(
+            f"{self._cuts} connections in a row ended while this request was under way, so it may be what ends them; it is not"
+            f" sent again. The last one: {error.message}"
+        )
 
     def _try_later(self, asked: float) -> bool:
         """Send again after a while, unless the deadline comes first."""

@@ -29,11 +29,12 @@ class ConnectRefusedError(TransportUnavailableError):
 
 @attrs.frozen
 class Cause:
-    """Why something happens to a connection."""
+    """Why something happens to a connection. `close_code` is the WebSocket's, where the peer closed it."""
 
     message: str = ""
     status: Status | None = None
     hint: BackoffHint | None = None
+    close_code: int | None = None
 
     @classmethod
     def of_reply(cls, reply: Reply) -> Cause:
@@ -48,11 +49,11 @@ class Cause:
         return cls(f"Closed by the service: {status.description or status.status}", packet.status, packet.backoff)
 
     @classmethod
-    def of_socket(cls, error: BaseException | str) -> Cause:
-        """The socket could not be opened, or failed."""
+    def of_socket(cls, error: BaseException | str, close_code: int | None = None) -> Cause:
+        """The socket could not be opened, failed, or was closed by the peer."""
         message = f"Socket error: {error}"
         if not isinstance(error, ConnectRefusedError):
-            return cls(message)
+            return cls(message, close_code=close_code)
         hint = BackoffHint(int(error.retry_after * 1000)) if error.retry_after else None
         return cls(message, Status(error.status or 0), hint)
 

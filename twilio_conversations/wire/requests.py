@@ -1,12 +1,20 @@
-"""The requests of one client: which wait for a connection, which were written, and until when each may take."""
+"""The requests of one client: which wait for a connection, which were written, and until when each may take.
+
+A request that was under way each time the connection ended may be what ends it. Such suspects are written one at a time, so that
+the next end tells which one it is; the others wait, and so does nobody else.
+"""
 
 from __future__ import annotations
 
 import heapq
 import uuid
 from collections.abc import Iterator
+from typing import Final
 
 import attrs
+
+SUSPECT_AFTER: Final = 2
+"""Connections in a row that ended while a request was under way, after which it is a suspect."""
 
 _MOST_OVER = 256
 """Deadlines of answered requests that may lie about."""
@@ -20,11 +28,27 @@ class Submission:
         id: names it in the answer.
         data: the encoded frame.
         deadline: the moment at which it fails, on the clock of the session's owner.
+        cuts: how many connections in a row have ended while the same request was under way.
     """
 
     id: str
     data: bytes = attrs.field(repr=False)
     deadline: float
+    cuts: int = 0
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether it may be what ends connections."""
+        return self.cuts >= SUSPECT_AFTER
+
+
+@attrs.frozen
+class Written:
+    """What is kept of a request that was written: when, how large it is, whether it is a suspect."""
+
+    at: float
+    size: int
+    is_suspect: bool
 
 
 def new_id() -> str:
@@ -37,7 +61,7 @@ class Requests:
 
     def __init__(self) -> None:
         self._queued: dict[str, Submission] = {}
-        self._written: dict[str, float] = {}
+        self._written: dict[str, Written] = {}
         self._deadlines: list[tuple[float, str]] = []
 
     def __len__(self) -> int:
@@ -58,9 +82,13 @@ class Requests:
         self._queued[request.id] = request
         self._note_deadline(request)
 
+    def may_write(self, request: Submission) -> bool:
+        """Whether a request may be written now: a suspect waits until no other one is under way."""
+        return not (request.is_suspect and any(written.is_suspect for written in self._written.values()))
+
     def write(self, request: Submission, now: float) -> None:
         """Note that a request was written at `now`."""
-        self._written[request.id] = now
+        self._written[request.id] = Written(now, len(request.data), request.is_suspect)
         self._note_deadline(request)
 
     def has_written(self, id_: str) -> bool:
@@ -68,26 +96,28 @@ class Requests:
         return id_ in self._written
 
     def flush(self, now: float) -> Iterator[Submission]:
-        """Move every queued request, in order, to the written ones."""
-        queued, self._queued = self._queued, {}
-        for request in queued.values():
-            self._written[request.id] = now
-            yield request
+        """Move every queued request that may be written, in order, to the written ones."""
+        for request in list(self._queued.values()):
+            if self.may_write(request):
+                del self._queued[request.id]
+                self._written[request.id] = Written(now, len(request.data), request.is_suspect)
+                yield request
 
     def answered(self, id_: str) -> float | None:
         """Forget a written request; the moment it was written, `None` if there is no such request."""
-        return self._written.pop(id_, None)
+        written = self._written.pop(id_, None)
+        return None if written is None else written.at
 
     def forget(self, id_: str) -> None:
         """Drop a request wherever it is; an answer that still comes is ignored."""
         self._queued.pop(id_, None)
         self._written.pop(id_, None)
 
-    def take_written(self) -> list[str]:
-        """Forget all written requests and name them."""
-        ids = list(self._written)
+    def take_written(self) -> dict[str, int]:
+        """Forget all written requests; the size of each by its name."""
+        sizes = {id_: written.size for id_, written in self._written.items()}
         self._written.clear()
-        return ids
+        return sizes
 
     def take_queued(self) -> list[str]:
         """Forget all queued requests and name them."""

@@ -41,6 +41,7 @@ from twilio_conversations.wire.effects import (
     TokenRefused,
     TokenWanted,
 )
+from twilio_conversations.wire.frame_limit import MESSAGE_TOO_BIG, FrameLimit
 from twilio_conversations.wire.outcomes import Cause, outcome_of, timed_out
 from twilio_conversations.wire.packets import Packet, Reply, Status
 from twilio_conversations.wire.requests import Requests, Submission, new_id
@@ -107,6 +108,7 @@ class Session:
         self._control_id: str | None = None  # the init or update that waits for its answer
         self._credentials = Credentials(token, refreshable=refreshable)
         self._requests = Requests()
+        self._frame_limit = FrameLimit()
         self._cause = Cause("the client was not started")  # why there is no connection
         self._effects: list[Effect] = []
         self._now = 0.0
@@ -181,11 +183,13 @@ class Session:
         self._socket_open = True
         return self._input(now, Event.SOCKET_OPEN)
 
-    def socket_lost(self, generation: int, error: BaseException | str, now: float) -> list[Effect]:
-        """The socket of `generation` could not be opened, failed, fell silent or was closed by the peer."""
+    def socket_lost(
+        self, generation: int, error: BaseException | str, now: float, close_code: int | None = None
+    ) -> list[Effect]:
+        """The socket of `generation` could not be opened, failed, fell silent or was closed by the peer, with `close_code`."""
         if not self._is_current(generation):
             return []
-        return self._input(now, Event.SOCKET_DOWN, Cause.of_socket(error))
+        return self._input(now, Event.SOCKET_DOWN, Cause.of_socket(error, close_code))
 
     def wake(self, now: float) -> list[Effect]:
         """The computer slept, or the network is back: no reason to wait any longer."""
@@ -193,7 +197,7 @@ class Session:
 
     def submit(self, request: Submission, now: float) -> list[Effect]:
         """Write a request, or queue it until there is a connection."""
-        if self._phase in _UP and request.deadline > now:
+        if self._phase in _UP and request.deadline > now and self._may_write(request):
             self._requests.write(request, now)
             return [Send(request.data)]
         if (error := self._refusal(request, now)) is not None:
@@ -201,9 +205,11 @@ class Session:
         self._requests.queue(request)
         return []
 
-    def cancel(self, id_: str) -> None:
+    def cancel(self, id_: str, now: float) -> list[Effect]:
         """Forget a request: it is not written any more, or its answer is ignored."""
+        self._now = now
         self._requests.forget(id_)
+        return self._take_effects()
 
     def update_token(self, token: str, now: float, *, key: str | None = None, deadline: float = float("inf")) -> list[Effect]:
         """Use another token from now on; `key` is settled when the service has taken it, or refused it for good."""
@@ -284,6 +290,8 @@ class Session:
         return self._take_effects()
 
     def _take_effects(self) -> list[Effect]:
+        if self._requests.queued and self._phase in _UP:
+            self._write_queued()  # a suspect that waited may be written, now that another is over
         effects, self._effects = self._effects, []
         return effects
 
@@ -386,12 +394,23 @@ class Session:
 
     # Requests
 
+    def _may_write(self, request: Submission) -> bool:
+        return self._requests.may_write(request) and self._frame_limit.refusal(len(request.data), sent=False) is None
+
+    def _write_queued(self) -> None:
+        for request in self._requests.flush(self._now):
+            if (error := self._frame_limit.refusal(len(request.data), sent=False)) is not None:
+                self._requests.forget(request.id)
+                self._effects.append(Settle(request.id, error))
+            else:
+                self._effects.append(Send(request.data))
+
     def _refusal(self, request: Submission, now: float) -> ConversationsError | None:
         if self._phase in _NO_SERVICE:
             return self._unavailable()
         if request.deadline <= now:
             return timed_out(written=False, trouble=self.trouble)
-        return None
+        return self._frame_limit.refusal(len(request.data), sent=False)
 
     def _unavailable(self) -> ConversationsError:
         if self._phase is Phase.CLOSED:
@@ -446,14 +465,18 @@ class Session:
         if self._has_socket:
             self._effects.append(CloseSocket(self._generation))
         self._has_socket = self._socket_open = False
-        for id_ in self._requests.take_written():
-            self._effects.append(Settle(id_, self._cut(cause)))
+        sizes = self._requests.take_written()
+        if cause.close_code == MESSAGE_TOO_BIG and sizes:
+            self._frame_limit.learn(cause.message, max(sizes.values()))
+        for id_, size in sizes.items():
+            self._effects.append(Settle(id_, self._frame_limit.refusal(size, sent=True) or self._cut(cause)))
 
     def _cut(self, cause: Cause) -> ConversationsError:
         if self._phase is Phase.CLOSED:
             return ClientClosedError("the client was closed before the answer came", sent=True)
         text = f"the connection broke before the answer came: {cause.message}"
-        return TransportUnavailableError(text, sent=True, retryable=True)
+        code, error_code = cause.codes
+        return TransportUnavailableError(text, status=code, code=error_code, sent=True, retryable=True)
 
     def _back_off(self, cause: Cause) -> None:
         lasted = self._now - self._established_at if self._established_at is not None else 0.0
@@ -476,8 +499,7 @@ class Session:
         self._connections += 1
         self._effects.append(Connected(resumed=self._connections > 1))
         self._accept_token(cause)
-        for request in self._requests.flush(self._now):
-            self._effects.append(Send(request.data))
+        self._write_queued()
 
     def _accept_token(self, _: Cause) -> None:
         self._timer = None
