@@ -26,6 +26,13 @@ def shown(value: Any) -> str:
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
 
 
+def brief(value: object) -> str:
+    """Text of the service's for a `repr`: without line ends and what a terminal cannot show, and short."""
+    text = str(value)
+    text = text if text.isprintable() else repr(text[: 2 * _LONGEST_SHOWN])[1:-1]
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
+
+
 def text(value: Any, name: str) -> str:
     """`value` if it is text that UTF-8 can carry."""
     if not isinstance(value, str):

@@ -393,7 +393,7 @@ class ClientLife(ClientEvents):
     def __repr__(self) -> str:
         if not hasattr(self, "_connection_state"):  # the constructor raised, and somebody looks at its variables
             return "<Client, never made>"
-        return f"<Client {self.identity!r} {self._connection_state.value}>"
+        return f"<Client {checks.shown(self.identity)} {self._connection_state.value}>"
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise NotPicklableError("a Client is alive and cannot be pickled")

@@ -7,7 +7,9 @@ from typing import Any
 
 import attrs
 
+from twilio_conversations import checks, urls
 from twilio_conversations.errors import ProtocolError
+from twilio_conversations.json_values import parse_text, whole_number
 
 
 @attrs.frozen
@@ -52,20 +54,20 @@ class Configuration:
         options = document.get("options")
         options = options if isinstance(options, dict) else {}
         media_url = _text(links, "media_service")
-        count = options.get("user_infos_to_subscribe")
+        count = whole_number(options.get("user_infos_to_subscribe")) or 0
         return cls(
             identity=_text(document, "identity"),
             my_conversations_map=_text(objects, "my_conversations"),
             my_user_info_map=_text(objects, "my_user_info"),
-            my_conversations_url=_text(links, "my_conversations"),
-            conversations_url=_text(links, "conversations"),
-            users_url=_text(links, "users"),
-            typing_url=_text(links, "typing"),
-            receipts_url=_text(links, "messages_receipts"),
+            my_conversations_url=_link(links, "my_conversations"),
+            conversations_url=_link(links, "conversations"),
+            users_url=_link(links, "users"),
+            typing_url=_link(links, "typing"),
+            receipts_url=_link(links, "messages_receipts"),
             media_url=media_url,
-            media_set_url=links.get("media_set_service") or f"{media_url}Set",
+            media_set_url=parse_text(links.get("media_set_service")) or f"{media_url}Set",
             reachability_enabled=options.get("reachability_enabled") is True,
-            user_infos_to_subscribe=count if type(count) is int and count > 0 else 100,
+            user_infos_to_subscribe=count if count > 0 else 100,
             limits=_limits(options),
         )
 
@@ -87,7 +89,7 @@ def _limits(options: Mapping[str, Any]) -> ConversationLimits:
         if name.endswith("content_types"):
             if isinstance(value, list) and all(isinstance(item, str) for item in value):
                 known[name] = tuple(value)
-        elif type(value) is int:
+        elif whole_number(value) is not None:
             known[name] = value
     return ConversationLimits(**known)
 
@@ -98,8 +100,12 @@ def _object(value: Any, what: str) -> Mapping[str, Any]:
     return value
 
 
+def _link(owner: Mapping[str, Any], name: str) -> str:
+    return urls.link(_text(owner, name), f"{name} in the service's configuration")
+
+
 def _text(owner: Mapping[str, Any], name: str) -> str:
     value = owner.get(name)
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not checks.is_unicode(value) or not value:
         raise ProtocolError(f"{name} is missing from the service's configuration")
     return value

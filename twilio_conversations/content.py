@@ -16,6 +16,7 @@ import attrs
 
 from twilio_conversations.errors import ProtocolError
 from twilio_conversations.json_values import compact, parse_index, parse_text, parse_time
+from twilio_conversations.util import json_text
 
 RICH_CONTENT = "application/x-vnd.com.twilio.rich."
 """How the content type of a message's rich content begins; the kind follows, with a dot where it has its slash."""
@@ -237,8 +238,8 @@ def parse_rich_content(content_type: str, text: bytes) -> ContentData:
     """
     kind = content_type.removeprefix(RICH_CONTENT).partition(";")[0].strip().replace(".", "/", 1)
     try:
-        return parse_content(kind, json.loads(text)["data"])
-    except (ValueError, RecursionError, KeyError, TypeError) as error:
+        return parse_content(kind, json_text.loads(text.decode())["data"])
+    except (ValueError, KeyError, TypeError) as error:
         raise ProtocolError(f"rich content that is no JSON object with data: {error}") from error
 
 
@@ -302,8 +303,8 @@ def _variables(value: Any) -> tuple[ContentTemplateVariable, ...]:
     """Placeholders from an object, or the JSON text of one; its order is kept."""
     if isinstance(value, str):
         try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
+            value = json_text.loads(value)
+        except ValueError:
             return ()
     texts = ((name, each if isinstance(each, str) else compact(each)) for name, each in _objects(value))
     return tuple(ContentTemplateVariable(name, text) for name, text in texts)

@@ -23,7 +23,7 @@ from twilio_conversations.enums import (
 )
 from twilio_conversations.event_names import ClientEvent, ConversationEvent, EventName
 from twilio_conversations.futures import Future
-from twilio_conversations.json_values import dumps
+from twilio_conversations.json_values import dumps, whole_number
 from twilio_conversations.model import Model
 from twilio_conversations.model_events import ConversationEvents
 from twilio_conversations.paginator import Paginator, RestPaginator
@@ -450,7 +450,8 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
         return self._directory.fetch(self.sid)
 
     def __repr__(self) -> str:
-        return f"<Conversation {self.sid} {self.friendly_name or self.unique_name or ''!r} {self.status.value}>"
+        name = self.friendly_name or self.unique_name or ""
+        return f"<Conversation {checks.brief(self.sid)} {checks.shown(name)} {self.status.value}>"
 
 
 def _binding_fields(options: ParticipantBindingOptions | None) -> dict[str, str]:
@@ -463,7 +464,7 @@ def _binding_fields(options: ParticipantBindingOptions | None) -> dict[str, str]
 
 def _count(answer: Any, name: str) -> int:
     value = answer.get(name) if isinstance(answer, dict) else None
-    return value if isinstance(value, int) else 0
+    return whole_number(value) or 0
 
 
 @attrs.frozen

@@ -8,14 +8,14 @@ import json
 from typing import Any
 
 from twilio_conversations.errors import InvalidArgumentError
-from twilio_conversations.util import logs
+from twilio_conversations.util import json_text, logs
 
 JSONValue = None | bool | int | float | str | list["JSONValue"] | dict[str, "JSONValue"]
 JSONObject = dict[str, JSONValue]
 JSONArray = list[JSONValue]
 
 _log = logs.logger(__name__)
-_loads = json.JSONDecoder().decode
+_MOST = 2**63
 _MOST_LEVELS = 200
 """Nesting of a value that is sent: whoever reads it has a limit too, and no better one than a fixed one."""
 
@@ -68,8 +68,8 @@ class Attributes:
         if not isinstance(self.raw, str):
             return copied(self.raw)
         try:
-            return _loads(self.raw)
-        except (ValueError, RecursionError):
+            return json_text.loads(self.raw)
+        except ValueError:
             _log.warning("malformed attributes from the service read as {}")
             self.raw = "{}"
             return {}
@@ -108,12 +108,15 @@ def parse_time(value: Any) -> dt.datetime | None:
     return None
 
 
+def whole_number(value: Any) -> int | None:
+    """A whole number of at most 64 bits, with which all that is reckoned with later goes well; anything else is `None`."""
+    return value if type(value) is int and -_MOST <= value < _MOST else None
+
+
 def parse_index(value: Any) -> int | None:
     """A message index: a number, or its decimal text; anything else reads as `None`."""
-    if isinstance(value, bool):
-        return None
     if isinstance(value, int):
-        return value
+        return whole_number(value)
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
         return int(value)
     return None

@@ -198,7 +198,8 @@ class Media:
         return error
 
     def __repr__(self) -> str:
-        return f"<Media {self.sid} {self.filename or self.category!s} {self.content_type} {self.size} bytes>"
+        facts = (self.sid, self.filename or self.category, self.content_type)
+        return f"<Media {' '.join(map(checks.brief, facts))} {self.size} bytes>"
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise NotPicklableError("a Media reaches the service and cannot be pickled; use to_dict()")
@@ -227,7 +228,7 @@ class _Link:
         base = media_url(media._services)
         if self._url is None:
             links = media._describe(transfer)
-            url = _temporary(links) or parse_text(links.get("content"))
+            url = _temporary(links) or _link(links, "content")
             if not url:
                 raise media._error(f"the service gives no link to the content of {media.sid}")
             self._url = url
@@ -309,7 +310,17 @@ def _links(record: Any) -> Mapping[str, Any]:
 
 
 def _temporary(links: Mapping[str, Any]) -> str | None:
-    return parse_text(links.get("content_direct_temporary")) or None
+    return _link(links, "content_direct_temporary")
+
+
+def _link(links: Mapping[str, Any], name: str) -> str | None:
+    """A link of a medium; `None` when there is none.
+
+    Raises:
+        ProtocolError: there is something else.
+    """
+    value = links.get(name)
+    return None if value is None or value == "" else urls.link(value, f"{name} of a medium")
 
 
 def _absolute(services: Services, url: str) -> str:
@@ -320,7 +331,8 @@ def _absolute(services: Services, url: str) -> str:
     """
     endpoints = services.options.endpoints
     if "://" not in url:
-        return f"{endpoints.media.rstrip('/')}/{url.lstrip('/')}"
+        url = f"{endpoints.media.rstrip('/')}/{url.lstrip('/')}"
+    urls.link(url, "the address of media in the service's configuration")
     if not url.lower().startswith(("https://",) if endpoints.twilsock.startswith("wss:") else ("https://", "http://")):
         raise ProtocolError(f"the service has its media where the token must not go: {url.partition('?')[0]}")
     return url

@@ -239,7 +239,7 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
         return self.conversation._messages.fetch(self.index)
 
     def __repr__(self) -> str:
-        return f"<Message {self.index} {self.sid} by {self.author!r}>"
+        return f"<Message {self.index} {checks.brief(self.sid)} by {checks.shown(self.author)}>"
 
 
 @attrs.frozen

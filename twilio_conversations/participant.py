@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from twilio_conversations import urls
+from twilio_conversations import checks, urls
 from twilio_conversations.bindings import ParticipantBindings
 from twilio_conversations.enums import ParticipantType, ParticipantUpdateReason
 from twilio_conversations.errors import UnsupportedOperationError
@@ -127,4 +127,4 @@ class Participant(ParticipantEvents, Model[ParticipantData]):  # type: ignore[mi
         return self.conversation._roster.fetch(self.sid)
 
     def __repr__(self) -> str:
-        return f"<Participant {self.sid} {self.identity!r}>"
+        return f"<Participant {checks.brief(self.sid)} {checks.shown(self.identity)}>"

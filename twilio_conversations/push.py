@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
+from twilio_conversations.checks import shown
 from twilio_conversations.enums import PushNotificationType
-from twilio_conversations.errors import InvalidArgumentError, PushPayloadError
+from twilio_conversations.errors import ArgumentTypeError, PushPayloadError
 from twilio_conversations.json_values import parse_index, parse_text
+from twilio_conversations.util import json_text
 
 
 @attrs.frozen
@@ -73,11 +74,11 @@ class PushNotification:
         """Read what a device was sent: an APNs payload (it has ``aps``) or an FCM one (it has ``data``).
 
         Raises:
-            InvalidArgumentError: the payload is no mapping.
+            ArgumentTypeError: the payload is no mapping.
             PushPayloadError: it is neither, or does not say its type.
         """
         if not isinstance(payload, Mapping):
-            raise InvalidArgumentError(f"a push payload must be a mapping, not {payload!r}")
+            raise ArgumentTypeError(f"a push payload must be a mapping, not {shown(payload)}")
         if "aps" in payload:
             return _apns(payload)
         if "data" in payload:
@@ -133,6 +134,6 @@ def _filled(value: Any) -> str | None:
 def _decoded(value: Any) -> Any:
     """The data in a JSON text."""
     try:
-        return json.loads(value) if isinstance(value, str) else None
-    except (ValueError, RecursionError):
+        return json_text.loads(value) if isinstance(value, str) else None
+    except ValueError:
         return None

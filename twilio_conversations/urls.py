@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
-from urllib.parse import quote
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
 
-from twilio_conversations.errors import InvalidArgumentError
+from twilio_conversations import checks
+from twilio_conversations.errors import InvalidArgumentError, ProtocolError
 
 DOTS: Final = frozenset({".", ".."})
 """Names that a path spells as "here" and "one up"."""
@@ -25,10 +26,14 @@ def segment(value: str) -> str:
         raise InvalidArgumentError("an empty name cannot be part of a resource path")
     if value in DOTS:
         return value.replace(".", "%2E")
+    return _value(value)
+
+
+def _value(value: str | int) -> str:
     try:
-        return quote(value, safe="")
+        return quote(str(value), safe="")
     except UnicodeEncodeError as error:
-        raise InvalidArgumentError(f"{value!r} is not valid Unicode text") from error
+        raise InvalidArgumentError(f"{checks.shown(value)} is not valid Unicode text") from error
 
 
 def join(base: str, *segments: str) -> str:
@@ -36,9 +41,27 @@ def join(base: str, *segments: str) -> str:
     return "/".join([base.rstrip("/"), *(segment(part) for part in segments)])
 
 
+def link(value: Any, what: str) -> str:
+    """A link of the service's, if it can be one: absolute, of HTTP, with a host and a port that can be.
+
+    Raises:
+        ProtocolError: it cannot; the text calls it `what` and shows no query, which may be a signature.
+    """
+    text = value if isinstance(value, str) else ""
+    shown = checks.shown(text.partition("?")[0] if text else value)
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not text.isprintable() or " " in text or "\\" in text:
+        raise ProtocolError(f"{what} is no URL: {shown}")
+    return text
+
+
 def with_query(url: str, pairs: Iterable[tuple[str, str | int | None]]) -> str:
     """`url` with the pairs appended as a query; pairs of `None` are left out, a space becomes ``%20``."""
-    text = "&".join(f"{quote(name, safe='')}={quote(str(value), safe='')}" for name, value in pairs if value is not None)
+    text = "&".join(f"{quote(name, safe='')}={_value(value)}" for name, value in pairs if value is not None)
     if not text:
         return url
     return f"{url}{'&' if '?' in url else '?'}{text}"

@@ -114,7 +114,7 @@ class User(UserEvents, Model[UserData]):  # type: ignore[misc] # `on` is narrowe
         return self._users.fetch(self)
 
     def __repr__(self) -> str:
-        return f"<User {self.identity!r}>"
+        return f"<User {checks.shown(self.identity)}>"
 
 
 @attrs.frozen

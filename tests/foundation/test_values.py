@@ -165,3 +165,31 @@ def test_errors_carry_the_facts_and_can_be_pickled() -> None:
 def test_an_error_body_may_be_anything(body: Any) -> None:
     """A strange answer still makes a clear error."""
     assert ServiceError.from_answer("GET x", 503, body).retryable
+
+
+LINKS: list[Any] = ["http://[::1/x", "http://h:99999999/x", "http://h:-1/", "http://h:0/", "h/x", "ftp://h/x", "//h/x", "http://"]
+LINKS += ["http://a b/", 5, None]
+LINKS += ["http://h/\x00", "http://h/\ud800", "http://\\h", [], {"a": 1}, 10**400, math.nan]
+
+
+@pytest.mark.parametrize("value", LINKS, ids=lambda value: repr(value)[:20])
+def test_a_link_that_is_no_url_is_an_error_of_the_service(value: Any) -> None:
+    """Found where it is read, not by some library later."""
+    with pytest.raises(ProtocolError, match="the link is no URL"):
+        urls.link(value, "the link")
+
+
+def test_a_link_shows_no_signature() -> None:
+    """What is wrong with a signed link is told without the part that opens it."""
+    with pytest.raises(ProtocolError) as caught:
+        urls.link("http://h:99999/x?Signature=secret", "the link")
+    assert "secret" not in str(caught.value)
+    assert urls.link("https://H:1/x?Signature=a%2Fb", "the link") == "https://H:1/x?Signature=a%2Fb"
+
+
+@pytest.mark.parametrize("name", ["my_conversations", "conversations", "users", "typing", "messages_receipts"])
+@pytest.mark.parametrize("value", LINKS, ids=lambda value: repr(value)[:20])
+def test_a_configuration_with_links_that_are_none_is_refused(name: str, value: Any) -> None:
+    """The start fails with the link's name instead of each call with something else."""
+    with pytest.raises(ProtocolError, match=name):
+        Configuration.parse({**CONFIGURATION, "links": {**CONFIGURATION["links"], name: value}})

@@ -213,10 +213,13 @@ def test_links_wait_until_the_client_is_ready(service: LocalServer, fresh: Calla
 
 def test_a_set_as_it_goes_over_the_wire(alice: Client) -> None:
     """Each sid once; the answer's order does not matter; what it leaves out, or makes no sense, is an error."""
-    entries = [{"code": 200, "media_record": {"sid": sid, "links": {"content_direct_temporary": sid}}} for sid in ("ME2", "ME1")]
+    links = {sid: f"http://h/{sid}?Signature=x" for sid in ("ME2", "ME1")}
+    entries = [
+        {"code": 200, "media_record": {"sid": sid, "links": {"content_direct_temporary": url}}} for sid, url in links.items()
+    ]
     with HttpService(Answer.json(entries), Answer.json(entries), Answer.json({})) as service:
         lead_media_to(alice, service)
-        assert alice.get_temporary_content_urls_for_media_sids(["ME1", "ME2", "ME1"]) == {"ME1": "ME1", "ME2": "ME2"}
+        assert alice.get_temporary_content_urls_for_media_sids(["ME1", "ME2", "ME1"]) == links
         with pytest.raises(MediaError) as caught:
             alice.get_temporary_content_urls_for_media_sids(["ME3"])
         assert caught.value.media_sid == "ME3"

@@ -25,6 +25,7 @@ from twilio_conversations.errors import (
 )
 from twilio_conversations.futures import Deadline, wait
 from twilio_conversations.transport.rest import Rest
+from twilio_conversations.transport.retries import retry_after
 from twilio_conversations.transport.tunnel import MUTATION_HEADER, Tunnel
 from twilio_conversations.wire.packets import Message
 
@@ -300,3 +301,9 @@ def test_relative_urls_are_refused(wire: Wire) -> None:
 
     with pytest.raises(InvalidArgumentError):
         rest.get("/v2/Conversations")
+
+
+@pytest.mark.parametrize("asked", ["1e300", "9" * 400, "inf", "nan", "-5", "soon", "\x00"])
+def test_a_pause_without_bounds_is_not_waited_for(asked: str) -> None:
+    """What nobody can wait for is a day at most; what is no time is none."""
+    assert 0.0 <= retry_after({"retry-after": asked}) <= 86_400

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from twilio_conversations.errors import ClientClosedError, ProtocolError, SyncError
 from twilio_conversations.futures import Future, fail, failed, settle
+from twilio_conversations.json_values import whole_number
 from twilio_conversations.sync.changes import (
     Change,
     EntityFailed,
@@ -406,7 +407,7 @@ class SyncClient:
 
     def _complete(self, root: Root, last_event_id: Any, asked_from: int) -> None:
         """A replay has ended: see whether it told everything."""
-        last = last_event_id if type(last_event_id) is int else None
+        last = whole_number(last_event_id)
         replica = root.replica
         if isinstance(replica, CollectionReplica):
             change = replica.completed(last, asked_from)

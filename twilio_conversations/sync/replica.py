@@ -18,8 +18,9 @@ from typing import Any, Literal
 
 import attrs
 
+from twilio_conversations.checks import shown
 from twilio_conversations.errors import ProtocolError
-from twilio_conversations.json_values import parse_index
+from twilio_conversations.json_values import parse_index, whole_number
 from twilio_conversations.sync.applied import AppliedIds
 from twilio_conversations.sync.changes import (
     DocumentUpdated,
@@ -46,8 +47,8 @@ def event_id_of(event: Mapping[str, Any], field: str = "id") -> int:
     Raises:
         ProtocolError: it is missing or not an integer.
     """
-    value = event.get(field)
-    if type(value) is not int:
+    value = whole_number(event.get(field))
+    if value is None:
         raise ProtocolError(f"{field!r} is not an event id")
     return value
 
@@ -59,12 +60,12 @@ def parse_key(value: Any, kind: Literal["list", "map"]) -> Key:
         ProtocolError: it is neither.
     """
     if kind == "list":
-        index = value if type(value) is int else parse_index(value)
+        index = parse_index(value)
         if index is not None:
             return index
     elif isinstance(value, str):
         return value
-    raise ProtocolError(f"not a key of a {kind}: {value!r:.50}")
+    raise ProtocolError(f"not a key of a {kind}: {shown(value)}")
 
 
 class DocumentReplica:

@@ -13,9 +13,10 @@ import attrs
 from twilio_conversations._version import __version__
 from twilio_conversations.errors import ProtocolError, ServiceError, SyncError
 from twilio_conversations.futures import Deadline, Flow, Future, flow
+from twilio_conversations.json_values import whole_number
 from twilio_conversations.sync.changes import Item, Key, Kind
 from twilio_conversations.sync.replica import parse_key
-from twilio_conversations.urls import join, with_query
+from twilio_conversations.urls import join, link, with_query
 
 _COLLECTIONS: dict[Kind, str] = {"document": "Documents", "list": "Lists", "map": "Maps"}
 
@@ -189,18 +190,17 @@ def _root(kind: Kind, body: Any, include_items: bool) -> RootState:
         if "data" not in body:
             raise ProtocolError("a Sync document without data")
     else:
-        if not isinstance(items_url, str):
-            raise ProtocolError(f"a Sync {kind} without a link to its items")
+        items_url = link(items_url, f"the link to the items of a Sync {kind}")
         if include_items:
             items = _items(kind, body.get("items") or ())
-    last_event_id = body.get("last_event_id")
+    last_event_id = whole_number(body.get("last_event_id"))
     name = body.get("unique_name")
     return RootState(
         sid=body["sid"],
         unique_name=name if isinstance(name, str) else None,
         items_url=items_url if isinstance(items_url, str) else "",
         # Without an id everything is replayed: late, but nothing is lost.
-        last_event_id=last_event_id if type(last_event_id) is int else -1,
+        last_event_id=-1 if last_event_id is None else last_event_id,
         data=body.get("data"),
         items=items,
     )
@@ -225,7 +225,7 @@ def _items(kind: Literal["list", "map"], values: Any) -> tuple[Item, ...]:
         Item(
             key=parse_key(value.get(field), kind),
             data=value.get("data"),
-            event_id=event_id if type(event_id := value.get("last_event_id")) is int else -1,
+            event_id=-1 if (event_id := whole_number(value.get("last_event_id"))) is None else event_id,
             date_updated=date if isinstance(date := value.get("date_updated"), str) else None,
         )
         for value in values

@@ -15,6 +15,7 @@ import attrs
 import requests
 import urllib3
 
+from twilio_conversations import urls
 from twilio_conversations.attachment import Content
 from twilio_conversations.errors import (
     ClientClosedError,
@@ -31,7 +32,7 @@ from twilio_conversations.transport.diagnosis import in_words
 from twilio_conversations.transport.plain_requests import PlainAdapter, PlainSession
 from twilio_conversations.transport.retries import RESENDS, retry_after
 from twilio_conversations.transport.route import Route, chosen_proxies, chosen_verify
-from twilio_conversations.util import logs
+from twilio_conversations.util import json_text, logs
 from twilio_conversations.wire.backoff import Backoff
 
 T = TypeVar("T")
@@ -261,7 +262,7 @@ class MediaHttp:
                 renewed = response.status_code == _UNAUTHORISED and self._token() != token
                 return response, renewed
             response.close()
-            url = urljoin(url, target)
+            url = _joined(url, target)
         raise requests.exceptions.InvalidURL("too many redirects")
 
     def _exchange(self, request: MediaRequest, url: str, headers: dict[str, str], transfer: Transfer) -> requests.Response:
@@ -304,6 +305,15 @@ class MediaHttp:
         """What was refused, and by whom: without TLS the answer may be a proxy's."""
         proxy = Route.find(url, self._session).proxy_name if url.startswith("http:") else None
         return f"{request}" if proxy is None else f"{request} through {proxy}"
+
+
+def _joined(url: str, target: str) -> str:
+    """Where a redirect leads."""
+    try:
+        joined = urljoin(url, target)
+    except ValueError:
+        joined = ""
+    return urls.link(joined, "the target of a redirect")
 
 
 def _own_session() -> requests.Session:
@@ -349,8 +359,8 @@ def _decoded(request: MediaRequest, response: requests.Response, transfer: Trans
     if len(body) > _LARGEST_JSON:
         raise ProtocolError(f"{request}: the answer is too long", status=response.status_code, sent=True)
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
+        return json_text.loads(body.decode())
+    except ValueError as error:
         raise ProtocolError(f"{request}: the answer is not JSON", status=response.status_code, sent=True) from error
 
 
@@ -360,8 +370,8 @@ def _refusal(what: str, response: requests.Response, transfer: Transfer, attempt
     with response, contextlib.suppress(urllib3.exceptions.HTTPError, OSError, RequestTimeoutError):
         text = _body(response, transfer, _PIECE)
         try:
-            body = json.loads(text)
-        except (ValueError, RecursionError):
+            body = json_text.loads(text.decode())
+        except ValueError:
             body = text.decode(errors="replace")
     request_id = response.headers.get("Twilio-Request-Id")
     return MediaError.from_answer(what, response.status_code, body, request_id=request_id, attempts=attempts)

@@ -12,6 +12,7 @@ from urllib.parse import quote, urljoin
 import requests
 from requests.structures import CaseInsensitiveDict
 
+from twilio_conversations import urls
 from twilio_conversations.errors import InvalidArgumentError, ProtocolError, RestError
 from twilio_conversations.futures import Deadline
 from twilio_conversations.options import Options
@@ -151,4 +152,10 @@ def _error_body(answer: HttpResponse) -> Any:
 def _resource_url(url: str, answer: HttpResponse) -> str | None:
     body = _error_body(answer)
     found = body.get("resource_url") if isinstance(body, dict) else None
-    return urljoin(url, found) if isinstance(found, str) and found else None
+    if not isinstance(found, str) or not found:
+        return None
+    try:
+        joined = urljoin(url, found)
+    except ValueError:
+        joined = ""
+    return urls.link(joined, "resource_url")

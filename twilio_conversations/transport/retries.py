@@ -14,6 +14,9 @@ from twilio_conversations.options import BackoffPolicy
 RESENDS: Final = BackoffPolicy(minimum=0.25, maximum=10.0)
 """Delays between attempts of one request where the service names none."""
 
+LONGEST: Final = 86_400.0
+"""Seconds of ``Retry-After`` that are obeyed: no clock waits for numbers without bounds."""
+
 TEMPORARY: Final = frozenset({429, 502, 503, 504})
 """Statuses of an answer that may be another one later."""
 
@@ -32,7 +35,7 @@ def retry_after(headers: Mapping[str, str]) -> float:
     except ValueError:
         until, now = _timestamp(text), _timestamp(headers.get("date") or "")
         seconds = 0.0 if until is None else until - (time.time() if now is None else now)
-    return max(0.0, seconds) if math.isfinite(seconds) else 0.0
+    return min(max(0.0, seconds), LONGEST) if math.isfinite(seconds) else 0.0
 
 
 def _timestamp(text: str) -> float | None:

@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from twilio_conversations.checks import shown
 from twilio_conversations.errors import InvalidArgumentError, ProtocolError
+from twilio_conversations.json_values import whole_number
 from twilio_conversations.wire import frame
 from twilio_conversations.wire.frame import MAX_FRAME, Frame, parse_json
 
@@ -63,14 +65,14 @@ class Status:
     @classmethod
     def parse(cls, value: Any) -> Status:
         """Read ``{code, status, description?, errorCode?}``; raises `ProtocolError`."""
-        if not isinstance(value, dict) or type(value.get("code")) is not int:
+        code = whole_number(value.get("code")) if isinstance(value, dict) else None
+        if code is None:
             raise ProtocolError("a status without a code")
-        error_code = value.get("errorCode")
         return cls(
-            value["code"],
+            code,
             _text(value.get("status")) or "",
             _text(value.get("description")),
-            error_code if type(error_code) is int else None,
+            whole_number(value.get("errorCode")),
         )
 
 
@@ -158,9 +160,9 @@ def _split_url(url: str) -> tuple[str, str, str]:
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise InvalidArgumentError(f"not a URL: {url!r}") from error
+        raise InvalidArgumentError(f"not a URL: {shown(url)}") from error
     if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise InvalidArgumentError(f"not an absolute http(s) URL: {url!r}")
+        raise InvalidArgumentError(f"not an absolute http(s) URL: {shown(url)}")
     return parts.netloc, parts.path or "/", parts.query
 
 
