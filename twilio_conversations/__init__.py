@@ -118,11 +118,12 @@ from twilio_conversations.message_builder import MessageBuilder
 from twilio_conversations.options import BackoffPolicy, Endpoints, Options
 from twilio_conversations.paginator import Paginator, RestPaginator
 from twilio_conversations.participant import Participant, ParticipantUpdatedEventArgs
+from twilio_conversations.progress import DownloadProgress, UploadProgress
 from twilio_conversations.push import PushNotification, PushNotificationData
 from twilio_conversations.receipts import AggregatedDeliveryReceipt, DetailedDeliveryReceipt
 from twilio_conversations.recipients import EmailRecipientDescriptor, RecipientDescriptor, UnknownRecipientDescriptor
 from twilio_conversations.unsent_message import UnsentMessage
-from twilio_conversations.uploads import UploadHandle, UploadProgress
+from twilio_conversations.uploads import UploadHandle
 from twilio_conversations.user import User, UserUpdatedEventArgs
 
 __all__ = [
@@ -171,6 +172,7 @@ __all__ = [
     "DeliveryStatus",
     "DetailedDeliveryReceipt",
     "Direction",
+    "DownloadProgress",
     "EmailRecipientDescriptor",
     "EmailRecipientLevel",
     "Endpoints",

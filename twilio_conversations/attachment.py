@@ -77,12 +77,15 @@ def attachment(value: Attachment) -> SendMediaOptions:
 
 
 def attachments(value: Attachment | Iterable[Attachment]) -> list[SendMediaOptions]:
-    """One attachment, or several, each as `attachment` makes it."""
-    several: Any = value
-    single = isinstance(value, SendMediaOptions | str | os.PathLike) or _is_bytes(value) or hasattr(value, "read")
+    """One attachment, or several, each as `attachment` makes it.
+
+    Raises:
+        InvalidArgumentError: it is neither.
+    """
     # No attachment is a bare `str`, so what begins with one is a file tuple and not a sequence.
-    if single or (isinstance(value, tuple) and len(value) > 0 and isinstance(value[0], str)):
-        several = [value]
+    is_file_tuple = isinstance(value, tuple) and len(value) > 0 and isinstance(value[0], str)
+    is_content = isinstance(value, SendMediaOptions | str | os.PathLike) or _is_bytes(value) or hasattr(value, "read")
+    several: Any = value if isinstance(value, Iterable) and not (is_file_tuple or is_content) else [value]
     return [attachment(one) for one in several]
 
 
@@ -90,15 +93,13 @@ def checked(options: SendMediaOptions) -> SendMediaOptions:
     """`options` with a content type and a file name where there can be one.
 
     Raises:
-        InvalidArgumentError: content or content type is empty, or of a kind that cannot be sent.
+        InvalidArgumentError: content or content type is of a kind that cannot be sent.
     """
     media = options.media
     if isinstance(media, io.TextIOBase):
         raise InvalidArgumentError("the file is open for text; open it in binary mode")
     if not (isinstance(media, str | os.PathLike) or _is_bytes(media) or hasattr(media, "read")):
-        raise InvalidArgumentError(f"media must be bytes, text, a path or a binary file, not {type(media).__name__}")
-    if (isinstance(media, str) or _is_bytes(media)) and not len(media):
-        raise InvalidArgumentError("the content of the media is empty")
+        raise ArgumentTypeError(f"media must be bytes, text, a path or a binary file, not {checks.shown(media)}")
     name = _own_name(media) if options.filename is None else checks.text(options.filename, "filename")
     content_type = _guess(media, name) if options.content_type is None else _content_type(options.content_type)
     return SendMediaOptions(media=media, content_type=content_type, filename=name or None)
@@ -152,27 +153,37 @@ class Content:
 
 @contextmanager
 def opened(options: SendMediaOptions) -> Iterator[Content]:
-    """The content of an attachment, ready to be read; a file that cannot be rewound is copied to disk first.
+    """The content of an attachment, ready to be read.
+
+    A file that cannot be rewound, or does not know its size, is copied to disk first.
 
     Raises:
-        InvalidArgumentError: there is nothing in it.
         FileError: the file cannot be read.
     """
     media = options.media
     if isinstance(media, os.PathLike):
         with file_errors():
             file = open(media, "rb")  # noqa: SIM115 - closed below; what the block raises is not the file's
-        with file:
-            yield _file_content(file)
+        with file, _opened_file(file) as content:
+            yield content
     elif isinstance(media, str) or _is_bytes(media):
         view = memoryview(media.encode() if isinstance(media, str) else media).cast("B")
-        yield _filled(Content(len(view), lambda start, count: bytes(view[start : start + count])))
-    elif _seekable(media):
-        yield _file_content(media)
+        yield Content(len(view), lambda start, count: bytes(view[start : start + count]))
     else:
-        with tempfile.TemporaryFile() as copy:
-            _copy(media, copy)
-            yield _file_content(copy)
+        with _opened_file(media) as content:
+            yield content
+
+
+@contextmanager
+def _opened_file(file: Any) -> Iterator[Content]:
+    size = _rest_of(file)
+    if size is not None:
+        yield _file_content(file, size)
+        return
+    with file_errors():
+        copy = tempfile.TemporaryFile()  # noqa: SIM115 - closed below; what the block raises is not the file's
+    with copy:
+        yield _file_content(copy, _copy(file, copy))
 
 
 def known_size(options: SendMediaOptions) -> int | None:
@@ -189,20 +200,17 @@ def known_size(options: SendMediaOptions) -> int | None:
         return len(media.encode())
     if _is_bytes(media):
         return memoryview(media).nbytes
-    return _rest_of(media) if _seekable(media) else None
+    return _rest_of(media)
 
 
-def _seekable(media: Any) -> TypeGuard[BinaryIO]:
-    with file_errors():
-        return bool(getattr(media, "seekable", lambda: False)())
-
-
-def _copy(media: Any, copy: BinaryIO) -> None:
-    """Copy what is left of a file that cannot be rewound, and go to the start of the copy."""
+def _copy(media: Any, copy: BinaryIO) -> int:
+    """Copy what is left of a file that cannot be rewound, and go to the start of the copy. Returns its size."""
     with file_errors():
         while piece := media.read(CHUNK):
             copy.write(_as_bytes(piece))
+        size = copy.tell()
         copy.seek(0)
+    return size
 
 
 def _as_bytes(piece: Any) -> bytes:
@@ -211,16 +219,27 @@ def _as_bytes(piece: Any) -> bytes:
     return bytes(piece)
 
 
-def _rest_of(file: BinaryIO) -> int:
+def _rest_of(file: Any) -> int | None:
+    """How many bytes there are from where the file stands; `None` if it cannot be rewound, or does not know.
+
+    A file of ``/proc`` may have bytes to read although its size is 0, or refuse to tell it.
+    """
     with file_errors():
-        start = file.tell()
-        size = file.seek(0, os.SEEK_END) - start
+        if not getattr(file, "seekable", lambda: False)():
+            return None
+        start: int = file.tell()
+        try:
+            size: int = file.seek(0, os.SEEK_END) - start
+        except OSError:
+            return None
         file.seek(start)
-    return size
+        if size <= 0 and file.read(1):
+            file.seek(start)
+            return None
+    return max(0, size)
 
 
-def _file_content(file: BinaryIO) -> Content:
-    size = _rest_of(file)
+def _file_content(file: BinaryIO, size: int) -> Content:
     with file_errors():
         start = file.tell()
 
@@ -228,10 +247,4 @@ def _file_content(file: BinaryIO) -> Content:
         file.seek(start + position)
         return _as_bytes(file.read(count))
 
-    return _filled(Content(size, read))
-
-
-def _filled(content: Content) -> Content:
-    if content.size <= 0:
-        raise InvalidArgumentError("the content of the media is empty")
-    return content
+    return Content(size, read)

@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from twilio_conversations.message_builder import MessageBuilder
     from twilio_conversations.messages import Messages
     from twilio_conversations.participant import Participant
+    from twilio_conversations.progress import OnProgress
     from twilio_conversations.read_horizon import ReadHorizon
     from twilio_conversations.roster import Roster
     from twilio_conversations.typing_indicator import TypingIndicator
     from twilio_conversations.unsent_message import ContentVariables
-    from twilio_conversations.uploads import OnProgress
 
 
 @attrs.define(eq=False, repr=False)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -16,7 +16,9 @@ from twilio_conversations.enums import MediaCategory
 from twilio_conversations.errors import InvalidArgumentError, MediaError, NotPicklableError, ProtocolError
 from twilio_conversations.futures import Deadline
 from twilio_conversations.json_values import parse_index, parse_text
-from twilio_conversations.transport.content_stream import ContentStream
+from twilio_conversations.progress import DownloadProgress, OnDownloadProgress
+from twilio_conversations.saving import destination
+from twilio_conversations.transport.content_stream import ContentStream, OnBytes
 from twilio_conversations.transport.media_http import Transfer, same_origin
 
 if TYPE_CHECKING:
@@ -104,59 +106,84 @@ class Media:
         Raises:
             MediaError: there is no such medium, or it is not visible to this identity.
         """
-        with self._services.media.transfer(self._services.deadline(timeout), "get_content_temporary_url()") as transfer:
+        with self._transfer(timeout, "get_content_temporary_url()") as transfer:
             return _temporary(self._describe(transfer))
 
-    def read(self, max_bytes: int | None = None, *, timeout: float | None = None) -> bytes:
-        """The content, in memory; with `max_bytes`, larger content is refused.
+    def read(
+        self,
+        max_bytes: int | None = None,
+        *,
+        on_progress: OnDownloadProgress | None = None,
+        timeout: float | None = None,
+    ) -> bytes:
+        """Return the content, in memory; with `max_bytes`, larger content is refused.
 
         A broken connection is taken up where it broke, and a link that has expired is renewed once.
+
+        Args:
+            max_bytes: most bytes that are accepted.
+            on_progress: receives a `DownloadProgress` after each piece, on this thread; what it raises ends the download.
+            timeout: seconds for everything together.
 
         Raises:
             MediaError: the service refused, or there is more than `max_bytes`.
         """
         most = None if max_bytes is None else checks.positive(max_bytes, "max_bytes")
         content = io.BytesIO()
-        for piece in self._pieces(timeout, "read()"):
-            if most is not None and content.tell() + len(piece) > most:
-                raise self._error(f"{self.sid} has more than {most} bytes")
-            content.write(piece)
+        with self._transfer(timeout, "read()") as transfer:
+            for piece in self._pieces(transfer, on_progress):
+                if most is not None and content.tell() + len(piece) > most:
+                    raise self._error(f"{self.sid} has more than {most} bytes")
+                content.write(piece)
         return content.getvalue()
 
-    def save(self, path: str | os.PathLike[str], *, timeout: float | None = None) -> Path:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        on_progress: OnDownloadProgress | None = None,
+        timeout: float | None = None,
+    ) -> Path:
         """Write the content to a file, without ever holding more than a piece of it, and return the path.
 
-        The file appears when it is complete, and replaces one of that name.
+        A regular file is replaced once the content is complete, and keeps its rights; a broken download leaves it as it was.
+        Otherwise `path` means what it means to `open(path, "wb")`: links are followed, what is write-protected is refused,
+        devices and pipes are written to.
+
+        Args:
+            path: where to; `filename` is not to be trusted for that.
+            on_progress: receives a `DownloadProgress` after each piece, on this thread; what it raises ends the download.
+            timeout: seconds for everything together, a pipe's reader included.
 
         Raises:
             MediaError: the service refused.
-            OSError: the file cannot be written.
+            FileError: the file cannot be written.
         """
-        target = Path(path)
-        part = target.with_name(f".{uuid.uuid4().hex}.part")
-        try:
-            with part.open("xb") as file:
-                for piece in self._pieces(timeout, "save()"):
-                    file.write(piece)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
-        return target
+        with self._transfer(timeout, "save()") as transfer, destination(path, transfer.pause) as write:
+            for piece in self._pieces(transfer, on_progress):
+                write(piece)
+        return Path(path)
 
-    def open(self, *, timeout: float | None = None) -> io.BufferedReader:
-        """The content as a binary file to read from, streamed; close it, best by ``with``.
+    def open(
+        self, *, on_progress: OnDownloadProgress | None = None, timeout: float | None = None
+    ) -> io.BufferedReader:
+        """Return the content as a binary file to read from, streamed; close it, best by ``with``.
 
-        `timeout` is for opening; after that each read waits at most the client's default for the next byte.
+        Args:
+            on_progress: receives a `DownloadProgress` after each piece, on the thread that reads; what it raises comes out of the
+                reading call.
+            timeout: seconds for opening; after that each read waits at most the client's default for the next byte.
 
         Raises:
             MediaError: the service refused.
         """
+        on_bytes = self._reporter(on_progress)
         services = self._services
         opening = services.deadline(timeout)
         transfer = Transfer(Deadline(None))
         services.media.begin(transfer, "open()")
         try:
-            return io.BufferedReader(self._stream(transfer, opening), _PIECE)
+            return io.BufferedReader(self._stream(transfer, opening, on_bytes), _PIECE)
         except BaseException:
             services.media.end(transfer)
             raise
@@ -165,14 +192,22 @@ class Media:
         """What is known, as data that `json` can write."""
         return attrs.asdict(self._data)
 
-    def _pieces(self, timeout: float | None, what: str) -> Iterator[bytes]:
-        services = self._services
-        deadline = services.deadline(timeout)
-        with services.media.transfer(deadline, what) as transfer, self._stream(transfer, deadline) as stream:
+    def _transfer(self, timeout: float | None, what: str) -> AbstractContextManager[Transfer]:
+        return self._services.media.transfer(self._services.deadline(timeout), what)
+
+    def _pieces(self, transfer: Transfer, on_progress: OnDownloadProgress | None) -> Iterator[bytes]:
+        with self._stream(transfer, transfer.deadline, self._reporter(on_progress)) as stream:
             while piece := stream.read(_PIECE):
                 yield piece
 
-    def _stream(self, transfer: Transfer, opening: Deadline) -> ContentStream:
+    def _reporter(self, on_progress: OnDownloadProgress | None) -> OnBytes:
+        """What reports so many bytes to the program."""
+        if on_progress is None:
+            return lambda received: None
+        report: OnDownloadProgress = checks.function(on_progress, "on_progress")
+        return lambda received: report(DownloadProgress(received, max(received, self.size)))
+
+    def _stream(self, transfer: Transfer, opening: Deadline, on_bytes: OnBytes) -> ContentStream:
         """The content from its start; `opening` is the limit until the first byte can be read."""
         link = _Link(self)
 
@@ -182,7 +217,7 @@ class Media:
             with self._services.media.transfer(opening, "opening the content") as first:
                 return link.get(first, 0)
 
-        return ContentStream(self._services.media, transfer, connect)
+        return ContentStream(self._services.media, transfer, connect, on_bytes)
 
     def _describe(self, transfer: Transfer) -> Mapping[str, Any]:
         try:

@@ -11,8 +11,9 @@ from twilio_conversations.attachment import Attachment, FileTuple, SendEmailOpti
 from twilio_conversations.enums import MediaCategory
 from twilio_conversations.errors import InvalidArgumentError
 from twilio_conversations.json_values import copied, dumps
+from twilio_conversations.progress import OnProgress
 from twilio_conversations.unsent_message import ContentVariables, MediaItem, Post, UnsentMessage, check_limits, variables_by_name
-from twilio_conversations.uploads import OnProgress, UploadHandle
+from twilio_conversations.uploads import UploadHandle
 
 if TYPE_CHECKING:
     from twilio_conversations.message import Message

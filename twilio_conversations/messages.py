@@ -11,7 +11,7 @@ import attrs
 from twilio_conversations import checks, urls
 from twilio_conversations.attachment import Attachment, SendEmailOptions, attachments
 from twilio_conversations.enums import Direction, MediaCategory, MessageType
-from twilio_conversations.errors import ProtocolError
+from twilio_conversations.errors import InvalidArgumentError, ProtocolError
 from twilio_conversations.event_names import ClientEvent, ConversationEvent
 from twilio_conversations.futures import Flow, Future, flow
 from twilio_conversations.json_values import parse_index
@@ -21,9 +21,9 @@ from twilio_conversations.message import Message
 from twilio_conversations.message_builder import MessageBuilder
 from twilio_conversations.message_data import MessageData
 from twilio_conversations.paginator import Paginator
+from twilio_conversations.progress import OnProgress
 from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated
 from twilio_conversations.unsent_message import ContentVariables, UnsentMessage
-from twilio_conversations.uploads import OnProgress
 from twilio_conversations.util import logs
 
 if TYPE_CHECKING:
@@ -254,11 +254,13 @@ class Messages:
         """Upload what is attached, POST the message and give back the live object it became."""
         items = [(MediaCategory.MEDIA, one) for one in attachments(media)]
         if body is None and not items and content_sid is None:
+            if attributes is None and subject is None:
+                raise InvalidArgumentError('body must be given where there are no media and no content_sid; "" is an empty text')
             body = ""
         unsent = UnsentMessage(
             self._services,
             self.post,
-            body,
+            None if body is None else checks.text(body, "body"),
             {} if attributes is None else attributes,
             items,
             SendEmailOptions(None if subject is None else checks.filled(subject, "subject")),

@@ -15,11 +15,12 @@ from twilio_conversations.attachment import Content, SendEmailOptions, SendMedia
 from twilio_conversations.configuration import ConversationLimits
 from twilio_conversations.content import ContentTemplateVariable
 from twilio_conversations.enums import MediaCategory
-from twilio_conversations.errors import InvalidArgumentError
+from twilio_conversations.errors import ArgumentTypeError, InvalidArgumentError
 from twilio_conversations.futures import Deadline
 from twilio_conversations.json_values import dumps
 from twilio_conversations.media import MediaData
-from twilio_conversations.uploads import OnProgress, UploadHandle, UploadProgress, upload
+from twilio_conversations.progress import OnProgress, UploadProgress
+from twilio_conversations.uploads import UploadHandle, upload
 
 if TYPE_CHECKING:
     from twilio_conversations.message import Message
@@ -136,6 +137,8 @@ class UnsentMessage:
                     category, options = items[index]
                     sent = functools.partial(progress.tell, index)
                     done.append((items[index], upload(self._services, category, options, contents[index], transfer, sent)))
+                    if not contents[index].size:
+                        sent(0)  # there was no piece to report
             transfer.check()
             medias = tuple(data for _, data in done)
             if medias:
@@ -169,8 +172,9 @@ class _Progress:
 
     def tell(self, index: int, sent: int) -> None:
         """So many bytes of that medium are gone."""
-        if self._told is not None:
-            self._told(UploadProgress(sum(self._sizes[:index]) + sent, sum(self._sizes), index, len(self._sizes)))
+        total = sum(self._sizes)
+        if self._told is not None and total:
+            self._told(UploadProgress(sum(self._sizes[:index]) + sent, total, index, len(self._sizes)))
 
 
 @contextmanager
@@ -202,9 +206,10 @@ def variables_by_name(variables: ContentVariables) -> dict[str, str]:
     if isinstance(variables, Mapping):
         pairs = list(variables.items())
     else:
-        found = list(variables)
+        given: Any = variables
+        found = list(given) if isinstance(given, Iterable) else [given]
         if not all(isinstance(one, ContentTemplateVariable) for one in found):
-            raise InvalidArgumentError("content_variables must be a mapping, or ContentTemplateVariables")
+            raise ArgumentTypeError("content_variables must be a mapping, or ContentTemplateVariables")
         pairs = [(one.name, one.value) for one in found]
     return {checks.filled(name, "a variable's name"): checks.text(value, "a variable's value") for name, value in pairs}
 

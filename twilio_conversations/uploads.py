@@ -1,11 +1,11 @@
-"""Uploads: how far they are, a handle for those that run in the background, and the thread these run on."""
+"""Uploads: a handle for those that run in the background, and the thread these run on."""
 
 from __future__ import annotations
 
 import itertools
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -17,6 +17,7 @@ from twilio_conversations.futures import Deadline, Future, fail, settle, wait
 from twilio_conversations.media import MediaData, media_url
 from twilio_conversations.naming import shown
 from twilio_conversations.os_errors import start_thread
+from twilio_conversations.progress import OnProgress, UploadProgress
 from twilio_conversations.transport.media_http import Transfer
 
 if TYPE_CHECKING:
@@ -25,27 +26,6 @@ if TYPE_CHECKING:
     from twilio_conversations.services import Services
 
 _numbers = itertools.count(1)
-
-
-@attrs.frozen
-class UploadProgress:
-    """How far the media of one message are.
-
-    Attributes:
-        bytes_sent: of all media together; less than before when a broken upload is begun again.
-        bytes_total: of all media together.
-        media_index: which of them is under way, from 0.
-        media_count: how many there are.
-    """
-
-    bytes_sent: int
-    bytes_total: int
-    media_index: int
-    media_count: int
-
-
-OnProgress: TypeAlias = "Callable[[UploadProgress], Ignored]"
-"""Told of progress, on the uploading thread; what it raises ends the sending."""
 
 
 class UploadHandle:

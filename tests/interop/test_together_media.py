@@ -118,3 +118,18 @@ def test_our_client_sends_an_email(pair: Pair) -> None:
     ):
         url = message.chain((method, kind), ("getContentTemporaryUrl",))
         assert requests.get(url, timeout=10).content.decode() == expected
+
+
+def test_empty_files_both_ways(pair: Pair) -> None:
+    """An empty file that either client sends is one for the other."""
+    options = {"contentType": "text/plain", "filename": "e.txt", "media": binary(b"")}
+    pair.official.conversation(pair.sid).call("sendMessage", options)
+    (medium,) = pair.received().attached_media
+    assert (medium.filename, medium.content_type, medium.size, medium.read()) == ("e.txt", "text/plain", 0, b"")
+    mark = pair.official.mark()
+    pair.room.send_message(media=("o.txt", b"", "text/plain"), timeout=WAIT)
+    seen = pair.official.wait_event("messageAdded", since=mark)
+    found = pair.official.message(pair.sid, seen["index"]).call("getMediaByCategories", ["media"])
+    assert [(one["filename"], one["contentType"], one["size"]) for one in found] == [("o.txt", "text/plain", 0)]
+    url = pair.official.media(pair.sid, seen["index"], 0).call("getContentTemporaryUrl")
+    assert requests.get(url, timeout=10).content == b""

@@ -105,10 +105,8 @@ def test_one_or_several() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        b"",
         "photo.png",
         SendMediaOptions(),
-        SendMediaOptions(media=""),
         SendMediaOptions(media=b"1", content_type=""),
         SendMediaOptions(media=b"1", content_type="image/png\r\nX: 1"),
         SendMediaOptions(media=b"1", filename=5),  # type: ignore[arg-type]
@@ -125,13 +123,32 @@ def test_what_cannot_be_attached(wrong: Any) -> None:
         attachment(wrong)
 
 
-@pytest.mark.row("ER18")
-def test_an_empty_file_is_refused(tmp_path: Path) -> None:
-    """Also where that shows only when it is read."""
+def test_an_empty_file_has_no_bytes(tmp_path: Path) -> None:
+    """Whatever it is; a file that is read to its end, or beyond it, has none left."""
     (tmp_path / "empty").touch()
-    for empty in (tmp_path / "empty", io.BytesIO(), OneWay(b"")):
-        with pytest.raises(InvalidArgumentError), opened(attachment(empty)):  # type: ignore[arg-type]
-            pass
+    beyond = io.BytesIO(b"1")
+    beyond.seek(10)
+    for empty in (b"", bytearray(), tmp_path / "empty", io.BytesIO(), OneWay(b""), beyond, SendMediaOptions(media="")):
+        assert content_of(attachment(empty)) == (0, b"", b"")  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+def test_a_file_that_does_not_know_its_size() -> None:
+    """Files of the kernel say that they are empty: what can be read of them is sent."""
+    size, first, second = content_of(attachment(Path("/proc/self/limits")))
+    assert size == len(first) > 0
+    assert first == second
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_the_path_of_a_pipe(tmp_path: Path) -> None:
+    """A named pipe cannot be rewound either: it is copied."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=lambda: path.write_bytes(CONTENT))
+    writer.start()
+    assert content_of(attachment(path))[1] == CONTENT
+    writer.join(10)
 
 
 def test_a_file_that_shrinks_is_an_error(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tests.media.http_service import LIMIT, Answer, HttpService
 from twilio_conversations import (
     Client,
     Conversation,
+    DownloadProgress,
     InvalidArgumentError,
     MediaCategory,
     MediaError,
@@ -109,6 +111,66 @@ def test_content_as_a_stream(media: Media) -> None:
         assert file.read() == CONTENT[11:]
         assert file.read() == b""
     assert file.closed
+
+
+def test_the_progress_of_a_download(media: Media, tmp_path: Path) -> None:
+    """It is reported on the reading thread, grows up to all bytes, and is the same in memory, to a file and as a stream."""
+
+    def streamed(on_progress: Callable[[DownloadProgress], object]) -> bytes:
+        with media.open(on_progress=on_progress) as file:
+            return file.read()
+
+    for download in (
+        lambda note: media.read(on_progress=note),
+        lambda note: media.save(tmp_path / "a.png", on_progress=note).read_bytes(),
+        streamed,
+    ):
+        told: list[DownloadProgress] = []
+        threads = set()
+
+        def note(progress: DownloadProgress, told: Any = told, threads: Any = threads) -> None:
+            told.append(progress)
+            threads.add(threading.current_thread())
+
+        assert download(note) == CONTENT
+        assert threads == {threading.current_thread()}
+        received = [progress.bytes_received for progress in told]
+        assert received == sorted(set(received))
+        assert told[-1] == DownloadProgress(len(CONTENT), len(CONTENT))
+
+
+def test_what_a_progress_function_raises_ends_the_download(media: Media, tmp_path: Path) -> None:
+    """It comes out of the call as it is, and nothing is left behind; what is no function is refused before."""
+
+    class Enough(OSError):
+        pass
+
+    def stop(progress: DownloadProgress) -> None:
+        raise Enough
+
+    for download in (lambda note: media.read(on_progress=note), lambda note: media.save(tmp_path / "a.png", on_progress=note)):
+        with pytest.raises(Enough):
+            download(stop)
+        with pytest.raises(InvalidArgumentError, match="on_progress"):
+            download(5)
+    with media.open(on_progress=stop) as file, pytest.raises(Enough):
+        file.read()
+    with pytest.raises(InvalidArgumentError, match="on_progress"):
+        media.open(on_progress=5)  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_progress_goes_on_where_a_download_broke(alice: Client) -> None:
+    """What is read again after the connection broke is not counted twice."""
+    rest = Answer(206, CONTENT[1000:], {"Content-Range": f"bytes 1000-{len(CONTENT) - 1}/{len(CONTENT)}"})
+    told: list[DownloadProgress] = []
+    with HttpService() as service:
+        service.script += [described(service.url + "/content"), Answer(200, CONTENT, cut=1000), rest]
+        lead_media_to(alice, service)
+        assert foreign(alice).read(on_progress=told.append) == CONTENT
+    received = [progress.bytes_received for progress in told]
+    assert received == sorted(set(received))
+    assert received[-1] == len(CONTENT)
 
 
 def test_an_expired_link_is_renewed_once(alice: Client) -> None:

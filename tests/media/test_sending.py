@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import threading
 import uuid
 from pathlib import Path
@@ -70,9 +71,65 @@ def test_the_senders_own_event_tells_no_change(alice: Client, room: Conversation
 
 
 def test_media_alone_have_no_body(room: Conversation) -> None:
-    """No text is made up; without anything the text is empty."""
+    """No text is made up, but for a message of attributes or a subject alone."""
     assert room.send_message(media=b"x").body is None
-    assert room.send_message().body == ""
+    assert room.send_message(attributes={"a": 1}).body == ""
+    assert room.send_message(subject="s").body == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("body", {}),
+        ("body", {"body": None, "media": []}),
+        ("body", {"body": 5}),
+        ("body", {"body": b"text"}),
+        ("media", {"media": 5}),
+        ("media", {"media": None}),
+        ("media", {"media": [b"x", 5]}),
+        ("media", {"media": ("a.txt", 5)}),
+        ("subject", {"body": "x", "subject": 5}),
+        ("content_sid", {"content_sid": 5}),
+        ("content_variables", {"content_sid": "HX", "content_variables": 5}),
+        ("content_variables", {"content_sid": "HX", "content_variables": [5]}),
+        ("attributes", {"body": "x", "attributes": object()}),
+        ("idempotency_key", {"body": "x", "idempotency_key": 5}),
+        ("on_progress", {"body": "x", "on_progress": 5}),
+        ("timeout", {"body": "x", "timeout": "5"}),
+    ],
+)
+def test_a_wrong_argument_is_named(room: Conversation, name: str, arguments: dict[str, Any]) -> None:
+    """By the name of the parameter that it was given for; nothing is sent."""
+    with pytest.raises(InvalidArgumentError, match=rf"^{name} "):
+        room.send_message(**arguments)
+    assert room.get_messages().items == []
+
+
+@pytest.mark.parametrize("kind", ["bytes", "path", "file", "pipe", "text"])
+def test_an_empty_file_is_sent(room: Conversation, tmp_path: Path, kind: str) -> None:
+    """From whatever it comes: it arrives as an empty file, is read and saved as one, and there is no progress to divide by 0."""
+    (tmp_path / "e.txt").touch()
+    reading, writing = os.pipe()
+    os.close(writing)
+    told: list[Any] = []
+    with open(reading, "rb") as pipe:
+        kinds = {"bytes": b"", "path": tmp_path / "e.txt", "file": io.BytesIO(), "pipe": pipe, "text": ""}
+        room.send_message(media=("e.txt", kinds[kind], "text/plain"), on_progress=told.append)
+    (media,) = room.get_messages().items[0].attached_media
+    assert (media.filename, media.content_type, media.size, media.read()) == ("e.txt", "text/plain", 0, b"")
+    assert media.save(tmp_path / "saved", on_progress=told.append).read_bytes() == b""
+    with media.open(on_progress=told.append) as stream:
+        assert stream.read() == b""
+    assert told == []
+
+
+def test_an_empty_file_beside_others(room: Conversation) -> None:
+    """It has its place among them, and progress goes on behind it."""
+    told: list[UploadProgress] = []
+    files = [("a", b"1"), ("e", b""), ("b", b"22")]
+    sent = room.send_message(media=files, on_progress=told.append)
+    assert [(one.filename, one.size) for one in sent.attached_media] == [("a", 1), ("e", 0), ("b", 2)]
+    assert told == [UploadProgress(1, 3, 0, 3), UploadProgress(1, 3, 1, 3), UploadProgress(3, 3, 2, 3)]
 
 
 @pytest.mark.row("ME19", "ME20", "ME21", "MB01", "MB02", "MB03", "MB04", "MB05", "MB06", "MB08", "MB10", "CI26", "CI27")
@@ -177,7 +234,7 @@ def test_setters_check_their_arguments(room: Conversation) -> None:
         lambda: builder.set_subject(5),  # type: ignore[arg-type]
         lambda: builder.set_attributes({1: 2}),
         lambda: builder.set_email_body("", ("a", b"1")),
-        lambda: builder.set_email_body("text/plain", ("a", b"")),
+        lambda: builder.set_email_body("text/plain", ("a", 5)),
         lambda: builder.add_media(("a", b"1", "")),
         lambda: builder.set_content_template(""),
         lambda: builder.set_content_template("HX1", {"name": 5}),  # type: ignore[dict-item]

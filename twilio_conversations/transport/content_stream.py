@@ -14,6 +14,9 @@ from twilio_conversations.transport.media_http import MOST_ATTEMPTS, MediaHttp, 
 from twilio_conversations.transport.retries import RESENDS
 from twilio_conversations.wire.backoff import Backoff
 
+OnBytes = Callable[[int], object]
+"""Receives how many bytes have been read so far."""
+
 _PARTIAL: Final = 206
 _PIECE: Final = 64 * 1024
 
@@ -21,14 +24,21 @@ _PIECE: Final = 64 * 1024
 class ContentStream(io.RawIOBase):
     """The bytes of a medium as they come. A broken connection is taken up again where it broke."""
 
-    def __init__(self, http: MediaHttp, transfer: Transfer, connect: Callable[[int], requests.Response]) -> None:
+    def __init__(
+        self,
+        http: MediaHttp,
+        transfer: Transfer,
+        connect: Callable[[int], requests.Response],
+        on_bytes: OnBytes = lambda received: None,
+    ) -> None:
         """`connect` gives an answer that begins at a position, or at the start if the other side cannot do that.
 
-        `transfer` has begun; it is ended when the stream is closed.
+        `transfer` has begun; it is ended when the stream is closed. `on_bytes` is called after each piece.
         """
         self._http = http
         self._transfer = transfer
         self._connect = connect
+        self._on_bytes = on_bytes
         self._position = 0
         self._failures = 0
         self._backoff = Backoff(RESENDS)
@@ -59,6 +69,8 @@ class ContentStream(io.RawIOBase):
             self._position += len(data)
             self._failures = 0
             buffer[: len(data)] = data
+            if data:
+                self._on_bytes(self._position)
             return len(data)
 
     def close(self) -> None:

@@ -200,7 +200,8 @@ class MediaHttp:
         def body() -> UploadBody:
             return UploadBody(content, transfer, on_sent)
 
-        return self._json(MediaRequest("POST", url, {"Content-Type": content_type}, True, body), transfer)
+        streamed = body if content.size else b""  # requests would send a stream of nothing chunked
+        return self._json(MediaRequest("POST", url, {"Content-Type": content_type}, True, streamed), transfer)
 
     def get_content(self, url: str, transfer: Transfer, *, start: int = 0, authorised: bool = False) -> requests.Response:
         """GET of content, from byte `start` on; the answer's body is still to be read."""
