@@ -245,8 +245,9 @@ def test_a_handler_that_blocks_holds_up_nobody(connect: Connect, fresh: Any) -> 
 
 
 AT_EXIT = """
-import atexit, logging, sys, threading
+import atexit, logging, sys, threading, time
 from twilio_conversations import Client
+from twilio_conversations.util import logs
 
 exiting = threading.Event()
 
@@ -254,12 +255,14 @@ class Late(logging.StreamHandler):
     def emit(self, record):
         if threading.current_thread() is not threading.main_thread():
             exiting.wait(30)
+            time.sleep(0.1)  # longer than what else there is to do
         super().emit(record)
 
 logging.basicConfig(level=logging.DEBUG, handlers=[Late(sys.stdout)], format="%(threadName)s %(levelname)s %(message)s")
 client = Client(sys.argv[1], endpoint="http://127.0.0.1:9")
 atexit.register(exiting.set)  # runs before what the client has registered
 client.wait_for("connection_error", timeout=30)
+client._connection.call(lambda: [logs.logger("twilio_conversations.x").error("%d", number) for number in range(3)]).result(30)
 """
 
 
@@ -270,3 +273,6 @@ def test_records_that_wait_come_before_the_process_ends(service: LocalServer, fr
     (line, *_) = [line for line in result.stdout.splitlines() if "WARNING" in line]
     assert line.startswith("conversations-io-1 WARNING")
     assert "127.0.0.1:9" in line
+    assert [line for line in result.stdout.splitlines() if "ERROR" in line] == [
+        f"conversations-io-1 ERROR {number}" for number in range(3)
+    ]
