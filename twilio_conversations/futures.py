@@ -48,6 +48,7 @@ class Role(enum.Enum):
     CONNECT = "connect"
     TOKEN = "token"
     LOG = "log"
+    SERVICE = "service"
 
 
 _NO_WAITING: Final = {

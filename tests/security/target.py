@@ -16,6 +16,7 @@ from tests.security.hostile import Attack, Template
 from tests.server.peer import TIMEOUT, Peer, new_id
 from twilio_conversations.server import LocalServer
 from twilio_conversations.server.store import DATABASE_FILE
+from twilio_conversations.util import logs
 from twilio_conversations.wire.packets import Close, HttpRequest, Message, Reply
 
 SERVICE = "/Client/v2/Services/{service}"
@@ -95,6 +96,11 @@ class Traces(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if record.exc_info or record.levelno >= logging.ERROR:
             self.found.append(logging.Formatter().format(record))
+
+    def all(self) -> list[str]:
+        """Return what is kept, once everything that was logged has come."""
+        assert logs.flush(30)
+        return self.found
 
 
 class Target:
@@ -204,7 +210,7 @@ class Target:
             assert self.token.encode() not in body
         if attack.method == "DELETE" and status == 204:
             self.renew()
-        assert self.traces.found == []
+        assert self.traces.all() == []
         return status
 
     def kept(self) -> dict[str, Any]:
@@ -227,4 +233,4 @@ class Target:
             assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         finally:
             database.close()
-        assert self.traces.found == []
+        assert self.traces.all() == []

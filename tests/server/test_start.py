@@ -29,6 +29,7 @@ from twilio_conversations.server import (
 from twilio_conversations.server.credentials import load_or_create
 from twilio_conversations.server.schema import VERSION
 from twilio_conversations.server.store import DATABASE_FILE, LOCK_FILE
+from twilio_conversations.util import logs
 
 TIMEOUT = 30.0
 CLI = (sys.executable, "-m", "twilio_conversations")
@@ -279,6 +280,7 @@ def test_a_directory_that_goes_away_ends_the_service(
     assert isinstance(server.failure, DataDirectoryError)
     with pytest.raises(DataDirectoryError, match=f"{used} was removed or replaced"):
         server.now()
+    assert logs.flush(TIMEOUT)
     assert [record.getMessage() for record in caplog.records] == [str(server.failure)]
     server.stop()
     assert server.failure is None

@@ -6,7 +6,6 @@ They follow the request: its ``Host``, its scheme, and what a trusted front adds
 from __future__ import annotations
 
 import ipaddress
-import logging
 import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
@@ -15,8 +14,9 @@ import attrs
 from starlette.requests import HTTPConnection
 
 from twilio_conversations.errors import InvalidArgumentError
+from twilio_conversations.util import logs
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

@@ -7,12 +7,12 @@ and NOTIFY; followers will not notice.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 
 from twilio_conversations.server.writer import Commit, Outcome
+from twilio_conversations.util import logs
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 
 Follower = Callable[[Commit], None]
 

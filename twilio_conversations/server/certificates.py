@@ -10,7 +10,6 @@ import base64
 import datetime as dt
 import hashlib
 import ipaddress
-import logging
 import ssl
 import uuid
 from pathlib import Path
@@ -22,8 +21,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from twilio_conversations.server import private
+from twilio_conversations.util import logs
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 
 DIRECTORY, KEY_AND_CHAIN, AUTHORITY = "tls", "server.pem", "authority.pem"
 TWILIO_DOMAIN = "us1.twilio.com"

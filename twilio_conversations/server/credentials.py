@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import secrets
 import sys
@@ -15,8 +14,9 @@ import attrs
 from twilio_conversations import tokens
 from twilio_conversations.server import private
 from twilio_conversations.server.start_errors import DataDirectoryError, storage
+from twilio_conversations.util import logs
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 
 FILE_NAME = "credentials.json"
 _PLACES = {"win32": ("LOCALAPPDATA", "AppData/Local"), "darwin": ("", "Library/Application Support")}

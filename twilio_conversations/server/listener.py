@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import logging
 import socket
 import time
 from collections.abc import Callable
@@ -12,8 +11,9 @@ from typing import Any, Final
 
 from twilio_conversations.errors import InvalidArgumentError
 from twilio_conversations.server.start_errors import address_error
+from twilio_conversations.util import logs
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 
 PAUSE: Final = 1.0
 """Seconds for which nobody is accepted after the process ran out of descriptors; asyncio's own delay."""

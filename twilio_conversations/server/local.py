@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import logging
 import shutil
 import socket
 import tempfile
@@ -18,6 +17,7 @@ from typing import Any
 import uvicorn
 
 from twilio_conversations.errors import InvalidArgumentError, RequestTimeoutError
+from twilio_conversations.futures import Role, mark_thread
 from twilio_conversations.server import certificates
 from twilio_conversations.server.addresses import AddressBook, public_base, trusted_network
 from twilio_conversations.server.app import App
@@ -31,11 +31,13 @@ from twilio_conversations.server.protocol import LineProtocol
 from twilio_conversations.server.start_errors import LocalServerError, storage
 from twilio_conversations.server.store import Lock
 from twilio_conversations.server.token_endpoint import page_origin
+from twilio_conversations.util import logs
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 
 START_TIMEOUT = 15.0
 STOP_TIMEOUT = 15.0
+LOG_TIMEOUT = 2.0
 CONTROL_TIMEOUT = 30.0
 MAX_FRAME = 1024 * 1024
 """Largest websocket message that is accepted, in bytes."""
@@ -223,6 +225,7 @@ class LocalServer(Controls):
             _log.warning("the local service is still stopping after %.0f s", STOP_TIMEOUT)
         self._clean_up()
         self._failure = None
+        logs.flush(LOG_TIMEOUT)
 
     def __enter__(self) -> LocalServer:
         return self.start()
@@ -248,6 +251,7 @@ class LocalServer(Controls):
         self._wait_until_ready(self._server, self._thread)
 
     def _run(self, server: Server, listener: socket.socket) -> None:
+        mark_thread(Role.SERVICE)
         try:
             server.run(sockets=[listener])
         except BaseException as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import uuid
 from collections.abc import Collection, Iterable
@@ -12,8 +11,9 @@ from typing import BinaryIO
 import attrs
 
 from twilio_conversations.server import private
+from twilio_conversations.util import logs
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 
 DIRECTORY = "media"
 _UNFINISHED = ".incoming-"

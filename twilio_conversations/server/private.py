@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import stat
 import uuid
 from pathlib import Path
 
 from twilio_conversations.server.start_errors import DataDirectoryPermissionError
+from twilio_conversations.util import logs
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,8 +38,9 @@ from twilio_conversations.server.timekeeper import Timekeeper
 from twilio_conversations.server.traffic import Traffic
 from twilio_conversations.server.world import World
 from twilio_conversations.server.writer import MAX_MUTATION_ID, Command, Job, Mutation, Transaction, Writer
+from twilio_conversations.util import logs
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 
 MAX_KNOWN_USERS = 20_000
 _EVERYTHING = [delete(table) for table in reversed(metadata.sorted_tables)]

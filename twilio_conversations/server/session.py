@@ -9,7 +9,6 @@ official clients take it for a fault of the network.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 import uuid
 from collections import deque
@@ -27,6 +26,7 @@ from twilio_conversations.server.faults import TooManyConnectionsError
 from twilio_conversations.server.http import Caller, Request, Response
 from twilio_conversations.server.protocol import LINE, Line
 from twilio_conversations.server.traffic import IN, OUT, Peer, Traffic
+from twilio_conversations.util import logs
 from twilio_conversations.wire import packets
 from twilio_conversations.wire.frame import json_bytes
 from twilio_conversations.wire.packets import (
@@ -44,7 +44,7 @@ from twilio_conversations.wire.packets import (
     Update,
 )
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 
 LINGER = 5.0
 """Seconds that a client has for closing the socket after it was refused."""

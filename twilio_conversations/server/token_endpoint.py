@@ -6,7 +6,6 @@ came by a loopback name (a name that an attacker points to loopback is none), th
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable, Iterable
 
@@ -23,8 +22,9 @@ from twilio_conversations.server.addresses import peer_address
 from twilio_conversations.server.domain import limits
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.http import Response
+from twilio_conversations.util import logs
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 
 PATH = "/_local/token"
 _METHODS = ["GET", "OPTIONS"]

@@ -10,7 +10,6 @@ Commands that wait while another one runs share the next commit, each inside a s
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import queue
 import threading
 from collections.abc import Callable, Mapping
@@ -20,13 +19,15 @@ import attrs
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from twilio_conversations.futures import Role, mark_thread
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.http import Response
 from twilio_conversations.server.store import Connection, timestamp
 from twilio_conversations.server.tables import mutations, sync_events
 from twilio_conversations.server.world import Settings, World
+from twilio_conversations.util import logs
 
-_log = logging.getLogger(__name__)
+_log = logs.logger(__name__)
 
 MUTATION_LIFETIME = dt.timedelta(hours=24)
 MAX_MUTATION_ID = 64
@@ -210,6 +211,7 @@ class Writer:
         self._thread.join(timeout)
 
     def _loop(self) -> None:
+        mark_thread(Role.SERVICE)
         while jobs := self._take():
             self._sweep(len(jobs))
             try:

@@ -1,8 +1,9 @@
 """Loggers whose records cannot harm the thread that logs.
 
 Filters, handlers, formatters and record factories are the program's code: they may raise, block, or call the client. The io,
-connect and token threads never run such code, so their records are queued, and a short-lived daemon thread,
-``conversations-log``, passes them to the program in order. Records of all other threads are passed on where they are logged.
+connect and token threads, and those of a local service, never run such code, so their records are queued, and a short-lived
+daemon thread, ``conversations-log``, passes them to the program in order. Records of all other threads are passed on where they
+are logged.
 Either way, what the program's code raises goes to stderr, as `logging` itself does it, and never to the code that logged.
 
 A record that arises while another one is passed on (a handler that sends through the client) is queued too, and one that
@@ -32,7 +33,7 @@ __all__ = ["SafeLogger", "flush", "logger"]
 LIMIT: Final = 10_000
 """Records that may wait; twice as many if they are warnings or worse, which a flood of DEBUG must not displace."""
 
-_QUEUED: Final = frozenset({Role.IO, Role.CONNECT, Role.TOKEN})
+_QUEUED: Final = frozenset({Role.IO, Role.CONNECT, Role.TOKEN, Role.SERVICE})
 _NEVER_WAIT: Final = _QUEUED | {Role.LOG}
 _MOST_REPORTS: Final = 100
 _SLICE: Final = 0.05
