@@ -224,8 +224,9 @@ def test_the_start(connect: Connect, fresh: Any) -> None:
 @pytest.mark.row("EV12", "EV13")
 def test_a_token_ends(service: Any, fresh: Any) -> None:
     """It is announced, and when it is over that is told once; then nothing but another token helps."""
-    with Client(service.token(fresh("alice"), ttl=2), endpoint=service.url) as client:
+    with Client(service.token(fresh("alice"), ttl=5), endpoint=service.url, auto_connect=False) as client:
         diary = Diary(client, "token_about_to_expire", "token_expired", "connection_error", "connection_state_changed")
+        client.connect()
         diary.wait("connection_state_changed", lambda state: state == "denied")
 
         assert diary.of("token_about_to_expire") == [None]

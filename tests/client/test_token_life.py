@@ -76,7 +76,7 @@ def test_many_expiries_in_one_life(connect: Connect, service: LocalServer) -> No
 
 def test_expiry_while_offline(connect: Connect, service: LocalServer, line: FaultProxy) -> None:
     """The token ran out during an outage: the provider is asked before the next init, not after a refusal."""
-    issuer = Issuer(service, ttl=2)
+    issuer = Issuer(service, ttl=5)
     client = connect("alice", token=issuer, endpoint=line.url, token_renewal_margin=0.5)
     diary = Diary(client, "connection_state_changed", "token_expired")
     issued = time.time()
@@ -84,7 +84,7 @@ def test_expiry_while_offline(connect: Connect, service: LocalServer, line: Faul
     line.cut_all()
     diary.wait("connection_state_changed", lambda state: state is ConnectionState.RETRYING)
     issuer.ttl = 3600
-    while time.time() < issued + 2.2:
+    while time.time() < issued + 5.2:
         threading.Event().wait(0.05)
     line.refuse(False)
     client.create_conversation(timeout=PATIENCE)
@@ -97,7 +97,7 @@ def test_expiry_while_offline(connect: Connect, service: LocalServer, line: Faul
 
 def test_a_fixed_token_that_expires(service: LocalServer) -> None:
     """An event, a terminal error, and calls that fail at once with both codes; `update_token` brings everything back."""
-    with Client(service.token("alice", ttl=2), endpoint=service.url) as client:
+    with Client(service.token("alice", ttl=5), endpoint=service.url) as client:
         conversation = client.wait_until_ready(PATIENCE).create_conversation().join()
         diary = Diary(client, "token_expired", "connection_error", "connection_state_changed")
         diary.wait("token_expired")

@@ -93,7 +93,7 @@ def test_new_token_on_the_same_socket(official: Connect, fresh: Fresh, service: 
 def test_short_token_is_announced(official: Connect, fresh: Fresh, service: Any) -> None:
     """A token near its end makes the service say so, and at its end the connection is closed as expired."""
     identity = fresh("brief")
-    brief = official(identity, token=service.token(identity, ttl=4))
+    brief = official(identity, token=service.token(identity, ttl=8))
     brief.wait_event("tokenAboutToExpire")
     brief.wait_event("tokenExpired")
     brief.wait_event("connectionStateChanged", lambda state: state == "disconnected")
