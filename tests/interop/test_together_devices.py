@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from benchmarks.seed import seed_conversations
 from tests.interop.official import eventually
 from tests.interop.steps import official_room, wait_for_roster
+from twilio_conversations.server import LocalServer
 
 Fresh = Callable[[str], str]
 
@@ -73,15 +75,14 @@ def test_own_messages_come_to_the_other_device(devices: tuple[Any, Any]) -> None
 
 
 @pytest.mark.slow
-def test_hundreds_of_conversations(official: Any, ours: Any, fresh: Fresh) -> None:
+def test_hundreds_of_conversations(official: Any, ours: Any, fresh: Fresh, service: LocalServer) -> None:
     """Both clients start with 250 conversations and list each once, by its name, and hear a message in the last."""
-    owner = ours(fresh("owner"))
     identity = fresh("popular")
-    made = {}
-    for number in range(250):
-        room = owner.client.create_conversation(friendly_name=f"room {number}").join()
-        room.add(identity)
-        made[room.sid] = room.friendly_name
+    sids = seed_conversations(service.twilsock, service.token(identity), identity, 249)
+    made = {sid: f"Conversation {number}" for number, sid in enumerate(sids)}
+    room = ours(fresh("owner")).client.create_conversation(friendly_name="the last").join()
+    room.add(identity)
+    made[room.sid] = room.friendly_name
     clients = official(identity), ours(identity)
     for client in clients:
         page = client.call("getSubscribedConversations")
