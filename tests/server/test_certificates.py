@@ -70,8 +70,9 @@ def test_another_host_is_added(tmp_path: Path, caplog: pytest.LogCaptureFixture)
 
 
 def test_every_address_is_no_name(tmp_path: Path) -> None:
-    """Listening everywhere adds no name."""
-    assert load_or_create(tmp_path, "0.0.0.0") == load_or_create(tmp_path, "::") == load_or_create(tmp_path, HOST)
+    """Listening everywhere adds no name, nor does what is none."""
+    first = load_or_create(tmp_path, HOST)
+    assert all(load_or_create(tmp_path, host) == first for host in ("0.0.0.0", "::", "", "ü.test", "::1%lo", "localhost"))
 
 
 def test_what_is_kept(tmp_path: Path) -> None:

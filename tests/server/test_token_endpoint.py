@@ -150,6 +150,12 @@ def test_origins_that_are_none(origin: str) -> None:
         LocalServer(token_endpoint=True, allowed_origins=[origin])
 
 
+def test_one_origin_is_enough_as_text() -> None:
+    """A text is one origin, or one proxy, not one for each letter."""
+    with LocalServer(token_endpoint=True, allowed_origins=PAGE, trusted_proxies="127.0.0.1") as server:
+        assert ask(server, {"Origin": PAGE}).headers[ALLOWED] == PAGE
+
+
 def test_origins_without_the_endpoint() -> None:
     """Origins alone open nothing, which is not what was meant."""
     with pytest.raises(InvalidArgumentError, match="token endpoint"):

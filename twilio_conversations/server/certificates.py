@@ -83,8 +83,9 @@ def load_or_create(data_dir: Path, host: str) -> Certificate:
 
 
 def _names(host: str) -> tuple[str, ...]:
-    """The names to be served: Twilio's, those of loopback, and the host listened on unless that is every one."""
-    return _NAMES if host in (*_NAMES, "0.0.0.0", "::", "") else (*_NAMES, host)
+    """The names to be served: Twilio's, those of loopback, and the host listened on unless that is every one, or none at all."""
+    host = host.partition("%")[0]  # of an IPv6 address with a zone
+    return _NAMES if host in (*_NAMES, "0.0.0.0", "::", "") or not host.isascii() else (*_NAMES, host)
 
 
 def _read(file: Path) -> list[x509.Certificate] | None:

@@ -78,17 +78,17 @@ class LocalServer(Controls):
         durable: bool = False,
         tls: bool = False,
         public_url: str | None = None,
-        trusted_proxies: Iterable[str] = (),
+        trusted_proxies: str | Iterable[str] = (),
         token_endpoint: bool = False,
-        allowed_origins: Iterable[str] = (),
+        allowed_origins: str | Iterable[str] = (),
     ) -> None:
-        origins = tuple(page_origin(origin) for origin in allowed_origins)
+        origins = tuple(page_origin(origin) for origin in _several(allowed_origins))
         if origins and not token_endpoint:
             raise InvalidArgumentError("allowed_origins are those of the token endpoint, which was not asked for")
         self._token_origins = origins if token_endpoint else None
         self._tls = tls
         self._public_url = None if public_url is None else public_base(public_url)
-        self._trusted = tuple(trusted_network(proxy) for proxy in trusted_proxies)
+        self._trusted = tuple(trusted_network(proxy) for proxy in _several(trusted_proxies))
         self._wanted_dir = None if data_dir is None else Path(data_dir)
         self._port = port
         self._host = host
@@ -132,7 +132,7 @@ class LocalServer(Controls):
         """File with the authority that clients of a service with ``tls=True`` trust: `verify` of a `requests.Session`.
 
         Raises:
-            RuntimeError: the service has not been started, or speaks no TLS.
+            LocalServerError: the service has not been started, or speaks no TLS.
         """
         return str(self.certificate.authority)
 
@@ -141,10 +141,10 @@ class LocalServer(Controls):
         """The certificate of a service with ``tls=True``: its files, and its pin for Chromium.
 
         Raises:
-            RuntimeError: the service has not been started, or speaks no TLS.
+            LocalServerError: the service has not been started, or speaks no TLS.
         """
         if self._certificate is None:
-            raise RuntimeError("start the service with tls=True first: its certificate is made then")
+            raise LocalServerError("start the service with tls=True first: its certificate is made then")
         return self._certificate
 
     def token(self, identity: str, ttl: float = 3600) -> str:
@@ -286,6 +286,10 @@ class LocalServer(Controls):
 
     def _address(self) -> str:
         return f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}"
+
+
+def _several(values: str | Iterable[str]) -> Iterable[str]:
+    return [values] if isinstance(values, str) else values
 
 
 class Server(uvicorn.Server):
