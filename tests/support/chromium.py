@@ -77,6 +77,11 @@ class Chromium:
         """Go to a page, and wait until it is loaded."""
         self._send("POST", "/url", {"url": url})
 
+    def show_as(self, width: int, height: int) -> None:
+        """Lay pages out as on a screen of that many CSS pixels; a narrow one is a phone's."""
+        screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        self._send("POST", "/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": screen})
+
     def run(self, script: str, *args: Any) -> Any:
         """Return what the body of a function returns, or its promise."""
         return self._send("POST", "/execute/sync", {"script": script, "args": args})
