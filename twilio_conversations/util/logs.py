@@ -48,6 +48,7 @@ class _Here(threading.local):
 
 
 _here = _Here()
+_effective = logging.Logger.getEffectiveLevel  # not a subclass's own
 _reported: set[tuple[type[BaseException], str, int]] = set()
 
 
@@ -92,7 +93,7 @@ class SafeLogger:
     def is_enabled_for(self, level: int) -> bool:
         """Return whether a record of that level would be made. Takes no lock and runs no code of the program's."""
         logger = self._logger
-        return not logger.disabled and level > logger.manager.disable and level >= logging.Logger.getEffectiveLevel(logger)
+        return level >= _effective(logger) and not logger.disabled and level > logger.manager.disable
 
     def debug(self, message: str, *args: object, exc_info: BaseException | None = None) -> None:
         """Log details for whoever looks for a fault."""
@@ -119,9 +120,8 @@ class SafeLogger:
         self._log(logging.CRITICAL, message, args, exc_info)
 
     def _log(self, level: int, message: str, args: tuple[object, ...], error: BaseException | None) -> None:
-        role = current_role()
         try:
-            if role is Role.LOG or not self.is_enabled_for(level):
+            if not self.is_enabled_for(level) or (role := current_role()) is Role.LOG:
                 return
             frame = sys._getframe(2)
             code = frame.f_code
