@@ -5,7 +5,6 @@ What a program asks of it while it lives is in `client`.
 
 from __future__ import annotations
 
-import collections
 import threading
 from collections.abc import Callable, Iterable
 from types import TracebackType
@@ -19,7 +18,6 @@ from twilio_conversations.client_events import ClientEvents
 from twilio_conversations.client_listener import ClientListener
 from twilio_conversations.directory import Directory
 from twilio_conversations.dispatcher import Dispatcher
-from twilio_conversations.emitter import EventEmitter
 from twilio_conversations.enums import ConnectionState, State
 from twilio_conversations.errors import (
     ClientClosedError,
@@ -34,7 +32,6 @@ from twilio_conversations.errors import (
 from twilio_conversations.event_names import ClientEvent, EventName, HandlerError, InitFailedEventArgs
 from twilio_conversations.event_stream import EventStream
 from twilio_conversations.futures import Deadline, Future, current_role, refuse_to_wait
-from twilio_conversations.lru import Lru
 from twilio_conversations.membership import Presence
 from twilio_conversations.naming import shown
 from twilio_conversations.options import Endpoints, OptionFields, Options
@@ -43,14 +40,10 @@ from twilio_conversations.readiness import Readiness
 from twilio_conversations.registrations import Registrations
 from twilio_conversations.services import Services
 from twilio_conversations.startup import Startup
-from twilio_conversations.sync.client import SyncClient
 from twilio_conversations.templates import Templates
 from twilio_conversations.transport.connection import CLOSE_LIMIT, Connection, ConnectionStats
-from twilio_conversations.transport.media_http import MediaHttp
 from twilio_conversations.transport.plain_requests import session_class
-from twilio_conversations.transport.rest import Rest
 from twilio_conversations.transport.token_source import TokenSource
-from twilio_conversations.transport.tunnel import Tunnel
 from twilio_conversations.users import Users
 from twilio_conversations.util import logs, patching
 
@@ -115,7 +108,7 @@ class ClientLife(ClientEvents):
         connection = Connection(self._options, TokenSource(token, self._options), ClientListener(self), session=session)
         dispatcher = Dispatcher(connection.name, self._options.max_pending_events)
         super().__init__(dispatcher, self._options.max_pending_events, Readiness(lambda: connection.trouble))
-        self._services = _assembled(self._options, session, connection, self._readiness, dispatcher, self)
+        self._services = Services.assembled(self._options, session, connection, self._readiness, dispatcher, self)
         self._connection = connection
         self._directory = Directory(self._services)
         self._users = self._services.users = Users(self._services, identity)
@@ -397,31 +390,6 @@ class ClientLife(ClientEvents):
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise NotPicklableError("a Client is alive and cannot be pickled")
-
-
-def _assembled(
-    options: Options,
-    session: requests.Session | None,
-    connection: Connection,
-    readiness: Readiness,
-    dispatcher: Dispatcher,
-    events: EventEmitter,
-) -> Services:
-    tunnel = Tunnel(connection, options)
-    return Services(
-        options,
-        connection,
-        readiness,
-        tunnel,
-        Rest(tunnel, options),
-        MediaHttp(options, session, lambda: connection.token),
-        SyncClient(tunnel.request, connection.timers, options.endpoints.sync, congested=lambda: dispatcher.full),
-        dispatcher,
-        events,
-        collections.deque(maxlen=options.max_cached_messages),
-        Lru(options.channel_metadata_cache_capacity),
-        Lru(options.message_recipients_cache_capacity),
-    )
 
 
 def _failed_by(cause: BaseException) -> TransportUnavailableError:

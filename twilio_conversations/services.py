@@ -5,9 +5,10 @@ from __future__ import annotations
 import collections
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import attrs
+import requests
 
 from twilio_conversations.channel_metadata import ChannelMetadata
 from twilio_conversations.configuration import Configuration
@@ -65,6 +66,33 @@ class Services:
     users: Users = attrs.field(init=False)
     known_configuration: Configuration | None = None
     _pauses: list[Future[None]] = attrs.field(factory=list, init=False)
+
+    @classmethod
+    def assembled(
+        cls,
+        options: Options,
+        session: requests.Session | None,
+        connection: Connection,
+        readiness: Readiness,
+        dispatcher: Dispatcher,
+        events: EventEmitter,
+    ) -> Self:
+        """Put together what stands between a client's connection and its models; `session` carries media."""
+        tunnel = Tunnel(connection, options)
+        return cls(
+            options,
+            connection,
+            readiness,
+            tunnel,
+            Rest(tunnel, options),
+            MediaHttp(options, session, lambda: connection.token),
+            SyncClient(tunnel.request, connection.timers, options.endpoints.sync, congested=lambda: dispatcher.full),
+            dispatcher,
+            events,
+            collections.deque(maxlen=options.max_cached_messages),
+            Lru(options.channel_metadata_cache_capacity),
+            Lru(options.message_recipients_cache_capacity),
+        )
 
     @property
     def configuration(self) -> Configuration:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -23,6 +24,7 @@ from twilio_conversations import (
     NotReadyError,
     RequestTimeoutError,
     TokenError,
+    TransportUnavailableError,
 )
 from twilio_conversations.server import LocalServer
 
@@ -104,6 +106,56 @@ def test_an_end_in_the_middle_of_life_wakes_every_wait(service: LocalServer) -> 
         assert client.is_ready
         client.create_conversation()
         assert not client.wait(0)
+
+
+def test_a_start_that_is_not_allowed_wakes_every_wait(service: LocalServer) -> None:
+    """The connection stands, but the service refuses the configuration; another token tries again on the same connection."""
+    service.faults.refuse(None, status=403, identity="alice", path="/Configuration")
+    with Client(service.token("alice"), endpoint=service.url) as client:
+        with pytest.raises(InitializationError) as caught:
+            client.wait(PATIENCE)
+        assert caught.value.status == 403
+        for call in later_waits(client):
+            assert isinstance(outcome(call), InitializationError), call
+        assert not client.is_ready
+        service.faults.clear()
+        client.update_token(service.token("alice", ttl=1800))
+        client.create_conversation()
+        assert client.is_ready
+        assert client.stats().connection.reconnects == 0
+
+
+def test_media_of_a_client_that_was_refused(service: LocalServer) -> None:
+    """What goes past the connection has the cause too."""
+    with Client(service.token("alice"), endpoint=service.url) as client:
+        room = client.create_conversation().join()
+        media = room.send_message(media=("a.txt", b"x")).attached_media[0]
+        service.faults.expire_tokens("alice")
+        assert isinstance(outcome(client.wait), InitializationError)
+        for call in (media.read, lambda: room.send_message(media=("a.txt", b"y"))):
+            error = outcome(call)
+            assert isinstance(error, TransportUnavailableError)
+            assert (error.status, error.code) == (410, 20104)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_is_not_ready(connect: Connect) -> None:
+    """Nor does any wait of it begin."""
+    client = connect("alice")
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        found = [client.is_ready, *(type(outcome(call)).__name__ for call in later_waits(client))]
+        os.write(writer, repr(found).encode())
+        os._exit(0)
+    os.close(writer)
+    with open(reader, "rb") as told_by_child:
+        found = told_by_child.read().decode()
+    os.waitpid(pid, 0)
+
+    assert found == repr([False, *["ClientClosedError"] * len(later_waits(client))])
+    assert client.is_ready
 
 
 def test_a_wait_that_times_out_leaves_nothing_behind(connect: Connect) -> None:

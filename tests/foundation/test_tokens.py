@@ -138,3 +138,34 @@ def test_no_error_repeats_the_token() -> None:
     with pytest.raises(TokenError) as caught:
         tokens.check(token)
     assert token not in str(caught.value) + repr(caught.value)
+
+
+def claims(**changes: Any) -> tokens.Claims:
+    """Those of a token that is good for ten minutes at 10,000 seconds."""
+    return tokens.Claims(**{"identity": "alice", "expires_at": 10_600.0, "not_before": None, "service_sid": "IS1"} | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text", "code"),
+    [
+        ({"identity": "bob"}, "for 'bob', and this client is 'alice'", 20106),
+        ({"service_sid": "IS2"}, "for service IS2, and this client is in IS1", 20106),
+        ({"expires_at": 9_999.0}, "has expired, and the one in use has not", 20104),
+    ],
+)
+def test_what_cannot_follow_a_token_is_named(changes: dict[str, Any], text: str, code: int) -> None:
+    """The error says what is wrong, and with which code the service would say so."""
+    with pytest.raises(TokenError, match=text) as caught:
+        tokens.check_successor(claims(**changes), claims(), now=10_000)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize("changes", [{}, {"expires_at": 10_100.0}, {"expires_at": 14_000.0}, {"service_sid": None}])
+def test_what_can_follow_a_token_may(changes: dict[str, Any]) -> None:
+    """A shorter life, a longer one, and a token for the account's default service."""
+    tokens.check_successor(claims(**changes), claims(), now=10_000)
+
+
+def test_a_wrong_clock_refuses_no_successor() -> None:
+    """By a clock that is hours ahead both are over: what lives longer than the token in use may follow it."""
+    tokens.check_successor(claims(expires_at=11_200.0), claims(), now=20_000)

@@ -149,10 +149,13 @@ class Connection:
 
         Raises:
             ClientClosedError: the connection is over.
+            TransportUnavailableError: the token was refused, or has ended, and there is no other.
             NotReadyError: there is no token yet.
         """
         if self._over is not None:
             raise self._over.again()
+        if (refusal := self._session.refusal) is not None:
+            raise refusal
         token = self._session.token
         if token is None:
             raise NotReadyError("there is no access token yet")

@@ -132,6 +132,11 @@ class Session:
         return self._credentials.current
 
     @property
+    def refusal(self) -> ConversationsError | None:
+        """Why nothing can be sent until another token comes, or ever; `None` as long as something can."""
+        return self._unavailable() if self._phase in _NO_SERVICE else None
+
+    @property
     def latest_token(self) -> str | None:
         """The token that was given last and not refused, accepted already or not."""
         return self._credentials.latest
