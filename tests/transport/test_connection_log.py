@@ -128,4 +128,4 @@ def test_a_fixed_token_s_end_is_announced(wire: Wire, caplog: pytest.LogCaptureF
     wait_until(lambda: bool(lines(caplog, "WARNING")), "it is announced")
 
     ((_, text),) = lines(caplog, "WARNING")
-    assert "the token ends in 1 seconds; give Client a function" in text
+    assert "seconds; give Client a function that returns tokens" in text
