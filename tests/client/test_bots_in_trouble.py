@@ -119,12 +119,15 @@ def test_an_expired_fixed_token_ends_the_program_at_once(service: LocalServer) -
 
 def test_a_fixed_token_that_runs_out_is_announced_and_ends_the_program(service: LocalServer) -> None:
     """A WARNING ahead of the end says what to do; then one ERROR, and the program ends."""
-    with bot(BOT, service.token("alice", ttl=4), service.url) as one:
-        code, last = one.end()
-    told = [(level, text) for level, _, text in one.logged() if level in ("WARNING", "ERROR")]
+    for ttl in (4, 16, 64):  # on a busy machine a short one may be over before the program has started
+        with bot(BOT, service.token("alice", ttl=ttl), service.url) as one:
+            code, last = one.end()
+        told = [(level, text) for level, _, text in one.logged() if level in ("WARNING", "ERROR")]
+        assert code == 1
+        assert "expired" in last
+        if len(told) > 1:
+            break
 
-    assert code == 1
-    assert "expired" in last
     assert [level for level, _ in told] == ["WARNING", "ERROR"]
     assert "give Client a function" in told[0][1]
 
