@@ -123,7 +123,7 @@ def _guess(media: Any, name: str | None) -> str:
 
 def _content_type(value: Any) -> str:
     if not (isinstance(value, str) and value.isascii() and value.isprintable() and "/" in value):
-        raise InvalidArgumentError(f"content_type must be like image/png, not {value!r}")
+        raise InvalidArgumentError(f"content_type must be like image/png, not {checks.shown(value)}")
     return value
 
 

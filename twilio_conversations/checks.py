@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any, Final, TypeVar
 
@@ -96,6 +96,13 @@ def key(value: Any, name: str) -> str | None:
     if not 0 < len(value) <= LONGEST_KEY or not value.isascii() or not value.isprintable() or value.strip() != value:
         raise InvalidArgumentError(f"{name} must be 1 to {LONGEST_KEY} printable ASCII characters, not {shown(value)}")
     return value
+
+
+def several(value: Any, name: str) -> list[Any]:
+    """What `value` holds, if it holds several things and is no text or bytes."""
+    if isinstance(value, str | bytes | bytearray | memoryview) or not isinstance(value, Iterable):
+        raise ArgumentTypeError(f"{name} must be a sequence, not {shown(value)}")
+    return list(value)
 
 
 def instance(kind: type[T], value: Any, name: str) -> T:

@@ -11,7 +11,7 @@ from uuid import UUID
 import attrs
 
 from twilio_conversations import checks, message_details, urls
-from twilio_conversations.bindings import ConversationBindings, ParticipantBindingOptions
+from twilio_conversations.bindings import ConversationBindings, ParticipantBindingOptions, ParticipantEmailBinding
 from twilio_conversations.configuration import ConversationLimits
 from twilio_conversations.conversation_data import REASONS, ConversationData, ConversationState, LastMessage
 from twilio_conversations.enums import (
@@ -214,14 +214,23 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
     def iter_messages(
         self, *, newest_first: bool = True, after: int | None = None, limit: int | None = None
     ) -> Iterator[Message]:
-        """Walk through the messages, a page at a time, holding only one page.
+        """Return an iterator over the messages: the newest first, by falling index, down to the first message.
+
+        With ``newest_first=False``, or `after`, the order is that of time: the oldest first, by rising index. One page is held
+        at a time and the next is read when it is needed, so that stopping early costs nothing. Messages that come meanwhile are
+        included only where the order is that of time.
 
         Args:
-            newest_first: the order; `after` implies oldest first.
-            after: start behind this index.
+            newest_first: the order, if `after` is not given.
+            after: start behind the message with this index, and go on to the newest.
             limit: stop after this many.
+
+        Raises:
+            InvalidArgumentError: `after` or `limit` is no whole number of 0 or more.
         """
-        return self._messages.walk(newest_first=newest_first and after is None, after=after, limit=limit)
+        start = None if after is None else checks.index(after, "after")
+        most = None if limit is None else checks.index(limit, "limit")
+        return self._messages.walk(newest_first=bool(newest_first) and start is None, after=start, limit=most)
 
     def get_messages_count(self, *, timeout: float | None = None) -> int:
         """How many messages there are (``GET .../Conversations/{sid}``); eventually right."""
@@ -368,7 +377,7 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
         Raises:
             RestNotFoundError: there is no such participant.
         """
-        key = participant if isinstance(participant, str) else participant.sid
+        key = participant if isinstance(participant, str) else getattr(participant, "sid", participant)
         self._roster.remove(checks.filled(key, "participant"), timeout)
 
     def get_participants(self, *, timeout: float | None = None) -> list[Participant]:
@@ -456,10 +465,11 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
 
 def _binding_fields(options: ParticipantBindingOptions | None) -> dict[str, str]:
     """What of the options the service is told: for e-mail, name and level."""
-    if options is None or options.email is None:
+    if options is None or checks.instance(ParticipantBindingOptions, options, "binding_options").email is None:
         return {}
-    level = checks.member(ParticipantEmailLevel, options.email.level, "level")
-    return {"name": checks.text(options.email.name, "name"), "level": level.value}
+    email = checks.instance(ParticipantEmailBinding, options.email, "the e-mail of binding_options")
+    level = checks.member(ParticipantEmailLevel, email.level, "level")
+    return {"name": checks.text(email.name, "name"), "level": level.value}
 
 
 def _count(answer: Any, name: str) -> int:

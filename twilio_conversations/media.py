@@ -306,9 +306,10 @@ def sids_of(media_sids: Any) -> list[str]:
     Raises:
         InvalidArgumentError: there are none, or something is no sid.
     """
-    if isinstance(media_sids, str) or not media_sids:
+    given = checks.several(media_sids, "media_sids")
+    if not given:
         raise InvalidArgumentError("media_sids must be a non-empty sequence of sids")
-    return list(dict.fromkeys(checks.filled(sid, "a media sid") for sid in media_sids))
+    return list(dict.fromkeys(checks.filled(sid, "a media sid") for sid in given))
 
 
 def media_sids_of(content_set: Any) -> list[str]:
@@ -317,7 +318,7 @@ def media_sids_of(content_set: Any) -> list[str]:
     Raises:
         InvalidArgumentError: there are none, or something is no `Media`.
     """
-    found = list(content_set)
+    found = checks.several(content_set, "content_set")
     if not found or not all(isinstance(media, Media) for media in found):
         raise InvalidArgumentError("content_set must be a non-empty sequence of Media")
     return [media.sid for media in found]

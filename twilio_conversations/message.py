@@ -104,9 +104,8 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
 
     def get_media_by_categories(self, categories: Iterable[MediaCategory | str]) -> list[Media]:
         """The media of some categories, in the service's order. Nothing is asked of the service."""
-        if isinstance(categories, str):
-            categories = [categories]
-        wanted = [checks.member(MediaCategory, category, "category") for category in categories]
+        given = [categories] if isinstance(categories, str) else checks.several(categories, "categories")
+        wanted = [checks.member(MediaCategory, category, "category") for category in given]
         return [Media(data, self._services) for data in self._data.medias if data.category in wanted]
 
     def get_email_body(self, type: str = "text/plain") -> Media | None:  # noqa: A002 - the official name

@@ -134,4 +134,5 @@ def _part(payload: SendMediaOptions | FileTuple, content_type: str) -> SendMedia
 
 def _check_type(content_type: str, allowed: tuple[str, ...], what: str) -> None:
     if content_type not in allowed:
-        raise InvalidArgumentError(f"unsupported e-mail {what} content type {content_type!r}; allowed: {', '.join(allowed)}")
+        known = ", ".join(allowed)
+        raise InvalidArgumentError(f"unsupported e-mail {what} content type {checks.shown(content_type)}; allowed: {known}")

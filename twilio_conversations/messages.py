@@ -305,5 +305,5 @@ class Messages:
 def _index(key: Any) -> int:
     index = parse_index(key)
     if index is None:
-        raise ProtocolError(f"{key!r} is no message index")
+        raise ProtocolError(f"{checks.shown(key)} is no message index")
     return index

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from twilio_conversations import urls
+from twilio_conversations import checks, urls
 from twilio_conversations.errors import ConversationsError, NotFoundError, ProtocolError
 from twilio_conversations.event_names import ClientEvent, ConversationEvent
 from twilio_conversations.futures import Deadline, Flow, Future, flow
@@ -152,14 +152,14 @@ class Roster:
         for participant in self.get_all(timeout):
             if participant.sid == sid:
                 return participant
-        raise NotFoundError(f"no participant with sid {sid!r} in {self._conversation.sid}")
+        raise NotFoundError(f"no participant with sid {checks.shown(sid)} in {self._conversation.sid}")
 
     def get_by_identity(self, identity: str, timeout: float | None) -> Participant:
         """The latest participant with that identity."""
         for participant in reversed(self.get_all(timeout)):
             if participant.identity == identity:
                 return participant
-        raise NotFoundError(f"no participant with identity {identity!r} in {self._conversation.sid}")
+        raise NotFoundError(f"no participant with identity {checks.shown(identity)} in {self._conversation.sid}")
 
     def add(self, request: Mapping[str, Any], timeout: float | None) -> Participant:
         """POST a participant and give back the live object it became."""

@@ -101,11 +101,12 @@ class UnsentMessage:
 
     def _request(self) -> dict[str, Any]:
         """The body of the POST, as far as it is known before the uploads."""
+        email = checks.instance(SendEmailOptions, self.email_options, "email_options")
         request: dict[str, Any] = {"attributes": dumps(self.attributes)}
         if self.text is not None:
             request["body"] = checks.text(self.text, "text")
-        if self.email_options.subject is not None:
-            request["subject"] = checks.text(self.email_options.subject, "subject")
+        if email.subject is not None:
+            request["subject"] = checks.text(email.subject, "subject")
         if self.content_sid is not None:
             request["content_sid"] = checks.filled(self.content_sid, "content_sid")
             request["content_variables"] = dumps(variables_by_name(self.content_variables or {}))
@@ -115,8 +116,8 @@ class UnsentMessage:
 
     def _items(self) -> list[MediaItem]:
         """The media as they are now, checked, and copied so that later changes do not matter."""
-        content = self.media_content
-        items = [(checks.member(MediaCategory, category, "category"), checked(options)) for category, options in content]
+        content: Any = self.media_content
+        items = [_item(one) for one in checks.several(content, "media_content")]
         check_limits(items, self._services.configuration.limits if items else ConversationLimits())
         return items
 
@@ -161,6 +162,13 @@ class UnsentMessage:
         except BaseException:
             self._attempt = (request, mutation_id)
             raise
+
+
+def _item(value: Any) -> MediaItem:
+    if not isinstance(value, tuple) or len(value) != 2:
+        raise ArgumentTypeError(f"media_content must hold pairs of category and SendMediaOptions, not {checks.shown(value)}")
+    options = checks.instance(SendMediaOptions, value[1], "an attachment in media_content")
+    return checks.member(MediaCategory, value[0], "category"), checked(options)
 
 
 class _Progress:
