@@ -32,6 +32,7 @@ class HttpProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Somebody connects."""
         super().connection_made(transport)
+        self.access_log = False  # whoever has set up uvicorn's log for an application of their own: links are keys
         self._door: Door = self.app_state[DOOR]
         if self._door.is_closed:
             transport.close()  # accepted just before; uvicorn has ended the others already and would wait for this one

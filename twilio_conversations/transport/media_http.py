@@ -28,10 +28,12 @@ from twilio_conversations.errors import (
 )
 from twilio_conversations.futures import Deadline, refuse_to_wait
 from twilio_conversations.options import Options
+from twilio_conversations.transport import bare_requests
 from twilio_conversations.transport.diagnosis import in_words
+from twilio_conversations.transport.link_secrecy import without_queries, without_url
 from twilio_conversations.transport.plain_requests import PlainAdapter, PlainSession
 from twilio_conversations.transport.retries import RESENDS, retry_after
-from twilio_conversations.transport.route import Route, chosen_proxies, chosen_verify
+from twilio_conversations.transport.route import Route
 from twilio_conversations.util import json_text, logs
 from twilio_conversations.wire.backoff import Backoff
 
@@ -95,7 +97,7 @@ class MediaRequest:
     """
 
     method: str
-    url: str
+    url: str = attrs.field(repr=False)
     headers: Mapping[str, str] = attrs.field(factory=dict)
     authorised: bool = False
     body: bytes | Callable[[], UploadBody] | None = attrs.field(default=None, repr=False)
@@ -255,7 +257,7 @@ class MediaHttp:
         url, token = request.url, self._token()
         for _ in range(_MOST_REDIRECTS):
             headers = {"Accept-Encoding": "identity", **request.headers}  # positions mean the same on both sides, sizes too
-            if request.authorised and _origin(url) == _origin(request.url):
+            if request.authorised and same_origin(url, request.url):
                 headers[TOKEN_HEADER] = token
             response = self._exchange(request, url, headers, transfer)
             target = response.headers.get("Location") if response.status_code in _REDIRECTS else None
@@ -272,17 +274,8 @@ class MediaHttp:
         most = float("inf") if remaining is None else max(_SHORTEST_WAIT, remaining)
         timeout = min(self._options.connect_timeout, most), min(self._options.default_timeout, most)
         try:
-            return self._session.request(
-                request.method,
-                url,
-                headers=headers,
-                data=body,
-                timeout=timeout,
-                stream=True,
-                proxies=chosen_proxies(self._session, url),
-                verify=chosen_verify(self._session),
-                allow_redirects=False,
-            )
+            known = request.authorised and same_origin(url, request.url)
+            return bare_requests.send(self._session, request.method, url, headers, body, timeout=timeout, known=known)
         except requests.RequestException:
             if isinstance(body, UploadBody) and body.error is not None:
                 raise body.error from None
@@ -297,9 +290,11 @@ class MediaHttp:
         if proxy is not None:
             peer = proxy if isinstance(error, _PROXY_FAULTS) else f"{peer}, through {proxy},"
         failure = TransportUnavailableError(
-            f"{request}: {in_words(error, peer)}", attempts=attempts, retryable=not isinstance(error, _HOPELESS)
+            f"{request}: {without_queries(in_words(error, peer))}",
+            attempts=attempts,
+            retryable=not isinstance(error, _HOPELESS),
         )
-        failure.__cause__ = error
+        failure.__cause__ = without_url(error)
         return failure
 
     def _told(self, request: MediaRequest, url: str) -> str:
