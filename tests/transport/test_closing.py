@@ -259,7 +259,7 @@ def test_an_unclosed_client_does_not_hold_up_the_exit() -> None:
         watcher.start()
         import atexit
         atexit._run_exitfuncs()  # what the interpreter does at its end
-        watcher.join(5)
+        watcher.join(60)
         """
     )
 
