@@ -241,7 +241,7 @@ def up(service):
 def run(script: str) -> str:
     """Run a script in a process of its own; its output."""
     done = subprocess.run(
-        [sys.executable, "-c", PROLOGUE + textwrap.dedent(script)], capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", PROLOGUE + textwrap.dedent(script)], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
