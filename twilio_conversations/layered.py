@@ -27,15 +27,43 @@ Reason = TypeVar("Reason", bound=Enum)
 
 @attrs.define(eq=False)
 class Write:
-    """Fields on their way to the service; `seen` once Sync has carried them."""
+    """Fields on their way to the service; `seen` once Sync has carried them. `base` was known when it began."""
 
     fields: Mapping[str, Any]
+    base: Any = None
     seen: bool = False
 
     def notice(self, data: Any) -> None:
         """Look whether `data`, which Sync just delivered, carries the fields."""
         if not self.seen:
-            self.seen = _tells(data, self.fields)
+            self.seen = _carries(data, self.fields)
+
+
+@attrs.frozen
+class Confirmed:
+    """What an answer confirmed. Without `has_order` its date says nothing: the service's clock went back before the write."""
+
+    fields: Mapping[str, Any]
+    has_order: bool = True
+
+    @classmethod
+    def of(cls, write: Write, further: Mapping[str, Any]) -> Confirmed:
+        """The fields of a write and of its answer."""
+        fields = {**write.fields, **further}
+        return cls(fields, _by_date(write.base, fields) <= 0)
+
+    def order(self, data: Any) -> int:
+        """1 for a state of after the write, -1 for one of before, 0 when their dates do not say."""
+        return _by_date(data, self.fields) if self.has_order else 0
+
+    def is_told_by(self, data: Any) -> bool:
+        """Whether a state is that of after the write: by its date, or where dates do not say, because it carries the fields."""
+        return order > 0 if (order := self.order(data)) else _carries(data, self.fields)
+
+    def is_over(self, other: Confirmed) -> bool:
+        """Whether this write comes after another one of ours by its date; answers are read in any order."""
+        ours, theirs = self.fields.get("date_updated"), other.fields.get("date_updated")
+        return self.has_order and other.has_order and ours is not None and theirs is not None and ours > theirs
 
 
 class Layered(Generic[Data]):
@@ -47,7 +75,7 @@ class Layered(Generic[Data]):
         self.replica: Data | None = data if delivered else None
         self.visible = data
         self.overlays = 0  # how many there have been; the number of the newest
-        self._confirmed: dict[int, Mapping[str, Any]] = {}  # each write that Sync has not told of, by its number
+        self._confirmed: dict[int, Confirmed] = {}  # each write that Sync has not told of, by its number
         self._shown = data
         self._version = version
         self._writes: list[Write] = []
@@ -55,7 +83,7 @@ class Layered(Generic[Data]):
     @property
     def overlay(self) -> dict[str, Any]:
         """What is shown above the newest state: the fields of all such writes, the newest on top."""
-        return {name: value for fields in self._confirmed.values() for name, value in fields.items()}
+        return {name: value for confirmed in self._confirmed.values() for name, value in confirmed.fields.items()}
 
     def has_overlay(self, up_to: int) -> bool:
         """Whether a write up to that number is still shown without Sync having told of it."""
@@ -90,8 +118,8 @@ class Layered(Generic[Data]):
 
     def _end_told(self, data: Data) -> None:
         """Let the writes go that `data` tells of; each for itself, since no single state need ever have carried two of them."""
-        for number, fields in list(self._confirmed.items()):
-            if _tells(data, fields):
+        for number, confirmed in list(self._confirmed.items()):
+            if confirmed.is_told_by(data):
                 del self._confirmed[number]
 
     def catch_up(self, data: Data, version: int) -> None:
@@ -105,20 +133,22 @@ class Layered(Generic[Data]):
 
     def begin(self, fields: Mapping[str, Any]) -> Write:
         """Note fields that are about to be written."""
-        write = Write(fields)
+        write = Write(fields, self.visible)
         self._writes.append(write)
         return write
 
     def confirm(self, write: Write, further: Mapping[str, Any]) -> bool:
         """The write was answered with success: show its fields, unless Sync did so already. Says whether it put an overlay."""
         self.abandon(write)
-        fields = {**write.fields, **further}
-        if write.seen or _by_date(self._shown, fields) > 0:
+        new = Confirmed.of(write, further)
+        if write.seen or new.order(self._shown) > 0:
             return False
+        if any(old.is_over(new) and new.fields.keys() <= old.fields.keys() for old in self._confirmed.values()):
+            return False  # written over already, by a write whose answer was read before
         self.overlays += 1
         # What this one has written over needs no event any more.
-        self._confirmed = {number: old for number, old in self._confirmed.items() if not old.keys() <= fields.keys()}
-        self._confirmed[self.overlays] = fields
+        self._confirmed = {number: old for number, old in self._confirmed.items() if not old.fields.keys() <= new.fields.keys()}
+        self._confirmed[self.overlays] = new
         self._refresh()
         return True
 
@@ -130,7 +160,7 @@ class Layered(Generic[Data]):
     def drop_overlay(self, up_to: int, fields: Container[str] | None = None) -> None:
         """Show again what the service says, in place of writes up to that number; of `fields` only, if they are given."""
         for number, written in list(self._confirmed.items()):
-            if number <= up_to and (fields is None or all(name in fields for name in written)):
+            if number <= up_to and (fields is None or all(name in fields for name in written.fields)):
                 del self._confirmed[number]
         self._refresh()
 
@@ -138,11 +168,8 @@ class Layered(Generic[Data]):
         self.visible = _with(self._shown, self.overlay) if self._confirmed else self._shown
 
 
-def _tells(data: Any, fields: Mapping[str, Any]) -> bool:
-    """Whether a state is that of after a write: by its date, or where dates do not say, because it carries the fields."""
-    order = _by_date(data, fields)
-    if order:
-        return order > 0
+def _carries(data: Any, fields: Mapping[str, Any]) -> bool:
+    """Whether a state has the values that were written."""
     return all(getattr(data, name) == value for name, value in fields.items() if name != "date_updated")
 
 

@@ -244,3 +244,31 @@ def test_who_is_there(own: LocalServer, connect: Connect) -> None:
         assert (seen.is_online, seen.is_notifiable) == (True, True)
     diary.wait("user_updated", lambda change: change.update_reasons == ("reachabilityOnline",))
     assert seen.is_online is False
+
+
+def test_the_service_s_clock_goes_back(own: LocalServer, alice: Client, room: Conversation) -> None:
+    """Dates that lie before those of the former state hide no write of one's own."""
+    own.advance_clock(86_400)
+    message = room.send_message("written in the future")
+    me = next(participant for participant in room.get_participants() if participant.identity == "alice")
+    me.update_attributes({"at": "the future"})
+    assert own._app is not None
+    own._app.service.world.clock.reset()  # as a service did after a restart that kept no time
+    assert message.update_body("now").body == "now"
+    assert me.update_attributes({"at": "now"}).attributes == {"at": "now"}
+    assert room.update_friendly_name("now").friendly_name == "now"
+    assert alice.user.update_friendly_name("now").friendly_name == "now"
+
+
+def test_many_threads_write_to_one_object(own: LocalServer, alice: Client) -> None:
+    """Once Sync has told of the last write, everything shows what the service has: nothing waits for its time limit."""
+    room = alice.create_conversation().join()
+    message = room.send_message("first")
+    with own.faults.held_events("alice"), ThreadPoolExecutor(64) as pool:
+        list(pool.map(lambda number: message.update_body(f"body {number}"), range(64)))
+        list(pool.map(lambda number: room.update_attributes({"number": number}), range(64)))
+        room.update_friendly_name("end")
+    until(lambda: room._state.replica is not None and room._state.replica.friendly_name == "end", "Sync tells")
+    for state in (message._state, room._state):
+        assert state.overlay == {}
+        assert state.visible == state.replica

@@ -159,6 +159,54 @@ def test_an_answer_may_have_whole_seconds() -> None:
     assert (state.visible, state.overlay) == (mine, {})
 
 
+def test_the_clock_of_the_service_went_back() -> None:
+    """A write that bears an earlier date than what it changed is shown, until its own state comes; dates say nothing then."""
+    state = Layered(Dated("old", date_updated=at(900)), 0)
+    assert state.confirm(state.begin({"name": "mine"}), {"date_updated": at(100)})
+    assert state.visible.name == "mine"
+    state.apply(Dated("before", date_updated=at(950)), 1)  # from before the clock went back
+    assert state.visible.name == "mine"
+    mine = Dated("mine", date_updated=at(100))
+    state.apply(mine, 2)
+    assert (state.visible, state.overlay) == (mine, {})
+
+
+def test_answers_that_are_read_in_another_order() -> None:
+    """Of two writes the later one is shown, whichever answer was read first, and both end as soon as its state comes."""
+    state = Layered(Dated("old", date_updated=at(0)), 0)
+    first, second = state.begin({"name": "first"}), state.begin({"name": "second"})
+    assert state.confirm(second, {"date_updated": at(2)})
+    assert not state.confirm(first, {"date_updated": at(1)})
+    assert state.visible.name == "second"
+    final = Dated("second", date_updated=at(2))
+    state.apply(final, 2)  # the state between was never told of by itself
+    assert (state.visible, state.overlay) == (final, {})
+
+
+@given(st.permutations(range(6)), st.permutations(range(6)), st.integers(0, 6), st.sets(st.integers(0, 4)))
+def test_many_writers_settle_when_the_last_state_comes(
+    began: list[int], answered: list[int], told: int, skipped: set[int]
+) -> None:
+    """However requests, answers and events lie, and whatever superseded states are left out: the last state is what is shown."""
+    state = Layered(Dated("old", date_updated=at(0)), 0)
+    writes = {number: state.begin({"name": str(number)}) for number in began}
+    states = [Dated(str(number), date_updated=at(number + 1)) for number in range(6)]
+
+    def tell(numbers: range) -> None:
+        for number in numbers:
+            if number not in skipped:
+                state.apply(states[number], number + 1)
+
+    tell(range(told))
+    newest = -1 if told == 0 else max(number for number in (-1, *range(told)) if number not in skipped)
+    for number in answered:
+        state.confirm(writes[number], {"date_updated": at(number + 1)})
+        newest = max(newest, number)
+        assert state.visible.name == str(newest)
+    tell(range(told, 6))
+    assert (state.visible, state.overlay) == (states[5], {})
+
+
 def test_a_page_never_announces_and_never_goes_back() -> None:
     """A page's newer state is read; an older one is dropped; the replica follows events only."""
     state = Layered(Thing("five"), 5)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import delete
 
-from twilio_conversations.server import auth
+from twilio_conversations.server import auth, dates
 from twilio_conversations.server.auth import Grant
 from twilio_conversations.server.bus import Bus
 from twilio_conversations.server.catalog import Bounded, Catalog
@@ -92,6 +92,8 @@ class Service:
 
     async def start(self) -> None:
         """Begin to work. Raises what goes wrong with the database."""
+        if (newest := dates.newest(self._reader)) is not None:
+            self.world.clock.go_on_from(newest)
         self._writer.prepare(_install)
         self._writer.start()
         self.timekeeper.watch()

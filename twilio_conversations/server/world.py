@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -19,30 +19,46 @@ _CHOICES = {"delivery": (AT_ONCE, ON_COMMAND)}
 
 
 class Clock:
-    """The service's time: the real one, moved ahead on command.
+    """The service's time: the real one, moved ahead on command. It never goes back, whatever the machine's clock does.
 
     Timestamps, timers of conversations and temporary URLs go by it. Tokens do not: their bearers judge them by their own clock.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, real: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)) -> None:
+        self._real = real
         self._ahead = dt.timedelta()
+        self._moved = dt.timedelta()  # on command
+        self._latest: dt.datetime | None = None
         self._lock = threading.Lock()
 
     def now(self) -> dt.datetime:
-        """The time, aware."""
-        return dt.datetime.now(dt.UTC) + self._ahead
+        """The time, aware; not before any that was told earlier."""
+        with self._lock:
+            moment = self._real() + self._ahead
+            if self._latest is not None and moment < self._latest:
+                self._ahead += self._latest - moment
+                moment = self._latest
+            self._latest = moment
+            return moment
+
+    def go_on_from(self, moment: dt.datetime) -> None:
+        """Tell no time before `moment`, the newest that was kept."""
+        with self._lock:
+            self._latest = max(moment, self._latest or moment)
 
     def advance(self, seconds: float) -> None:
         """Move on. Raises `ServiceError` 20001: it never goes back, and not beyond what calendars know."""
         with self._lock:
-            if not 0 <= seconds <= (FARTHEST - self._ahead).total_seconds():
+            if not 0 <= seconds <= (FARTHEST - self._moved).total_seconds():
                 raise ServiceError(20001, "The clock moves ahead, by ten years in all")
+            self._moved += dt.timedelta(seconds=seconds)
             self._ahead += dt.timedelta(seconds=seconds)
 
     def reset(self) -> None:
         """Back to the real time."""
         with self._lock:
-            self._ahead = dt.timedelta()
+            self._ahead = self._moved = dt.timedelta()
+            self._latest = None
 
 
 @attrs.frozen
