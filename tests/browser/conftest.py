@@ -17,11 +17,12 @@ import requests
 from tests.browser.site import Site
 from tests.support import official_sdk
 from tests.support.chromium import Chromium
+from tests.support.patience import PATIENCE
 from twilio_conversations import Client
 from twilio_conversations.server.credentials import load_or_create
 
 HERE = Path(__file__).parent
-WAIT = 30.0
+WAIT = PATIENCE
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.client.test_hostile_answers import Errors
+from tests.support.patience import PATIENCE
 from twilio_conversations import (
     Client,
     ConnectionState,
@@ -33,7 +34,7 @@ from twilio_conversations import (
 )
 from twilio_conversations.server import LocalServer
 
-TIMEOUT = 20
+TIMEOUT = PATIENCE
 ENDS = {"close", "shutdown"}
 """What is called at the end of every test: it takes no argument."""
 WAITS = {("wait", "timeout"), ("wait_for", "timeout"), ("result", "timeout"), ("exception", "timeout")}

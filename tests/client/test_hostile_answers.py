@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.hostile_answers import RAW, Spoiler, spoiled_service
+from tests.support.patience import PATIENCE
 from twilio_conversations import (
     Client,
     ConnectionState,
@@ -24,7 +25,7 @@ from twilio_conversations import (
 from twilio_conversations.model import Model
 from twilio_conversations.server import LocalServer
 
-TIMEOUT = 20
+TIMEOUT = PATIENCE
 QUICK = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 raws = st.sampled_from(sorted(RAW))
 places = st.integers(0, 199)

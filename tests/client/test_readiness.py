@@ -15,6 +15,7 @@ from tests.client.conftest import Connect
 from tests.client.diary import Diary
 from tests.client.test_deaths import NoThreads, in_threads, outcome
 from tests.client.test_token_life import forged
+from tests.support.patience import PATIENCE
 from twilio_conversations import (
     Client,
     ClientClosedError,
@@ -27,8 +28,6 @@ from twilio_conversations import (
     TransportUnavailableError,
 )
 from twilio_conversations.server import LocalServer
-
-PATIENCE = 10.0
 
 
 @pytest.fixture

@@ -6,10 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.support.patience import PATIENCE
 from twilio_conversations import Conversation, RequestTooLargeError
 from twilio_conversations.server.local import MAX_FRAME
-
-PATIENCE = 30.0
 
 
 def test_a_message_that_is_too_large(pair: tuple[Conversation, Conversation], fresh: Callable[[str], str]) -> None:

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.support.patience import PATIENCE
+
 resource = pytest.importorskip("resource", reason="the system has no limits to set")
 
-TIMEOUT = 30.0
+TIMEOUT = PATIENCE
 
 PAUSES = """
 import logging, os, resource, socket, sys

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.patience import PATIENCE
 from twilio_conversations import ConversationsError, InvalidArgumentError
 from twilio_conversations.server import (
     AddressError,
@@ -31,7 +32,7 @@ from twilio_conversations.server.schema import VERSION
 from twilio_conversations.server.store import DATABASE_FILE, LOCK_FILE
 from twilio_conversations.util import logs
 
-TIMEOUT = 30.0
+TIMEOUT = PATIENCE
 CLI = (sys.executable, "-m", "twilio_conversations")
 
 

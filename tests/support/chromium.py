@@ -19,8 +19,10 @@ from typing import Any, NoReturn
 import pytest
 import requests
 
+from tests.support.patience import PATIENCE
+
 REQUIRED = os.environ.get("TWILIO_CONVERSATIONS_BROWSER") == "required"
-WAIT = 30.0
+WAIT = PATIENCE
 """How long one wait may last, in seconds."""
 QUIET = (
     "--headless=new",

@@ -124,7 +124,7 @@ def test_a_connection_s_life_in_the_log(wire: Wire, caplog: pytest.LogCaptureFix
 
 def test_a_fixed_token_s_end_is_announced(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
     """Ahead of it, in words that say what to do."""
-    wire(token(2)).up()
+    wire(token(5)).up()
     wait_until(lambda: bool(lines(caplog, "WARNING")), "it is announced")
 
     ((_, text),) = lines(caplog, "WARNING")

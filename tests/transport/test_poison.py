@@ -7,6 +7,7 @@ import struct
 
 import pytest
 
+from tests.support.patience import PATIENCE
 from tests.support.scripted_service import Peer
 from tests.transport.conftest import Wire, Wired
 from twilio_conversations.errors import RequestTooLargeError, TransportUnavailableError
@@ -15,7 +16,7 @@ from twilio_conversations.transport.tunnel import MOST_CUTS, HttpResponse, Tunne
 from twilio_conversations.wire.packets import Message
 from twilio_conversations.wire.requests import SUSPECT_AFTER
 
-LIMIT = 30.0
+LIMIT = PATIENCE
 NAMED = b"frame exceeds limit of 1000 bytes"
 
 

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.support.patience import PATIENCE
 from twilio_conversations.futures import Deadline, Future, Role, mark_thread, wait
 from twilio_conversations.util import logs
 
 NAME = "twilio_conversations.anything"
-LIMIT = 30.0
+LIMIT = PATIENCE
 
 
 class Program(logging.Handler):
