@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 
+from twilio_conversations.checks import shown
 from twilio_conversations.errors import ProtocolError
 from twilio_conversations.json_values import copied
 
@@ -15,7 +16,7 @@ class ChannelMetadata:
     """Extra data of a message's channel; `type` is the kind of channel in the service's words."""
 
     type: str
-    _data: Any = None
+    _data: Any = attrs.field(default=None, repr=shown)
 
     @property
     def data(self) -> Any:

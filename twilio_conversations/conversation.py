@@ -435,6 +435,9 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
         )
         return self
 
+    def _names(self) -> dict[str, Any]:
+        return {"sid": self.sid}
+
     def _models(self) -> list[Model[Any]]:
         """Itself and what lives in it."""
         return [self, *self._roster.held(), *self._messages.held()]

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, overload
 import attrs
 import blinker
 
-from twilio_conversations import checks
+from twilio_conversations import checks, naming
 from twilio_conversations.event_names import STICKY, WITHOUT_PAYLOAD, EventName
+from twilio_conversations.util.display import public_names
 
 if TYPE_CHECKING:
     from twilio_conversations.dispatcher import Dispatcher
@@ -62,6 +63,7 @@ class Signal(blinker.Signal):
 
     def __init__(self, name: str, emitter: weakref.ref[EventEmitter]) -> None:
         super().__init__(name)
+        self.name = name
         self._emitter = emitter
 
     def connect(self, receiver: Handler, sender: Any = blinker.ANY, weak: bool = True) -> Handler:
@@ -74,6 +76,12 @@ class Signal(blinker.Signal):
         """Every way in which a receiver goes comes through here, also that of one that is collected: no lock is taken."""
         super()._disconnect(receiver_id, sender_id)
         self._changed()
+
+    def __repr__(self) -> str:
+        return f"<Signal {self.name} {len(self.receivers)} receivers>"
+
+    def __dir__(self) -> list[str]:
+        return ["connect", "connected_to", "disconnect", "has_receivers_for", "muted", "name", "receivers_for"]
 
     def _changed(self) -> None:
         emitter = self._emitter()
@@ -101,6 +109,12 @@ class Signals:
         found = self._by_event.get(event)
         return found if found is not None else self._by_event.setdefault(event, Signal(event.python_name, self._emitter))
 
+    def __repr__(self) -> str:
+        return f"<Signals {' '.join(self.__dir__())}>"
+
+    def __dir__(self) -> list[str]:
+        return [event.python_name for event in self._names]
+
     def known(self, event: EventName) -> Signal | None:
         """The signal of `event` if anybody ever asked for it."""
         return self._by_event.get(event)
@@ -125,6 +139,10 @@ class Subscription:
         self._waits = waits
         self.event = event
         self.handler = checks.function(handler, "a handler")
+
+    def __repr__(self) -> str:
+        state = "" if self._emitter is not None else " cancelled"
+        return f"<Subscription {self.event.python_name} {naming.name_of(self.handler)}{state}>"
 
     def begin(self) -> None:
         """Pass on what comes from now on."""
@@ -254,6 +272,9 @@ class EventEmitter:
         signal = self._signals.known(self._events.parse(event)) if self._signals is not None else None
         receivers = signal.receivers_for(self) if signal is not None else ()
         return [receiver for receiver in receivers if isinstance(receiver, Subscription)]
+
+    def __dir__(self) -> list[str]:
+        return public_names(super().__dir__())
 
     def _pin(self) -> None:
         """Have this object kept alive exactly as long as it has handlers and may still have events.

@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from twilio_conversations.checks import shown
 from twilio_conversations.emitter import EventEmitter, Subscription
 from twilio_conversations.errors import ClientClosedError, RequestTimeoutError, WrongThreadError
 from twilio_conversations.event_names import Event, EventName, Payload
@@ -41,6 +42,10 @@ class EventStream(Iterator[Event[Payload]]):
         self._ended = False
         self._failure: BaseException | None = None
         self._subscriptions = [source.on(name, _receiver(weakref.ref(self), source, name)) for name in names]
+
+    def __repr__(self) -> str:
+        names = " ".join(subscription.event.python_name for subscription in self._subscriptions)
+        return f"<EventStream {shown(names)}{' closed' if self._closed else ''}>"
 
     def offer(self, event: Event[Payload]) -> bool:
         """Give an event to the reader; `False` if there is no room, after waiting for some. For the events thread."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
+import enum
 import json
 from typing import Any
+
+import attrs
 
 from twilio_conversations.errors import InvalidArgumentError
 from twilio_conversations.util import json_text, logs
@@ -125,6 +128,22 @@ def parse_index(value: Any) -> int | None:
 def parse_text(value: Any) -> str | None:
     """Text, or `None` for anything else."""
     return value if isinstance(value, str) else None
+
+
+def plain(value: Any) -> Any:
+    """A value of ours as data that `json` can write, and reads back as it is; what is private is left out."""
+    if isinstance(value, Attributes):
+        return value.value()
+    if isinstance(value, dt.datetime):
+        return value.isoformat()
+    if isinstance(value, enum.Enum):
+        return value.value
+    if attrs.has(type(value)):
+        fields = attrs.fields(type(value))
+        return {field.name: plain(getattr(value, field.name)) for field in fields if not field.name.startswith("_")}
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    return value
 
 
 def copied(value: Any) -> Any:

@@ -15,7 +15,7 @@ from twilio_conversations import checks, urls
 from twilio_conversations.enums import MediaCategory
 from twilio_conversations.errors import InvalidArgumentError, MediaError, NotPicklableError, ProtocolError
 from twilio_conversations.futures import Deadline
-from twilio_conversations.json_values import parse_index, parse_text
+from twilio_conversations.json_values import parse_index, parse_text, plain
 from twilio_conversations.progress import DownloadProgress, OnDownloadProgress
 from twilio_conversations.saving import destination
 from twilio_conversations.transport.content_stream import ContentStream, OnBytes
@@ -189,8 +189,9 @@ class Media:
             raise
 
     def to_dict(self) -> dict[str, Any]:
-        """What is known, as data that `json` can write."""
-        return attrs.asdict(self._data)
+        """Return what is known, as data that `json` can write and read back; see `Model.to_dict`."""
+        data: dict[str, Any] = plain(self._data)
+        return data
 
     def _transfer(self, timeout: float | None, what: str) -> AbstractContextManager[Transfer]:
         return self._services.media.transfer(self._services.deadline(timeout), what)

@@ -217,6 +217,16 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
         """Who it was addressed to (``GET .../MessageRecipients?MessageSid={sid}``); remembered once there is somebody."""
         return message_details.recipients(self._services, self.conversation._url, self.sid, timeout)
 
+    def _names(self) -> dict[str, Any]:
+        return {"index": self.index, "conversation_sid": self.conversation.sid}
+
+    def _facts(self, data: dict[str, Any]) -> dict[str, Any]:
+        medias, delivery = data.pop("medias"), data.pop("delivery")
+        del data["has_channel_metadata"]
+        attached = [media for media in medias if media["category"] == MediaCategory.MEDIA]
+        email = [media for media in medias if media["category"] != MediaCategory.MEDIA]
+        return {**data, "attached_media": attached, "email_media": email, "aggregated_delivery_receipt": delivery}
+
     def _announce(self, former: MessageData | None, current: MessageData) -> None:
         found = REASONS.between(former, current)
         if found or former is None:

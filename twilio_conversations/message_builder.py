@@ -39,6 +39,9 @@ class MessageBuilder:
         self._content_sid: str | None = None
         self._content_variables: dict[str, str] | None = None
 
+    def __repr__(self) -> str:
+        return f"<MessageBuilder {checks.shown(self._text)} {len(self._media)} media>"
+
     def set_body(self, text: str) -> Self:
         """The text; may be empty."""
         self._text = checks.text(text, "text")

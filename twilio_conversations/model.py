@@ -10,7 +10,7 @@ import attrs
 from twilio_conversations.emitter import EventEmitter
 from twilio_conversations.errors import ConversationsError, NotFoundError, NotPicklableError
 from twilio_conversations.futures import Flow, Future, flow
-from twilio_conversations.json_values import Attributes, dumps, parse_time
+from twilio_conversations.json_values import Attributes, dumps, parse_time, plain
 from twilio_conversations.layered import OVERLAY_SECONDS, Layered, Write
 from twilio_conversations.services import Services
 from twilio_conversations.util import logs
@@ -140,10 +140,22 @@ class Model(EventEmitter, Generic[Data]):
         return self
 
     def to_dict(self) -> dict[str, Any]:
-        """What is known now, as data that `json` can write."""
+        """Return what is known now, with what identifies the object, as data that `json` can write.
+
+        The names are those of the attributes, times are ISO-8601 text, words are plain text. Writing and reading the data as JSON
+        gives the same data: they go into a template, a queue, a log or another process.
+        """
         with self._services.lock:
             data = self._data
-        return {name: _plain(value) for name, value in _fields(data)}
+        return {**self._names(), **self._facts(plain(data))}
+
+    def _names(self) -> dict[str, Any]:
+        """What identifies the object, by the names of its attributes."""
+        raise NotImplementedError
+
+    def _facts(self, data: dict[str, Any]) -> dict[str, Any]:
+        """The data of `to_dict` by the names of attributes, from the names that they have in here."""
+        return data
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise NotPicklableError(f"a {type(self).__name__} is alive and cannot be pickled; use to_dict()")
@@ -153,19 +165,3 @@ def date_updated(answer: Any) -> dict[str, Any]:
     """When an object was changed last, as the answer to a write has it."""
     date = answer.get("date_updated") if isinstance(answer, dict) else None
     return {"date_updated": parse_time(date)} if date else {}
-
-
-def _fields(data: Any) -> list[tuple[str, Any]]:
-    return [(field.name, getattr(data, field.name)) for field in attrs.fields(type(data)) if not field.name.startswith("_")]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Attributes):
-        return value.value()
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    if attrs.has(type(value)):
-        return {name: _plain(item) for name, item in _fields(value)}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return value

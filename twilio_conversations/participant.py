@@ -107,6 +107,13 @@ class Participant(ParticipantEvents, Model[ParticipantData]):  # type: ignore[mi
         """Remove it from the conversation (``DELETE .../Participants/{sid}``)."""
         self.conversation.remove_participant(self, timeout=timeout)
 
+    def _names(self) -> dict[str, Any]:
+        return {"sid": self.sid, "conversation_sid": self.conversation.sid}
+
+    def _facts(self, data: dict[str, Any]) -> dict[str, Any]:
+        del data["user_info"]  # the name of a Sync object
+        return data
+
     def _announce(self, former: ParticipantData | None, current: ParticipantData) -> None:
         if found := REASONS.between(former, current):
             self._services.emit(

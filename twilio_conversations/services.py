@@ -36,7 +36,7 @@ _log = logs.logger(__name__)
 T = TypeVar("T")
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Services:
     """What models work with.
 

@@ -37,7 +37,7 @@ MediaItem = tuple[MediaCategory, SendMediaOptions]
 _MEGABYTE = 1024 * 1024
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class UnsentMessage:
     """A message that `MessageBuilder.build` made; its fields may still be changed before it is sent.
 
@@ -63,6 +63,10 @@ class UnsentMessage:
     content_variables: ContentVariables | None = None
     _uploaded: list[tuple[MediaItem, MediaData]] = attrs.field(factory=list, init=False, repr=False)
     _attempt: tuple[dict[str, Any], str] | None = attrs.field(default=None, init=False, repr=False)
+
+    def __repr__(self) -> str:
+        media: Any = self.media_content
+        return f"<UnsentMessage {checks.shown(self.text)} {len(media) if isinstance(media, list) else checks.shown(media)} media>"
 
     def send(self, *, on_progress: OnProgress | None = None, timeout: float | None = None) -> Message:
         """Upload the media, one after another, then POST the message (``POST .../Messages``), and return it.

@@ -99,6 +99,9 @@ class User(UserEvents, Model[UserData]):  # type: ignore[misc] # `on` is narrowe
         if not self.is_subscribed:
             raise UnsupportedOperationError(f"{self!r} was unsubscribed; get it again to change it")
 
+    def _names(self) -> dict[str, Any]:
+        return {"identity": self.identity}
+
     def _announce(self, former: UserData | None, current: UserData) -> None:
         found = tuple(UserUpdateReason) if former is None else REASONS.between(former, current)
         if found:

@@ -117,6 +117,10 @@ class LocalServer(Controls):
         """Why the service ended by itself; `None` while it runs, and after `stop`."""
         return self._failure
 
+    def __repr__(self) -> str:
+        running = self._thread is not None and self._thread.is_alive()
+        return f"<LocalServer port {self._port} {'running' if running else 'stopped'}>"
+
     @property
     def url(self) -> str:
         """Where the service is, such as ``http://127.0.0.1:8089``: the `endpoint` of a client."""
