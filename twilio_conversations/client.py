@@ -216,6 +216,7 @@ class Client(ClientLife):
         channel = checks.member(NotificationsChannelType, channel_type, "channel_type")
         device = checks.filled(registration_id, "registration_id")
         self._check_open()
+        self._readiness.check_started()
         self._registrations.remove(channel, device, self._services.deadline(timeout))
 
     @staticmethod

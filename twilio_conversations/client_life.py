@@ -202,6 +202,7 @@ class ClientLife(ClientEvents):
         if (holder := self._connection.holder) is not None:
             tokens.check_successor(claims, holder)
         self._check_open()
+        self._readiness.check_started()
         if token == self._connection.latest_token and self._connection.state is not ConnectionState.DENIED:
             return self
         deadline = self._services.deadline(timeout)

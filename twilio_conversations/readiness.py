@@ -43,6 +43,11 @@ class Readiness:
         if (cause := self._cause) is not None:
             raise cause.again()
 
+    def check_started(self) -> None:
+        """Raise `NotReadyError` if nothing has been started: then nothing is carried out."""
+        if not self.started:
+            raise NotReadyError("call connect() first: the client was made with auto_connect=False")
+
     # -- the io thread says -------------------------------------------------------------------------------------------
 
     def ready(self) -> None:
@@ -83,8 +88,7 @@ class Readiness:
             RequestTimeoutError: the deadline passed; nothing was sent.
         """
         self.check()
-        if not self.started:
-            raise NotReadyError("call connect() first: the client was made with auto_connect=False")
+        self.check_started()
         refuse_to_wait(what)
         try:
             self.wait(self._ready, deadline, what)

@@ -53,7 +53,7 @@ def test_a_minted_token_says_who_for_how_long_and_where() -> None:
         (forged(grants={"identity": "alice"}), "chat grant", 20106),
         (forged(grants="chat"), "identity", 20106),
         (forged(exp=time.time() - 3600), "expired", 20104),
-        (forged(nbf=time.time() + 3600), "not valid for another", 20105),
+        (forged(nbf=time.time() + 43_200, exp=time.time() + 86_400), "not valid for another", 20105),
     ],
 )
 def test_each_fault_is_named(token: str, text: str, code: int) -> None:
