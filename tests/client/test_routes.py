@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -23,7 +24,7 @@ from tests.support.patience import PATIENCE
 from tests.transport.conftest import wait_until
 from twilio_conversations import Client, ClientClosedError, MediaError, RequestTimeoutError, TransportUnavailableError
 from twilio_conversations.server import LocalServer
-from twilio_conversations.transport import media_http
+from twilio_conversations.transport import media_http, socks_proxy
 
 CONTENT = bytes(range(256)) * 1000
 
@@ -182,6 +183,29 @@ def test_a_socks_proxy(connect: Connect, service: LocalServer, fresh: Any, monke
         works(connect(fresh("alice"), endpoint=f"http://chat.example:{service.port}", session=session), "http")
         assert len(proxy.asked) >= 2
         assert set(proxy.asked) == {("chat.example", service.port)}
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["no session", "a session of the program's"])
+def test_media_say_that_pysocks_is_missing(
+    connect: Connect, service: LocalServer, fresh: Any, monkeypatch: pytest.MonkeyPatch, own: bool
+) -> None:
+    """At once, with the variable that names the proxy, whoever speaks with it."""
+
+    def missing(*facts: Any, **more: Any) -> None:
+        raise requests.exceptions.InvalidSchema("Missing dependencies for SOCKS support.")
+
+    resolve(monkeypatch, chat_example=[("127.0.0.1", service.port)])
+    session = requests.Session() if own else None
+    client = connect(fresh("alice"), endpoint=f"http://chat.example:{service.port}", session=session)
+    medium = client.create_conversation().join().send_message(media=("a.bin", CONTENT)).attached_media[0]
+    monkeypatch.setitem(sys.modules, "socks", None)
+    socks_proxy._socket_class.cache_clear()
+    monkeypatch.setattr("requests.adapters.SOCKSProxyManager", missing)
+    monkeypatch.setenv("ALL_PROXY", "socks5h://127.0.0.1:1")
+    words = r"the proxy 127.0.0.1:1 \(from ALL_PROXY\): SOCKS proxies need PySocks: pip install PySocks"
+    with pytest.raises(TransportUnavailableError, match=words) as caught:
+        medium.read(timeout=60)
+    assert not caught.value.retryable
 
 
 def test_media_pass_an_address_that_swallows_packets(

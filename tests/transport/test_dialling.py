@@ -130,6 +130,34 @@ def test_the_waiting_is_broken_off_from_another_thread(monkeypatch: pytest.Monke
         dial("chat.example", 1, Deadline(LONG), connecting)
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_forked_child_has_no_copy_of_what_is_connecting(monkeypatch: pytest.MonkeyPatch, hole: Place) -> None:
+    """Not even in the middle of a race, and the parent's goes on."""
+    resolve(monkeypatch, chat_example=[hole, hole])
+    connecting, before = Connecting(), descriptors()
+    ended: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            dial("chat.example", 1, Deadline(LONG), connecting)
+        except (OSError, AbandonedError) as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    wait_until(lambda: descriptors() == before + 2, "the race has begun")
+    child = os.fork()
+    if child == 0:
+        connecting.close_in_child()
+        os._exit(descriptors() - before)
+    left = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert not ended
+    connecting.break_off()
+    thread.join(5)
+    connecting.finish()
+    assert left == 0
+
+
 @pytest.mark.parametrize(
     ("found", "expected"),
     [

@@ -140,6 +140,16 @@ def test_a_name_that_cannot_exist_is_dns_s_fault(wire: Wire) -> None:
     assert "DNS does not know the host of nowhere.invalid:80" in wired.recorder.wait_for("connection_error").message
 
 
+def test_the_variable_that_names_a_missing_ca_bundle_is_told(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A typing error in the environment."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/bundle.pem")
+    wired = wire(endpoint="https://127.0.0.1:1")
+    wired.connection.start()
+    message = wired.recorder.wait_for("connection_error").message
+
+    assert message.endswith("there is no CA bundle at /nowhere/bundle.pem (from REQUESTS_CA_BUNDLE)")
+
+
 def test_a_port_where_nobody_listens_is_named(wire: Wire) -> None:
     """Host, port and what they did."""
     with ScriptedService() as service:

@@ -7,9 +7,11 @@ import socket
 import ssl
 from typing import Final
 
+from requests.exceptions import InvalidSchema
 from urllib3.exceptions import HTTPError
 
 from twilio_conversations.errors import ConversationsError
+from twilio_conversations.transport.socks_proxy import WANTED
 from twilio_conversations.transport.upgrade import UpgradeError
 
 _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"})
@@ -57,6 +59,11 @@ def answer_in(error: BaseException) -> tuple[int, float] | None:
     return None
 
 
+def caused_by(error: BaseException, kinds: tuple[type[BaseException], ...]) -> bool:
+    """Return whether the error, or one that led to it, is of one of these kinds."""
+    return any(isinstance(cause, kinds) for cause in _causes(error))
+
+
 def _causes(error: BaseException) -> list[BaseException]:
     """The innermost error first: libraries wrap what went wrong into what they were doing."""
     chain: list[BaseException] = []
@@ -86,6 +93,8 @@ def _known(error: BaseException, peer: str) -> str | None:
             return f"{peer} did not answer in time ({_text(error)})"
         case UpgradeError():
             return f"{peer} {error}"
+        case InvalidSchema() if "SOCKS" in str(error):
+            return f"{peer}: {WANTED}"
         case OSError() if type(error).__module__ == "socks":  # PySocks need not be installed
             return f"{peer} did not open the connection ({_text(error)})"
         case OSError() if found := _TUNNEL.search(str(error)):

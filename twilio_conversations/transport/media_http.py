@@ -29,7 +29,7 @@ from twilio_conversations.errors import (
 from twilio_conversations.futures import Deadline, refuse_to_wait
 from twilio_conversations.options import Options
 from twilio_conversations.transport import bare_requests
-from twilio_conversations.transport.diagnosis import in_words
+from twilio_conversations.transport.diagnosis import caused_by, in_words
 from twilio_conversations.transport.link_secrecy import without_queries, without_url
 from twilio_conversations.transport.plain_requests import PlainAdapter, PlainSession
 from twilio_conversations.transport.retries import RESENDS, retry_after
@@ -288,11 +288,11 @@ class MediaHttp:
         asked = getattr(getattr(error, "request", None), "url", None) or request.url  # perhaps elsewhere, by a redirect
         peer, proxy = urlsplit(asked).netloc.rpartition("@")[2], Route.find(asked, self._session).proxy_name
         if proxy is not None:
-            peer = proxy if isinstance(error, _PROXY_FAULTS) else f"{peer}, through {proxy},"
+            peer = proxy if caused_by(error, _PROXY_FAULTS) else f"{peer}, through {proxy},"
         failure = TransportUnavailableError(
             f"{request}: {without_queries(in_words(error, peer))}",
             attempts=attempts,
-            retryable=not isinstance(error, _HOPELESS),
+            retryable=not caused_by(error, _HOPELESS),
         )
         failure.__cause__ = without_url(error)
         return failure

@@ -16,6 +16,8 @@ from requests.utils import select_proxy
 
 from twilio_conversations.transport.plain_requests import PlainSession
 
+_SYSTEM: Final = "the system's settings"
+
 _TLS_SETTINGS: Final = (
     "ssl_context",
     "ssl_version",
@@ -61,7 +63,7 @@ class Route:
         merged = session.merge_environment_settings(http_url, proxies, None, chosen_verify(session), None)
         verify = merged["verify"] if merged["verify"] is not None else True
         proxy = select_proxy(http_url, merged["proxies"])
-        source = None if proxy is None or proxy in session.proxies.values() else _source(proxy)
+        source = None if proxy is None or proxy in session.proxies.values() else named_by_environment(proxy, "_proxy") or _SYSTEM
         return cls(proxy, verify, merged["cert"], source, _tls_settings(session, http_url, verify, merged["cert"]))
 
     @property
@@ -106,10 +108,10 @@ def is_loopback(host: str) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
-def _source(proxy: str) -> str:
-    """What of the environment names this proxy; requests prefers the lower-case variable."""
-    names = (name for name in os.environ if name.lower().endswith("_proxy") and os.environ[name] == proxy)
-    return min(names, key=str.swapcase, default="the system's settings")
+def named_by_environment(value: str, *endings: str) -> str | None:
+    """Return the variable that has this value and whose lower-case name ends so; requests prefers lower case."""
+    names = (name for name in os.environ if name.lower().endswith(endings) and os.environ[name] == value)
+    return min(names, key=str.swapcase, default=None)
 
 
 def _tls_settings(session: requests.Session, http_url: str, verify: Any, certificate: Any) -> dict[str, Any]:

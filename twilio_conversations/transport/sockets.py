@@ -29,7 +29,7 @@ from twilio_conversations.transport.diagnosis import answer_in, in_words
 from twilio_conversations.transport.dialling import Connecting, close_descriptor
 from twilio_conversations.transport.http_connections import DialledConnection, DialledTlsConnection
 from twilio_conversations.transport.nested_tls import NestedTls
-from twilio_conversations.transport.route import Route
+from twilio_conversations.transport.route import Route, named_by_environment
 from twilio_conversations.transport.socks_proxy import SocksProxy
 from twilio_conversations.transport.upgrade import upgrade
 from twilio_conversations.wire.outcomes import ConnectRefusedError
@@ -206,4 +206,5 @@ def _tls(route: Route) -> dict[str, Any]:
 
 def _must_exist(path: str | None, what: str) -> None:
     if path is not None and not os.path.exists(path):
-        raise TransportUnavailableError(f"there is no {what} at {path}", sent=False)
+        source = named_by_environment(path, "_ca_bundle")
+        raise TransportUnavailableError(f"there is no {what} at {path}{f' (from {source})' if source else ''}", sent=False)

@@ -15,6 +15,8 @@ from requests.utils import get_auth_from_url
 from twilio_conversations.futures import Deadline
 from twilio_conversations.transport.dialling import Connecting, dial
 
+WANTED: Final = "SOCKS proxies need PySocks: pip install PySocks"
+
 _DEFAULT_PORT: Final = 1080
 _SOCKS: Final = {"socks4": (4, False), "socks4a": (4, True), "socks5": (5, False), "socks5h": (5, True)}
 """Scheme -> version of SOCKS, and whether the proxy resolves names."""
@@ -91,7 +93,7 @@ def _socket_class() -> Any:
     try:
         pysocks = importlib.import_module("socks")
     except ImportError:
-        raise InvalidSchema("SOCKS proxies need PySocks: pip install PySocks") from None
+        raise InvalidSchema(WANTED) from None
 
     system_socket: Any = pysocks.socksocket.__mro__[2]  # what PySocks was built on; it may be a patched one
 
