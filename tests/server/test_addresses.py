@@ -132,9 +132,7 @@ def test_wrong_proxies_are_refused(proxy: str) -> None:
 
 
 @pytest.mark.parametrize("variable", ["127.0.0.1", "*"])
-def test_a_service_believes_nobody_unless_told(
-    service: LocalServer, fresh: Fresh, monkeypatch: pytest.MonkeyPatch, variable: str
-) -> None:
+def test_a_service_believes_nobody_unless_told(fresh: Fresh, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     """By default not even this machine's fronts count, whatever uvicorn's own variable says."""
     monkeypatch.setenv("FORWARDED_ALLOW_IPS", variable)
     with LocalServer() as untold:

@@ -18,7 +18,7 @@ from cryptography import x509
 from tests.server.peer import TIMEOUT
 from tests.support.stopwatch import within
 from twilio_conversations import Client
-from twilio_conversations.server import LocalServer, certificates
+from twilio_conversations.server import LocalServer, certificates, local
 from twilio_conversations.server.certificates import Certificate, load_or_create
 
 Fresh = Callable[[str], str]
@@ -164,6 +164,14 @@ def test_links_under_the_names_of_twilio(fresh: Fresh) -> None:
             links = answer.json()["links"]
             assert links["conversations"].startswith("https://aim.us1.twilio.com/Client/v2/Services/IS")
             assert links["media_service"].startswith("https://mcs.us1.twilio.com/v1/Services/IS")
+
+
+def test_a_handshake_of_tls_has_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who connects and does not begin TLS is cut off: by plain HTTP's own limit, not after asyncio's minute."""
+    assert local.HEAD_TIME <= 10
+    monkeypatch.setattr(local, "HEAD_TIME", 0.2)
+    with LocalServer(tls=True) as server, socket.create_connection((HOST, server.port), timeout=TIMEOUT) as line:
+        assert line.recv(1) == b""
 
 
 def test_silent_connections_do_not_hold_up_the_end() -> None:

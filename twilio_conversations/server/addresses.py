@@ -22,6 +22,10 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _HOST = re.compile(r"(?:[A-Za-z0-9.\-_]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _TWILIO = re.compile(r"(?:tsock|aim|cds|mcs|ers)\.(?P<region>[a-z0-9-]{2,20})\.twilio\.com(?P<port>:[0-9]{1,5})?", re.IGNORECASE)
+_NOT_TRUSTED = (
+    "a proxy at %s forwards requests and is not trusted, so links begin with %s://; --trust-proxy (trusted_proxies) believes it, "
+    "--public-url (public_url) settles the address"
+)
 _SCHEMES = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
 
 
@@ -90,8 +94,7 @@ class AddressBook:
     def _warn(self, client: HTTPConnection) -> None:
         if not self._warned:
             self._warned = True
-            text = "a front at %s forwards requests (X-Forwarded-Proto) and is not trusted, so links name %s; see --trust-proxy"
-            _log.warning(text + " and --public-url", peer_address(client), client.scope["scheme"])
+            _log.warning(_NOT_TRUSTED, peer_address(client), client.scope["scheme"])
 
 
 def peer_address(client: HTTPConnection) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
