@@ -67,12 +67,24 @@ def test_people_named_by_dots(official: Callable[..., Official], ours: Callable[
         bob.wait_event("conversationJoined", lambda data: data["sid"] == sid)
         room = bob.client.get_conversation_by_sid(sid)
         assert alice.user(name).look()["identity"] == bob.client.get_user(name).identity == name
-        dots.conversation(sid).call("leave")
-        wait_for_roster(alice, sid, ["alice", "bob"])
-        room.add(name)
-        wait_for_roster(alice, sid, sorted(["alice", "bob", name]))
-        alice.conversation(sid).call("removeParticipant", name)
-        wait_for_roster(bob, sid, ["alice", "bob"])
-        room.add(name)
-        room.remove_participant(name)
-        wait_for_roster(alice, sid, ["alice", "bob"])
+        wait_for_roster(dots, sid, sorted(["alice", "bob", name]))
+
+        def goes(go: Callable[[], Any]) -> None:
+            mark = dots.mark()
+            go()
+            dots.wait_event("conversationLeft", lambda data: data["sid"] == sid, since=mark)
+            wait_for_roster(alice, sid, ["alice", "bob"])
+            wait_for_roster(bob, sid, ["alice", "bob"])
+
+        def comes() -> None:
+            mark = dots.mark()
+            room.add(name)
+            dots.wait_event("conversationJoined", lambda data: data["sid"] == sid, since=mark)
+            for client in (alice, bob, dots):
+                wait_for_roster(client, sid, sorted(["alice", "bob", name]))
+
+        goes(lambda: dots.conversation(sid).call("leave"))
+        comes()
+        goes(lambda: alice.conversation(sid).call("removeParticipant", name))
+        comes()
+        goes(lambda: room.remove_participant(name))
