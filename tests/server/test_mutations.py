@@ -237,7 +237,8 @@ def test_serve_stops_cleanly(serve: Serve) -> None:
 
 
 def test_token_works_without_a_service(tmp_path: Path) -> None:
-    """The command makes the secrets if need be; a service started later on the same data accepts the token."""
+    """The command makes the secrets of a directory that is there; a service started later on the same data accepts the token."""
+    (tmp_path / "new").mkdir(0o700)
     token = Elsewhere({"data": str(tmp_path / "new")}).token("zoë")
     with LocalServer(tmp_path / "new") as server, Peer(server) as peer:
         assert peer.init(token).status.ok
