@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.server.peer import Peer
 from tests.support.patience import PATIENCE
 from twilio_conversations import ConversationsError, InvalidArgumentError
 from twilio_conversations.server import (
@@ -298,3 +299,19 @@ def test_a_directory_that_goes_away_ends_the_command(used: Path) -> None:
     assert process.returncode == 1
     assert errors.count("\n") == 1
     assert f"the data directory {used} was removed or replaced" in errors
+
+
+def test_the_disk_is_full_while_the_service_runs(caplog: pytest.LogCaptureFixture) -> None:
+    """A command that cannot be kept is answered with the reason, which is logged in one line; reading goes on."""
+    with LocalServer() as server, Peer.connected(server, "alice") as alice:
+        room = alice.room()
+        assert server._app is not None
+        cursor = server._app.service._writer._connection._cursor  # SQLite's own limit stands for the disk's
+        cursor.execute("PRAGMA max_page_count = 1")
+        cursor.fetchall()
+        answers = [alice.post(f"{room}/Messages", {"body": "x" * 30_000}) for _ in range(20)]
+        refused = next(answer for answer in answers if answer.status == 500)
+        assert f"the disk of {DATABASE_FILE} is full" in refused.body["message"]
+        assert alice.get("/Client/v2/Configuration").status == 200
+    assert all(record.exc_info is None for record in caplog.records)
+    assert any("a command was rolled back: the disk of" in record.getMessage() for record in caplog.records)

@@ -13,6 +13,7 @@ import datetime as dt
 import queue
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -22,7 +23,8 @@ from sqlalchemy.exc import IntegrityError
 from twilio_conversations.futures import Role, mark_thread
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.http import Response
-from twilio_conversations.server.store import Connection, timestamp
+from twilio_conversations.server.start_errors import explained
+from twilio_conversations.server.store import DATABASE_FILE, Connection, timestamp
 from twilio_conversations.server.tables import mutations, sync_events
 from twilio_conversations.server.world import Settings, World
 from twilio_conversations.util import logs
@@ -238,11 +240,10 @@ class Writer:
         try:
             with self._connection.transaction():
                 return [self._run(job) for job in jobs]
-        except Exception:
+        except Exception as error:
             if len(jobs) > 1:
                 return [outcome for job in jobs for outcome in self._attempt([job])]
-            _log.exception("a command failed and was rolled back")
-            return [Outcome(Commit(), Response.error(ServiceError(20500)), jobs[0].reply)]
+            return [Outcome(Commit(), Response.error(_failure(error)), jobs[0].reply)]
 
     def _run(self, job: Job) -> Outcome:
         tx = Transaction(self._connection, timestamp(self._world.clock.now()), self._world.settings)
@@ -262,6 +263,16 @@ class Writer:
             self._connection.execute(_SWEEP, {"before": timestamp(dt.datetime.now(dt.UTC) - MUTATION_LIFETIME)})
         except Exception:
             _log.exception("old mutation ids could not be deleted")
+
+
+def _failure(error: Exception) -> ServiceError:
+    """What a command is answered that was rolled back: trouble of storage is a sentence, anything else a fault of ours."""
+    told = explained(error, Path(DATABASE_FILE))
+    if told is None:
+        _log.error("a command failed and was rolled back", exc_info=error)
+        return ServiceError(20500)
+    _log.error("a command was rolled back: %s", told)
+    return ServiceError(20500, str(told))
 
 
 def _carry_out(tx: Transaction, job: Job) -> Response:
