@@ -134,7 +134,7 @@ class Link:
                 break
             del outbox[:sent]
         if self._broken is not None:
-            outbox.clear()
+            self._outbox = bytearray()  # not `clear`: TLS inside TLS may hold a view of the former one in its error
 
     # Silence
 
