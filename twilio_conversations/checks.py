@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import os
 import types
 import uuid
 from collections.abc import Callable, Iterable
 from enum import Enum
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from twilio_conversations import naming
@@ -96,6 +98,13 @@ def key(value: Any, name: str) -> str | None:
     if not 0 < len(value) <= LONGEST_KEY or not value.isascii() or not value.isprintable() or value.strip() != value:
         raise InvalidArgumentError(f"{name} must be 1 to {LONGEST_KEY} printable ASCII characters, not {shown(value)}")
     return value
+
+
+def path(value: Any, name: str) -> Path:
+    """`value` as a path, if it is one or its text."""
+    if not isinstance(value, str | os.PathLike):
+        raise ArgumentTypeError(f"{name} must be a path, not {shown(value)}")
+    return Path(value)
 
 
 def several(value: Any, name: str) -> list[Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 
+from twilio_conversations import checks
 from twilio_conversations.errors import InvalidArgumentError
 from twilio_conversations.server.seed import SeedError
 from twilio_conversations.server.seed_file import SeedFile
@@ -147,7 +148,7 @@ class Controls:
         """
         if isinstance(source, Mapping):
             return self._seed(source, if_empty)
-        file = SeedFile.read(Path(source))
+        file = SeedFile.read(checks.path(source, "source"))
         try:
             return self._seed(file.data, if_empty)
         except InvalidArgumentError as error:
@@ -242,9 +243,12 @@ class Controls:
         Returns:
             The message, as the REST API spells it.
         """
-        parts = [_medium(item.content, item.content_type, item.filename, "media") for item in media]
+        items = [checks.instance(InboundMedia, item, "each of media") for item in checks.several(media, "media")]
+        parts = [_medium(item.content, item.content_type, item.filename, "media") for item in items]
         for category, texts in (("body", email_body), ("history", email_history)):
-            parts += [_medium(text.encode(), kind, None, category) for kind, text in (texts or {}).items()]
+            by_kind = checks.instance(Mapping, {} if texts is None else texts, f"email_{category}")  # type: ignore[type-abstract]
+            encoded = {kind: checks.text(text, f"email_{category}").encode() for kind, text in by_kind.items()}
+            parts += [_medium(content, kind, None, category) for kind, content in encoded.items()]
         said = {"body": body, "subject": subject, "attributes": attributes, "channel_metadata": channel_metadata}
         where = {"address": address, "proxy_address": proxy_address}
         return dict(self.perform("POST", "receive", {**where, **said, "media": parts}))
@@ -279,5 +283,5 @@ class Controls:
 
 
 def _medium(content: bytes, content_type: str, filename: str | None, category: str) -> dict[str, Any]:
-    encoded = base64.b64encode(content).decode()
+    encoded = base64.b64encode(checks.instance(bytes, content, "the content of a medium")).decode()
     return {"content": encoded, "content_type": content_type, "filename": filename, "category": category}

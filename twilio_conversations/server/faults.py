@@ -77,6 +77,8 @@ class Fault:
     def _check(self) -> None:
         if self.kind not in WAITING + AT_ONCE:
             raise ValueError(f"the kind is one of {', '.join(WAITING + AT_ONCE)}")
+        if self.identity is not None and not isinstance(self.identity, str):
+            raise ValueError("identity is text")
         if self.count is not None and (type(self.count) is not int or self.count < 1):
             raise ValueError("count is a positive number or null")
         if type(self.status) is not int or not 400 <= self.status < 600:

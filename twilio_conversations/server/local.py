@@ -16,8 +16,10 @@ from typing import Any
 
 import uvicorn
 
+from twilio_conversations import checks
 from twilio_conversations.errors import InvalidArgumentError, RequestTimeoutError
 from twilio_conversations.futures import Role, mark_thread
+from twilio_conversations.json_values import dumps
 from twilio_conversations.server import certificates
 from twilio_conversations.server.addresses import AddressBook, public_base, trusted_network
 from twilio_conversations.server.app import App
@@ -89,9 +91,9 @@ class LocalServer(Controls):
         self._tls = tls
         self._public_url = None if public_url is None else public_base(public_url)
         self._trusted = tuple(trusted_network(proxy) for proxy in _several(trusted_proxies))
-        self._wanted_dir = None if data_dir is None else Path(data_dir)
+        self._wanted_dir = None if data_dir is None else checks.path(data_dir, "data_dir")
         self._port = port
-        self._host = host
+        self._host = checks.text(host, "host")
         self._durable = durable
         self._data_dir: Path | None = None
         self._credentials: Credentials | None = None
@@ -189,6 +191,8 @@ class LocalServer(Controls):
         """
         if self._app is None or not self.is_running:
             raise self._failure or LocalServerError("start the service first")
+        if operation != "seed":  # which looks at its data itself, and takes what YAML gives
+            dumps(body, operation)
         outcome = asyncio.run_coroutine_threadsafe(self._app.control().perform(method, operation, body), self._app.loop)
         try:
             return outcome.result(CONTROL_TIMEOUT)
