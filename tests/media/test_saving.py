@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import tty
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -206,11 +207,26 @@ def test_an_open_descriptor_is_written_over(tmp_path: Path) -> None:
 
 @posix
 def test_a_device_is_written_to(media: Media) -> None:
-    """It stays what it is."""
-    before = os.stat(os.devnull)
-    media.save(os.devnull)
-    after = os.stat(os.devnull)
-    assert (after.st_ino, after.st_mode, after.st_rdev) == (before.st_ino, before.st_mode, before.st_rdev)
+    """It stays what it is: a terminal of the test's own, whose other side receives the content."""
+    other, terminal = os.openpty()
+    tty.setraw(terminal)
+    name = os.ttyname(terminal)
+    before = os.stat(name)
+    received: list[bytes] = []
+
+    def read() -> None:
+        while sum(map(len, received)) < len(CONTENT):
+            received.append(os.read(other, 5000))
+
+    reader = started(read)
+    media.save(name, timeout=LIMIT)
+    reader.join(LIMIT)
+    after = os.stat(name)
+    os.close(terminal)
+    os.close(other)
+    assert b"".join(received) == CONTENT
+    assert stat.S_ISCHR(after.st_mode)
+    assert (after.st_ino, after.st_rdev) == (before.st_ino, before.st_rdev)
 
 
 @posix
