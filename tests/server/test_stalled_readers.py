@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.server.peer import TIMEOUT, Peer
+from tests.server.peer import Peer
 from twilio_conversations.server import LocalServer, local
 from twilio_conversations.server.session import MAX_QUEUED_BYTES, MAX_QUEUED_FRAMES, Session
 
 SMALL = ((socket.SOL_SOCKET, socket.SO_RCVBUF, 4096),)
+PATIENCE = 60.0
 PAGE = 900_000
 """Bytes of a page of messages in these tests, at least."""
 
@@ -41,9 +42,9 @@ def session_of(server: LocalServer, identity: str) -> Session | None:
 
 def wait_until(condition: Callable[[], object], what: str) -> None:
     """Wait for what no event announces."""
-    deadline = time.monotonic() + TIMEOUT
+    deadline = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < deadline, f"not within {TIMEOUT} s: {what}"
+        assert time.monotonic() < deadline, f"not within {PATIENCE} s: {what}"
         time.sleep(0.02)
 
 
@@ -54,8 +55,8 @@ def is_cut(peer: Peer) -> bool:
     return bool(watch.poll(0))
 
 
-def ask_for_much(server: LocalServer, identity: str, count: int) -> tuple[Peer, list[str]]:
-    """Somebody who has asked for `count` pages of messages and reads none of them; and the ids of the requests."""
+def ask_for_much(server: LocalServer, identity: str, count: int) -> tuple[Peer, Session, list[str]]:
+    """Somebody who has asked for `count` pages of messages and reads none of them, the service's side, the requests' ids."""
     with Peer.connected(server, identity) as writer:
         room = writer.room()
         for _ in range(30):
@@ -63,15 +64,15 @@ def ask_for_much(server: LocalServer, identity: str, count: int) -> tuple[Peer, 
         page = f"{writer.open('list', f'{sid_of(room)}.messages')['links']['items']}?PageSize=30"
         assert len(str(writer.get(page).body)) > PAGE
     reader = Peer.connected(server, identity, sockopt=SMALL)
-    return reader, [reader.start("GET", page) for _ in range(count)]
+    session = session_of(server, identity)
+    assert session is not None
+    return reader, session, [reader.start("GET", page) for _ in range(count)]
 
 
 def test_a_reader_that_stops_is_dropped(server: LocalServer) -> None:
     """Whoever takes nothing for as long as the settings say is dropped by force; what is queued until then is bounded."""
-    server.configure(stalled_reader_timeout=1)
-    reader, _ = ask_for_much(server, "alice", 100)
-    session = session_of(server, "alice")
-    assert session is not None
+    server.configure(stalled_reader_timeout=3)
+    reader, session, _ = ask_for_much(server, "alice", 100)
     most = 0
 
     def is_gone() -> bool:
@@ -90,9 +91,7 @@ def test_a_reader_that_stops_is_dropped(server: LocalServer) -> None:
 def test_a_reader_that_goes_on_gets_everything(server: LocalServer) -> None:
     """Without a time limit it is waited for; every request that was sent meanwhile is answered, in order."""
     server.configure(stalled_reader_timeout=0)
-    reader, asked = ask_for_much(server, "alice", 40)
-    session = session_of(server, "alice")
-    assert session is not None
+    reader, session, asked = ask_for_much(server, "alice", 40)
     wait_until(session._full, "the queue is full")
     assert session._queued_bytes < MAX_QUEUED_BYTES + 2 * PAGE
     with reader:
