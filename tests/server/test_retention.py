@@ -305,6 +305,7 @@ def test_an_earlier_data_directory(tmp_path: Path) -> None:
         for table, column in (("sync_events", "replaces"), ("sync_events", "withdraws"), ("sync_items", "added_id")):
             old.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
         old.execute("ALTER TABLE sync_entities DROP COLUMN compacted")
+        old.execute("PRAGMA user_version = 0")  # versions were not recorded then
     old.close()
     with LocalServer(tmp_path, server.port) as server, Peer.connected(server, "alice") as alice:
         server.configure(events_retained=0)

@@ -203,7 +203,8 @@ def test_no_right_to_write(lent: Path, locked: str) -> None:
     command = [sys.executable, "-c", AS_SOMEBODY, str(lent)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     assert ended.returncode == 1
-    (line,) = ended.stderr.splitlines()
+    line, *more = ended.stderr.splitlines()
+    assert more == [], ended.stderr
     assert line.startswith("DataDirectoryPermissionError: ")
     assert "cannot be written" in line
     assert str(lent) in line

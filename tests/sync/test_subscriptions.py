@@ -183,6 +183,7 @@ def test_silence_check_without_an_estimate() -> None:
         None,
         {"estimated_delivery_in_ms": 0},
         {"estimated_delivery_in_ms": "x", "max_batch_size": -4, "ttl_in_s": []},
+        {"estimated_delivery_in_ms": 10**400, "max_batch_size": 10**400, "ttl_in_s": 10**400},
     ):
         poke = driver.advance(60)
         assert poke is not None

@@ -26,7 +26,8 @@ SPACING = 0.05
 FIRST_RETRY, LAST_RETRY, JITTER = 0.1, 120.0, 0.2
 STEADY = 60.0
 """An object that was followed so long without trouble starts its back-off from the beginning."""
-DEFAULT_BATCH = 100
+DEFAULT_BATCH, LARGEST_BATCH = 100, 10_000
+"""Objects in one poke: when the service does not say how many, and whatever it says."""
 DEFAULT_DELIVERY = 30.0
 """Silence that is waited for when the service does not say how long confirmations take."""
 
@@ -334,7 +335,7 @@ class Subscriptions:
         self._rejections = 0
         facts = answer if isinstance(answer, dict) else {}
         limit = facts.get("max_batch_size")
-        self._limit = limit if type(limit) is int and limit > 0 else DEFAULT_BATCH
+        self._limit = min(limit, LARGEST_BATCH) if type(limit) is int and limit > 0 else DEFAULT_BATCH
         ttl = _positive(facts.get("ttl_in_s"))
         if ttl is not None and self._renew_at is None:
             self._renew_at = now + max(1.0, ttl)
