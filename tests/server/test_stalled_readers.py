@@ -69,10 +69,11 @@ def ask_for_much(server: LocalServer, identity: str, count: int) -> tuple[Peer, 
     return reader, session, [reader.start("GET", page) for _ in range(count)]
 
 
-def test_a_reader_that_stops_is_dropped(server: LocalServer) -> None:
+@pytest.mark.parametrize("count", [100, 8], ids=["more than is read", "all of it read"])
+def test_a_reader_that_stops_is_dropped(server: LocalServer, count: int) -> None:
     """Whoever takes nothing for as long as the settings say is dropped by force; what is queued until then is bounded."""
     server.configure(stalled_reader_timeout=3)
-    reader, session, _ = ask_for_much(server, "alice", 100)
+    reader, session, _ = ask_for_much(server, "alice", count)
     most = 0
 
     def is_gone() -> bool:

@@ -12,6 +12,8 @@ So is the time for which a peer may take nothing of what it is sent: a stopped p
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -26,6 +28,8 @@ LINE = "twilio_conversations.line"
 MAX_FRAGMENTS = 1024
 """Most frames that make up one message; empty ones count against no other limit."""
 BAD_HANDSHAKE = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+DISCARD = struct.pack("ii", 1, 0)
+"""What tells a socket to forget what is unsent, and its peer that the connection is over, when it is closed."""
 BUSY, TOO_FAST, CLOGGED = "busy", "too fast", "clogged"
 """Why nothing is read for a while: the session has enough to do, frames come too fast, or pongs are not taken."""
 
@@ -150,7 +154,12 @@ class LineProtocol(WebSocketsSansIOProtocol):
         if self._buffered() < self._unsent:
             self._expect_progress()
         else:
-            self.transport.abort()
+            self._reset()
+
+    def _reset(self) -> None:
+        """Drop the connection at once. Merely closed, the system would hold what is unsent until the peer has taken it."""
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, DISCARD)
+        self.transport.abort()
 
     def _buffered(self) -> int:
         """Bytes that the peer has not taken. A TLS transport that was closed twice has forgotten them, and ends by itself."""
