@@ -58,12 +58,14 @@ class EventStream(Iterator[Event[Payload]]):
 
     def __next__(self) -> Event[Payload]:
         event = None
-        if not self._ended or self._queue.queue:
+        while not self._ended or self._queue.queue:
             try:
-                event = self._queue.get(timeout=self._deadline.remaining())
+                event = self._queue.get(timeout=self._deadline.slice())
+                break
             except queue.Empty:
-                self.close()
-                raise RequestTimeoutError("no such event within the time limit") from None
+                if self._deadline.passed:
+                    self.close()
+                    raise RequestTimeoutError("no such event within the time limit") from None
         if event is not None:
             return event
         self.close()

@@ -39,6 +39,9 @@ T = TypeVar("T")
 P = ParamSpec("P")
 Flow = Generator[Future[Any], Any, T]
 
+SLICE: Final = 1.0
+"""Seconds for which a thread waits at most without looking up."""
+
 
 class Role(enum.Enum):
     """What a thread of ours is for; `None` means a thread of the caller's."""
@@ -102,6 +105,10 @@ class Deadline:
         """Seconds left, never below zero; `None` for no limit."""
         return None if self.at == float("inf") else max(0.0, self.at - time.monotonic())
 
+    def slice(self) -> float:
+        """Seconds to wait before looking up: Python notices no signal that comes in the moment a thread begins to wait."""
+        return min(SLICE, max(0.0, self.at - time.monotonic()))
+
     @property
     def patience(self) -> float | None:
         """Seconds left, as a socket's timeout: never zero, which would mean non-blocking; `None` for no limit."""
@@ -133,13 +140,16 @@ def wait(future: Future[T], deadline: Deadline, what: str, trouble: Callable[[],
     """
     if not future.done():
         refuse_to_wait(what)
-    try:
-        return future.result(deadline.remaining())
-    except FutureTimeoutError as error:
-        if future.done() and future.exception() is error:
-            raise
-        why = trouble()
-        raise RequestTimeoutError(f"{what}: no answer within the time limit{f': {why}' if why else ''}", retryable=True) from None
+    while True:
+        try:
+            return future.result(deadline.slice())
+        except FutureTimeoutError as error:
+            if future.done() and future.exception() is error:
+                raise
+            if deadline.passed:
+                break
+    why = trouble()
+    raise RequestTimeoutError(f"{what}: no answer within the time limit{f': {why}' if why else ''}", retryable=True)
 
 
 def completed(value: T) -> Future[T]:

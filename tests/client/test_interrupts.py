@@ -185,6 +185,35 @@ def test_ctrl_c(service: LocalServer, proxy: FaultProxy, fresh: Any, stage: str)
     assert "Exception ignored" not in errors
 
 
+@pytest.mark.parametrize("waiting", ["wait()", "wait_for('message_added')", "wait_until_ready(600)"])
+def test_a_signal_that_woke_nobody(service: LocalServer, proxy: FaultProxy, fresh: Any, waiting: str) -> None:
+    """A signal may come in the very moment the main thread begins to wait: Python notes it and does not wake the thread."""
+    proxy.stall()
+    script = Script(
+        service,
+        fresh("script"),
+        proxy.url,
+        f"""
+        import _thread
+        begun = threading.Event()
+        def note():
+            begun.wait()
+            while sys._current_frames()[threading.main_thread().ident].f_code.co_filename != threading.__file__:
+                time.sleep(0.01)
+            _thread.interrupt_main()
+            here()
+        client = Client(token, endpoint=url)
+        threading.Thread(target=note).start()
+        begun.set()
+        client.{waiting}
+        """,
+    )
+    script.wait_until_here()
+    code, _, errors = script.end()
+    assert code == -signal.SIGINT, errors
+    assert errors.rstrip().endswith("KeyboardInterrupt"), errors
+
+
 def test_ctrl_c_once_more_while_closing_still_closes(service: LocalServer, fresh: Any) -> None:
     """An interrupted `close` has closed: threads that wait are woken, and a second one returns at once."""
     script = Script(
