@@ -8,7 +8,6 @@ import gc
 import logging
 import re
 import threading
-import time
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -169,6 +168,7 @@ def test_typing_cannot_fill_the_queue(connect: Connect, fresh: Any) -> None:
     reader.on("typing_started", stand_still)
     reader.on("typing_ended", lambda participant: told.append("ended"))
     payload = {"channel_sid": room.sid, "identity": sender.identity, "typing_timeout": 0.0005}
+    typist = reader.get_conversation_by_sid(room.sid).get_participant_by_identity(sender.identity)
     most = 0
     try:
         for _ in range(10 * LIMIT):
@@ -176,7 +176,7 @@ def test_typing_cannot_fill_the_queue(connect: Connect, fresh: Any) -> None:
                 lambda: reader._connection._listener.on_notification("twilio.ipmsg.typing_indicator", payload)
             )
             notify.result(10)
-            time.sleep(0.001)  # until that typing is over by its own timer
+            until(lambda: not typist.is_typing, "that typing is over by its own timer")
             most = max(most, reader.stats().pending_events)
     finally:
         release.set()

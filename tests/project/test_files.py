@@ -28,7 +28,7 @@ def readme_command(section: str) -> str:
 
 @pytest.mark.parametrize(
     ("section", "end"),
-    [("Try it", "twilio-conversations demo"), ("Test it", ".venv/bin/pytest -n auto --maxprocesses 4 --dist loadfile")],
+    [("Try it", "twilio-conversations demo"), ("Test it", ".venv/bin/pytest -n 4 --dist loadfile")],
     ids=["demo", "tests"],
 )
 def test_readme_has_the_two_commands(section: str, end: str) -> None:

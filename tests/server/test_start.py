@@ -275,7 +275,8 @@ def test_a_directory_that_goes_away_ends_the_service(
     """Without its directory the service would lose what it is told: it ends, with one line that says why."""
     server = LocalServer(used).start()
     caplog.set_level(logging.WARNING)
-    thread = next(thread for thread in threading.enumerate() if thread.name == "conversations-server")
+    thread = server._thread
+    assert thread is not None
     shutil.move(used, used.with_name("elsewhere"))
     if replaced:
         with LocalServer(used):
