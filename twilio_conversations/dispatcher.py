@@ -156,20 +156,25 @@ class Dispatcher:
             if len(self._queue) <= self._limit // 2:
                 self._full = False  # done meanwhile, on a thread that has not seen that it was to tell
                 return False
-            _log.warning(
-                "handlers are too slow: %d events wait for %s; live events stay with the service until half are done",
-                len(self._queue),
-                self._behind(),
-            )
+            waiting = len(self._queue)
+            if (behind := self._behind()) is not None:
+                _log.warning(
+                    "handlers are too slow: %d events wait for %s; live events stay with the service until half are done",
+                    waiting,
+                    behind,
+                )
         return self._full
 
-    def _behind(self) -> str:
-        """Name the handler that holds up the others: the one that runs or ran last; before any has run, the first to come."""
+    def _behind(self) -> str | None:
+        """Name the handler that holds up the others: the one that runs or ran last; before any has run, the first to come.
+
+        `None` if the events that wait, or that have been delivered meanwhile, have no handler: then nobody is slow.
+        """
         if (busy := self._busy_with) is not None:
             return busy
         with self.registering:
             waiting = (item.first() for item in self._queue.copy())
-            return next((name for name in waiting if name is not None), "the events thread")
+            return next((name for name in waiting if name is not None), None)
 
     def post(self, targets: Targets, payload: Any) -> None:
         """Deliver `payload` to the handlers of each target, in this order; from any thread, never blocks."""

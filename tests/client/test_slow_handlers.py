@@ -397,3 +397,12 @@ def test_the_one_that_ran_last_is_named(dispatcher: Dispatcher, caplog: pytest.L
     until(lambda: full and not dispatcher.depth, "all are delivered")
     assert full == [True]
     assert warnings(caplog) == ["show (message_added)"]
+
+
+def test_events_that_nobody_handles_make_nobody_slow(caplog: pytest.LogCaptureFixture) -> None:
+    """Live events are held back while the thread has not come to them, and no warning blames a handler that is not there."""
+    dispatcher = Dispatcher("none", LIMIT)
+    for _ in range(LIMIT):
+        dispatcher.post((), None)
+    assert dispatcher.full
+    assert "too slow" not in caplog.text
