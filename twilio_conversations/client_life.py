@@ -155,8 +155,9 @@ class ClientLife(ClientEvents):
             self._connection.start()
         except BaseException:
             self._readiness.started = False
-            self._dispatcher.stop()
+            self._dispatcher.undo_start()
             raise
+        self._dispatcher.release()
 
     def wait_until_ready(self, timeout: float | None = None) -> Self:
         """Wait until the client is ready, and return it. `timeout` is in seconds.

@@ -27,6 +27,7 @@ _log = logs.logger(__name__)
 Targets = tuple[tuple["EventEmitter", EventName], ...]
 
 
+_UNDO_LIMIT: Final = 2.0  # seconds for a thread to end that has run nothing
 _ENDING: Final = (SystemExit, KeyboardInterrupt)
 """What ends the thread when a handler raises it; everything else is reported, also what is no `Exception`."""
 
@@ -106,32 +107,39 @@ class Dispatcher:
         self._limit = limit
         self._full = False
         self._closed = False
-        self._stopped = False
         self._busy_with: str | None = None  # the handler that runs, or ran last since the queue was empty
         self._pins: dict[EventEmitter, None] = {}
         self.registering = threading.Lock()
         """Held for a few assignments while registrations and remembered payloads of any emitter change."""
         self._name = name
         self._thread: threading.Thread | None = None
+        self._released: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self.root: EventEmitter | None = None
         """Where failures of handlers are reported: the client."""
         self.on_room: Callable[[], None] = lambda: None
         self.on_death: Callable[[BaseException], None] = lambda error: None
 
     def start(self) -> None:
-        """Start the thread, which is made here: one that was made before a fork may not be startable in the child."""
-        thread = threading.Thread(target=self._run, name=f"conversations-events-{self._name}", daemon=True)
+        """Start the thread, which is made here: one that was made before a fork may not be startable in the child.
+
+        It runs no handler before `release`, so that the start can be undone at once.
+        """
+        self._released = queue.SimpleQueue()
+        target = functools.partial(self._run, self._released)
+        thread = threading.Thread(target=target, name=f"conversations-events-{self._name}", daemon=True)
         start_thread(thread)
         self._thread = thread
 
-    def stop(self) -> None:
-        """Undo `start`: the thread ends, what waits is delivered by the next one."""
+    def release(self) -> None:
+        """Let the thread that was started deliver what is queued."""
+        self._released.put(True)
+
+    def undo_start(self) -> None:
+        """End the thread that was not released; what is queued is delivered by the next one."""
+        self._released.put(False)
         thread, self._thread = self._thread, None
         if thread is not None:
-            self._stopped = True
-            self._wakeups.put(None)
-            thread.join()
-            self._stopped = False
+            thread.join(_UNDO_LIMIT)
 
     @property
     def running(self) -> bool:
@@ -212,6 +220,7 @@ class Dispatcher:
             pass
         self._queue.extend(last)
         self._wakeups.put(None)
+        self.release()
 
     def forget_in_child(self) -> None:
         """After a fork: nothing is delivered in the child, not even if it was forked by a handler."""
@@ -239,11 +248,11 @@ class Dispatcher:
             self._wakeups.put(None)
 
     def _take(self) -> _Item | None:
-        """The next item, waiting for one; `None` when the dispatcher is closed and nothing is left, or stopped.
+        """The next item, waiting for one; `None` when the dispatcher is closed and nothing is left.
 
         `_idle` is set before the queue is looked at once more, so that an item put meanwhile is seen here or wakes us.
         """
-        while not self._stopped:
+        while True:
             try:
                 return self._queue.popleft()
             except IndexError:
@@ -251,17 +260,14 @@ class Dispatcher:
                     return None
             self._busy_with = None
             self._idle = True
-            if not self._queue and not self._is_ending:
+            if not self._queue and not self._closed:
                 self._wakeups.get()
             self._idle = False
-        return None
 
-    @property
-    def _is_ending(self) -> bool:
-        return self._closed or self._stopped
-
-    def _run(self) -> None:
+    def _run(self, released: queue.SimpleQueue[bool]) -> None:
         mark_thread(Role.EVENTS)
+        if not released.get():
+            return
         try:
             self._work()
         except BaseException as error:

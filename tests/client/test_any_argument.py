@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.client.test_hostile_answers import Errors
+from tests.support.odd_values import Rude, deep
 from tests.support.patience import PATIENCE
 from twilio_conversations import (
     Client,
@@ -39,21 +40,6 @@ ENDS = {"close", "shutdown"}
 """What is called at the end of every test: it takes no argument."""
 WAITS = {("wait", "timeout"), ("wait_for", "timeout"), ("result", "timeout"), ("exception", "timeout")}
 """What waits for ever if told to."""
-
-
-class Rude:
-    """Cannot be shown."""
-
-    def __repr__(self) -> str:
-        raise RuntimeError
-
-
-def deep() -> Any:
-    """Return lists in lists, deeper than any recursion goes."""
-    value: Any = []
-    for _ in range(100_000):
-        value = [value]
-    return value
 
 
 def loop() -> tuple[Any, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from typing import Any
 
 import pytest
@@ -13,8 +14,10 @@ from twilio_conversations.server import LocalServer
 
 PROGRAM = """
 import asyncio
+import signal
 
 async def main():
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
     with Client(token, endpoint=url, auto_connect=False) as client:
         client.connect()
         await asyncio.to_thread(client.wait_until_ready)
@@ -40,6 +43,15 @@ def test_ctrl_c(service: LocalServer, fresh: Any, wait: str) -> None:
     script = Script(service, fresh("alice"), service.url, PROGRAM.replace("{wait}", wait))
     script.wait_until_here()
     script.interrupt()
+    assert script.end() == (0, "stopped\n", "")
+
+
+def test_sigterm(service: LocalServer, fresh: Any) -> None:
+    """The task is cancelled as by Ctrl-C; the exception that the program sees is the task's own."""
+    text = PROGRAM.replace("{wait}", WAITS["wait"]).replace("KeyboardInterrupt", "asyncio.CancelledError")
+    script = Script(service, fresh("alice"), service.url, text)
+    script.wait_until_here()
+    script.interrupt(signal.SIGTERM)
     assert script.end() == (0, "stopped\n", "")
 
 

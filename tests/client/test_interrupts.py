@@ -23,9 +23,10 @@ LIMIT = 2.0  # what the end of the process may be held up for
 SLACK = 3.0  # what the scripts wait for themselves
 
 PROLOGUE = """
-import os, signal, socket, sys, threading, time
+import faulthandler, os, signal, socket, sys, threading, time
 from twilio_conversations import Client
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in a shell's background
+faulthandler.enable()
 token, url = sys.argv[1:]
 
 def here():
@@ -52,9 +53,9 @@ class Script:
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "here\n", self._process.communicate()[1]
 
-    def interrupt(self) -> None:
-        """Ctrl-C."""
-        self._process.send_signal(signal.SIGINT)
+    def interrupt(self, number: int = signal.SIGINT) -> None:
+        """Ctrl-C, or another signal."""
+        self._process.send_signal(number)
 
     def end(self) -> tuple[int, str, str]:
         """Wait for the end, within the limit: exit code, output, errors."""
@@ -66,7 +67,8 @@ class Script:
                     out, errors = self._process.communicate(timeout=0.05)
                     break
             else:
-                raise AssertionError("the program does not end")
+                self.interrupt(signal.SIGABRT)  # prints what each thread does
+                raise AssertionError(f"the program does not end\n{self._process.communicate()[1]}")
         finally:
             self._process.kill()
         assert watch.waited < LIMIT + SLACK, f"{watch.waited:.1f} s\n{errors}"
@@ -94,7 +96,8 @@ STAGES = {
         """
         with Client(token, endpoint=url):
             here()
-            time.sleep(60)
+            for _ in range(600):
+                time.sleep(0.1)  # Python sleeps on where the signal comes as the sleep begins
         """,
     ),
     "looking a name up": (

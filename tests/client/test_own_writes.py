@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import FrameType
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
 from tests.acceptance.scene import until
 from tests.client.conftest import Connect, told
 from tests.client.diary import Diary
+from tests.support.delayed_calls import delayed
 from twilio_conversations import Client, Conversation, ConversationStatus, NotFoundError
 from twilio_conversations.server import LocalServer
 from twilio_conversations.transport.rest import Rest
-
-Result = TypeVar("Result")
 
 
 @pytest.fixture
@@ -126,7 +122,7 @@ def test_who_was_removed_before_the_answer_was_read_stays_away(own: LocalServer,
         bob.get_conversation_by_sid(room.sid).remove_participant("carol")
         diary.wait("participant_left", lambda one: one.identity == "carol")
 
-    assert answer_read_late(lambda: room.add("carol"), meanwhile).identity == "carol"
+    assert delayed(Rest.post.__code__, lambda: room.add("carol"), meanwhile, after=True).identity == "carol"
     assert {one.identity for one in room.get_participants()} == {"alice", "bob"}
 
 
@@ -143,36 +139,10 @@ def test_who_was_removed_before_joining_was_answered_is_out(own: LocalServer, co
         diary.wait("conversation_left")
 
     with pytest.raises(NotFoundError, match="gone"):
-        answer_read_late(room.join, meanwhile)
+        delayed(Rest.post.__code__, room.join, meanwhile, after=True)
     assert room.status is ConversationStatus.NOT_PARTICIPATING
     told(alice)
     assert diary.names() == ["conversation_joined", "conversation_left"]
-
-
-def answer_read_late(call: Callable[[], Result], meanwhile: Callable[[], None]) -> Result:
-    """What a call gives whose thread, having got the answer, does nothing with it until `meanwhile` is over."""
-    answered, read_on = threading.Event(), threading.Event()
-
-    def pause(frame: FrameType, event: str, _argument: Any) -> None:
-        if event == "return" and frame.f_code is Rest.post.__code__:
-            answered.set()
-            assert read_on.wait(20)
-
-    def late() -> Result:
-        sys.setprofile(pause)
-        try:
-            return call()
-        finally:
-            sys.setprofile(None)
-
-    with ThreadPoolExecutor() as elsewhere:
-        calling = elsewhere.submit(late)
-        try:
-            assert answered.wait(10)
-            meanwhile()
-        finally:
-            read_on.set()
-        return calling.result(10)
 
 
 @pytest.mark.row("BY14", "CV31", "ME24", "ME25", "ME26")

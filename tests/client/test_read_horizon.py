@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from types import CodeType, FrameType
-from typing import Any, TypeVar
+from typing import Any
 
 import attrs
 import pytest
 
 from tests.acceptance.scene import until
 from tests.client.conftest import Connect
+from tests.support.delayed_calls import delayed
 from twilio_conversations import Conversation, NotFoundError
 from twilio_conversations.server import LocalServer
 from twilio_conversations.transport.rest import Rest
-
-Result = TypeVar("Result")
 
 
 @attrs.frozen
@@ -146,30 +140,3 @@ def test_advancing_needs_a_participant(own: LocalServer, connect: Connect) -> No
     room = alice.create_conversation()
     with pytest.raises(NotFoundError):
         room.advance_last_read_message_index(0)
-
-
-def delayed(where: CodeType, call: Callable[[], Result], meanwhile: Callable[[], None], *, after: bool = False) -> Result:
-    """What a call returns whose thread, on entering `where` for the first time (or leaving it), waits for `meanwhile`."""
-    there, go_on = threading.Event(), threading.Event()
-    kind = "return" if after else "call"
-
-    def pause(frame: FrameType, event: str, _argument: Any) -> None:
-        if event == kind and frame.f_code is where:
-            there.set()
-            assert go_on.wait(20)
-
-    def late() -> Result:
-        sys.setprofile(pause)
-        try:
-            return call()
-        finally:
-            sys.setprofile(None)
-
-    with ThreadPoolExecutor() as elsewhere:
-        calling = elsewhere.submit(late)
-        try:
-            assert there.wait(10)
-            meanwhile()
-        finally:
-            go_on.set()
-        return calling.result(10)

@@ -213,7 +213,7 @@ def test_connect_after_a_connect_that_failed(service: LocalServer, monkeypatch: 
         NoThreads(patch, kind, 1)
         with pytest.raises(NoThreadError):
             client.connect()
-    assert not own_threads()
+    until(lambda: not own_threads(), "all threads gone")
     assert isinstance(outcome(client.create_conversation), NotReadyError)
     with client.connect():
         client.wait_until_ready(PATIENCE)

@@ -19,6 +19,7 @@ from tests.acceptance.scene import until
 from tests.client.conftest import Connect
 from tests.client.diary import Diary
 from tests.faults.proxy import FaultProxy
+from tests.support.patience import PATIENCE
 from tests.support.stopwatch import within
 from twilio_conversations import Client, Conversation, Participant
 from twilio_conversations.dispatcher import Dispatcher
@@ -272,6 +273,7 @@ def test_room_is_noticed_though_the_queue_empties_while_it_is_found_full() -> No
             size = super().__len__()
             if size and threading.current_thread() is looking:
                 dispatcher.start()
+                dispatcher.release()
                 assert done.wait(10)
                 until(lambda: dispatcher._idle, "the events thread waits for more")
             return size
@@ -282,6 +284,19 @@ def test_room_is_noticed_though_the_queue_empties_while_it_is_found_full() -> No
     dispatcher.close()
     dispatcher.join(Deadline(10))
     assert not full
+
+
+def test_a_start_that_is_undone_runs_no_handler(dispatcher: Dispatcher) -> None:
+    """Where the other thread could not be had, no handler holds up whoever undoes the start; the next start delivers."""
+    ran = threading.Event()
+    dispatcher.call(ran.set)
+    dispatcher.start()
+    dispatcher.undo_start()
+    assert not dispatcher.running
+    assert not ran.is_set()
+    dispatcher.start()
+    dispatcher.release()
+    assert ran.wait(PATIENCE)
 
 
 def test_the_queue_takes_what_is_posted_while_it_is_full() -> None:
@@ -363,6 +378,7 @@ def test_the_one_that_runs_is_named(dispatcher: Dispatcher, caplog: pytest.LogCa
         if times == 1:
             source.on("message_added", show)
             dispatcher.start()
+            dispatcher.release()
         assert entered.wait(10)
         filled(source, dispatcher)
         for _ in range(3):
@@ -394,6 +410,7 @@ def test_the_one_that_ran_last_is_named(dispatcher: Dispatcher, caplog: pytest.L
     dispatcher.post(((source, ConversationEvent.MESSAGE_ADDED),), 0)
     dispatcher._put(Look())
     dispatcher.start()
+    dispatcher.release()
     until(lambda: full and not dispatcher.depth, "all are delivered")
     assert full == [True]
     assert warnings(caplog) == ["show (message_added)"]

@@ -8,25 +8,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.odd_values import Rude, deep
 from twilio_conversations import checks
 from twilio_conversations.enums import Direction
 from twilio_conversations.errors import ArgumentTypeError, InvalidArgumentError
 from twilio_conversations.futures import Deadline, completed, wait
-
-
-class Rude:
-    """Cannot be shown."""
-
-    def __repr__(self) -> str:
-        raise RuntimeError
-
-
-def deep() -> Any:
-    """Return lists in lists, deeper than any recursion goes."""
-    value: Any = []
-    for _ in range(100_000):
-        value = [value]
-    return value
 
 
 def kind(value: Any) -> str:
