@@ -12,8 +12,8 @@ sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 from sphinx.application import Sphinx
 
 from twilio_conversations._version import __version__
-from twilio_conversations.emitter import EventEmitter
-from twilio_conversations.model import Model
+from twilio_conversations.events.emitter import EventEmitter
+from twilio_conversations.models.base import Model
 
 project = "twilio_conversations"
 author = "twilio_conversations contributors"
@@ -63,7 +63,7 @@ def hide_constructors(
     """Leave out how models and subscriptions are made: only the client makes them."""
     made_by_client = (
         what == "class"
-        and thing.__module__ != "twilio_conversations.client"
+        and thing.__module__ != "twilio_conversations.client.client"
         and (issubclass(thing, EventEmitter) or thing.__name__ in {"EventStream", "RestPaginator", "Signals", "Subscription"})
     )
     return ("", None) if made_by_client else None

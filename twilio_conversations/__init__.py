@@ -6,42 +6,8 @@ Start with `Client`.
 import logging
 
 from twilio_conversations._version import __version__
-from twilio_conversations.attachment import SendEmailOptions, SendMediaOptions
-from twilio_conversations.bindings import (
-    ConversationBindings,
-    ConversationEmailBinding,
-    ConversationSmsBinding,
-    ParticipantBindingOptions,
-    ParticipantBindings,
-    ParticipantEmailBinding,
-)
-from twilio_conversations.channel_metadata import ChannelMetadata
-from twilio_conversations.client import Client
-from twilio_conversations.client_life import ClientStats
-from twilio_conversations.configuration import ConversationLimits
-from twilio_conversations.content import (
-    ContentData,
-    ContentDataAction,
-    ContentDataActionOther,
-    ContentDataActionPhone,
-    ContentDataActionReply,
-    ContentDataActionUrl,
-    ContentDataCallToAction,
-    ContentDataCard,
-    ContentDataListItem,
-    ContentDataListPicker,
-    ContentDataLocation,
-    ContentDataMedia,
-    ContentDataOther,
-    ContentDataQuickReply,
-    ContentDataReply,
-    ContentDataText,
-    ContentTemplate,
-    ContentTemplateVariable,
-)
-from twilio_conversations.conversation import Conversation, ConversationUpdatedEventArgs
-from twilio_conversations.conversation_data import ConversationState, LastMessage
-from twilio_conversations.emitter import Subscription
+from twilio_conversations.client.client import Client
+from twilio_conversations.client.core import ClientStats
 from twilio_conversations.enums import (
     ConnectionState,
     ConversationStateValue,
@@ -101,7 +67,8 @@ from twilio_conversations.errors import (
     UnsupportedOperationError,
     WrongThreadError,
 )
-from twilio_conversations.event_names import (
+from twilio_conversations.events.emitter import Subscription
+from twilio_conversations.events.names import (
     ClientEvent,
     ConversationEvent,
     Event,
@@ -111,20 +78,53 @@ from twilio_conversations.event_names import (
     ParticipantEvent,
     UserEvent,
 )
-from twilio_conversations.json_values import JSONArray, JSONObject, JSONValue
-from twilio_conversations.media import Media
-from twilio_conversations.message import Message, MessageUpdatedEventArgs
-from twilio_conversations.message_builder import MessageBuilder
+from twilio_conversations.models.conversation import Conversation, ConversationUpdatedEventArgs
+from twilio_conversations.models.media import Media
+from twilio_conversations.models.message import Message, MessageUpdatedEventArgs
+from twilio_conversations.models.pages import Paginator, RestPaginator
+from twilio_conversations.models.participant import Participant, ParticipantUpdatedEventArgs
+from twilio_conversations.models.user import User, UserUpdatedEventArgs
 from twilio_conversations.options import BackoffPolicy, Endpoints, Options
-from twilio_conversations.paginator import Paginator, RestPaginator
-from twilio_conversations.participant import Participant, ParticipantUpdatedEventArgs
-from twilio_conversations.progress import DownloadProgress, UploadProgress
-from twilio_conversations.push import PushNotification, PushNotificationData
-from twilio_conversations.receipts import AggregatedDeliveryReceipt, DetailedDeliveryReceipt
-from twilio_conversations.recipients import EmailRecipientDescriptor, RecipientDescriptor, UnknownRecipientDescriptor
-from twilio_conversations.unsent_message import UnsentMessage
-from twilio_conversations.uploads import UploadHandle
-from twilio_conversations.user import User, UserUpdatedEventArgs
+from twilio_conversations.sending.attachment import SendEmailOptions, SendMediaOptions
+from twilio_conversations.sending.builder import MessageBuilder
+from twilio_conversations.sending.draft import UnsentMessage
+from twilio_conversations.sending.uploads import UploadHandle
+from twilio_conversations.util.json import JSONArray, JSONObject, JSONValue
+from twilio_conversations.values.bindings import (
+    ConversationBindings,
+    ConversationEmailBinding,
+    ConversationSmsBinding,
+    ParticipantBindingOptions,
+    ParticipantBindings,
+    ParticipantEmailBinding,
+)
+from twilio_conversations.values.channel_metadata import ChannelMetadata
+from twilio_conversations.values.configuration import ConversationLimits
+from twilio_conversations.values.content_templates import (
+    ContentData,
+    ContentDataAction,
+    ContentDataActionOther,
+    ContentDataActionPhone,
+    ContentDataActionReply,
+    ContentDataActionUrl,
+    ContentDataCallToAction,
+    ContentDataCard,
+    ContentDataListItem,
+    ContentDataListPicker,
+    ContentDataLocation,
+    ContentDataMedia,
+    ContentDataOther,
+    ContentDataQuickReply,
+    ContentDataReply,
+    ContentDataText,
+    ContentTemplate,
+    ContentTemplateVariable,
+)
+from twilio_conversations.values.conversation import ConversationState, LastMessage
+from twilio_conversations.values.progress import DownloadProgress, UploadProgress
+from twilio_conversations.values.push import PushNotification, PushNotificationData
+from twilio_conversations.values.receipts import AggregatedDeliveryReceipt, DetailedDeliveryReceipt
+from twilio_conversations.values.recipients import EmailRecipientDescriptor, RecipientDescriptor, UnknownRecipientDescriptor
 
 __all__ = [
     "AggregatedDeliveryReceipt",

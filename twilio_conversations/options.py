@@ -8,10 +8,10 @@ from typing import Any, TypedDict
 
 import attrs
 
-from twilio_conversations import checks
-from twilio_conversations.addresses import address
 from twilio_conversations.errors import InvalidArgumentError
-from twilio_conversations.json_values import dumps
+from twilio_conversations.util import checks
+from twilio_conversations.util.addresses import address
+from twilio_conversations.util.json import dumps
 
 ENDPOINT_VARIABLE = "TWILIO_CONVERSATIONS_ENDPOINT"
 """Environment variable that is read when neither `endpoint` nor `endpoints` is given."""

@@ -9,8 +9,8 @@ from typing import Any
 import attrs
 import jwt
 
-from twilio_conversations import checks
 from twilio_conversations.errors import ArgumentTypeError, InvalidArgumentError, TokenError
+from twilio_conversations.util import checks
 
 CONTENT_TYPE = "twilio-fpa;v=1"
 """The `cty` header by which Twilio tells its access tokens from other JWTs."""

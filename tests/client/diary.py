@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.support.patience import PATIENCE
-from twilio_conversations.emitter import EventEmitter
+from twilio_conversations.events.emitter import EventEmitter
 
 
 class Diary:

@@ -28,9 +28,9 @@ from twilio_conversations import (
     TransportUnavailableError,
     __version__,
 )
-from twilio_conversations.futures import Deadline
-from twilio_conversations.membership import SyncNames
 from twilio_conversations.server import LocalServer
+from twilio_conversations.state.tracked import SyncNames
+from twilio_conversations.util.futures import Deadline
 
 
 @pytest.mark.row("BY02", "BY20", "BY21", "CL03", "CL04", "CL05", "CL06", "CL07", "EV21", "US02", "US05", "US06", "US09")

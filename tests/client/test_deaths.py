@@ -23,7 +23,7 @@ from twilio_conversations import (
     UnsentMessage,
 )
 from twilio_conversations.server import LocalServer
-from twilio_conversations.transport import sockets
+from twilio_conversations.transport import connect as sockets
 
 QUICK = BackoffPolicy(minimum=0.02, maximum=0.1)
 

@@ -22,7 +22,7 @@ from twilio_conversations import (
     Media,
     Participant,
 )
-from twilio_conversations.model import Model
+from twilio_conversations.models.base import Model
 from twilio_conversations.server import LocalServer
 
 TIMEOUT = PATIENCE

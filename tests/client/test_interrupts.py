@@ -16,8 +16,8 @@ import pytest
 from tests.faults.proxy import FaultProxy
 from tests.support.patience import LONG_PATIENCE
 from tests.support.stopwatch import Stopwatch
-from twilio_conversations.futures import Deadline
 from twilio_conversations.server import LocalServer
+from twilio_conversations.util.futures import Deadline
 
 LIMIT = 2.0  # what the end of the process may be held up for
 SLACK = 3.0  # what the scripts wait for themselves

@@ -15,7 +15,7 @@ from tests.acceptance.scene import until
 from tests.client.conftest import Connect
 from tests.client.diary import Diary
 from twilio_conversations import Client, ClientClosedError, Conversation
-from twilio_conversations.emitter import EventEmitter
+from twilio_conversations.events.emitter import EventEmitter
 
 Pair = tuple[Conversation, Conversation]
 

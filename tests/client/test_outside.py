@@ -22,8 +22,8 @@ from twilio_conversations import (
     ParticipantEmailBinding,
     UnsupportedOperationError,
 )
-from twilio_conversations.conversation_data import REASONS, ConversationData
 from twilio_conversations.server import LocalServer
+from twilio_conversations.values.conversation import REASONS, ConversationData
 
 PHONE, OWN_PHONE = "+15550100", "+15550199"
 MAIL, OWN_MAIL = "zoe@example.com", "help@shop.example"

@@ -22,11 +22,11 @@ from tests.faults.proxy import FaultProxy
 from tests.support.patience import PATIENCE
 from tests.support.stopwatch import within
 from twilio_conversations import Client, Conversation, Participant
-from twilio_conversations.dispatcher import Dispatcher
-from twilio_conversations.emitter import EventEmitter
-from twilio_conversations.event_names import ConversationEvent
-from twilio_conversations.futures import Deadline
+from twilio_conversations.events.dispatcher import Dispatcher
+from twilio_conversations.events.emitter import EventEmitter
+from twilio_conversations.events.names import ConversationEvent
 from twilio_conversations.server import LocalServer
+from twilio_conversations.util.futures import Deadline
 
 LIMIT = 20
 OVER = 3

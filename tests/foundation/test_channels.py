@@ -26,9 +26,9 @@ from twilio_conversations import (
     ProtocolError,
     UnknownRecipientDescriptor,
 )
-from twilio_conversations.lru import Lru
-from twilio_conversations.message_data import MessageData
-from twilio_conversations.recipients import parse_recipient
+from twilio_conversations.util.lru import Lru
+from twilio_conversations.values.message import MessageData
+from twilio_conversations.values.recipients import parse_recipient
 
 DELIVERY = {"total": 2, "sent": "all", "delivered": "some", "read": "none", "failed": "none", "undelivered": "none"}
 

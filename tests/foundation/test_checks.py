@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.support.odd_values import Rude, deep
-from twilio_conversations import checks
 from twilio_conversations.enums import Direction
 from twilio_conversations.errors import ArgumentTypeError, InvalidArgumentError
-from twilio_conversations.futures import Deadline, completed, wait
+from twilio_conversations.util import checks
+from twilio_conversations.util.futures import Deadline, completed, wait
 
 
 def kind(value: Any) -> str:

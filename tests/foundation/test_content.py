@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twilio_conversations.content import (
+from twilio_conversations.values.content_templates import (
     ContentData,
     ContentDataActionOther,
     ContentDataActionPhone,

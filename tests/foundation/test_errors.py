@@ -14,7 +14,6 @@ import pytest
 
 import twilio_conversations
 from twilio_conversations import errors
-from twilio_conversations.attachment import SendMediaOptions, attachment, known_size, opened
 from twilio_conversations.errors import (
     ArgumentTypeError,
     ConnectionErrorInfo,
@@ -31,7 +30,8 @@ from twilio_conversations.errors import (
     UnknownEventError,
     WrongThreadError,
 )
-from twilio_conversations.os_errors import descriptor_errors, file_errors, start_thread
+from twilio_conversations.sending.attachment import SendMediaOptions, attachment, known_size, opened
+from twilio_conversations.util.os_errors import descriptor_errors, file_errors, start_thread
 
 KINDS = sorted(
     (kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, ConversationsError)),

@@ -9,7 +9,7 @@ import pytest
 from tests.support.patience import PATIENCE
 from tests.support.stopwatch import within
 from twilio_conversations.errors import RequestTimeoutError
-from twilio_conversations.futures import (
+from twilio_conversations.util.futures import (
     Deadline,
     Flow,
     Future,

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twilio_conversations.json_values import Attributes, parse_index, parse_time, whole_number
+from twilio_conversations.util.json import Attributes, parse_index, parse_time, whole_number
 from twilio_conversations.util.json_text import LEVELS, loads
 
 values = st.recursive(

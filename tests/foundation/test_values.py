@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twilio_conversations import urls
-from twilio_conversations.configuration import Configuration
 from twilio_conversations.errors import ConflictError, InvalidArgumentError, ProtocolError, RestError, ServiceError
-from twilio_conversations.json_values import Attributes, dumps, parse_index, parse_time
+from twilio_conversations.util import urls
+from twilio_conversations.util.json import Attributes, dumps, parse_index, parse_time
+from twilio_conversations.values.configuration import Configuration
 
 HOSTILE = ["/", "?", "#", "%", "%2e%2e", " ", "+", "a/../b", "zoë+tag@ex ample.com ☃", "😀", "\x00", "a&b=c", "\\"]
 

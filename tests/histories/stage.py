@@ -17,10 +17,10 @@ from tests.histories.ledger import Ledger
 from tests.support.patience import PATIENCE
 from twilio_conversations import BackoffPolicy, Client
 from twilio_conversations.enums import ConnectionState
-from twilio_conversations.futures import Deadline
 from twilio_conversations.server import LocalServer
 from twilio_conversations.server.world import Settings
 from twilio_conversations.sync.subscriptions import Phase
+from twilio_conversations.util.futures import Deadline
 
 PEOPLE = ("alice", "bob", "carol")
 RETAINED, REPLAY_LIMIT = Settings().events_retained, Settings().replay_limit

@@ -12,7 +12,7 @@ from tests.histories.chronicle import Chronicle, Entry, of_conversation, of_mess
 from tests.histories.commands import ORDERED_STATUS, Sent
 from tests.histories.ledger import Logged, Room
 from tests.histories.stage import Person, Stage
-from twilio_conversations.json_values import parse_time
+from twilio_conversations.util.json import parse_time
 
 LETTERS = {"added": "A", "joined": "J", "left": "L", "removed": "R"}
 LIFE = re.compile(r"(A(J(LR)?|R)?|AJLR|AR)*")

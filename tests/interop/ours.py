@@ -11,7 +11,7 @@ import attrs
 
 from tests.interop.official import WAIT, History
 from twilio_conversations import Client, Conversation, Message, Paginator, Participant, User
-from twilio_conversations.event_names import ClientEvent
+from twilio_conversations.events.names import ClientEvent
 
 FIELDS: dict[type, tuple[str, ...]] = {
     Conversation: (

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twilio_conversations import InvalidArgumentError, SendMediaOptions
-from twilio_conversations.attachment import CHUNK, attachment, attachments, known_size, opened
+from twilio_conversations.sending.attachment import CHUNK, attachment, attachments, known_size, opened
 
 pytestmark = pytest.mark.row("BY26", "CI21", "CI22", "CI23", "CI24", "CI25")
 CONTENT = bytes(range(256)) * 1000

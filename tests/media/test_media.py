@@ -25,9 +25,9 @@ from twilio_conversations import (
     NotReadyError,
     ProtocolError,
 )
-from twilio_conversations.media import Media, MediaData
-from twilio_conversations.message_data import MessageData
+from twilio_conversations.models.media import Media, MediaData
 from twilio_conversations.server import LocalServer
+from twilio_conversations.values.message import MessageData
 
 CONTENT = bytes(range(256)) * 2000
 

@@ -14,11 +14,11 @@ import requests
 from tests.media.http_service import HANG_UP, LIMIT, Answer, HttpService
 from tests.support.stopwatch import within
 from twilio_conversations import ClientClosedError, Endpoints, MediaError, Options, ProtocolError, RequestTimeoutError
-from twilio_conversations.attachment import attachment, opened
 from twilio_conversations.errors import TransportUnavailableError
-from twilio_conversations.futures import Deadline, Role, mark_thread
+from twilio_conversations.sending.attachment import attachment, opened
 from twilio_conversations.transport.content_stream import ContentStream
 from twilio_conversations.transport.media_http import TOKEN_HEADER, MediaHttp, Transfer
+from twilio_conversations.util.futures import Deadline, Role, mark_thread
 
 CONTENT = bytes(range(256)) * 2000
 DONE = Answer.json({"sid": "ME1"}, 201)

@@ -19,8 +19,8 @@ import pytest
 from tests.media.http_service import LIMIT
 from twilio_conversations import Client, ClientClosedError, Conversation, InvalidArgumentError, RequestTimeoutError
 from twilio_conversations.errors import ArgumentTypeError, FileAccessError, FileError
-from twilio_conversations.media import Media
-from twilio_conversations.saving import destination
+from twilio_conversations.models.media import Media
+from twilio_conversations.util.saving import destination
 
 CONTENT = bytes(range(256)) * 2000
 posix = pytest.mark.skipif(os.name != "posix", reason="needs rights, links and pipes as POSIX has them")
@@ -146,7 +146,7 @@ AS_NOBODY = """
 import os, sys
 from pathlib import Path
 from twilio_conversations.errors import FileAccessError
-from twilio_conversations.saving import destination
+from twilio_conversations.util.saving import destination
 if os.geteuid() == 0:
     os.setgid(65534)
     os.setuid(65534)

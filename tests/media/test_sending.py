@@ -424,7 +424,7 @@ def test_an_idempotency_key_covers_media(room: Conversation) -> None:
 @pytest.mark.row("MB07", "UM06", "UM07")
 def test_content_templates(room: Conversation) -> None:
     """The template's sid and its variables, however given, are in the message that is built."""
-    from twilio_conversations.content import ContentTemplateVariable
+    from twilio_conversations.values.content_templates import ContentTemplateVariable
 
     sid = "HX" + "0" * 32
     variables = [ContentTemplateVariable("1", "a"), ContentTemplateVariable("1", "b")]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twilio_conversations.layered import Layered, Reasons
+from twilio_conversations.models.layers import Layered, Reasons
 
 
 @attrs.frozen

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.wire.test_frame import json_values
-from twilio_conversations.conversation_data import ConversationData, ConversationState, LastMessage
 from twilio_conversations.errors import ProtocolError
-from twilio_conversations.media import MediaData
-from twilio_conversations.message_data import MessageData
-from twilio_conversations.participant_data import ParticipantData
-from twilio_conversations.user_data import UserData
+from twilio_conversations.models.media import MediaData
+from twilio_conversations.values.conversation import ConversationData, ConversationState, LastMessage
+from twilio_conversations.values.message import MessageData
+from twilio_conversations.values.participant import ParticipantData
+from twilio_conversations.values.user import UserData
 
 MESSAGE_KEYS = [
     "sid",

@@ -26,7 +26,7 @@ def test_client_loads_nothing_of_the_service() -> None:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=True)
     loaded = result.stdout.split()
     unwanted = (*HEAVY, "twilio_conversations.server", "twilio_conversations.cli", "twilio_conversations.testing")
-    assert [name for name in loaded if name.startswith("twilio_conversations.client")] != []
+    assert [name for name in loaded if name.startswith("twilio_conversations.client.client")] != []
     assert [name for name in loaded for root in unwanted if name == root or name.startswith(f"{root}.")] == []
 
 
@@ -100,7 +100,7 @@ def test_every_module_logs_under_the_package() -> None:
     code = "import logging, twilio_conversations; print(*logging.root.manager.loggerDict, sep='\\n')"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=True)
     ours = {name for name in result.stdout.split() if name.startswith("twilio_conversations.")}
-    assert {"twilio_conversations.directory", "twilio_conversations.dispatcher"} <= ours
+    assert {"twilio_conversations.state.conversations", "twilio_conversations.events.dispatcher"} <= ours
     handlers = logging.getLogger("twilio_conversations").handlers
     assert [type(handler) for handler in handlers] == [logging.NullHandler]
 

@@ -31,13 +31,13 @@ from twilio_conversations import (
     ProtocolError,
     RequestTimeoutError,
     tokens,
-    urls,
 )
-from twilio_conversations.attachment import attachment
-from twilio_conversations.futures import Deadline
+from twilio_conversations.sending.attachment import attachment
 from twilio_conversations.server import LocalServer
 from twilio_conversations.transport.content_stream import ContentStream
 from twilio_conversations.transport.media_http import MediaHttp, Transfer
+from twilio_conversations.util import urls
+from twilio_conversations.util.futures import Deadline
 
 MEGABYTE = 1024 * 1024
 

@@ -14,10 +14,10 @@ from urllib.parse import unquote, urlsplit
 import attrs
 
 from twilio_conversations.errors import TransportUnavailableError
-from twilio_conversations.futures import Deadline, Future, fail, settle
 from twilio_conversations.sync.changes import Change, ItemAdded, ItemRemoved, ItemUpdated
 from twilio_conversations.sync.client import Entity, SyncClient
 from twilio_conversations.transport.timers import Timers
+from twilio_conversations.util.futures import Deadline, Future, fail, settle
 
 BASE = "http://sync.test"
 PREFIX = {"document": "ET", "list": "ES", "map": "MP"}

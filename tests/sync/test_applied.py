@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twilio_conversations.sync.applied import MAX_GAPS, AppliedIds
+from twilio_conversations.sync.event_ids import MAX_GAPS, AppliedIds
 
 Steps = st.lists(st.tuples(st.sampled_from(["take", "take", "take", "close"]), st.integers(-2, 30)))
 

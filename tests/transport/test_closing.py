@@ -19,10 +19,10 @@ from tests.support.stopwatch import within
 from tests.transport.conftest import Wire, Wired, own_threads, wait_until
 from twilio_conversations.enums import ConnectionState
 from twilio_conversations.errors import ClientClosedError, ConversationsError
-from twilio_conversations.futures import Deadline, wait
 from twilio_conversations.options import BackoffPolicy, Endpoints
-from twilio_conversations.transport import sockets
+from twilio_conversations.transport import connect as sockets
 from twilio_conversations.transport.connection import CLOSE_LIMIT
+from twilio_conversations.util.futures import Deadline, wait
 from twilio_conversations.wire.packets import HttpRequest, Init, Message, Update
 
 GET = HttpRequest.from_url("GET", "https://h/p")
@@ -220,7 +220,7 @@ import os, sys, threading, time
 from tests.support.recorder import Recorder
 from tests.support.scripted_service import ScriptedService
 from twilio_conversations.errors import ClientClosedError
-from twilio_conversations.futures import Deadline, wait
+from twilio_conversations.util.futures import Deadline, wait
 from twilio_conversations.transport.connection import Connection
 from twilio_conversations.transport.token_source import TokenSource
 from twilio_conversations.wire.packets import HttpRequest, Message, Notification

@@ -19,9 +19,9 @@ from twilio_conversations.errors import (
     RequestTimeoutError,
     TransportUnavailableError,
 )
-from twilio_conversations.futures import Deadline, wait
 from twilio_conversations.options import BackoffPolicy
 from twilio_conversations.util import logs
+from twilio_conversations.util.futures import Deadline, wait
 from twilio_conversations.wire import frame
 from twilio_conversations.wire.packets import (
     BackoffHint,

@@ -13,8 +13,8 @@ import pytest
 
 from tests.support.addresses import Place, resolve, swallowing
 from tests.transport.conftest import wait_until
-from twilio_conversations.futures import Deadline
 from twilio_conversations.transport.dialling import HEAD_START, AbandonedError, Connecting, dial, in_turns
+from twilio_conversations.util.futures import Deadline
 
 LONG = 60.0
 V4, V6 = socket.AF_INET, socket.AF_INET6

@@ -11,10 +11,10 @@ from tests.support.patience import PATIENCE
 from tests.support.scripted_service import Peer
 from tests.transport.conftest import Wire, Wired
 from twilio_conversations.errors import RequestTooLargeError, TransportUnavailableError
-from twilio_conversations.futures import Deadline, Future, wait
 from twilio_conversations.transport.tunnel import MOST_CUTS, HttpResponse, Tunnel
+from twilio_conversations.util.futures import Deadline, Future, wait
+from twilio_conversations.wire.inflight import SUSPECT_AFTER
 from twilio_conversations.wire.packets import Message
-from twilio_conversations.wire.requests import SUSPECT_AFTER
 
 LIMIT = PATIENCE
 NAMED = b"frame exceeds limit of 1000 bytes"

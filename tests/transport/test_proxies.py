@@ -14,10 +14,10 @@ from tests.support.patience import PATIENCE
 from tests.support.scripted_service import ScriptedService
 from tests.transport.conftest import Wire
 from twilio_conversations.errors import InvalidArgumentError
-from twilio_conversations.futures import Deadline, wait
+from twilio_conversations.transport.connect import open_socket
 from twilio_conversations.transport.dialling import Connecting
 from twilio_conversations.transport.route import Route, is_loopback
-from twilio_conversations.transport.sockets import open_socket
+from twilio_conversations.util.futures import Deadline, wait
 from twilio_conversations.wire.packets import HttpRequest, Message, Notification
 
 SOON = PATIENCE

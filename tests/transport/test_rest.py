@@ -23,10 +23,10 @@ from twilio_conversations.errors import (
     ThrottledError,
     TransportUnavailableError,
 )
-from twilio_conversations.futures import Deadline, wait
 from twilio_conversations.transport.rest import Rest
 from twilio_conversations.transport.retries import retry_after
 from twilio_conversations.transport.tunnel import MUTATION_HEADER, Tunnel
+from twilio_conversations.util.futures import Deadline, wait
 from twilio_conversations.wire.packets import Message
 
 SOON = PATIENCE

@@ -12,9 +12,9 @@ from tests.support.scripted_service import Peer, ScriptedService
 from tests.transport.conftest import Wire, Wired
 from tests.transport.test_token_source import Provider, token
 from twilio_conversations.enums import ConnectionState
-from twilio_conversations.futures import Deadline, wait
 from twilio_conversations.options import BackoffPolicy
 from twilio_conversations.transport import loop
+from twilio_conversations.util.futures import Deadline, wait
 from twilio_conversations.wire.packets import Init, Notification, Reply, Update
 
 LONG = BackoffPolicy(minimum=60)

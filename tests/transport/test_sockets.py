@@ -16,10 +16,10 @@ from tests.support.patience import PATIENCE
 from tests.support.scripted_service import Peer, ScriptedService
 from tests.transport.conftest import Wire
 from twilio_conversations.errors import InvalidArgumentError, TransportUnavailableError
-from twilio_conversations.futures import Deadline, wait
+from twilio_conversations.transport.connect import Attempt, open_socket
 from twilio_conversations.transport.dialling import Connecting
 from twilio_conversations.transport.route import Route
-from twilio_conversations.transport.sockets import Attempt, open_socket
+from twilio_conversations.util.futures import Deadline, wait
 from twilio_conversations.wire.packets import HttpRequest, Message, Notification
 
 SOON = PATIENCE

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from websocket import ABNF
 
 from twilio_conversations.errors import ProtocolError
-from twilio_conversations.transport import stream
-from twilio_conversations.transport.stream import BINARY, CLOSE, PING, PONG, TEXT, Message, Stream
+from twilio_conversations.transport import ws_codec as stream
+from twilio_conversations.transport.ws_codec import BINARY, CLOSE, PING, PONG, TEXT, Message, Stream
 
 LIMIT = 100_000
 

@@ -16,8 +16,8 @@ from tests.transport.test_token_source import Provider, token
 from twilio_conversations import tokens
 from twilio_conversations.enums import ConnectionState
 from twilio_conversations.errors import ReplyError, TokenError
-from twilio_conversations.futures import Deadline, wait
 from twilio_conversations.options import BackoffPolicy
+from twilio_conversations.util.futures import Deadline, wait
 from twilio_conversations.wire.packets import ClientUpdate, Close, HttpRequest, Init, Message, Reply, Status, Update
 
 GET = HttpRequest.from_url("GET", "https://h/p")

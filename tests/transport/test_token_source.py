@@ -15,7 +15,7 @@ from tests.transport.conftest import Wire, own_threads, wait_until
 from twilio_conversations import tokens
 from twilio_conversations.enums import ConnectionState
 from twilio_conversations.errors import TokenError
-from twilio_conversations.futures import Deadline, wait
+from twilio_conversations.util.futures import Deadline, wait
 from twilio_conversations.wire.packets import ClientUpdate, Close, HttpRequest, Reply, Status, Update
 
 SOON = PATIENCE

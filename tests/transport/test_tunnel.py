@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from tests.support.patience import PATIENCE
 from tests.support.scripted_service import Peer
 from tests.transport.conftest import Wire, Wired
-from twilio_conversations import urls
 from twilio_conversations.errors import (
     ClientClosedError,
     InvalidArgumentError,
@@ -23,9 +22,10 @@ from twilio_conversations.errors import (
     RequestTimeoutError,
     TransportUnavailableError,
 )
-from twilio_conversations.futures import Deadline, wait
 from twilio_conversations.transport.retries import retry_after
 from twilio_conversations.transport.tunnel import SCHEME, HttpResponse, Tunnel, TunnelAdapter
+from twilio_conversations.util import urls
+from twilio_conversations.util.futures import Deadline, wait
 from twilio_conversations.wire.packets import HttpRequest, Message
 
 SOON = PATIENCE

@@ -13,7 +13,7 @@ from tests.support.scripted_service import ScriptedService
 from tests.transport.conftest import Wire
 from twilio_conversations.errors import ConnectionErrorInfo
 from twilio_conversations.transport.retries import retry_after
-from twilio_conversations.wire.outcomes import Cause, ConnectRefusedError
+from twilio_conversations.wire.failures import Cause, ConnectRefusedError
 
 PAGE = b"Content-Type: text/html\r\nContent-Length: 200\r\n\r\n<html>log in"
 """A page of which most never comes."""

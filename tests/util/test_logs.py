@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.support.patience import PATIENCE
-from twilio_conversations.futures import Deadline, Future, Role, mark_thread, wait
 from twilio_conversations.util import logs
+from twilio_conversations.util.futures import Deadline, Future, Role, mark_thread, wait
 
 NAME = "twilio_conversations.anything"
 LIMIT = PATIENCE
@@ -295,7 +295,7 @@ def test_a_forked_child_begins_anew(tmp_path: object) -> None:
     """The parent's records are the parent's, and its thread and lock are not there."""
     code = """
 import logging, os, sys, threading, warnings
-from twilio_conversations.futures import Role, mark_thread
+from twilio_conversations.util.futures import Role, mark_thread
 from twilio_conversations.util import logs
 warnings.simplefilter("ignore")
 gate, entered, parent = threading.Event(), threading.Event(), os.getpid()

@@ -8,8 +8,8 @@ from typing import Any
 from twilio_conversations.options import BackoffPolicy, Endpoints, Options
 from twilio_conversations.wire import packets
 from twilio_conversations.wire.effects import CloseSocket, Effect, OpenSocket, Send, Settle
+from twilio_conversations.wire.inflight import Submission
 from twilio_conversations.wire.packets import Init, Message, Packet, Reply, Status, Update
-from twilio_conversations.wire.requests import Submission
 from twilio_conversations.wire.session import Session
 
 ENDPOINTS = Endpoints.for_base("http://127.0.0.1:1")

@@ -7,8 +7,8 @@ import pytest
 from tests.wire.driven import Driven, submission
 from twilio_conversations.errors import RequestTooLargeError, TransportUnavailableError
 from twilio_conversations.wire.frame_limit import MESSAGE_TOO_BIG, FrameLimit
+from twilio_conversations.wire.inflight import SUSPECT_AFTER
 from twilio_conversations.wire.packets import Message, Reply, Status
-from twilio_conversations.wire.requests import SUSPECT_AFTER
 
 LARGE = b"x" * 1000
 

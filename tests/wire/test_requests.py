@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twilio_conversations.wire.requests import Requests, Submission
+from twilio_conversations.wire.inflight import Requests, Submission
 
 
 def test_deadlines_of_answered_requests_do_not_pile_up() -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from twilio_conversations import Client, Conversation, MessageUpdatedEventArgs, ParticipantUpdatedEventArgs
-from twilio_conversations.emitter import EventEmitter
+from twilio_conversations.events.emitter import EventEmitter
 from twilio_conversations.server import LocalServer
 
 PATIENCE = 10.0

@@ -11,10 +11,10 @@ from typing import Any
 
 import attrs
 
-from twilio_conversations import checks
 from twilio_conversations.errors import InvalidArgumentError
 from twilio_conversations.server.seed import SeedError
 from twilio_conversations.server.seed_file import SeedFile
+from twilio_conversations.util import checks
 
 Perform = Callable[[str, str, dict[str, Any]], Any]
 

@@ -16,10 +16,7 @@ from typing import Any
 
 import uvicorn
 
-from twilio_conversations import checks
 from twilio_conversations.errors import InvalidArgumentError, RequestTimeoutError
-from twilio_conversations.futures import Role, mark_thread
-from twilio_conversations.json_values import dumps
 from twilio_conversations.server import certificates
 from twilio_conversations.server.addresses import AddressBook, public_base, trusted_network
 from twilio_conversations.server.app import App
@@ -33,7 +30,9 @@ from twilio_conversations.server.protocol import LineProtocol
 from twilio_conversations.server.start_errors import LocalServerError, storage
 from twilio_conversations.server.store import Lock
 from twilio_conversations.server.token_endpoint import page_origin
-from twilio_conversations.util import logs
+from twilio_conversations.util import checks, logs
+from twilio_conversations.util.futures import Role, mark_thread
+from twilio_conversations.util.json import dumps
 
 _log = logs.logger(__name__)
 

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from twilio_conversations.errors import InvalidArgumentError
-from twilio_conversations.os_errors import file_errors
+from twilio_conversations.util.os_errors import file_errors
 
 Steps = tuple[str | int, ...]
 """The way to a value: names in objects, numbers in lists."""

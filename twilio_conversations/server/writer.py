@@ -20,7 +20,6 @@ import attrs
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from twilio_conversations.futures import Role, mark_thread
 from twilio_conversations.server.errors import ServiceError
 from twilio_conversations.server.http import Response
 from twilio_conversations.server.start_errors import explained
@@ -28,6 +27,7 @@ from twilio_conversations.server.store import DATABASE_FILE, Connection, timesta
 from twilio_conversations.server.tables import mutations, sync_events
 from twilio_conversations.server.world import Settings, World
 from twilio_conversations.util import logs
+from twilio_conversations.util.futures import Role, mark_thread
 
 _log = logs.logger(__name__)
 

@@ -13,8 +13,6 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from twilio_conversations.errors import ClientClosedError, ProtocolError, SyncError
-from twilio_conversations.futures import Future, fail, failed, settle
-from twilio_conversations.json_values import whole_number
 from twilio_conversations.sync.changes import (
     Change,
     EntityFailed,
@@ -24,11 +22,13 @@ from twilio_conversations.sync.changes import (
     ItemUpdated,
     Kind,
 )
-from twilio_conversations.sync.entity import FIRST_PATIENCE, LAST_PATIENCE, Entity, Listener, Root
+from twilio_conversations.sync.handle import FIRST_PATIENCE, LAST_PATIENCE, Entity, Listener, Root
 from twilio_conversations.sync.replica import CollectionReplica, DocumentReplica, ItemAction, event_id_of
 from twilio_conversations.sync.resources import Answer, Request, Resources, RootState, content, refusal, retry_after
 from twilio_conversations.sync.subscriptions import Phase, Poke, Refusal, Subscriptions
 from twilio_conversations.util import logs
+from twilio_conversations.util.futures import Future, fail, failed, settle
+from twilio_conversations.util.json import whole_number
 
 __all__ = ["MESSAGE_TYPES", "Entity", "Listener", "SyncClient", "Timer", "Timers"]
 

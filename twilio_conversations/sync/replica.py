@@ -18,10 +18,7 @@ from typing import Any, Literal
 
 import attrs
 
-from twilio_conversations.checks import shown
 from twilio_conversations.errors import ProtocolError
-from twilio_conversations.json_values import parse_index, whole_number
-from twilio_conversations.sync.applied import AppliedIds
 from twilio_conversations.sync.changes import (
     DocumentUpdated,
     Item,
@@ -31,6 +28,9 @@ from twilio_conversations.sync.changes import (
     Key,
     Resynced,
 )
+from twilio_conversations.sync.event_ids import AppliedIds
+from twilio_conversations.util.checks import shown
+from twilio_conversations.util.json import parse_index, whole_number
 
 ItemChange = ItemAdded | ItemUpdated | ItemRemoved
 ItemAction = type[ItemAdded] | type[ItemUpdated] | type[ItemRemoved]

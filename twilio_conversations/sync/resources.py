@@ -12,11 +12,11 @@ import attrs
 
 from twilio_conversations._version import __version__
 from twilio_conversations.errors import ProtocolError, ServiceError, SyncError
-from twilio_conversations.futures import Deadline, Flow, Future, flow
-from twilio_conversations.json_values import whole_number
 from twilio_conversations.sync.changes import Item, Key, Kind
 from twilio_conversations.sync.replica import parse_key
-from twilio_conversations.urls import join, link, with_query
+from twilio_conversations.util.futures import Deadline, Flow, Future, flow
+from twilio_conversations.util.json import whole_number
+from twilio_conversations.util.urls import join, link, with_query
 
 _COLLECTIONS: dict[Kind, str] = {"document": "Documents", "list": "Lists", "map": "Maps"}
 

@@ -28,25 +28,25 @@ from twilio_conversations.errors import (
     TokenError,
     TransportUnavailableError,
 )
-from twilio_conversations.futures import Deadline, Future, Role, current_role, mark_thread, wait
-from twilio_conversations.naming import shown
 from twilio_conversations.options import Options
-from twilio_conversations.os_errors import start_thread
 from twilio_conversations.tokens import Claims
-from twilio_conversations.transport import processes
+from twilio_conversations.transport import process_hooks as processes
+from twilio_conversations.transport.connect import Attempt
 from twilio_conversations.transport.connection_log import ConnectionLog
 from twilio_conversations.transport.link import Link, LinkLost
 from twilio_conversations.transport.listener import Listener
 from twilio_conversations.transport.loop import Loop
 from twilio_conversations.transport.pending import Answer, Pending
-from twilio_conversations.transport.sockets import Attempt
-from twilio_conversations.transport.stream import BINARY
 from twilio_conversations.transport.token_source import TokenSource
+from twilio_conversations.transport.ws_codec import BINARY
 from twilio_conversations.util import logs
+from twilio_conversations.util.futures import Deadline, Future, Role, current_role, mark_thread, wait
+from twilio_conversations.util.naming import shown
+from twilio_conversations.util.os_errors import start_thread
 from twilio_conversations.wire import effects as fx
 from twilio_conversations.wire import packets
+from twilio_conversations.wire.inflight import Submission, new_id
 from twilio_conversations.wire.packets import HttpRequest, Message, Notification
-from twilio_conversations.wire.requests import Submission, new_id
 from twilio_conversations.wire.session import Session
 
 _log = logs.logger(__name__)

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain, zip_longest
 from typing import Any, Final
 
-from twilio_conversations.futures import Deadline
+from twilio_conversations.util.futures import Deadline
 
 HEAD_START: Final = 0.25
 """Seconds after which the next address is tried beside those that have not answered."""

@@ -11,9 +11,9 @@ from typing import Any
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from twilio_conversations.futures import Deadline
 from twilio_conversations.transport.dialling import AbandonedError, Connecting, dial
 from twilio_conversations.transport.socks_proxy import SocksProxy
+from twilio_conversations.util.futures import Deadline
 
 
 class _Dialled:

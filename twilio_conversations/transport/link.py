@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from twilio_conversations.errors import ProtocolError
 from twilio_conversations.options import Options
-from twilio_conversations.transport import stream
+from twilio_conversations.transport import ws_codec as stream
 from twilio_conversations.transport.dialling import close_descriptor
-from twilio_conversations.transport.stream import Message, Stream
+from twilio_conversations.transport.ws_codec import Message, Stream
 
 READ_SIZE: Final = 64 * 1024
 READS_PER_TURN: Final = 16

@@ -15,8 +15,6 @@ import attrs
 import requests
 import urllib3
 
-from twilio_conversations import urls
-from twilio_conversations.attachment import Content
 from twilio_conversations.errors import (
     ClientClosedError,
     ConversationsError,
@@ -26,15 +24,16 @@ from twilio_conversations.errors import (
     ServiceError,
     TransportUnavailableError,
 )
-from twilio_conversations.futures import Deadline, refuse_to_wait
 from twilio_conversations.options import Options
+from twilio_conversations.sending.attachment import Content
 from twilio_conversations.transport import bare_requests
 from twilio_conversations.transport.diagnosis import caused_by, in_words
 from twilio_conversations.transport.link_secrecy import without_queries, without_url
 from twilio_conversations.transport.plain_requests import PlainAdapter, PlainSession
 from twilio_conversations.transport.retries import RESENDS, retry_after
 from twilio_conversations.transport.route import Route
-from twilio_conversations.util import json_text, logs
+from twilio_conversations.util import json_text, logs, urls
+from twilio_conversations.util.futures import Deadline, refuse_to_wait
 from twilio_conversations.wire.backoff import Backoff
 
 T = TypeVar("T")

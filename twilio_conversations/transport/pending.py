@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 from twilio_conversations.errors import ConversationsError
-from twilio_conversations.futures import Future, fail, settle
+from twilio_conversations.util.futures import Future, fail, settle
 from twilio_conversations.wire.packets import Reply
 
 

@@ -12,12 +12,12 @@ from urllib.parse import quote, urljoin
 import requests
 from requests.structures import CaseInsensitiveDict
 
-from twilio_conversations import urls
 from twilio_conversations.errors import InvalidArgumentError, ProtocolError, RestError
-from twilio_conversations.futures import Deadline
 from twilio_conversations.options import Options
 from twilio_conversations.transport.plain_requests import PlainSession
 from twilio_conversations.transport.tunnel import MUTATION_HEADER, SCHEME, HttpResponse, Tunnel, TunnelAdapter
+from twilio_conversations.util import urls
+from twilio_conversations.util.futures import Deadline
 from twilio_conversations.wire.frame import json_bytes
 
 _JSON: Final = "application/json; charset=utf-8"
@@ -29,7 +29,7 @@ _NOT_FOUND: Final = 404
 class Rest:
     """Blocking calls through a tunnel, for the program's threads and for handlers.
 
-    URLs are complete and percent-encoded (`twilio_conversations.urls` builds them). Every method takes `timeout` in seconds,
+    URLs are complete and percent-encoded (`twilio_conversations.util.urls` builds them). Every method takes `timeout` in seconds,
     which covers queueing, flight and resends; `None` is the client's default. Every method raises:
 
     * `RestError` (`RestNotFoundError`, `ForbiddenError`, `ConflictError`, `ThrottledError`): the service refused;

@@ -12,8 +12,8 @@ import attrs
 from requests.exceptions import InvalidProxyURL, InvalidSchema
 from requests.utils import get_auth_from_url
 
-from twilio_conversations.futures import Deadline
 from twilio_conversations.transport.dialling import Connecting, dial
+from twilio_conversations.util.futures import Deadline
 
 WANTED: Final = "SOCKS proxies need PySocks: pip install PySocks"
 

@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from twilio_conversations import checks, tokens
+from twilio_conversations import tokens
 from twilio_conversations.errors import ConnectionErrorInfo, NoThreadError, TokenError
-from twilio_conversations.futures import Role, mark_thread
-from twilio_conversations.naming import said
 from twilio_conversations.options import Options
-from twilio_conversations.os_errors import start_thread
 from twilio_conversations.transport.timers import Timer, Timers
-from twilio_conversations.util import logs
+from twilio_conversations.util import checks, logs
+from twilio_conversations.util.futures import Role, mark_thread
+from twilio_conversations.util.naming import said
+from twilio_conversations.util.os_errors import start_thread
 from twilio_conversations.wire.backoff import Backoff
 
 _log = logs.logger(__name__)

@@ -12,13 +12,13 @@ import requests
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
-from twilio_conversations import checks
 from twilio_conversations.errors import ConversationsError, ReplyError, RequestTimeoutError, TransportUnavailableError
-from twilio_conversations.futures import Deadline, Future, fail, refuse_to_wait, settle
 from twilio_conversations.options import Options
 from twilio_conversations.transport.connection import Connection
 from twilio_conversations.transport.pending import Answer
 from twilio_conversations.transport.retries import RESENDS, TEMPORARY, retry_after
+from twilio_conversations.util import checks
+from twilio_conversations.util.futures import Deadline, Future, fail, refuse_to_wait, settle
 from twilio_conversations.wire.backoff import Backoff
 from twilio_conversations.wire.frame import parse_json
 from twilio_conversations.wire.packets import HttpRequest, Reply

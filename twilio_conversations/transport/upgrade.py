@@ -15,8 +15,8 @@ import attrs
 import websocket
 
 from twilio_conversations._version import __version__
-from twilio_conversations.futures import Deadline
 from twilio_conversations.transport.retries import TEMPORARY, retry_after
+from twilio_conversations.util.futures import Deadline
 
 _SWITCHING_PROTOCOLS: Final = 101
 _LONGEST_HEAD: Final = 64 * 1024

@@ -26,7 +26,7 @@ from typing import Final
 
 import attrs
 
-from twilio_conversations.futures import Deadline, Role, current_role, mark_thread
+from twilio_conversations.util.futures import Deadline, Role, current_role, mark_thread
 
 __all__ = ["SafeLogger", "flush", "logger"]
 

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from twilio_conversations.checks import shown
 from twilio_conversations.errors import InvalidArgumentError, ProtocolError
-from twilio_conversations.json_values import whole_number
+from twilio_conversations.util.checks import shown
+from twilio_conversations.util.json import whole_number
 from twilio_conversations.wire import frame
 from twilio_conversations.wire.frame import MAX_FRAME, Frame, parse_json
 

@@ -41,10 +41,10 @@ from twilio_conversations.wire.effects import (
     TokenRefused,
     TokenWanted,
 )
+from twilio_conversations.wire.failures import Cause, outcome_of, timed_out
 from twilio_conversations.wire.frame_limit import MESSAGE_TOO_BIG, FrameLimit
-from twilio_conversations.wire.outcomes import Cause, outcome_of, timed_out
+from twilio_conversations.wire.inflight import Requests, Submission, new_id
 from twilio_conversations.wire.packets import Packet, Reply, Status
-from twilio_conversations.wire.requests import Requests, Submission, new_id
 from twilio_conversations.wire.transitions import PUBLIC_STATES, TRANSITIONS, Action, Event, Phase
 
 _log = logs.logger(__name__)

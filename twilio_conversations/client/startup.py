@@ -1,0 +1,106 @@
+"""From an open connection to `initialized`: a flow on the io thread, so that it blocks no thread.
+
+It runs once per client, when the service first accepts the connection; what a lost connection or a busy service interrupts
+is tried again. The listing of conversations starts here too, but `initialized` does not wait for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twilio_conversations.errors import (
+    ClientClosedError,
+    ConnectionErrorInfo,
+    ConversationsError,
+    ProtocolError,
+    TransportUnavailableError,
+)
+from twilio_conversations.events.names import HandlerError
+from twilio_conversations.util import logs, urls
+from twilio_conversations.util.futures import Flow, Future, fail, flow, gather
+from twilio_conversations.values.configuration import Configuration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twilio_conversations.runtime import Services
+    from twilio_conversations.state.conversations import Directory
+    from twilio_conversations.state.users import Users
+
+_log = logs.logger(__name__)
+
+
+class Startup:
+    """Runs the start once and tells how it ended."""
+
+    def __init__(
+        self,
+        services: Services,
+        users: Users,
+        directory: Directory,
+        ready: Callable[[], None],
+        failed: Callable[[ConnectionErrorInfo], None],
+    ) -> None:
+        """`ready` and `failed` are called on the io thread; after a failure `begin` may be called again."""
+        self._services = services
+        self._users = users
+        self._directory = directory
+        self._ready = ready
+        self._failed = failed
+        self._running = False
+
+    def begin(self) -> None:
+        """Start, unless that was done before."""
+        if not self._running:
+            self._running = True
+            self._run()
+
+    @flow
+    def _run(self) -> Flow[None]:
+        """Configuration, then the own user and the own list of conversations side by side."""
+        try:
+            if self._services.known_configuration is None:
+                yield self._insist(self._configure, "reading the configuration")
+            users = self._insist(self._users.open, "following the own user")
+            yield gather([users, self._insist(self._directory.open, "following the own conversations")])
+        except ClientClosedError:
+            return
+        except ConversationsError as error:
+            _log.error("the client cannot start: %s", error)
+            self._running = False
+            self._failed(ConnectionErrorInfo(True, str(error), error.status, error.code))
+            return
+        self._load()
+        self._ready()
+
+    @flow
+    def _configure(self) -> Flow[None]:
+        url = urls.join(self._services.options.endpoints.api, "Client", "v2", "Configuration")
+        self._services.known_configuration = Configuration.parse((yield self._services.get_json(url)))
+
+    @flow
+    def _load(self) -> Flow[None]:
+        """The listing of conversations."""
+        try:
+            yield self._services.insist(self._directory.load, "listing the conversations", _may_pass_with_a_token)
+        except ConversationsError as error:
+            fail(self._directory.listed, error)
+            if not isinstance(error, ClientClosedError):
+                _log.error("the conversations cannot be listed: %s", error)
+                self._services.dispatcher.report(HandlerError(error))
+
+    def _insist(self, step: Callable[[], Future[None]], what: str) -> Future[None]:
+        """Do a step; what passes by itself is waited for, and the step repeated."""
+        return self._services.insist(step, what, _worth_repeating)
+
+
+def _may_pass_with_a_token(error: ConversationsError) -> bool:
+    """The client may be denied meanwhile: then it goes on where another token connects."""
+    return isinstance(error, TransportUnavailableError) or _worth_repeating(error)
+
+
+def _worth_repeating(error: ConversationsError) -> bool:
+    """Cuts, time limits and a busy or broken service pass; a refusal or a strange answer does not."""
+    if isinstance(error, ProtocolError | ClientClosedError):
+        return False
+    return error.status is None or error.status == 429 or error.status >= 500

@@ -1,0 +1,47 @@
+"""The content templates of the service, read page after page and remembered for a moment. Runs on the io thread."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from twilio_conversations.models.pages import RestPart
+from twilio_conversations.util import urls
+from twilio_conversations.util.futures import Flow, Future, flow
+from twilio_conversations.values.content_templates import ContentTemplate
+
+if TYPE_CHECKING:
+    from twilio_conversations.runtime import Services
+
+_FRESH_SECONDS = 5.0
+_PAGE_SIZE = 100
+
+
+class Templates:
+    """Reads them once for all who ask within some seconds."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._read: Future[tuple[ContentTemplate, ...]] | None = None
+        self._until = 0.0
+
+    def get(self) -> Future[tuple[ContentTemplate, ...]]:
+        """All of them (``GET /Client/v2/ContentTemplates``)."""
+        read = self._read
+        if read is None or (read.done() and (read.exception() is not None or time.monotonic() >= self._until)):
+            read = self._read = self._read_all()
+        return read
+
+    @flow
+    def _read_all(self) -> Flow[tuple[ContentTemplate, ...]]:
+        url = urls.join(self._services.options.endpoints.api, "Client", "v2", "ContentTemplates")
+        found: list[ContentTemplate] = []
+        token: str | None = None
+        while True:
+            body = yield self._services.get_json(urls.with_query(url, [("PageSize", _PAGE_SIZE), ("PageToken", token)]))
+            part: RestPart[ContentTemplate] = RestPart.parse(body, "templates", ContentTemplate.parse)
+            found += part.items
+            if part.next_token in (None, token):
+                self._until = time.monotonic() + _FRESH_SECONDS
+                return tuple(found)
+            token = part.next_token

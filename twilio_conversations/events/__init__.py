@@ -1,0 +1,1 @@
+"""Events: their names, how handlers are registered, and the thread that runs them."""

@@ -1,0 +1,375 @@
+"""What is attached to a message: facts, links, and the content itself."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import attrs
+
+from twilio_conversations.enums import MediaCategory
+from twilio_conversations.errors import InvalidArgumentError, MediaError, NotPicklableError, ProtocolError
+from twilio_conversations.transport.content_stream import ContentStream, OnBytes
+from twilio_conversations.transport.media_http import Transfer, same_origin
+from twilio_conversations.util import checks, urls
+from twilio_conversations.util.futures import Deadline
+from twilio_conversations.util.json import parse_index, parse_text, plain
+from twilio_conversations.util.saving import destination
+from twilio_conversations.values.progress import DownloadProgress, OnDownloadProgress
+
+if TYPE_CHECKING:
+    import requests
+
+    from twilio_conversations.runtime import Services
+
+_EXPIRED: Final = frozenset({401, 403, 404, 410})
+"""With what a temporary link is refused whose time is over."""
+
+_PIECE: Final = 64 * 1024
+
+
+@attrs.frozen
+class MediaData:
+    """What a message, or the media service, says of one medium."""
+
+    sid: str
+    category: MediaCategory | str = MediaCategory.MEDIA
+    filename: str | None = None
+    content_type: str = ""
+    size: int = 0
+
+    @classmethod
+    def parse(cls, value: Any) -> MediaData | None:
+        """Read Sync's entry (``contentType``) or the REST one (``content_type``); `None` without a sid."""
+        if not isinstance(value, dict) or not isinstance(sid := value.get("sid"), str):
+            return None
+        return cls(
+            sid,
+            _category(value.get("category")),
+            parse_text(value.get("filename")) or None,
+            parse_text(value.get("contentType") or value.get("content_type")) or "",
+            parse_index(value.get("size")) or 0,
+        )
+
+
+def _category(value: Any) -> MediaCategory | str:
+    try:
+        return MediaCategory(value or "media")
+    except ValueError:
+        return str(value)
+
+
+@attrs.frozen(repr=False)
+class Media:
+    """A medium of a message: a handle that holds no content. Two of the same medium are equal.
+
+    `timeout` is in seconds, for everything a call does; `None` is the client's default.
+    """
+
+    _data: MediaData
+    _services: Services = attrs.field(eq=False)
+
+    @property
+    def sid(self) -> str:
+        """``ME...``."""
+        return self._data.sid
+
+    @property
+    def filename(self) -> str | None:
+        """Name that the sender gave it; not to be trusted as a path."""
+        return self._data.filename
+
+    @property
+    def content_type(self) -> str:
+        """MIME type, as the sender gave it."""
+        return self._data.content_type
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self._data.size
+
+    @property
+    def category(self) -> MediaCategory | str:
+        """Whether it is attached, or the body or the history of an e-mail."""
+        return self._data.category
+
+    def get_content_temporary_url(self, *, timeout: float | None = None) -> str | None:
+        """A link that works without credentials for some minutes (``GET {media}/{sid}``); a new one each time, not to be kept.
+
+        `None` when the service gives none.
+
+        Raises:
+            MediaError: there is no such medium, or it is not visible to this identity.
+        """
+        with self._transfer(timeout, "get_content_temporary_url()") as transfer:
+            return _temporary(self._describe(transfer))
+
+    def read(
+        self,
+        max_bytes: int | None = None,
+        *,
+        on_progress: OnDownloadProgress | None = None,
+        timeout: float | None = None,
+    ) -> bytes:
+        """Return the content, in memory; with `max_bytes`, larger content is refused.
+
+        A broken connection is taken up where it broke, and a link that has expired is renewed once.
+
+        Args:
+            max_bytes: most bytes that are accepted.
+            on_progress: receives a `DownloadProgress` after each piece, on this thread; what it raises ends the download.
+            timeout: seconds for everything together.
+
+        Raises:
+            MediaError: the service refused, or there is more than `max_bytes`.
+        """
+        most = None if max_bytes is None else checks.positive(max_bytes, "max_bytes")
+        content = io.BytesIO()
+        with self._transfer(timeout, "read()") as transfer:
+            for piece in self._pieces(transfer, on_progress):
+                if most is not None and content.tell() + len(piece) > most:
+                    raise self._error(f"{self.sid} has more than {most} bytes")
+                content.write(piece)
+        return content.getvalue()
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        on_progress: OnDownloadProgress | None = None,
+        timeout: float | None = None,
+    ) -> Path:
+        """Write the content to a file, without ever holding more than a piece of it, and return the path.
+
+        A regular file is replaced once the content is complete, and keeps its rights; a broken download leaves it as it was.
+        Otherwise `path` means what it means to `open(path, "wb")`: links are followed, what is write-protected is refused,
+        devices and pipes are written to.
+
+        Args:
+            path: where to; `filename` is not to be trusted for that.
+            on_progress: receives a `DownloadProgress` after each piece, on this thread; what it raises ends the download.
+            timeout: seconds for everything together, a pipe's reader included.
+
+        Raises:
+            MediaError: the service refused.
+            FileError: the file cannot be written.
+        """
+        with self._transfer(timeout, "save()") as transfer, destination(path, transfer.pause) as write:
+            for piece in self._pieces(transfer, on_progress):
+                write(piece)
+        return Path(path)
+
+    def open(
+        self, *, on_progress: OnDownloadProgress | None = None, timeout: float | None = None
+    ) -> io.BufferedReader:
+        """Return the content as a binary file to read from, streamed; close it, best by ``with``.
+
+        Args:
+            on_progress: receives a `DownloadProgress` after each piece, on the thread that reads; what it raises comes out of the
+                reading call.
+            timeout: seconds for opening; after that each read waits at most the client's default for the next byte.
+
+        Raises:
+            MediaError: the service refused.
+        """
+        on_bytes = self._reporter(on_progress)
+        services = self._services
+        opening = services.deadline(timeout)
+        transfer = Transfer(Deadline(None))
+        services.media.begin(transfer, "open()")
+        try:
+            return io.BufferedReader(self._stream(transfer, opening, on_bytes), _PIECE)
+        except BaseException:
+            services.media.end(transfer)
+            raise
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is known, as data that `json` can write and read back; see `Model.to_dict`."""
+        data: dict[str, Any] = plain(self._data)
+        return data
+
+    def _transfer(self, timeout: float | None, what: str) -> AbstractContextManager[Transfer]:
+        return self._services.media.transfer(self._services.deadline(timeout), what)
+
+    def _pieces(self, transfer: Transfer, on_progress: OnDownloadProgress | None) -> Iterator[bytes]:
+        with self._stream(transfer, transfer.deadline, self._reporter(on_progress)) as stream:
+            while piece := stream.read(_PIECE):
+                yield piece
+
+    def _reporter(self, on_progress: OnDownloadProgress | None) -> OnBytes:
+        """What reports so many bytes to the program."""
+        if on_progress is None:
+            return lambda received: None
+        report: OnDownloadProgress = checks.function(on_progress, "on_progress")
+        return lambda received: report(DownloadProgress(received, max(received, self.size)))
+
+    def _stream(self, transfer: Transfer, opening: Deadline, on_bytes: OnBytes) -> ContentStream:
+        """The content from its start; `opening` is the limit until the first byte can be read."""
+        link = _Link(self)
+
+        def connect(start: int) -> requests.Response:
+            if start:
+                return link.get(transfer, start)
+            with self._services.media.transfer(opening, "opening the content") as first:
+                return link.get(first, 0)
+
+        return ContentStream(self._services.media, transfer, connect, on_bytes)
+
+    def _describe(self, transfer: Transfer) -> Mapping[str, Any]:
+        try:
+            answer = self._services.media.get_json(urls.join(media_url(self._services), self.sid), transfer)
+        except MediaError as error:
+            error.media_sid = self.sid
+            raise
+        return _links(answer)
+
+    def _error(self, text: str) -> MediaError:
+        error = MediaError(text)
+        error.media_sid = self.sid
+        return error
+
+    def __repr__(self) -> str:
+        facts = (self.sid, self.filename or self.category, self.content_type)
+        return f"<Media {' '.join(map(checks.brief, facts))} {self.size} bytes>"
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise NotPicklableError("a Media reaches the service and cannot be pickled; use to_dict()")
+
+
+class _Link:
+    """Where the content of one medium is had, until that is over."""
+
+    def __init__(self, media: Media) -> None:
+        self._media = media
+        self._url: str | None = None
+        self._authorised = False
+
+    def get(self, transfer: Transfer, start: int) -> requests.Response:
+        """The content from byte `start` on. A link that is refused is replaced once."""
+        try:
+            return self._get(transfer, start)
+        except MediaError as error:
+            if error.status not in _EXPIRED or self._url is None:
+                raise
+            self._url = None
+            return self._get(transfer, start)
+
+    def _get(self, transfer: Transfer, start: int) -> requests.Response:
+        media = self._media
+        base = media_url(media._services)
+        if self._url is None:
+            links = media._describe(transfer)
+            url = _temporary(links) or _link(links, "content")
+            if not url:
+                raise media._error(f"the service gives no link to the content of {media.sid}")
+            self._url = url
+            # The lasting link wants the token, which goes nowhere but to the service that it is for.
+            self._authorised = _temporary(links) is None and same_origin(url, base)
+        try:
+            return media._services.media.get_content(self._url, transfer, start=start, authorised=self._authorised)
+        except MediaError as error:
+            error.media_sid = media.sid
+            raise
+
+
+def media_url(services: Services) -> str:
+    """The media resource of this service; a path is joined to the media address of the client's options."""
+    return _absolute(services, services.configuration.media_url)
+
+
+def temporary_urls(services: Services, media_sids: Sequence[str], deadline: Deadline) -> dict[str, str | None]:
+    """Temporary links of several media, by sid, in one request (``POST {media set}``).
+
+    Raises:
+        MediaError: one of them cannot be had; `.media_sid` says which.
+    """
+    sids = sids_of(media_sids)
+    body = {"command": "get", "list": [{"media_sid": sid} for sid in sids]}
+    with services.media.transfer(deadline, "get_temporary_content_urls()") as transfer:
+        answer = services.media.post_json(_absolute(services, services.configuration.media_set_url), body, transfer)
+    if not isinstance(answer, list):
+        raise ProtocolError("the answer to a media set is not a list", body=answer)
+    found = dict(_set_entry(entry) for entry in answer)
+    for sid in sids:
+        if sid not in found:
+            raise _set_error(sid, None, f"the media service did not answer for {sid}")
+    return {sid: found[sid] for sid in sids}
+
+
+def sids_of(media_sids: Any) -> list[str]:
+    """The sids, each once.
+
+    Raises:
+        InvalidArgumentError: there are none, or something is no sid.
+    """
+    given = checks.several(media_sids, "media_sids")
+    if not given:
+        raise InvalidArgumentError("media_sids must be a non-empty sequence of sids")
+    return list(dict.fromkeys(checks.filled(sid, "a media sid") for sid in given))
+
+
+def media_sids_of(content_set: Any) -> list[str]:
+    """The sids of `Media` objects.
+
+    Raises:
+        InvalidArgumentError: there are none, or something is no `Media`.
+    """
+    found = checks.several(content_set, "content_set")
+    if not found or not all(isinstance(media, Media) for media in found):
+        raise InvalidArgumentError("content_set must be a non-empty sequence of Media")
+    return [media.sid for media in found]
+
+
+def _set_entry(entry: Any) -> tuple[str, str | None]:
+    facts = entry if isinstance(entry, dict) else {}
+    record = facts.get("media_record")
+    sid = record.get("sid") if isinstance(record, dict) else None
+    code = facts.get("code")
+    if code != 200 or not isinstance(sid, str):
+        raise _set_error(sid, code, f"the media service refused {sid or 'one of the media'} (status {code})")
+    return sid, _temporary(_links(record))
+
+
+def _set_error(sid: Any, status: Any, text: str) -> MediaError:
+    error = MediaError(text, status=status if type(status) is int else None)
+    error.media_sid = parse_text(sid)
+    return error
+
+
+def _links(record: Any) -> Mapping[str, Any]:
+    links = record.get("links") if isinstance(record, dict) else None
+    return links if isinstance(links, dict) else {}
+
+
+def _temporary(links: Mapping[str, Any]) -> str | None:
+    return _link(links, "content_direct_temporary")
+
+
+def _link(links: Mapping[str, Any], name: str) -> str | None:
+    """A link of a medium; `None` when there is none.
+
+    Raises:
+        ProtocolError: there is something else.
+    """
+    value = links.get(name)
+    return None if value is None or value == "" else urls.link(value, f"{name} of a medium")
+
+
+def _absolute(services: Services, url: str) -> str:
+    """Where a media resource is. The token goes there, so it has to be protected no less than the connection is.
+
+    Raises:
+        ProtocolError: the service names something else.
+    """
+    endpoints = services.options.endpoints
+    if "://" not in url:
+        url = f"{endpoints.media.rstrip('/')}/{url.lstrip('/')}"
+    urls.link(url, "the address of media in the service's configuration")
+    if not url.lower().startswith(("https://",) if endpoints.twilsock.startswith("wss:") else ("https://", "http://")):
+        raise ProtocolError(f"the service has its media where the token must not go: {url.partition('?')[0]}")
+    return url

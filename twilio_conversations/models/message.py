@@ -1,0 +1,263 @@
+"""A message."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import attrs
+
+from twilio_conversations.enums import MediaCategory, MessageType, MessageUpdateReason
+from twilio_conversations.errors import NotFoundError
+from twilio_conversations.events.model_events import MessageEvents
+from twilio_conversations.events.names import ClientEvent, ConversationEvent, EventName, MessageEvent
+from twilio_conversations.models import message_queries as message_details
+from twilio_conversations.models.base import Model, date_updated
+from twilio_conversations.models.media import Media, media_sids_of, temporary_urls
+from twilio_conversations.util import checks, urls
+from twilio_conversations.util.futures import Future
+from twilio_conversations.values.channel_metadata import ChannelMetadata
+from twilio_conversations.values.content_templates import RICH_CONTENT, ContentData, parse_rich_content
+from twilio_conversations.values.message import REASONS, MessageData
+from twilio_conversations.values.receipts import AggregatedDeliveryReceipt, DetailedDeliveryReceipt
+from twilio_conversations.values.recipients import RecipientDescriptor
+
+if TYPE_CHECKING:
+    from twilio_conversations.models.conversation import Conversation
+    from twilio_conversations.models.participant import Participant
+
+
+@attrs.define(eq=False, repr=False)
+class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` is narrower
+    """A message of a conversation. Made by the client only; a later page gives the same object.
+
+    Attributes:
+        conversation: the conversation it belongs to.
+        index: its place in the conversation; grows, but with gaps, and is no count.
+    """
+
+    _events: ClassVar[type[EventName]] = MessageEvent
+    conversation: Conversation
+    index: int
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What names it wherever it lives: its conversation's sid, and its index."""
+        return (self.conversation.sid, self.index)
+
+    @property
+    def sid(self) -> str:
+        """``IM...``."""
+        return self._data.sid
+
+    @property
+    def author(self) -> str | None:
+        """Identity or address of the sender."""
+        return self._data.author
+
+    @property
+    def body(self) -> str | None:
+        """The text; `None` when there is none."""
+        return self._data.body
+
+    @property
+    def subject(self) -> str | None:
+        """Subject of an e-mail."""
+        return self._data.subject
+
+    @property
+    def content_sid(self) -> str | None:
+        """The content template it was made from (``HX...``)."""
+        return self._data.content_sid
+
+    @property
+    def participant_sid(self) -> str | None:
+        """The author's participant (``MB...``)."""
+        return self._data.participant_sid
+
+    @property
+    def last_updated_by(self) -> str | None:
+        """Who edited it last; `None` while nobody has."""
+        return self._data.last_updated_by
+
+    @property
+    def date_created(self) -> dt.datetime | None:
+        """When it was sent, UTC."""
+        return self._data.date_created
+
+    @property
+    def date_updated(self) -> dt.datetime | None:
+        """When it was changed last, UTC."""
+        return self._data.date_updated
+
+    @property
+    def type(self) -> MessageType | str:
+        """Whether it carries media."""
+        return self._data.type
+
+    # -- media --------------------------------------------------------------------------------------------------------
+
+    @property
+    def attached_media(self) -> list[Media]:
+        """What is attached; the bodies and histories of e-mails are not."""
+        return self.get_media_by_categories([MediaCategory.MEDIA])
+
+    def get_media_by_categories(self, categories: Iterable[MediaCategory | str]) -> list[Media]:
+        """The media of some categories, in the service's order. Nothing is asked of the service."""
+        given = [categories] if isinstance(categories, str) else checks.several(categories, "categories")
+        wanted = [checks.member(MediaCategory, category, "category") for category in given]
+        return [Media(data, self._services) for data in self._data.medias if data.category in wanted]
+
+    def get_email_body(self, type: str = "text/plain") -> Media | None:  # noqa: A002 - the official name
+        """The body of an e-mail in that content type; `None` when there is none."""
+        return self._first(MediaCategory.BODY, type)
+
+    def get_email_history(self, type: str = "text/plain") -> Media | None:  # noqa: A002 - the official name
+        """The history of an e-mail in that content type; `None` when there is none."""
+        return self._first(MediaCategory.HISTORY, type)
+
+    def _first(self, category: MediaCategory, content_type: str) -> Media | None:
+        wanted = checks.filled(content_type, "type")
+        return next((media for media in self.get_media_by_categories([category]) if media.content_type == wanted), None)
+
+    def get_temporary_content_urls_for_attached_media(self, *, timeout: float | None = None) -> dict[str, str | None]:
+        """Temporary links of all that is attached, by media sid, in one request; ``{}`` when nothing is."""
+        attached = self.attached_media
+        return self.get_temporary_content_urls_for_media(attached, timeout=timeout) if attached else {}
+
+    def get_temporary_content_urls_for_media(
+        self, content_set: Sequence[Media], *, timeout: float | None = None
+    ) -> dict[str, str | None]:
+        """Temporary links of these media, by sid, in one request (``POST {media set}``).
+
+        Raises:
+            MediaError: one of them cannot be had; `.media_sid` says which.
+        """
+        return self.get_temporary_content_urls_for_media_sids(media_sids_of(content_set), timeout=timeout)
+
+    def get_temporary_content_urls_for_media_sids(
+        self, media_sids: Sequence[str], *, timeout: float | None = None
+    ) -> dict[str, str | None]:
+        """Temporary links by media sid, in one request; the media need not belong to this message.
+
+        Raises:
+            MediaError: one of them cannot be had; `.media_sid` says which.
+        """
+        return temporary_urls(self._services, media_sids, self._services.deadline(timeout))
+
+    # -- changing -----------------------------------------------------------------------------------------------------
+
+    def update_body(self, body: str, *, timeout: float | None = None) -> Message:
+        """Change the text (``POST .../Messages/{sid}``); may be empty. Returns this message, changed.
+
+        Raises:
+            RestNotFoundError: the message was removed.
+            ForbiddenError: the identity's role does not allow it.
+        """
+        written = {"body": checks.text(body, "body")}
+        # Only a new text changes who edited it last.
+        editor = {"last_updated_by": self._services.configuration.identity}
+        self._post(self._url, written, {**written, **editor}, timeout)
+        return self
+
+    def remove(self, *, timeout: float | None = None) -> Message:
+        """Delete the message (``DELETE .../Messages/{sid}``); ``message_removed`` follows."""
+        self._services.rest.delete(self._url, timeout=timeout)
+        return self
+
+    def get_participant(self, *, timeout: float | None = None) -> Participant:
+        """The author's participant: by participant sid, else by the author's identity.
+
+        Raises:
+            NotFoundError: the author is not, or no longer, a participant.
+        """
+        data = self._data
+        participants = self.conversation.get_participants(timeout=timeout)
+        for participant in participants:
+            if participant.sid == data.participant_sid:
+                return participant
+        for participant in participants:
+            if data.author is not None and participant.identity == data.author:
+                return participant
+        raise NotFoundError(f"no participant with sid {data.participant_sid!r} or identity {data.author!r}")
+
+    @property
+    def aggregated_delivery_receipt(self) -> AggregatedDeliveryReceipt | None:
+        """How many recipients on other channels than chat it has reached; `None` when there are none, or nothing is known."""
+        return self._data.delivery
+
+    def get_detailed_delivery_receipts(self, *, timeout: float | None = None) -> list[DetailedDeliveryReceipt]:
+        """How far it has come on its way to each participant of another channel (``GET .../Messages/{sid}/Receipts``)."""
+        return message_details.receipts(self._services, self.conversation.sid, self.sid, timeout)
+
+    def get_content_data(self, *, timeout: float | None = None) -> ContentData | None:
+        """What the content template it was made from became; `None` for a message that was made otherwise.
+
+        Raises:
+            MediaError: it could not be fetched.
+            ProtocolError: it is not what it should be.
+        """
+        if self.content_sid is None:
+            return None
+        for media in self.get_media_by_categories([MediaCategory.BODY]):
+            if media.content_type.startswith(RICH_CONTENT):
+                return parse_rich_content(media.content_type, media.read(timeout=timeout))
+        return None
+
+    def get_channel_metadata(self, *, timeout: float | None = None) -> ChannelMetadata | None:
+        """What its channel said of it beyond its content (``GET .../Messages/{sid}/ChannelMetadata``); `None` for nothing.
+
+        Asked for only when the message says that there is something, and remembered.
+        """
+        if not self._data.has_channel_metadata:
+            return None
+        return message_details.channel_metadata(self._services, self._url, self.sid, timeout)
+
+    def get_message_recipients(self, *, timeout: float | None = None) -> list[RecipientDescriptor]:
+        """Who it was addressed to (``GET .../MessageRecipients?MessageSid={sid}``); remembered once there is somebody."""
+        return message_details.recipients(self._services, self.conversation._url, self.sid, timeout)
+
+    def _names(self) -> dict[str, Any]:
+        return {"index": self.index, "conversation_sid": self.conversation.sid}
+
+    def _facts(self, data: dict[str, Any]) -> dict[str, Any]:
+        medias, delivery = data.pop("medias"), data.pop("delivery")
+        del data["has_channel_metadata"]
+        attached = [media for media in medias if media["category"] == MediaCategory.MEDIA]
+        email = [media for media in medias if media["category"] != MediaCategory.MEDIA]
+        return {**data, "attached_media": attached, "email_media": email, "aggregated_delivery_receipt": delivery}
+
+    def _announce(self, former: MessageData | None, current: MessageData) -> None:
+        found = REASONS.between(former, current)
+        if found or former is None:
+            self._services.emit(
+                MessageUpdatedEventArgs(self, found),
+                (self, MessageEvent.UPDATED),
+                (self.conversation, ConversationEvent.MESSAGE_UPDATED),
+                (self._services.events, ClientEvent.MESSAGE_UPDATED),
+            )
+
+    @property
+    def _url(self) -> str:
+        return urls.join(self.conversation._url, "Messages", self.sid)
+
+    def _confirmed(self, answer: Any) -> Mapping[str, Any]:
+        return date_updated(answer)
+
+    def _fetch(self) -> Future[tuple[MessageData, int] | None]:
+        return self.conversation._messages.fetch(self.index)
+
+    def __repr__(self) -> str:
+        return f"<Message {self.index} {checks.brief(self.sid)} by {checks.shown(self.author)}>"
+
+
+@attrs.frozen
+class MessageUpdatedEventArgs:
+    """Payload of ``message_updated`` and of a message's ``updated``.
+
+    `update_reasons` is empty when the message was not held before, so that the difference is not known.
+    """
+
+    message: Message
+    update_reasons: tuple[MessageUpdateReason, ...]

@@ -1,0 +1,128 @@
+"""A user of the service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import attrs
+
+from twilio_conversations.enums import UserUpdateReason
+from twilio_conversations.errors import UnsupportedOperationError
+from twilio_conversations.events.model_events import UserEvents
+from twilio_conversations.events.names import ClientEvent, EventName, UserEvent
+from twilio_conversations.models.base import Model
+from twilio_conversations.util import checks, urls
+from twilio_conversations.util.futures import Deadline, Future
+from twilio_conversations.values.user import REASONS, UserData
+
+if TYPE_CHECKING:
+    from twilio_conversations.state.users import Users
+
+
+@attrs.define(eq=False, repr=False)
+class User(UserEvents, Model[UserData]):  # type: ignore[misc] # `on` is narrower
+    """A user. Made by the client only.
+
+    Attributes:
+        identity: who it is; empty on the own user until a provider has given the first token.
+        is_subscribed: whether changes arrive.
+    """
+
+    _events: ClassVar[type[EventName]] = UserEvent
+    identity: str
+    _users: Users
+    is_subscribed: bool = attrs.field(default=False, init=False)
+
+    @property
+    def key(self) -> str:
+        """What names it wherever it lives: its identity."""
+        return self.identity
+
+    @property
+    def friendly_name(self) -> str | None:
+        """Display name."""
+        return self._data.friendly_name
+
+    @property
+    def is_online(self) -> bool | None:
+        """Whether it is connected; `None` unless the service tells reachability."""
+        return self._data.is_online
+
+    @property
+    def is_notifiable(self) -> bool | None:
+        """Whether push can reach it; `None` unless the service tells reachability."""
+        return self._data.is_notifiable
+
+    def update_friendly_name(self, friendly_name: str, *, timeout: float | None = None) -> User:
+        """Change the display name (``POST .../Users/{identity}``). Returns this user, changed.
+
+        Raises:
+            ForbiddenError: the role does not allow to edit this user.
+            UnsupportedOperationError: it was unsubscribed.
+        """
+        body = {"friendly_name": checks.text(friendly_name, "friendly_name")}
+        deadline = self._await_ready(timeout, "update_friendly_name()")
+        self._check_subscribed()
+        self._post(self._url, body, body, deadline.remaining())
+        return self
+
+    def update_attributes(self, attributes: Any, *, timeout: float | None = None) -> Self:
+        """Replace the custom data (``POST .../Users/{identity}``). Returns this user, changed.
+
+        Raises:
+            ForbiddenError: the role does not allow to edit this user.
+            UnsupportedOperationError: it was unsubscribed.
+        """
+        deadline = self._await_ready(timeout, "update_attributes()")
+        self._check_subscribed()
+        return super().update_attributes(attributes, timeout=deadline.remaining())
+
+    def refresh(self, *, timeout: float | None = None) -> Self:
+        """Ask the service for the state it has now, and return this user showing it.
+
+        Raises:
+            NotFoundError: it is gone.
+        """
+        return super().refresh(timeout=self._await_ready(timeout, "refresh()").remaining())
+
+    def unsubscribe(self, *, timeout: float | None = None) -> None:
+        """Stop following it; nothing happens when it is not followed. The own user is followed anew at once."""
+        deadline = self._await_ready(timeout, "unsubscribe()")
+        if self.is_subscribed:
+            self._services.run(lambda: self._users.unfollow(self), deadline, "unsubscribe()")
+
+    def _await_ready(self, timeout: float | None, what: str) -> Deadline:
+        """The own user is there before the client is ready."""
+        return self._services.await_ready(timeout, what)
+
+    def _check_subscribed(self) -> None:
+        if not self.is_subscribed:
+            raise UnsupportedOperationError(f"{self!r} was unsubscribed; get it again to change it")
+
+    def _names(self) -> dict[str, Any]:
+        return {"identity": self.identity}
+
+    def _announce(self, former: UserData | None, current: UserData) -> None:
+        found = tuple(UserUpdateReason) if former is None else REASONS.between(former, current)
+        if found:
+            self._services.emit(
+                UserUpdatedEventArgs(self, found), (self, UserEvent.UPDATED), (self._services.events, ClientEvent.USER_UPDATED)
+            )
+
+    @property
+    def _url(self) -> str:
+        return urls.join(self._services.configuration.users_url, self.identity)
+
+    def _fetch(self) -> Future[tuple[UserData, int] | None]:
+        return self._users.fetch(self)
+
+    def __repr__(self) -> str:
+        return f"<User {checks.shown(self.identity)}>"
+
+
+@attrs.frozen
+class UserUpdatedEventArgs:
+    """Payload of ``user_updated`` and of a user's ``updated``."""
+
+    user: User
+    update_reasons: tuple[UserUpdateReason, ...]

@@ -1,0 +1,1 @@
+"""Sending a message: attachments, drafts and uploads."""

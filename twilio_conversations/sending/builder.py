@@ -1,0 +1,141 @@
+"""Putting a message together, piece by piece."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import attrs
+
+from twilio_conversations.enums import MediaCategory
+from twilio_conversations.errors import InvalidArgumentError
+from twilio_conversations.sending.attachment import Attachment, FileTuple, SendEmailOptions, SendMediaOptions, attachment
+from twilio_conversations.sending.draft import ContentVariables, MediaItem, Post, UnsentMessage, check_limits, variables_by_name
+from twilio_conversations.sending.uploads import UploadHandle
+from twilio_conversations.util import checks
+from twilio_conversations.util.json import copied, dumps
+from twilio_conversations.values.progress import OnProgress
+
+if TYPE_CHECKING:
+    from twilio_conversations.models.message import Message
+    from twilio_conversations.runtime import Services
+
+
+class MessageBuilder:
+    """Puts a message together; from `Conversation.prepare_message`. Every setter returns the builder.
+
+    `build` checks the whole against `Conversation.limits` before anything is uploaded, and may be called repeatedly: each
+    call gives an independent message.
+    """
+
+    def __init__(self, services: Services, post: Post) -> None:
+        self._services = services
+        self._post = post
+        self._text: str | None = None
+        self._subject: str | None = None
+        self._attributes: Any = {}
+        self._media: list[SendMediaOptions] = []
+        self._bodies: dict[str, SendMediaOptions] = {}
+        self._histories: dict[str, SendMediaOptions] = {}
+        self._content_sid: str | None = None
+        self._content_variables: dict[str, str] | None = None
+
+    def __repr__(self) -> str:
+        return f"<MessageBuilder {checks.shown(self._text)} {len(self._media)} media>"
+
+    def set_body(self, text: str) -> Self:
+        """The text; may be empty."""
+        self._text = checks.text(text, "text")
+        return self
+
+    def set_subject(self, subject: str) -> Self:
+        """The subject of an e-mail; may be empty."""
+        self._subject = checks.text(subject, "subject")
+        return self
+
+    def set_attributes(self, attributes: Any) -> Self:
+        """Custom data: any JSON value, `None` included."""
+        dumps(attributes)
+        self._attributes = copied(attributes)
+        return self
+
+    def set_email_body(self, content_type: str, body: SendMediaOptions | FileTuple) -> Self:
+        """The body of an e-mail in one content type; for the same type the latest wins."""
+        self._bodies[checks.filled(content_type, "content_type")] = _part(body, content_type)
+        return self
+
+    def set_email_history(self, content_type: str, history: SendMediaOptions | FileTuple) -> Self:
+        """The history of an e-mail in one content type; for the same type the latest wins."""
+        self._histories[checks.filled(content_type, "content_type")] = _part(history, content_type)
+        return self
+
+    def set_content_template(self, content_sid: str, content_variables: ContentVariables = ()) -> Self:
+        """Make it a template message (``HX...``): the service then ignores text and media.
+
+        Without variables the template's own defaults apply.
+        """
+        values = variables_by_name(content_variables)
+        self._content_sid, self._content_variables = checks.filled(content_sid, "content_sid"), values
+        return self
+
+    def add_media(self, payload: Attachment) -> Self:
+        """Attach something, behind what is attached already.
+
+        Raises:
+            InvalidArgumentError: content or content type is empty.
+        """
+        self._media.append(attachment(payload))
+        return self
+
+    def build(self) -> UnsentMessage:
+        """The message, checked.
+
+        Raises:
+            InvalidArgumentError: a content type of the e-mail is not allowed, or there is too much of something.
+        """
+        limits = self._services.configuration.limits
+        for content_type in self._bodies:
+            _check_type(content_type, limits.email_bodies_allowed_content_types, "body")
+        for content_type in self._histories:
+            _check_type(content_type, limits.email_histories_allowed_content_types, "history")
+        parts = [
+            *((MediaCategory.MEDIA, options) for options in self._media),
+            *((MediaCategory.BODY, options) for options in self._bodies.values()),
+            *((MediaCategory.HISTORY, options) for options in self._histories.values()),
+        ]
+        items: list[MediaItem] = [(category, attrs.evolve(options)) for category, options in parts]
+        check_limits(items, limits)
+        return UnsentMessage(
+            self._services,
+            self._post,
+            self._text,
+            copied(self._attributes),
+            items,
+            SendEmailOptions(self._subject),
+            self._content_sid,
+            None if self._content_variables is None else dict(self._content_variables),
+        )
+
+    def build_and_send(self, *, on_progress: OnProgress | None = None, timeout: float | None = None) -> Message:
+        """`build`, then `UnsentMessage.send`."""
+        return self.build().send(on_progress=on_progress, timeout=timeout)
+
+    def build_and_send_in_background(
+        self, *, on_progress: OnProgress | None = None, timeout: float | None = None
+    ) -> UploadHandle:
+        """`build`, then `UnsentMessage.send_in_background`; what `build` finds wrong is raised here and now."""
+        return self.build().send_in_background(on_progress=on_progress, timeout=timeout)
+
+
+def _part(payload: SendMediaOptions | FileTuple, content_type: str) -> SendMediaOptions:
+    """A part of an e-mail: of the declared type, unless it says another itself."""
+    if isinstance(payload, SendMediaOptions) and payload.content_type is None:
+        payload = attrs.evolve(payload, content_type=content_type)
+    elif isinstance(payload, tuple) and len(payload) == 2:
+        payload = (*payload, content_type)
+    return attachment(payload)
+
+
+def _check_type(content_type: str, allowed: tuple[str, ...], what: str) -> None:
+    if content_type not in allowed:
+        known = ", ".join(allowed)
+        raise InvalidArgumentError(f"unsupported e-mail {what} content type {checks.shown(content_type)}; allowed: {known}")

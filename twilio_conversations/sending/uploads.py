@@ -1,0 +1,152 @@
+"""Uploads: a handle for those that run in the background, and the thread these run on."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import attrs
+
+from twilio_conversations.enums import MediaCategory
+from twilio_conversations.errors import OperationCancelledError, ProtocolError, TransportUnavailableError
+from twilio_conversations.models.media import MediaData, media_url
+from twilio_conversations.sending.attachment import Content, SendMediaOptions
+from twilio_conversations.transport.media_http import Transfer
+from twilio_conversations.util import checks, urls
+from twilio_conversations.util.futures import Deadline, Future, fail, settle, wait
+from twilio_conversations.util.naming import shown
+from twilio_conversations.util.os_errors import start_thread
+from twilio_conversations.values.progress import OnProgress, UploadProgress
+
+if TYPE_CHECKING:
+    from twilio_conversations.events.model_events import Ignored
+    from twilio_conversations.models.message import Message
+    from twilio_conversations.runtime import Services
+
+_numbers = itertools.count(1)
+
+
+class UploadHandle:
+    """A message that is being sent in the background; made by `UnsentMessage.send_in_background`."""
+
+    def __init__(self, services: Services, deadline: Deadline, progress: UploadProgress) -> None:
+        self._services = services
+        self._progress = progress
+        self._future: Future[Message] = Future()
+        self._transfer = Transfer(deadline, lambda error: fail(self._future, error))
+
+    @property
+    def progress(self) -> UploadProgress:
+        """How far the upload is."""
+        return self._progress
+
+    def result(self, timeout: float | None = None) -> Message:
+        """The message, as soon as it was sent; waits at most `timeout` seconds, without a limit when `None`.
+
+        Raises:
+            RequestTimeoutError: it was not sent in that time; the sending goes on.
+            OperationCancelledError: `cancel` was called.
+            ConversationsError: why it could not be sent.
+        """
+        return wait(self._future, Deadline(timeout), "UploadHandle.result()")
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Why it could not be sent, `None` if it was; waits as `result` does.
+
+        Raises:
+            RequestTimeoutError: that is not known yet.
+        """
+        try:
+            self.result(timeout)
+        except Exception as error:
+            if self._future.done() and self._future.exception() is error:
+                return error
+            raise
+        return None
+
+    def cancel(self) -> bool:
+        """Stop uploading; says whether that came in time.
+
+        A message whose POST is already under way is not called back.
+        """
+        if self._future.done():
+            return False
+        error = OperationCancelledError("the sending was cancelled")
+        self._transfer.stop(error)
+        return self._future.exception() is error
+
+    def done(self) -> bool:
+        """Whether it is over, one way or another."""
+        return self._future.done()
+
+    def cancelled(self) -> bool:
+        """Whether `cancel` ended it."""
+        return self._future.done() and isinstance(self._future.exception(), OperationCancelledError)
+
+    def add_done_callback(self, function: Callable[[UploadHandle], Ignored]) -> None:
+        """Call ``function(handle)`` on the events thread when it is over; soon if it is already."""
+        checks.function(function, "a callback")
+        self._future.add_done_callback(lambda _: self._services.dispatcher.call(function, self))
+
+    def _start(self, send: Callable[[Transfer, OnProgress], Message], on_progress: OnProgress | None) -> UploadHandle:
+        """Run `send` on a thread of its own."""
+        self._services.media.begin(self._transfer, "sending in the background")
+
+        def note(progress: UploadProgress) -> None:
+            self._progress = progress
+            if on_progress is not None:
+                on_progress(progress)
+
+        def run() -> None:
+            try:
+                settle(self._future, send(self._transfer, note))
+            except Exception as error:
+                fail(self._future, error)
+            except BaseException as error:  # it must not end the one who waits for the result
+                ended = TransportUnavailableError(f"the uploading thread ended: {shown(error)}")
+                ended.__cause__ = error
+                fail(self._future, ended)
+            finally:
+                self._services.media.end(self._transfer)
+
+        try:
+            start_thread(threading.Thread(target=run, name=f"conversations-upload-{next(_numbers)}", daemon=True))
+        except BaseException:
+            self._services.media.end(self._transfer)
+            raise
+        return self
+
+    def __repr__(self) -> str:
+        state = "cancelled" if self.cancelled() else "done" if self.done() else "running"
+        return f"<UploadHandle {state} {self._progress.bytes_sent}/{self._progress.bytes_total}>"
+
+
+def upload(
+    services: Services,
+    category: MediaCategory,
+    options: SendMediaOptions,
+    content: Content,
+    transfer: Transfer,
+    on_sent: Callable[[int], object],
+) -> MediaData:
+    """Upload one medium (``POST {media}?Category=...&Filename=...``), streamed.
+
+    Raises:
+        MediaError: the service refused it.
+        TransportUnavailableError: the connection broke, and again.
+    """
+    url = urls.with_query(media_url(services), [("Category", category.value), ("Filename", options.filename)])
+    answer = services.media.upload(url, options.content_type or "", content, transfer, on_sent)
+    found = MediaData.parse(answer)
+    if found is None:
+        raise ProtocolError("the answer to an upload has no sid", body=answer)
+    # What the service says of it is taken; what it leaves out is known here.
+    return attrs.evolve(
+        found,
+        category=category,
+        filename=found.filename or options.filename,
+        content_type=found.content_type or options.content_type or "",
+        size=found.size or content.size,
+    )

@@ -1,0 +1,293 @@
+"""Which conversations there are for this client, by sid.
+
+The sources are the own map of conversations (Sync), its listing (REST), and commands that just succeeded. They only say what
+is *wanted* of a conversation; `lifecycle` makes it so and announces it. Everything here runs on the io thread.
+"""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from twilio_conversations.enums import ConversationStatus
+from twilio_conversations.errors import ClientClosedError, ConversationsError, NotFoundError, ProtocolError, SyncError
+from twilio_conversations.events.names import HandlerError
+from twilio_conversations.models.conversation import Conversation
+from twilio_conversations.models.layers import Layered
+from twilio_conversations.state.messages import Messages
+from twilio_conversations.state.participants import Roster
+from twilio_conversations.state.read_horizon import ReadHorizon
+from twilio_conversations.state.tracked import Membership, Presence, SyncNames
+from twilio_conversations.state.tracker import Lifecycle, all_items, may_pass
+from twilio_conversations.state.typing import TypingIndicator, duration
+from twilio_conversations.sync.changes import (
+    Change,
+    EntityFailed,
+    Item,
+    ItemAdded,
+    ItemRemoved,
+    ItemUpdated,
+    Resynced,
+)
+from twilio_conversations.util import logs, urls
+from twilio_conversations.util.futures import Flow, Future, fail, failed, flow, settle
+from twilio_conversations.util.json import parse_text
+from twilio_conversations.values.conversation import ConversationData
+
+if TYPE_CHECKING:
+    from twilio_conversations.runtime import Services
+    from twilio_conversations.sync.client import Entity
+
+_log = logs.logger(__name__)
+_GONE_STATUS = frozenset({403, 404})
+_ROSTER_PAGE = 50
+
+
+class Directory:
+    """All conversations of this client, by sid."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._members: dict[str, Membership] = {}
+        self._live: weakref.WeakValueDictionary[str, Conversation] = weakref.WeakValueDictionary()
+        self._map: Entity | None = None
+        self._told: set[str] = set()
+        self._lifecycle = Lifecycle(services, lambda sid: self._members.pop(sid, None))
+        self.listed: Future[None] = Future()
+        """Done when every conversation of the listing has appeared."""
+
+    # -- the list -----------------------------------------------------------------------------------------------------
+
+    @flow
+    def open(self) -> Flow[None]:
+        """Follow the own map of conversations; from here on nothing is missed."""
+        name = self._services.configuration.my_conversations_map
+        self._map = yield self._services.sync.open_map(name, self._map_changed)
+
+    @flow
+    def load(self) -> Flow[None]:
+        """Read the listing (``GET {my_conversations}``), page after page; each page's conversations open meanwhile."""
+        appearing: list[Future[Any]] = []
+        url = self._services.configuration.my_conversations_url
+        token: str | None = None
+        seen: set[str | None] = {token}  # a page that leads back would be read for ever
+        while True:
+            pairs = [("PageSize", "100"), ("PageToken", token)]
+            body = yield self._services.get_json(urls.with_query(url, pairs))
+            entries = body.get("conversations") if isinstance(body, dict) else None
+            for entry in entries if isinstance(entries, list) else ():
+                membership = self._listed_entry(entry)
+                if membership is not None:
+                    appearing.append(membership.ready)
+            meta = body.get("meta") if isinstance(body, dict) else None
+            token = parse_text(meta.get("next_token")) if isinstance(meta, dict) else None
+            if not token or token in seen:
+                break
+            seen.add(token)
+        for future in appearing:
+            try:
+                yield future
+            except ConversationsError as error:
+                _log.info("a listed conversation did not appear: %s", error)
+        self._told.clear()
+        settle(self.listed, None)
+
+    def _listed_entry(self, entry: Any) -> Membership | None:
+        """Learn of a conversation from the listing, unless the map has said something newer of it."""
+        sid = entry.get("conversation_sid") if isinstance(entry, dict) else None
+        if not isinstance(sid, str):
+            _log.warning("leaving out an entry of the listing without sid")
+            return None
+        if sid in self._told:
+            return self._members.get(sid)
+        return self.learn(entry)
+
+    def learn(self, entry: Mapping[str, Any]) -> Membership:
+        """Take a REST entry (listing, look-up, create): the conversation is to be known, and followed if joined.
+
+        Its further fields are used for a conversation that is new; one that is known follows Sync.
+        """
+        sid = entry.get("conversation_sid") or entry.get("sid")
+        if not isinstance(sid, str):
+            raise ProtocolError("a conversation without sid", body=entry)
+        joined = entry.get("status") == ConversationStatus.JOINED.value and "conversation_sid" in entry
+        membership = self._members.get(sid)
+        if membership is None:
+            membership = self._appear(sid, SyncNames.from_rest(sid, entry.get("sync_objects")))
+            data = {
+                "lastConsumedMessageIndex": entry.get("last_read_message_index"),
+                "notificationLevel": entry.get("notification_level"),
+            }
+            membership.item = data
+            membership.want(Presence.JOINED if joined else Presence.KNOWN)
+            self._lifecycle.fulfil(membership)
+        elif joined:
+            self.follow(sid)
+        return membership
+
+    def follow(self, sid: str) -> Future[Conversation]:
+        """The own identity has joined, by the answer of a command: done when messages and roster are followed."""
+        membership = self._members.get(sid)
+        if membership is None:
+            return failed(NotFoundError(f"conversation {sid} is gone"))
+        if membership.wanted is Presence.KNOWN:
+            membership.want(Presence.JOINED)
+            self._lifecycle.fulfil(membership)
+        return membership.ready
+
+    def known(self, sid: str) -> Membership | None:
+        """What is known of `sid`."""
+        return self._members.get(sid)
+
+    def announced(self, presence: Presence) -> list[Conversation]:
+        """The conversations that are announced as that much or more, in the order they became known."""
+        return [member.conversation for member in self._members.values() if member.presence.value >= presence.value]
+
+    @flow
+    def survey_participants(self, sid: str, take: Callable[[Iterable[Any]], None]) -> Flow[None]:
+        """Have `take` called with the participants of a conversation once all that was read of them is announced."""
+        try:
+            yield self._roster_of(sid)
+        except ConversationsError as error:
+            _log.info("the participants of %s cannot be read: %s", sid, error)
+        membership = self._members.get(sid)
+        take([] if membership is None else membership.conversation._roster.announced())
+
+    def joined(self) -> list[Conversation]:
+        """The conversations that the own identity participates in, in the order of their sids."""
+        return [
+            member.conversation
+            for _, member in sorted(self._members.items())
+            if member.presence is Presence.JOINED and member.conversation.status is ConversationStatus.JOINED
+        ]
+
+    def typing(self, sid: Any, identity: Any, seconds: Any) -> None:
+        """Somebody types somewhere; for conversations that are not followed it means nothing."""
+        membership = self._members.get(sid) if isinstance(sid, str) else None
+        if membership is None or membership.presence is not Presence.JOINED or not isinstance(identity, str):
+            return
+        membership.conversation._typing.received(identity, duration(seconds, 6.0))
+
+    def _map_changed(self, _: Entity, change: Change) -> None:
+        """The own map of conversations changed."""
+        if isinstance(change, ItemAdded | ItemUpdated | ItemRemoved) and not self.listed.done():
+            self._told.add(str(change.key))
+        if isinstance(change, ItemAdded | ItemUpdated):
+            self._map_item(str(change.key), change.data)
+        elif isinstance(change, ItemRemoved):
+            membership = self._members.get(str(change.key))
+            if membership is not None:
+                self._lifecycle.go(membership)
+        elif isinstance(change, Resynced):
+            self._reload()
+        elif isinstance(change, EntityFailed):
+            _log.warning("the list of conversations cannot be followed: %s", change.error)
+            self._services.dispatcher.report(HandlerError(change.error))
+
+    @flow
+    def _reload(self) -> Flow[None]:
+        """Events of the map were lost: read it again, and let go what is not in it any more."""
+        own = self._map
+        assert own is not None
+        try:
+            items: list[Item] = yield self._services.insist(
+                lambda: all_items(own), "reading the own conversations again", may_pass
+            )
+        except ConversationsError as error:
+            if not isinstance(error, ClientClosedError):
+                self._services.dispatcher.report(HandlerError(error))
+            return
+        present = {str(item.key) for item in items}
+        for item in items:
+            self._map_item(str(item.key), item.data)
+        for sid, membership in list(self._members.items()):
+            if membership.wanted is Presence.JOINED and sid not in present:
+                self._lifecycle.go(membership)
+
+    def _map_item(self, sid: str, data: Any) -> None:
+        """The map says that the own identity has this conversation, and how."""
+        document = data.get("channel") if isinstance(data, dict) else None
+        if not isinstance(document, str):
+            _log.warning("leaving out conversation %s: its map item names no document", sid)
+            return
+        membership = self._members.get(sid)
+        if membership is None:
+            membership = self._appear(sid, SyncNames(document))
+        membership.item = data
+        status = data.get("status")
+        if status == ConversationStatus.JOINED.value:
+            membership.want(Presence.JOINED)
+        elif status == ConversationStatus.NOT_PARTICIPATING.value or membership.wanted is Presence.GONE:
+            membership.want(Presence.KNOWN)
+        self._lifecycle.fulfil(membership)
+        if membership.presence is membership.wanted:
+            self._lifecycle.apply(membership, lambda state: state.with_membership(data))
+
+    def _appear(self, sid: str, names: SyncNames) -> Membership:
+        """Make room for a conversation; the object that the program may still hold from earlier is used again."""
+        conversation = self._live.get(sid)
+        if conversation is None:
+            services = self._services
+            conversation = Conversation(services.dispatcher, services, Layered(ConversationData()), sid, self)
+            conversation._messages = Messages(conversation, services, functools.partial(self._messages_of, sid))
+            conversation._roster = Roster(conversation, services, functools.partial(self._roster_of, sid))
+            conversation._horizon = ReadHorizon(conversation, services)
+            conversation._typing = TypingIndicator(conversation, services)
+            self._live[sid] = conversation
+        else:
+            for model in conversation._models():
+                model._return()
+        membership = Membership(conversation, names)
+        self._members[sid] = membership
+        return membership
+
+    @flow
+    def fetch(self, sid: str) -> Flow[tuple[ConversationData, int] | None]:
+        """The state of a conversation by its document as the service has it now."""
+        membership = self._members.get(sid)
+        document = membership.root("document") if membership is not None else None
+        if membership is None or document is None:
+            return None
+        body = yield self._services.get_json(urls.join(self._services.options.endpoints.sync, "v3", "Documents", document.sid))
+        replica = membership.conversation._state.replica or ConversationData()
+        return replica.with_document(body.get("data") if isinstance(body, dict) else None), 0
+
+    # -- objects for the collections ----------------------------------------------------------------------------------
+
+    @flow
+    def _messages_of(self, sid: str) -> Flow[Entity]:
+        """The message list of a conversation; of one that is not joined it is opened for reading."""
+        membership = self._members.get(sid)
+        if membership is None:
+            raise NotFoundError(f"conversation {sid} is gone", status=404)
+        yield membership.ready
+        entity = membership.root("list")
+        if entity is None:
+            yield self._lifecycle.open_root(membership, "list", (membership.named_by_document() or membership.names).messages)
+            entity = membership.root("list")
+        if entity is None:
+            raise SyncError(f"conversation {sid} has no messages to read", status=404)
+        return entity
+
+    @flow
+    def _roster_of(self, sid: str) -> Flow[Entity]:
+        """The roster of a conversation, loaded; of one that is not joined it is opened for reading."""
+        membership = self._members.get(sid)
+        if membership is None:
+            raise NotFoundError(f"conversation {sid} is gone", status=404)
+        yield membership.ready
+        if membership.root("map") is None:
+            yield self._lifecycle.open_root(membership, "map", (membership.named_by_document() or membership.names).roster)
+            yield self._lifecycle.load_roster(membership)
+        entity = membership.root("map")
+        if entity is None:
+            raise SyncError(f"conversation {sid} has no roster to read", status=404)
+        return entity
+
+    def fail(self, error: BaseException) -> None:
+        """Nothing appears any more: wake whoever waits for a conversation. From any thread, when the connection is over."""
+        fail(self.listed, error)
+        for membership in list(self._members.values()):
+            fail(membership.ready, error)

@@ -1,0 +1,308 @@
+"""The messages of one conversation: from Sync's list to `Message` objects, and from a send to the message it became."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import attrs
+
+from twilio_conversations.enums import Direction, MediaCategory, MessageType
+from twilio_conversations.errors import InvalidArgumentError, ProtocolError
+from twilio_conversations.events.names import ClientEvent, ConversationEvent
+from twilio_conversations.models.layers import Layered
+from twilio_conversations.models.media import MediaData
+from twilio_conversations.models.message import Message
+from twilio_conversations.models.pages import Paginator
+from twilio_conversations.sending.attachment import Attachment, SendEmailOptions, attachments
+from twilio_conversations.sending.builder import MessageBuilder
+from twilio_conversations.sending.draft import ContentVariables, UnsentMessage
+from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated
+from twilio_conversations.util import checks, logs, urls
+from twilio_conversations.util.futures import Flow, Future, flow
+from twilio_conversations.util.json import parse_index
+from twilio_conversations.values.message import MessageData
+from twilio_conversations.values.progress import OnProgress
+
+if TYPE_CHECKING:
+    from twilio_conversations.models.conversation import Conversation
+    from twilio_conversations.runtime import Services
+    from twilio_conversations.sync.client import Entity
+
+_log = logs.logger(__name__)
+_MOST_PER_REQUEST = 100
+Order = Literal["asc", "desc"]
+
+
+@attrs.frozen
+class _Slice:
+    """Consecutive messages, oldest first, and whether there are others on both sides."""
+
+    messages: list[Message]
+    has_older: bool
+    has_newer: bool
+
+
+class Messages:
+    """The messages of one conversation. Live objects are held weakly; the latest ones also by the client."""
+
+    def __init__(self, conversation: Conversation, services: Services, opened: Callable[[], Future[Entity]]) -> None:
+        """`opened` gives the Sync list, opening it if need be; it runs on the io thread."""
+        self._conversation = conversation
+        self._services = services
+        self._opened = opened
+        self._held: weakref.WeakValueDictionary[int, Message] = weakref.WeakValueDictionary()
+        self._added_to = (
+            (conversation, ConversationEvent.MESSAGE_ADDED),
+            (services.events, ClientEvent.MESSAGE_ADDED),
+        )
+
+    # -- from Sync, on the io thread ----------------------------------------------------------------------------------
+
+    def changed(self, change: Change) -> None:
+        """Take what the list says and announce it; what cannot be a message is left out."""
+        try:
+            if isinstance(change, ItemAdded):
+                self._added(change)
+            elif isinstance(change, ItemUpdated):
+                self._updated(change)
+            elif isinstance(change, ItemRemoved):
+                self._removed(change)
+        except ProtocolError as error:
+            _log.warning("%r: leaving out a change of the messages: %s", self._conversation, error)
+
+    def _added(self, change: ItemAdded) -> None:
+        message, _, _ = self._apply(change)
+        if message.author is not None:
+            self._conversation._typing.ended(message.author)
+        self._services.dispatcher.post(self._added_to, message)
+
+    def _updated(self, change: ItemUpdated) -> None:
+        message, former, current = self._apply(change)
+        message._announce(former, current)
+
+    def _apply(self, change: ItemAdded | ItemUpdated) -> tuple[Message, MessageData | None, MessageData]:
+        """The live message with the change applied, its state before (`None` when that is not known), and that now."""
+        index = _index(change.key)
+        with self._services.lock:
+            message = self._held.get(index)
+            if message is None:
+                current = MessageData.parse(change.data)
+                return self._hold(index, current, change.event_id, delivered=True), None, current
+            current = MessageData.parse(change.data, message._state.replica)
+            return message, message._state.apply(current, change.event_id), current
+
+    def _removed(self, change: ItemRemoved) -> None:
+        index = _index(change.key)
+        with self._services.lock:
+            message = self._held.pop(index, None)
+            if message is None:
+                if change.data is None:
+                    return
+                message = self._make(index, MessageData.parse(change.data), change.event_id, delivered=True)
+        self._services.emit(
+            message,
+            (self._conversation, ConversationEvent.MESSAGE_REMOVED),
+            (self._services.events, ClientEvent.MESSAGE_REMOVED),
+        )
+        message._leave()
+
+    def held(self) -> list[Message]:
+        """The messages that somebody has."""
+        with self._services.lock:
+            return list(self._held.values())
+
+    @flow
+    def reread(self, entity: Entity) -> Flow[None]:
+        """Changes were made that no event told: bring what is held up to date, and forget what is gone."""
+        with self._services.lock:
+            held = dict(self._held)
+            for message in held.values():
+                message._state.expect_anything()
+        waiting = sorted(held)
+        while waiting:
+            page = yield entity.page(start=waiting[0], size=_MOST_PER_REQUEST)
+            last = page.items[-1].key if page.has_next and page.items else waiting[-1]
+            found = {item.key: item for item in page.items}
+            for index in [index for index in waiting if index <= last]:
+                self._catch_up(index, held[index], found.get(index))
+            waiting = [index for index in waiting if index > last]
+
+    def _catch_up(self, index: int, message: Message, item: Item | None) -> None:
+        try:
+            with self._services.lock:
+                if item is None:
+                    self._held.pop(index, None)
+                    message._leave()
+                else:
+                    message._state.catch_up(MessageData.parse(item.data, message._state.replica), item.event_id)
+        except ProtocolError as error:
+            _log.warning("%r: leaving out message %s: %s", self._conversation, index, error)
+
+    def _hold(self, index: int, data: MessageData, version: int, *, delivered: bool) -> Message:
+        """Make a message and keep it; the client's lock is held."""
+        message = self._make(index, data, version, delivered=delivered)
+        self._held[index] = message
+        self._services.recent.append(message)
+        return message
+
+    def _make(self, index: int, data: MessageData, version: int, *, delivered: bool) -> Message:
+        services = self._services
+        state = Layered(data, version, delivered=delivered)
+        return Message(services.dispatcher, services, state, self._conversation, index)
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def get_page(self, size: int, anchor: int | None, direction: Direction, timeout: float | None) -> Paginator[Message]:
+        """One page from `anchor` on, inclusive."""
+        order: Order = "desc" if direction is Direction.BACKWARDS else "asc"
+        return self._page(lambda: self._read(anchor, size, order, inclusive=True), size, timeout)
+
+    def _page(self, read: Callable[[], Future[_Slice]], size: int, timeout: float | None) -> Paginator[Message]:
+        part = self._services.run(read, self._services.deadline(timeout), "get_messages()")
+        if not part.messages:
+            return Paginator([], None, None)
+        oldest, newest = part.messages[0].index, part.messages[-1].index
+
+        def turn(start: int, order: Order) -> Callable[[float | None], Paginator[Message]]:
+            return lambda limit: self._page(lambda: self._read(start, size, order, inclusive=False), size, limit)
+
+        newer = turn(newest, "asc") if part.has_newer else None
+        older = turn(oldest, "desc") if part.has_older else None
+        return Paginator(part.messages, newer, older)
+
+    @flow
+    def _read(self, start: int | None, size: int, order: Order, *, inclusive: bool) -> Flow[_Slice]:
+        """Up to `size` messages from `start`, in as many requests as the service's largest page makes necessary."""
+        entity: Entity = yield self._opened()
+        messages: list[Message] = []
+        before = after = False
+        first = True
+        while True:
+            wanted = min(size - len(messages), _MOST_PER_REQUEST)
+            page = yield entity.page(start=start, size=wanted, order=order, bounds="inclusive" if inclusive else "exclusive")
+            before = before or (first and page.has_previous)
+            after = page.has_next
+            messages += [message for message in map(self._show, page.items[:wanted]) if message is not None]
+            if not after or len(messages) >= size or not page.items:
+                break
+            start, inclusive, first = page.items[-1].key, False, False
+        if order == "desc":
+            return _Slice(messages[::-1], has_older=after, has_newer=before)
+        return _Slice(messages, has_older=before, has_newer=after)
+
+    def _show(self, item: Item) -> Message | None:
+        """The live message of a page's item; a malformed one is left out."""
+        try:
+            index = _index(item.key)
+            with self._services.lock:
+                message = self._held.get(index)
+                if message is None:
+                    return self._hold(index, MessageData.parse(item.data), item.event_id, delivered=False)
+                message._state.show(MessageData.parse(item.data, message._data), item.event_id)
+                self._services.recent.append(message)
+                return message
+        except ProtocolError as error:
+            _log.warning("%r: leaving out message %r: %s", self._conversation, item.key, error)
+            return None
+
+    def walk(self, *, newest_first: bool, after: int | None, limit: int | None) -> Iterator[Message]:
+        """The messages one after another, a page at a time."""
+        left = -1 if limit is None else limit
+        if newest_first:
+            page = self.get_page(_MOST_PER_REQUEST, None, Direction.BACKWARDS, None)
+        else:
+            page = self.get_page(_MOST_PER_REQUEST, 0 if after is None else after + 1, Direction.FORWARD, None)
+        while left != 0:
+            for message in reversed(page.items) if newest_first else page.items:
+                yield message
+                left -= 1
+                if left == 0:
+                    return
+            if not (page.has_prev_page if newest_first else page.has_next_page):
+                return
+            page = page.prev_page() if newest_first else page.next_page()
+
+    @flow
+    def fetch(self, index: int) -> Flow[tuple[MessageData, int] | None]:
+        """What the service says of one message now."""
+        entity: Entity = yield self._opened()
+        item: Item | None = yield entity.item(index)
+        return None if item is None else (MessageData.parse(item.data), item.event_id)
+
+    # -- sending, on the caller's thread ------------------------------------------------------------------------------
+
+    def prepare(self) -> MessageBuilder:
+        """A builder of a message to this conversation."""
+        return MessageBuilder(self._services, self.post)
+
+    def send(
+        self,
+        body: str | None,
+        media: Attachment | Iterable[Attachment],
+        *,
+        attributes: Any,
+        subject: str | None,
+        content_sid: str | None,
+        content_variables: ContentVariables | None,
+        mutation_id: str | None,
+        on_progress: OnProgress | None,
+        timeout: float | None,
+    ) -> Message:
+        """Upload what is attached, POST the message and give back the live object it became."""
+        items = [(MediaCategory.MEDIA, one) for one in attachments(media)]
+        if body is None and not items and content_sid is None:
+            if attributes is None and subject is None:
+                raise InvalidArgumentError('body must be given where there are no media and no content_sid; "" is an empty text')
+            body = ""
+        unsent = UnsentMessage(
+            self._services,
+            self.post,
+            None if body is None else checks.text(body, "body"),
+            {} if attributes is None else attributes,
+            items,
+            SendEmailOptions(None if subject is None else checks.filled(subject, "subject")),
+            content_sid,
+            content_variables,
+        )
+        return unsent._send(mutation_id, on_progress, timeout)
+
+    def post(
+        self,
+        request: Mapping[str, Any],
+        medias: tuple[MediaData, ...],
+        mutation_id: str | None,
+        timeout: float | None,
+    ) -> Message:
+        """POST a message whose media were uploaded: the live object it became."""
+        url = urls.join(self._conversation._url, "Messages")
+        answer = self._services.rest.post(url, request, timeout=timeout, mutation_id=mutation_id)
+        # A template makes its own content: the service has ignored what was attached.
+        return self._sent(answer, () if "content_sid" in request else medias)
+
+    def _sent(self, answer: Any, medias: tuple[MediaData, ...]) -> Message:
+        """The message that an answer tells of: the live one if its event was faster, else one made from the answer."""
+        index = parse_index(answer.get("index")) if isinstance(answer, dict) else None
+        if index is None:
+            raise ProtocolError("the answer to a send has no index", body=answer)
+        with self._services.lock:
+            message = self._held.get(index)
+            if message is None:
+                data = MessageData.from_rest(answer)
+                if medias:  # the answer leaves out their categories
+                    data = attrs.evolve(data, medias=medias, type=MessageType.MEDIA)
+                message = self._hold(index, data, -1, delivered=False)
+            return message
+
+    def newest_index(self, timeout: float | None) -> int | None:
+        """Index of the newest message, `None` when there is none."""
+        page = self.get_page(1, None, Direction.BACKWARDS, timeout)
+        return page.items[-1].index if page.items else None
+
+
+def _index(key: Any) -> int:
+    index = parse_index(key)
+    if index is None:
+        raise ProtocolError(f"{checks.shown(key)} is no message index")
+    return index

@@ -1,0 +1,240 @@
+"""The participants of one conversation: from Sync's roster to `Participant` objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from twilio_conversations.errors import ConversationsError, NotFoundError, ProtocolError
+from twilio_conversations.events.names import ClientEvent, ConversationEvent
+from twilio_conversations.models.layers import OVERLAY_SECONDS, Layered
+from twilio_conversations.models.participant import Participant
+from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated
+from twilio_conversations.util import checks, logs, urls
+from twilio_conversations.util.futures import Deadline, Flow, Future, flow
+from twilio_conversations.values.participant import ParticipantData
+
+if TYPE_CHECKING:
+    from twilio_conversations.models.conversation import Conversation
+    from twilio_conversations.runtime import Services
+    from twilio_conversations.sync.client import Entity
+
+_log = logs.logger(__name__)
+
+
+class Roster:
+    """The participants of one conversation, all of them, once it is loaded."""
+
+    def __init__(self, conversation: Conversation, services: Services, loaded: Callable[[], Future[Entity]]) -> None:
+        """`loaded` gives the Sync map after `load` has run for it; it runs on the io thread."""
+        self._conversation = conversation
+        self._services = services
+        self._loaded = loaded
+        self._by_sid: dict[str, Participant] = {}
+        self._leaving: set[str] = set()
+        self._expected: set[str] = set()
+        self._gone_since: dict[object, set[str]] = {}  # for each add under way: who has left since it began
+
+    # -- from Sync, on the io thread ----------------------------------------------------------------------------------
+
+    def reading(self) -> None:
+        """The map is about to be read: who is known by now, if only by an answer, is in it or has left since."""
+        self._expected = set(self._by_sid)
+
+    def load(self, items: list[Item]) -> None:
+        """Take the whole roster as it was read; nothing is announced for what was not known before."""
+        known = set()
+        for item in items:
+            taken = self._take(str(item.key), item.data, item.event_id)
+            if taken is not None:
+                known.add(taken[0].sid)
+        with self._services.lock:
+            gone = {
+                sid
+                for sid, held in self._by_sid.items()
+                if sid not in known and (sid in self._expected or held._state.replica is not None)
+            }
+            left = [self._by_sid.pop(sid) for sid in gone]
+            self._has_gone(gone)
+        for participant in left:
+            participant._leave()
+
+    def resynced(self) -> None:
+        """The map was made anew: whatever is loaded next is newer than what is held."""
+        with self._services.lock:
+            for participant in self._by_sid.values():
+                participant._state.expect_anything()
+
+    def changed(self, change: Change) -> None:
+        """Take what the roster says and announce it."""
+        if isinstance(change, ItemAdded | ItemUpdated):
+            self._added_or_updated(change)
+        elif isinstance(change, ItemRemoved):
+            self._removed(str(change.key))
+
+    def _added_or_updated(self, change: ItemAdded | ItemUpdated) -> None:
+        taken = self._take(str(change.key), change.data, change.event_id)
+        if taken is None:
+            return
+        participant, former, current = taken
+        if isinstance(change, ItemAdded):
+            self._emit(participant, ConversationEvent.PARTICIPANT_JOINED, ClientEvent.PARTICIPANT_JOINED)
+            return
+        participant._announce(former, current)
+
+    def _take(self, sid: str, data: Any, version: int) -> tuple[Participant, ParticipantData | None, ParticipantData] | None:
+        """The live participant with `data` applied, its state before, and that now; `None` for an entry that is none."""
+        try:
+            with self._services.lock:
+                participant = self._by_sid.get(sid)
+                if participant is None:
+                    current = ParticipantData.parse(data)
+                    participant = self._by_sid[sid] = self._made(sid, Layered(current, version))
+                    return participant, None, current
+                current = ParticipantData.parse(data, participant._state.replica)
+                return participant, participant._state.apply(current, version), current
+        except ProtocolError as error:
+            _log.warning("%r: leaving out participant %s: %s", self._conversation, sid, error)
+            return None
+
+    def _removed(self, sid: str) -> None:
+        participant = self._by_sid.get(sid)
+        if participant is not None and participant.identity is not None:
+            self._conversation._typing.ended(participant.identity)
+        with self._services.lock:
+            self._by_sid.pop(sid, None)
+            self._leaving.discard(sid)
+            self._has_gone({sid})
+        if participant is not None:
+            self._emit(participant, ConversationEvent.PARTICIPANT_LEFT, ClientEvent.PARTICIPANT_LEFT)
+            participant._leave()
+
+    def _has_gone(self, sids: set[str]) -> None:
+        for gone in self._gone_since.values():
+            gone |= sids
+
+    def held(self) -> list[Participant]:
+        """The participants that are known."""
+        with self._services.lock:
+            return list(self._by_sid.values())
+
+    def announced(self) -> list[Participant]:
+        """The participants that Sync has told of, in the order they became known."""
+        with self._services.lock:
+            return [participant for participant in self._by_sid.values() if participant._state.replica is not None]
+
+    def _emit(self, participant: Participant, own: ConversationEvent, clients: ClientEvent) -> None:
+        self._services.emit(participant, (self._conversation, own), (self._services.events, clients))
+
+    def _made(self, sid: str, state: Layered[ParticipantData]) -> Participant:
+        services = self._services
+        return Participant(services.dispatcher, services, state, self._conversation, sid)
+
+    def with_identity(self, identity: str) -> Participant | None:
+        """The participant with that identity, as far as is known; from any thread."""
+        found = None
+        for participant in list(self._by_sid.values()):
+            if participant.identity == identity:
+                found = participant
+        return found
+
+    # -- for callers --------------------------------------------------------------------------------------------------
+
+    def get_all(self, timeout: float | None) -> list[Participant]:
+        """All participants, without those whose removal was just confirmed."""
+        self._services.run(self._loaded, self._services.deadline(timeout), "get_participants()")
+        with self._services.lock:
+            return [participant for sid, participant in self._by_sid.items() if sid not in self._leaving]
+
+    def get_by_sid(self, sid: str, timeout: float | None) -> Participant:
+        """The participant with that sid."""
+        for participant in self.get_all(timeout):
+            if participant.sid == sid:
+                return participant
+        raise NotFoundError(f"no participant with sid {checks.shown(sid)} in {self._conversation.sid}")
+
+    def get_by_identity(self, identity: str, timeout: float | None) -> Participant:
+        """The latest participant with that identity."""
+        for participant in reversed(self.get_all(timeout)):
+            if participant.identity == identity:
+                return participant
+        raise NotFoundError(f"no participant with identity {checks.shown(identity)} in {self._conversation.sid}")
+
+    def add(self, request: Mapping[str, Any], timeout: float | None) -> Participant:
+        """POST a participant and give back the live object it became."""
+        this, gone = object(), set[str]()
+        with self._services.lock:
+            self._gone_since[this] = gone
+        try:
+            answer = self._services.rest.post(urls.join(self._conversation._url, "Participants"), request, timeout=timeout)
+            return self._added(answer, gone)
+        finally:
+            with self._services.lock:
+                del self._gone_since[this]
+
+    def _added(self, answer: Any, gone: set[str]) -> Participant:
+        """The participant that an answer tells of: the live one if its event was faster, else one made from the answer."""
+        sid = answer.get("sid") if isinstance(answer, dict) else None
+        if not isinstance(sid, str):
+            raise ProtocolError("the answer to an add has no sid", body=answer)
+        with self._services.lock:
+            participant = self._by_sid.get(sid)
+            if participant is not None:
+                return participant
+            participant = self._made(sid, Layered(ParticipantData.from_rest(answer), delivered=False))
+            left = sid in gone
+            if not left:
+                self._by_sid[sid] = participant
+        if left:
+            participant._leave()
+        else:
+            self._services.later(OVERLAY_SECONDS, lambda: self._settle_added(sid))
+        return participant
+
+    @flow
+    def _settle_added(self, sid: str) -> Flow[None]:
+        """Sync has not told of an added participant for a while: look what became of it."""
+        participant = self._by_sid.get(sid)
+        if participant is None or participant._state.replica is not None:
+            return
+        try:
+            found = yield self.fetch(sid)
+        except ConversationsError as error:
+            _log.info("%r: could not look whether %s was added: %s", self._conversation, sid, error)
+            return
+        with self._services.lock:
+            gone = found is None and self._by_sid.get(sid) is participant
+            if gone:
+                del self._by_sid[sid]
+        if gone:
+            participant._leave()
+
+    def url_of(self, key: str, deadline: Deadline) -> str:
+        """The resource of a participant, named by sid or identity.
+
+        An identity of dots is replaced by the sid: resolved by a proxy on the way, the path with it would be the conversation's.
+
+        Raises:
+            NotFoundError: nobody has that identity of dots.
+        """
+        if key in urls.DOTS:
+            key = self.get_by_identity(key, deadline.remaining()).sid
+        return urls.join(self._conversation._url, "Participants", key)
+
+    def remove(self, key: str, timeout: float | None) -> None:
+        """DELETE a participant, named by sid or identity; it is not shown any more when this returns."""
+        deadline = self._services.deadline(timeout)
+        url = self.url_of(key, deadline)
+        with self._services.lock:  # before: by the time of the answer, the same identity may have been added again
+            gone = {sid for sid, held in self._by_sid.items() if key in (sid, held.identity)}
+        self._services.rest.delete(url, timeout=deadline.remaining())
+        with self._services.lock:
+            self._leaving |= gone
+        self._services.later(OVERLAY_SECONDS, lambda: self._leaving.difference_update(gone))
+
+    @flow
+    def fetch(self, sid: str) -> Flow[tuple[ParticipantData, int] | None]:
+        """What the service says of one participant now."""
+        entity: Entity = yield self._loaded()
+        item: Item | None = yield entity.item(sid)
+        return None if item is None else (ParticipantData.parse(item.data), item.event_id)

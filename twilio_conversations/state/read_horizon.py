@@ -1,0 +1,137 @@
+"""How far the own identity has read in one conversation."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from twilio_conversations.errors import ForbiddenError, NotFoundError
+from twilio_conversations.util.futures import Deadline, Future, completed, settle
+from twilio_conversations.util.json import parse_index
+
+if TYPE_CHECKING:
+    from twilio_conversations.models.conversation import Conversation
+    from twilio_conversations.runtime import Services
+    from twilio_conversations.values.conversation import ConversationData
+
+
+class ReadHorizon:
+    """Moves the horizon (``POST {my_conversations}/{sid}``), one request after another, so that none overtakes."""
+
+    def __init__(self, conversation: Conversation, services: Services) -> None:
+        self._conversation = conversation
+        self._services = services
+        self._queue = threading.Lock()
+        self._last_in_line: Future[None] = completed(None)
+        self._passed: list[int | None] | None = None  # marks that Sync tells of while one is posted
+
+    def advance(self, index: int, timeout: float | None) -> int | None:
+        """Move to `index` unless the horizon is beyond it already, here or on another device; returns the unread count."""
+        deadline = self._services.deadline(timeout)
+        with self._in_turn(deadline):
+            known = self._known
+            answer = self._read(deadline)
+            if any(_reaches(mark, index) for mark in (known, self._known, _mark(answer))):
+                return _unread(answer)
+            return self._post_forward(index, deadline)
+
+    def update(self, index: int | None, timeout: float | None) -> int | None:
+        """Move to `index`, also back; returns the unread count."""
+        deadline = self._services.deadline(timeout)
+        with self._in_turn(deadline):
+            return self._post(index, deadline)
+
+    def all_read(self, timeout: float | None) -> int | None:
+        """Move to the newest message; without any nothing is sent."""
+        deadline = self._services.deadline(timeout)
+        newest = self._conversation._messages.newest_index(deadline.remaining())
+        return 0 if newest is None else self.advance(newest, deadline.remaining())
+
+    def unread_count(self, timeout: float | None) -> int | None:
+        """The service's count (``GET {my_conversations}/{sid}``)."""
+        return _unread(self._read(self._services.deadline(timeout)))
+
+    def told(self, former: ConversationData | None, current: ConversationData) -> None:
+        """Take note of a change that Sync tells of; on the io thread."""
+        mark = current.last_read_message_index
+        if former is not None and former.last_read_message_index != mark and (passed := self._passed) is not None:
+            passed.append(mark)
+
+    @property
+    def _known(self) -> int | None:
+        return self._conversation.last_read_message_index
+
+    def _read(self, deadline: Deadline) -> Mapping[str, Any]:
+        """The own membership as the service has it now; a mark further on is shown before Sync tells of it."""
+        conversation = self._conversation
+        told = _replica_mark(conversation)
+        try:
+            answer = self._services.rest.get(conversation._my_url, timeout=deadline.remaining())
+        except ForbiddenError:
+            answer = None
+        if not isinstance(answer, dict) or answer.get("conversation_sid") != conversation.sid:
+            raise NotFoundError(f"{conversation.sid} is not among the own conversations")
+        mark = _mark(answer)
+        # What Sync told meanwhile may be newer than the answer.
+        if mark is not None and not _reaches(self._known, mark) and _replica_mark(conversation) == told:
+            self._show(mark)
+        return answer
+
+    def _post(self, index: int | None, deadline: Deadline) -> int | None:
+        fields = {"last_read_message_index": index}
+        answer = self._conversation._post(self._conversation._my_url, fields, fields, deadline.remaining())
+        if index is not None and (mark := _mark(answer)) is not None and mark != index:
+            self._show(mark)
+        return _unread(answer)
+
+    def _post_forward(self, index: int, deadline: Deadline) -> int | None:
+        """POST `index`, and whatever further mark of another device it took back because it was on its way at the same time."""
+        while True:
+            self._passed = []
+            try:
+                count = self._post(index, deadline)
+            finally:
+                passed, self._passed = self._passed, None
+            before = passed[: passed.index(index)] if index in passed else passed
+            overtaken = before[-1] if before else None
+            if overtaken is None or overtaken < index:
+                return count
+            index = overtaken
+
+    def _show(self, mark: int) -> None:
+        conversation = self._conversation
+        with self._services.lock:
+            write = conversation._state.begin({"last_read_message_index": mark})
+        conversation._confirm(write, {})
+
+    @contextmanager
+    def _in_turn(self, deadline: Deadline) -> Iterator[None]:
+        """Wait for those who came before; no lock is held meanwhile."""
+        mine: Future[None] = Future()
+        with self._queue:
+            before, self._last_in_line = self._last_in_line, mine
+        try:
+            self._services.wait(before, deadline, "moving the read horizon")
+            yield
+        finally:
+            settle(mine, None)
+
+
+def _reaches(mark: int | None, index: int) -> bool:
+    return mark is not None and mark >= index
+
+
+def _replica_mark(conversation: Conversation) -> int | None:
+    replica = conversation._state.replica
+    return None if replica is None else replica.last_read_message_index
+
+
+def _mark(answer: Any) -> int | None:
+    return parse_index(answer.get("last_read_message_index")) if isinstance(answer, dict) else None
+
+
+def _unread(answer: Any) -> int | None:
+    count = answer.get("unread_messages_count") if isinstance(answer, dict) else None
+    return count if isinstance(count, int) else None

@@ -1,0 +1,183 @@
+"""The users that are followed: the own one from start to end, others first in, first out. Runs on the io thread."""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from twilio_conversations.events.names import ClientEvent, UserEvent
+from twilio_conversations.models.layers import Layered
+from twilio_conversations.models.user import User
+from twilio_conversations.sync.changes import Change, EntityFailed, EntityRemoved, Item, ItemAdded, ItemUpdated, Resynced
+from twilio_conversations.util import logs, urls
+from twilio_conversations.util.futures import Flow, Future, completed, flow
+from twilio_conversations.values.user import UserData
+
+if TYPE_CHECKING:
+    from twilio_conversations.runtime import Services
+    from twilio_conversations.sync.client import Entity
+
+_log = logs.logger(__name__)
+
+
+class Users:
+    """All users of a client: one object per identity, however many ask for it at once.
+
+    Others than the own one are followed in a queue of limited length: who comes when it is full ends the following of the
+    one that came first.
+    """
+
+    def __init__(self, services: Services, identity: str = "") -> None:
+        """`identity` is that of the own user, as far as it is known."""
+        self._services = services
+        self._maps: dict[User, Entity] = {}
+        self._followed: dict[str, User] = {}
+        self._coming: dict[str, Future[User]] = {}
+        self._live: weakref.WeakValueDictionary[str, User] = weakref.WeakValueDictionary()
+        self.myself = self._make(identity)
+        """The own user; the same object for the whole life of the client."""
+
+    def _make(self, identity: str) -> User:
+        return User(self._services.dispatcher, self._services, Layered(UserData()), identity, self)
+
+    # -- for the start and for callers --------------------------------------------------------------------------------
+
+    @flow
+    def open(self) -> Flow[None]:
+        """Follow the own user's map; everything about it is announced as new."""
+        configuration = self._services.configuration
+        self.myself.identity = configuration.identity
+        yield self._open_map(self.myself, configuration.my_user_info_map)
+        self._begin(self.myself, None)
+
+    def get(self, identity: str, map_name: str | None = None) -> Future[User]:
+        """The user with that identity, followed from now on; `map_name`, where it is known, saves a request."""
+        if identity == self._services.configuration.identity:
+            return completed(self.myself)
+        if identity in self._followed:
+            return completed(self._followed[identity])
+        coming = self._coming.get(identity)
+        if coming is None:
+            coming = self._coming[identity] = self._follow(identity, map_name)
+            coming.add_done_callback(lambda _: self._coming.pop(identity, None))
+        return coming
+
+    def followed(self) -> list[User]:
+        """The own user, then the others in the order they came."""
+        return [self.myself, *self._followed.values()]
+
+    def subscribed(self) -> list[User]:
+        """Those that are followed now; the own one is not yet while the client starts."""
+        return [user for user in self.followed() if user.is_subscribed]
+
+    def unfollow(self, user: User) -> Future[None]:
+        """End the following of a user; the own one is followed anew."""
+        self._let_go(user)
+        return self._refollow_myself() if user is self.myself else completed(None)
+
+    @flow
+    def fetch(self, user: User) -> Flow[tuple[UserData, int] | None]:
+        """What the service says of a user now; of one that is not followed, by ``GET .../Users/{identity}``."""
+        entity = self._maps.get(user)
+        if entity is not None:
+            page = yield entity.page(size=50)
+            return _read(page.items), 0
+        body = yield self._services.get_json(urls.join(self._services.configuration.users_url, user.identity))
+        return UserData.from_rest(body), 0
+
+    # -- following ----------------------------------------------------------------------------------------------------
+
+    @flow
+    def _follow(self, identity: str, map_name: str | None) -> Flow[User]:
+        user = self._live.get(identity)
+        if user is None:
+            user = self._live[identity] = self._make(identity)
+        if map_name is None:
+            body = yield self._services.get_json(urls.join(self._services.configuration.users_url, identity))
+            objects = body.get("sync_objects") if isinstance(body, dict) else None
+            map_name = objects.get("user_info_map") if isinstance(objects, dict) else None
+            if not isinstance(map_name, str) or not map_name:
+                self._apply(user, UserData.from_rest(body))
+                return user
+        former = yield self._open_map(user, map_name)
+        self._make_room()
+        self._followed[identity] = user
+        self._begin(user, former)
+        return user
+
+    @flow
+    def _open_map(self, user: User, name: str) -> Flow[UserData]:
+        """Open a user's map (``GET .../Maps/{name}?Include=items``) and take what it says; gives the state before."""
+        former = user._state.replica or UserData()
+        entity: Entity = yield self._services.sync.open_map(
+            name, functools.partial(self._changed, user), include_items=True
+        )
+        items: list[Item] = list(entity.items.values())
+        if not items:
+            page = yield entity.page(size=50)
+            items = list(page.items)
+        self._maps[user] = entity
+        self._apply(user, _read(items))
+        return former
+
+    def _make_room(self) -> None:
+        limit = self._services.options.user_infos_to_subscribe or self._services.configuration.user_infos_to_subscribe
+        while len(self._followed) >= limit:
+            self._let_go(next(iter(self._followed.values())))
+
+    def _begin(self, user: User, former: UserData | None) -> None:
+        user.is_subscribed = True
+        user._announce(former, user._state.replica or UserData())
+        self._services.emit(user, (user, UserEvent.USER_SUBSCRIBED), (self._services.events, ClientEvent.USER_SUBSCRIBED))
+
+    def _let_go(self, user: User) -> None:
+        entity = self._maps.pop(user, None)
+        if entity is None:
+            return
+        entity.close()
+        user.is_subscribed = False
+        self._followed.pop(user.identity, None)
+        self._services.emit(
+            user, (user, UserEvent.USER_UNSUBSCRIBED), (self._services.events, ClientEvent.USER_UNSUBSCRIBED)
+        )
+
+    @flow
+    def _refollow_myself(self) -> Flow[None]:
+        former = yield self._open_map(self.myself, self._services.configuration.my_user_info_map)
+        self._begin(self.myself, former)
+
+    # -- from Sync ----------------------------------------------------------------------------------------------------
+
+    def _changed(self, user: User, entity: Entity, change: Change) -> None:
+        if self._maps.get(user) is not entity:
+            return  # not announced yet: what is in the map then is what counts
+        if isinstance(change, ItemAdded | ItemUpdated):
+            self._tell(user, (user._state.replica or UserData()).with_item(change.key, change.data))
+        elif isinstance(change, Resynced):
+            self._reread(user, entity)
+        elif isinstance(change, EntityRemoved):
+            self._let_go(user)
+        elif isinstance(change, EntityFailed):
+            _log.warning("%r cannot be followed: %s", user, change.error)
+
+    @flow
+    def _reread(self, user: User, entity: Entity) -> Flow[None]:
+        """Changes were made that no event told."""
+        page = yield entity.page(size=50)
+        if self._maps.get(user) is entity:
+            self._tell(user, _read(page.items))
+
+    def _tell(self, user: User, data: UserData) -> None:
+        user._announce(self._apply(user, data), data)
+
+    def _apply(self, user: User, data: UserData) -> UserData | None:
+        with self._services.lock:
+            return user._state.apply(data, 0)
+
+
+def _read(items: Any) -> UserData:
+    data = UserData()
+    for item in items:
+        data = data.with_item(item.key, item.data)
+    return data

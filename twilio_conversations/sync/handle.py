@@ -1,0 +1,180 @@
+"""One Sync object as its users see it, and what they share of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Protocol
+
+from twilio_conversations.errors import UnsupportedOperationError
+from twilio_conversations.sync.changes import Change, Item, Key, Kind, Page
+from twilio_conversations.sync.replica import CollectionReplica, DocumentReplica
+from twilio_conversations.sync.resources import PageState, Resources, RootState
+from twilio_conversations.sync.subscriptions import Phase, Subscription
+from twilio_conversations.util.futures import Flow, Future, failed, flow
+
+Listener = Callable[["Entity", Change], None]
+"""Called on the io thread with every change, in order; it must not block."""
+
+FIRST_PATIENCE, LAST_PATIENCE = 5.0, 600.0
+"""How long a gap in the ids may stay open before the service is asked to replay it (doubled each time that did not help)."""
+
+
+class Root:
+    """The part of an object that all its handles share."""
+
+    __slots__ = (
+        "aliases",
+        "handles",
+        "held_by",
+        "items_url",
+        "kind",
+        "muted",
+        "patience",
+        "replica",
+        "sid",
+        "subscription",
+        "unique_name",
+    )
+
+    def __init__(self, kind: Kind, state: RootState) -> None:
+        self.kind = kind
+        self.sid = state.sid
+        self.unique_name = state.unique_name
+        self.items_url = state.items_url
+        self.replica: DocumentReplica | CollectionReplica = (
+            DocumentReplica(state.data, state.last_event_id)
+            if kind == "document"
+            else CollectionReplica(kind, state.last_event_id, state.items)
+        )
+        self.subscription = Subscription(state.sid, kind, lambda: self.replica.cursor)
+        self.handles: tuple[Entity, ...] = ()
+        self.aliases: set[str] = set()
+        self.held_by: set[Entity] = set()
+        self.muted = False  # events are dropped: held, or released and not replayed yet
+        self.patience = FIRST_PATIENCE
+
+
+class HandleOwner(Protocol):
+    """What a handle needs of the client that made it."""
+
+    resources: Resources
+
+    def detach(self, entity: Entity) -> None:
+        """The handle is closed."""
+        ...
+
+
+class Entity:
+    """A handle on one Sync object; use it on the io thread only.
+
+    Several handles may share one object. The object is followed until the last of them is closed.
+    """
+
+    __slots__ = ("_open", "_owner", "listener", "root")
+
+    def __init__(self, owner: HandleOwner, root: Root, listener: Listener) -> None:
+        self._owner = owner
+        self._open = True
+        self.root = root
+        self.listener = listener
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.sid} {self.unique_name!r}{'' if self._open else ' closed'}>"
+
+    @property
+    def sid(self) -> str:
+        """Sid of the object, ``ET``, ``ES`` or ``MP``."""
+        return self.root.sid
+
+    @property
+    def unique_name(self) -> str | None:
+        """Unique name, if the service told one."""
+        return self.root.unique_name
+
+    @property
+    def kind(self) -> Kind:
+        """``document``, ``list`` or ``map``."""
+        return self.root.kind
+
+    @property
+    def data(self) -> Any:
+        """Current contents of a document; `None` for others. Do not change it."""
+        replica = self.root.replica
+        return replica.data if isinstance(replica, DocumentReplica) else None
+
+    @property
+    def event_id(self) -> int:
+        """Id of the change from which the service would replay; for a document, of the change that `data` is the state after."""
+        return self.root.replica.cursor
+
+    @property
+    def items(self) -> Mapping[Key, Item]:
+        """Current items of a map opened with `include_items`; empty for others. Do not change it."""
+        replica = self.root.replica
+        return replica.items or {} if isinstance(replica, CollectionReplica) else {}
+
+    @property
+    def established(self) -> bool:
+        """Whether the service has confirmed that it sends every change."""
+        return self.root.subscription.phase is Phase.ESTABLISHED
+
+    @property
+    def open(self) -> bool:
+        """Whether changes still reach the listener: `False` after `close()` and once the object is removed."""
+        return self._open
+
+    def close(self) -> None:
+        """Stop listening. The last handle's close ends the subscription. Calling it again does nothing."""
+        if self._open:
+            self._open = False
+            self._owner.detach(self)
+
+    def ended(self) -> None:
+        """The object is gone; nothing follows."""
+        self._open = False
+
+    def page(
+        self,
+        *,
+        start: Key | None = None,
+        size: int = 50,
+        order: Literal["asc", "desc"] = "asc",
+        bounds: Literal["inclusive", "exclusive"] = "inclusive",
+    ) -> Future[Page]:
+        """Read one page from the service; announces nothing.
+
+        Args:
+            start: key or index to begin at; it need not exist. `None` for the first in query order.
+            size: items wanted; the service gives at most 100.
+            order: ``asc`` or ``desc``.
+            bounds: whether the item at `start` itself belongs to the page.
+
+        The future fails with `SyncError`, `TransportUnavailableError` or `RequestTimeoutError`.
+        """
+        kind = self.kind
+        if kind == "document":
+            return failed(UnsupportedOperationError("a document has no items"))
+        return self._fetch(self._owner.resources.page(kind, self.root.items_url, start, size, order, bounds))
+
+    @flow
+    def item(self, key: Key) -> Flow[Item | None]:
+        """Read one item from the service; `None` if there is none. Fails as `page` does."""
+        kind = self.kind
+        if kind == "document":
+            raise UnsupportedOperationError("a document has no items")
+        page: Page = yield self._fetch(self._owner.resources.item(kind, self.root.items_url, key))
+        return page.items[0] if page.items else None
+
+    @flow
+    def _fetch(self, request: Future[PageState]) -> Flow[Page]:
+        replica = self.root.replica
+        assert isinstance(replica, CollectionReplica)
+        # Noted before the answer can have come: the request was sent, but events are applied on this same thread.
+        number = replica.begin_fetch()
+        items: tuple[Item, ...] = ()
+        try:
+            state: PageState = yield request
+            items = state.items
+        finally:
+            items = replica.end_fetch(number, items)
+        return Page(items, state.has_next, state.has_previous)

@@ -1,0 +1,129 @@
+"""Whether a client can be used, and the waits of its callers: they end, with the cause, when nothing more can come of them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from twilio_conversations.errors import ConversationsError, NotReadyError, RequestTimeoutError
+from twilio_conversations.util.futures import Deadline, Future, fail, refuse_to_wait, settle, wait
+
+T = TypeVar("T")
+
+
+class Readiness:
+    """One client's: not ready yet, ready, or ended, be it for good or until another token comes.
+
+    The io thread says what is so; callers wait on threads of their own.
+    """
+
+    def __init__(self, trouble: Callable[[], str | None]) -> None:
+        """`trouble` returns what keeps the connection away; it is put into the errors of time limits."""
+        self.started = False
+        self._trouble = trouble
+        self._ready: Future[None] = Future()
+        self._cause: ConversationsError | None = None
+        self._final = False
+        self._waits: dict[Future[Any], Future[Any]] = {}  # what is waited for -> what its callers wait on
+        self._lock = threading.Lock()
+
+    @property
+    def cause(self) -> ConversationsError | None:
+        """Why nothing more comes, as long as that is so."""
+        return self._cause
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether calls need neither wait for the start nor fail."""
+        return self._cause is None and self._ready.done()
+
+    def check(self) -> None:
+        """Raise why nothing more comes, if that is so."""
+        if (cause := self._cause) is not None:
+            raise cause.again()
+
+    def check_started(self) -> None:
+        """Raise `NotReadyError` if nothing has been started: then nothing is carried out."""
+        if not self.started:
+            raise NotReadyError("call connect() first: the client was made with auto_connect=False")
+
+    # -- the io thread says -------------------------------------------------------------------------------------------
+
+    def ready(self) -> None:
+        """The start has succeeded."""
+        settle(self._ready, None)
+
+    def end(self, cause: ConversationsError, *, final: bool = False) -> None:
+        """Nothing more comes: fail every wait, and those that begin later. A final cause is never replaced."""
+        with self._lock:
+            if self._final:
+                return
+            self._cause, self._final = cause, final
+            waits, self._waits = self._waits, {}
+        for waiting in waits.values():
+            fail(waiting, cause.again())
+
+    def begin_again(self) -> None:
+        """Something may come again, unless the end was final."""
+        with self._lock:
+            if not self._final:
+                self._cause = None
+
+    def forget_in_child(self, why: ConversationsError) -> None:
+        """After a fork, in the child: nothing comes. Other threads may have held the locks."""
+        self._lock = threading.Lock()
+        self._waits = {}
+        self._cause, self._final = why, True
+
+    # -- callers wait -------------------------------------------------------------------------------------------------
+
+    def await_ready(self, deadline: Deadline, what: str) -> Deadline:
+        """Wait until the client is ready, and return the same deadline for what is to be done then.
+
+        Raises:
+            NotReadyError: `connect` was not called.
+            InitializationError: the client was refused, or its token has ended.
+            ClientClosedError: it was closed.
+            RequestTimeoutError: the deadline passed; nothing was sent.
+        """
+        self.check()
+        self.check_started()
+        refuse_to_wait(what)
+        try:
+            self.wait(self._ready, deadline, what)
+        except RequestTimeoutError as error:
+            error.sent = False
+            raise
+        return deadline
+
+    def wait(self, future: Future[T], deadline: Deadline, what: str) -> T:
+        """As `futures.wait`; when the client ends meanwhile, or has ended, raise the cause."""
+        self.check()
+        if future.done():
+            return wait(future, deadline, what, self._trouble)
+        refuse_to_wait(what)
+        return wait(self._watched(future), deadline, what, self._trouble)
+
+    def _watched(self, future: Future[T]) -> Future[T]:
+        """What ends as `future` does, or with the client; one for all callers, however often they come."""
+        with self._lock:
+            self.check()
+            waiting = self._waits.get(future)
+            if waiting is not None:
+                return waiting
+            waiting = self._waits[future] = Future()
+        future.add_done_callback(self._done)
+        return waiting
+
+    def _done(self, future: Future[Any]) -> None:
+        with self._lock:
+            waiting = self._waits.pop(future, None)
+        if waiting is None:
+            return
+        if future.cancelled():
+            waiting.cancel()
+        elif (error := future.exception()) is not None:
+            fail(waiting, error)
+        else:
+            settle(waiting, future.result())

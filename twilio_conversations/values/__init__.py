@@ -1,0 +1,1 @@
+"""What the wire says, read leniently into frozen values; pure."""

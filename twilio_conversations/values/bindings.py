@@ -1,0 +1,131 @@
+"""How conversations and participants are bound to channels beyond chat: addresses, names, levels.
+
+Every value is what the service said, read leniently: what is not there, or not of its type, is `None`, and `raw` keeps all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from twilio_conversations.enums import ParticipantEmailLevel, known
+from twilio_conversations.util.json import copied, parse_text
+
+
+@attrs.frozen
+class _Bindings:
+    """What the service sent, by channel."""
+
+    _raw: Mapping[str, Any] = attrs.field(factory=dict, kw_only=True, repr=False)
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """Everything the service sent, by channel; a copy."""
+        return copied(dict(self._raw))  # type: ignore[no-any-return]
+
+    def __getitem__(self, channel: str) -> Any:
+        """What the service sent for one channel, such as ``"sms"``; a copy."""
+        return copied(self._raw[channel])
+
+    def __contains__(self, channel: object) -> bool:
+        return channel in self._raw
+
+
+@attrs.frozen
+class ConversationEmailBinding:
+    """A conversation's e-mail side.
+
+    Attributes:
+        projected_address: the address under which e-mail participants know the conversation.
+        name: display name beside it.
+    """
+
+    projected_address: str
+    name: str | None = None
+
+    @classmethod
+    def parse(cls, value: Any) -> ConversationEmailBinding | None:
+        """Read ``{projected_address, name?}``; anything else is `None`."""
+        if not isinstance(value, dict):
+            return None
+        return cls(parse_text(value.get("projected_address")) or "", parse_text(value.get("name")))
+
+
+@attrs.frozen
+class ConversationSmsBinding:
+    """A conversation's SMS side; `address` is the number it is known under."""
+
+    address: str | None = None
+
+    @classmethod
+    def parse(cls, value: Any) -> ConversationSmsBinding | None:
+        """Read ``{address?}``; anything else is `None`."""
+        return cls(parse_text(value.get("address"))) if isinstance(value, dict) else None
+
+
+@attrs.frozen
+class ConversationBindings(_Bindings):
+    """A conversation's channels beyond chat; `bindings["whatsapp"]` gives what the service sent for one not listed here."""
+
+    email: ConversationEmailBinding | None = None
+    sms: ConversationSmsBinding | None = None
+
+    @classmethod
+    def parse(cls, value: Any) -> ConversationBindings:
+        """Read the document's ``bindings``; anything but an object is none at all."""
+        if not isinstance(value, dict):
+            return cls()
+        return cls(
+            ConversationEmailBinding.parse(value.get("email")),
+            ConversationSmsBinding.parse(value.get("sms")),
+            raw=value,
+        )
+
+
+@attrs.frozen
+class ParticipantEmailBinding:
+    """An e-mail participant.
+
+    Attributes:
+        name: display name.
+        address: its address; not used when a participant is added, where the address is an argument of its own.
+        level: how it is addressed.
+    """
+
+    name: str = ""
+    address: str = ""
+    level: ParticipantEmailLevel | str = ParticipantEmailLevel.TO
+
+    @classmethod
+    def parse(cls, value: Any) -> ParticipantEmailBinding | None:
+        """Read ``{name, address, level}``; anything but an object is `None`."""
+        if not isinstance(value, dict):
+            return None
+        return cls(
+            parse_text(value.get("name")) or "",
+            parse_text(value.get("address")) or "",
+            known(ParticipantEmailLevel, value.get("level"), ParticipantEmailLevel.TO),
+        )
+
+
+@attrs.frozen
+class ParticipantBindings(_Bindings):
+    """A participant's channels beyond chat; `bindings["sms"]` gives what the service sent for one not listed here."""
+
+    email: ParticipantEmailBinding | None = None
+
+    @classmethod
+    def parse(cls, value: Any) -> ParticipantBindings:
+        """Read a roster item's ``bindings``; anything but an object is none at all."""
+        if not isinstance(value, dict):
+            return cls()
+        return cls(ParticipantEmailBinding.parse(value.get("email")), raw=value)
+
+
+@attrs.frozen
+class ParticipantBindingOptions:
+    """What may be said of a non-chat participant when it is added: for e-mail, its name and level."""
+
+    email: ParticipantEmailBinding | None = None

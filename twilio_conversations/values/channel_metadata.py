@@ -1,0 +1,31 @@
+"""What the channel of a message said about it beyond its content."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from twilio_conversations.errors import ProtocolError
+from twilio_conversations.util.checks import shown
+from twilio_conversations.util.json import copied
+
+
+@attrs.frozen
+class ChannelMetadata:
+    """Extra data of a message's channel; `type` is the kind of channel in the service's words."""
+
+    type: str
+    _data: Any = attrs.field(default=None, repr=shown)
+
+    @property
+    def data(self) -> Any:
+        """What the channel said; a copy."""
+        return copied(self._data)
+
+    @classmethod
+    def parse(cls, body: Any) -> ChannelMetadata:
+        """Read ``{type, data}``; `ProtocolError` when it is not that."""
+        if not isinstance(body, dict) or not isinstance(body.get("type"), str):
+            raise ProtocolError("channel metadata without a type", body=body)
+        return cls(body["type"], body.get("data"))

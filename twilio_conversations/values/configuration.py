@@ -1,0 +1,111 @@
+"""What the service told the client at its start (``GET /Client/v2/Configuration``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from twilio_conversations.errors import ProtocolError
+from twilio_conversations.util import checks, urls
+from twilio_conversations.util.json import parse_text, whole_number
+
+
+@attrs.frozen
+class ConversationLimits:
+    """What one message may carry; the same for every conversation of a service. Sizes are megabytes."""
+
+    media_attachments_count_limit: int = 10
+    media_attachment_size_limit_in_mb: int = 150
+    media_attachments_total_size_limit_in_mb: int = 150
+    email_histories_allowed_content_types: tuple[str, ...] = ("text/plain", "text/html")
+    email_bodies_allowed_content_types: tuple[str, ...] = ("text/plain", "text/html")
+
+
+@attrs.frozen
+class Configuration:
+    """Identity, addresses and limits of this client on this service."""
+
+    identity: str
+    my_conversations_map: str
+    my_user_info_map: str
+    my_conversations_url: str
+    conversations_url: str
+    users_url: str
+    typing_url: str
+    receipts_url: str
+    media_url: str
+    media_set_url: str
+    reachability_enabled: bool
+    user_infos_to_subscribe: int
+    limits: ConversationLimits
+
+    @classmethod
+    def parse(cls, body: Any) -> Configuration:
+        """Read the answer.
+
+        Raises:
+            ProtocolError: something that the client cannot do without is missing.
+        """
+        document = _object(body, "the configuration")
+        links = _object(document.get("links"), "links")
+        objects = _object(document.get("sync_objects"), "sync_objects")
+        options = document.get("options")
+        options = options if isinstance(options, dict) else {}
+        media_url = _text(links, "media_service")
+        count = whole_number(options.get("user_infos_to_subscribe")) or 0
+        return cls(
+            identity=_text(document, "identity"),
+            my_conversations_map=_text(objects, "my_conversations"),
+            my_user_info_map=_text(objects, "my_user_info"),
+            my_conversations_url=_link(links, "my_conversations"),
+            conversations_url=_link(links, "conversations"),
+            users_url=_link(links, "users"),
+            typing_url=_link(links, "typing"),
+            receipts_url=_link(links, "messages_receipts"),
+            media_url=media_url,
+            media_set_url=parse_text(links.get("media_set_service")) or f"{media_url}Set",
+            reachability_enabled=options.get("reachability_enabled") is True,
+            user_infos_to_subscribe=count if count > 0 else 100,
+            limits=_limits(options),
+        )
+
+
+_LIMIT_NAMES = {
+    "media_attachments_count_limit": "media_attachments_count_limit",
+    "media_attachment_size_limit_in_mb": "media_attachment_size_limit_in_mb",
+    "media_attachments_total_size_limit_in_mb": "media_attachments_total_size_limit_in_mb",
+    "email_histories_allowed_mime_types": "email_histories_allowed_content_types",
+    "email_bodies_allowed_mime_types": "email_bodies_allowed_content_types",
+}
+
+
+def _limits(options: Mapping[str, Any]) -> ConversationLimits:
+    """The limits that are there and have the right type; the others keep their defaults."""
+    known: dict[str, Any] = {}
+    for wire_name, name in _LIMIT_NAMES.items():
+        value = options.get(wire_name)
+        if name.endswith("content_types"):
+            if isinstance(value, list) and all(isinstance(item, str) for item in value):
+                known[name] = tuple(value)
+        elif whole_number(value) is not None:
+            known[name] = value
+    return ConversationLimits(**known)
+
+
+def _object(value: Any, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ProtocolError(f"{what} is missing from the service's configuration")
+    return value
+
+
+def _link(owner: Mapping[str, Any], name: str) -> str:
+    return urls.link(_text(owner, name), f"{name} in the service's configuration")
+
+
+def _text(owner: Mapping[str, Any], name: str) -> str:
+    value = owner.get(name)
+    if not isinstance(value, str) or not checks.is_unicode(value) or not value:
+        raise ProtocolError(f"{name} is missing from the service's configuration")
+    return value

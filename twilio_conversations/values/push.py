@@ -1,0 +1,139 @@
+"""Push notifications: what a device was sent, read into a value. Needs no connection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from twilio_conversations.enums import PushNotificationType
+from twilio_conversations.errors import ArgumentTypeError, PushPayloadError
+from twilio_conversations.util import json_text
+from twilio_conversations.util.checks import shown
+from twilio_conversations.util.json import parse_index, parse_text
+
+
+@attrs.frozen
+class PushNotificationData:
+    """What a notification is about; `None` for what it does not say.
+
+    Attributes:
+        conversation_sid: ``CH...``.
+        conversation_title: how the conversation is called.
+        message_index: the message's place in its conversation.
+        message_sid: ``IM...``.
+        media: what the message carries, as data.
+        media_count: how many media it carries.
+    """
+
+    conversation_sid: str | None = None
+    conversation_title: str | None = None
+    message_index: int | None = None
+    message_sid: str | None = None
+    media: Any = None
+    media_count: int | None = None
+
+    @classmethod
+    def parse(cls, source: Mapping[str, Any]) -> PushNotificationData:
+        """Read the known keys; those that are malformed count as absent."""
+        return cls(
+            _filled(source.get("conversation_sid")),
+            _filled(source.get("conversation_title")),
+            parse_index(source.get("message_index")),
+            _filled(source.get("message_sid")),
+            _decoded(source.get("media")),
+            parse_index(source.get("media_count")),
+        )
+
+
+@attrs.frozen(kw_only=True)
+class PushNotification:
+    """A push notification of Twilio Conversations, from APNs or FCM.
+
+    Attributes:
+        type: what happened; a plain string for a type that this package does not know.
+        title: heading.
+        body: text.
+        sound: name of a sound.
+        badge: number beside the icon; always `None` with FCM.
+        action: APNs category, or FCM click action.
+        data: which conversation and message it is about.
+    """
+
+    type: PushNotificationType | str
+    title: str | None = None
+    body: str | None = None
+    sound: str | None = None
+    badge: int | None = None
+    action: str | None = None
+    data: PushNotificationData = attrs.field(factory=PushNotificationData)
+
+    @classmethod
+    def parse(cls, payload: Mapping[str, Any]) -> PushNotification:
+        """Read what a device was sent: an APNs payload (it has ``aps``) or an FCM one (it has ``data``).
+
+        Raises:
+            ArgumentTypeError: the payload is no mapping.
+            PushPayloadError: it is neither, or does not say its type.
+        """
+        if not isinstance(payload, Mapping):
+            raise ArgumentTypeError(f"a push payload must be a mapping, not {shown(payload)}")
+        if "aps" in payload:
+            return _apns(payload)
+        if "data" in payload:
+            return _fcm(_mapping(payload["data"]))
+        raise PushPayloadError("the payload is no push notification of Conversations: it has neither 'aps' nor 'data'")
+
+
+def _apns(payload: Mapping[str, Any]) -> PushNotification:
+    aps = _mapping(payload["aps"])
+    alert = aps.get("alert")
+    texts = {"body": alert} if isinstance(alert, str) else _mapping(alert)
+    badge = aps.get("badge")
+    return PushNotification(
+        title=_filled(texts.get("title")),
+        body=_filled(texts.get("body")),
+        sound=_filled(aps.get("sound")),
+        badge=(badge or None) if type(badge) is int else None,
+        action=_filled(aps.get("category")),
+        type=_type(payload),
+        data=PushNotificationData.parse(payload),
+    )
+
+
+def _fcm(data: Mapping[str, Any]) -> PushNotification:
+    return PushNotification(
+        title=_filled(data.get("twi_title")),
+        body=_filled(data.get("twi_body")),
+        sound=_filled(data.get("twi_sound")),
+        action=_filled(data.get("twi_action")),
+        type=_type(data),
+        data=PushNotificationData.parse(data),
+    )
+
+
+def _type(source: Mapping[str, Any]) -> PushNotificationType | str:
+    kind = _filled(source.get("twi_message_type"))
+    if kind is None:
+        raise PushPayloadError("the payload does not say its type ('twi_message_type')")
+    try:
+        return PushNotificationType(kind)
+    except ValueError:
+        return kind
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _filled(value: Any) -> str | None:
+    return parse_text(value) or None
+
+
+def _decoded(value: Any) -> Any:
+    """The data in a JSON text."""
+    try:
+        return json_text.loads(value) if isinstance(value, str) else None
+    except ValueError:
+        return None

@@ -1,0 +1,89 @@
+"""Delivery of messages to other channels than chat: the summary on each message, and one receipt per recipient."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import attrs
+
+from twilio_conversations.enums import DeliveryAmount, DeliveryStatus, known
+from twilio_conversations.util.json import parse_index, parse_text, parse_time
+
+_AMOUNTS = ("sent", "delivered", "read", "undelivered", "failed")
+
+
+@attrs.frozen
+class AggregatedDeliveryReceipt:
+    """How many of a message's recipients reached which status; the statuses do not exclude each other.
+
+    Attributes:
+        total: the most delivery events there can be.
+        sent: taken over by the next carrier.
+        delivered: confirmed by the carrier, where possible by the device.
+        read: opened; known only where the other side tells.
+        undelivered: reported as not delivered.
+        failed: could not be sent.
+    """
+
+    total: int
+    sent: DeliveryAmount | str
+    delivered: DeliveryAmount | str
+    read: DeliveryAmount | str
+    undelivered: DeliveryAmount | str
+    failed: DeliveryAmount | str
+
+    @classmethod
+    def parse(cls, value: Any) -> AggregatedDeliveryReceipt | None:
+        """Read a message's ``delivery``; one with an empty or missing field says nothing, and is `None`."""
+        if not isinstance(value, dict):
+            return None
+        total = parse_index(value.get("total"))
+        amounts = [value.get(name) for name in _AMOUNTS]
+        if not total or not all(isinstance(amount, str) and amount for amount in amounts):
+            return None
+        return cls(total, *(known(DeliveryAmount, amount, DeliveryAmount.NONE) for amount in amounts))
+
+
+@attrs.frozen
+class DetailedDeliveryReceipt:
+    """How far a message has come on its way to one participant.
+
+    Attributes:
+        sid: ``DY...``.
+        message_sid: the message (``IM...``).
+        conversation_sid: its conversation (``CH...``).
+        channel_message_sid: its name on the carrier's side (``SM...``, ``WA...``).
+        participant_sid: the recipient (``MB...``).
+        status: how far it has come.
+        error_code: why not further; 0 for no error.
+        date_created: UTC.
+        date_updated: UTC.
+    """
+
+    sid: str
+    message_sid: str
+    conversation_sid: str
+    channel_message_sid: str
+    participant_sid: str
+    status: DeliveryStatus | str = DeliveryStatus.QUEUED
+    error_code: int = 0
+    date_created: dt.datetime | None = None
+    date_updated: dt.datetime | None = None
+
+    @classmethod
+    def parse(cls, value: Any) -> DetailedDeliveryReceipt | None:
+        """Read one entry of ``delivery_receipts``; anything but an object is `None`."""
+        if not isinstance(value, dict):
+            return None
+        return cls(
+            parse_text(value.get("sid")) or "",
+            parse_text(value.get("message_sid")) or "",
+            parse_text(value.get("conversation_sid")) or "",
+            parse_text(value.get("channel_message_sid")) or "",
+            parse_text(value.get("participant_sid")) or "",
+            known(DeliveryStatus, value.get("status"), DeliveryStatus.QUEUED),
+            parse_index(value.get("error_code")) or 0,
+            parse_time(value.get("date_created")),
+            parse_time(value.get("date_updated")),
+        )

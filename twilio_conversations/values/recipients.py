@@ -1,0 +1,69 @@
+"""Who a message was addressed to on its own channel, such as the lines To and Cc of an e-mail."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+import attrs
+
+from twilio_conversations.enums import EmailRecipientLevel, known
+from twilio_conversations.util.json import compact, parse_text
+
+
+@attrs.frozen
+class EmailRecipientDescriptor:
+    """Somebody an e-mail came from or went to.
+
+    Attributes:
+        message_sid: the message (``IM...``).
+        level: the line of the e-mail.
+        name: display name.
+        address: e-mail address.
+        type: ``"email"``.
+    """
+
+    message_sid: str
+    level: EmailRecipientLevel | str
+    name: str
+    address: str
+    type: Literal["email"] = attrs.field(default="email", init=False)
+
+
+@attrs.frozen
+class UnknownRecipientDescriptor:
+    """A recipient of a kind that this package does not know.
+
+    Attributes:
+        type: the kind, as the service named it.
+        message_sid: the message (``IM...``).
+        raw_data: JSON text of all that the service sent.
+    """
+
+    type: str
+    message_sid: str
+    raw_data: str
+
+    @property
+    def raw(self) -> Any:
+        """`raw_data`, decoded; a fresh copy each time."""
+        return json.loads(self.raw_data)
+
+
+RecipientDescriptor = EmailRecipientDescriptor | UnknownRecipientDescriptor
+
+
+def parse_recipient(value: Any) -> RecipientDescriptor | None:
+    """Read one entry of ``message_recipients``; anything but an object is `None`."""
+    if not isinstance(value, dict):
+        return None
+    message_sid = parse_text(value.get("message_sid")) or ""
+    kind = parse_text(value.get("type")) or ""
+    if kind != "email":
+        return UnknownRecipientDescriptor(kind, message_sid, compact(value))
+    return EmailRecipientDescriptor(
+        message_sid,
+        known(EmailRecipientLevel, value.get("level"), EmailRecipientLevel.TO),
+        parse_text(value.get("name")) or "",
+        parse_text(value.get("address")) or "",
+    )
