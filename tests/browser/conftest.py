@@ -19,7 +19,7 @@ from tests.support import official_sdk
 from tests.support.chromium import Chromium
 from tests.support.patience import PATIENCE
 from twilio_conversations import Client
-from twilio_conversations.server.credentials import load_or_create
+from twilio_conversations.server.storage.credentials import load_or_create
 
 HERE = Path(__file__).parent
 WAIT = PATIENCE

@@ -17,7 +17,8 @@ import pytest
 from tests.client.conftest import Connect
 from tests.client.diary import Diary
 from twilio_conversations import Client, Conversation
-from twilio_conversations.server import LocalServer, projection
+from twilio_conversations.server import LocalServer
+from twilio_conversations.server.sync import projection
 from twilio_conversations.util import logs
 
 ODD: tuple[Any, ...] = (None, True, -1, 10**30, 1.5, "", "{{", "somethingNew", [], [None], {}, {"a": {"b": [1]}})

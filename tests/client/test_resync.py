@@ -17,7 +17,7 @@ from tests.client.diary import PATIENCE, Diary
 from tests.faults.proxy import FaultProxy
 from twilio_conversations import BackoffPolicy, Client, Conversation
 from twilio_conversations.server import LocalServer
-from twilio_conversations.server.store import DATABASE_FILE
+from twilio_conversations.server.storage.database import DATABASE_FILE
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import sqlite3
 import tempfile
 from pathlib import Path
 
-from twilio_conversations.server.store import DATABASE_FILE
+from twilio_conversations.server.storage.database import DATABASE_FILE
 
 
 def kept_messages(data: Path) -> dict[str, list[tuple[int, str]]]:

@@ -21,7 +21,7 @@ from tests.faults.proxy import FaultProxy
 from tests.faults.service_faults import Mischief
 from tests.interop.official import Driver
 from twilio_conversations import Client
-from twilio_conversations.server.credentials import load_or_create
+from twilio_conversations.server.storage.credentials import load_or_create
 
 IDENTITIES = ["alice", "bob", "carol", "dave"]
 CONVERSATIONS = 3

@@ -13,7 +13,7 @@ import requests
 
 from tests.acceptance.scene import Served
 from tests.faults.plan import generator
-from twilio_conversations.server.credentials import load_or_create
+from twilio_conversations.server.storage.credentials import load_or_create
 
 KILL = "kill"
 MESSAGES = "/Messages$"

@@ -13,7 +13,7 @@ from tests.faults.database import integrity
 from tests.faults.ledger import Send, Verdict, judge
 from tests.faults.logs import LogWatch
 from tests.faults.service_faults import KILL, draw
-from twilio_conversations.server.store import DATABASE_FILE
+from twilio_conversations.server.storage.database import DATABASE_FILE
 
 KEPT = {"CH1": [(0, "a 0"), (1, "b 0"), (2, "a 1")]}
 SENDS = {"a": [Send("CH1", "a 0"), Send("CH1", "a 1")], "b": [Send("CH1", "b 0")]}

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from twilio_conversations.server.store import DATABASE_FILE
+from twilio_conversations.server.storage.database import DATABASE_FILE
 
 
 @attrs.frozen

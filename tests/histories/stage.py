@@ -18,7 +18,7 @@ from tests.support.patience import PATIENCE
 from twilio_conversations import BackoffPolicy, Client
 from twilio_conversations.enums import ConnectionState
 from twilio_conversations.server import LocalServer
-from twilio_conversations.server.world import Settings
+from twilio_conversations.server.settings import Settings
 from twilio_conversations.sync.subscriptions import Phase
 from twilio_conversations.util.futures import Deadline
 

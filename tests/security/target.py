@@ -15,7 +15,7 @@ import requests
 from tests.security.hostile import Attack, Template
 from tests.server.peer import TIMEOUT, Peer, new_id
 from twilio_conversations.server import LocalServer
-from twilio_conversations.server.store import DATABASE_FILE
+from twilio_conversations.server.storage.database import DATABASE_FILE
 from twilio_conversations.util import logs
 from twilio_conversations.wire.packets import Close, HttpRequest, Message, Reply
 

@@ -10,7 +10,7 @@ import websocket
 
 from tests.server.peer import TIMEOUT, Peer
 from twilio_conversations.server import LocalServer
-from twilio_conversations.server.media_api import content_headers
+from twilio_conversations.server.api.media import content_headers
 
 EVIL = {"Origin": "http://evil.test"}
 STRANGE_HOSTS = ("a b", 'x"onload="', "x/../y", "http://x", "x?y", "x#y", "x\\y", "[::1", "a:b:c", "x:999999", "user:key@x", "ü")

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from tests.security.hostile import attacks
 from tests.security.target import TEMPLATES, Target
-from twilio_conversations.server.routing import ANY
+from twilio_conversations.server.api.routing import ANY
 
 FEW, MANY = 200, 4_000
 

@@ -13,9 +13,9 @@ import requests
 from tests.server.peer import TIMEOUT, Answer, Peer, new_id
 from twilio_conversations.server import LocalServer
 from twilio_conversations.server.auth import MAX_TOKEN
+from twilio_conversations.server.http.plain import MAX_BODY
 from twilio_conversations.server.local import MAX_FRAME
-from twilio_conversations.server.web import MAX_BODY
-from twilio_conversations.server.writer import MAX_MUTATION_ID
+from twilio_conversations.server.storage.writer import MAX_MUTATION_ID
 from twilio_conversations.wire.packets import HttpRequest, Message
 
 Command = Callable[[Peer, str], Answer]

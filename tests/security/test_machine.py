@@ -22,7 +22,7 @@ from tests.server.peer import TIMEOUT, Peer
 from tests.support.patience import PATIENCE
 from twilio_conversations.cli.commands import group, serve
 from twilio_conversations.server import LocalServer
-from twilio_conversations.server.credentials import FILE_NAME
+from twilio_conversations.server.storage.credentials import FILE_NAME
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="rights are POSIX's here")
 

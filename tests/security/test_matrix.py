@@ -19,11 +19,11 @@ from tests.security.matrix import CLIENT_API, MEDIA, NOTHING, OBJECTS, PEOPLE, R
 from tests.security.people import DOORS, HTTP, People, Told, identity
 from tests.server.peer import Peer
 from twilio_conversations.server import LocalServer
-from twilio_conversations.server.catalog import COLLECTIONS, NOT_FOUND
-from twilio_conversations.server.control import Control
+from twilio_conversations.server.api.routing import ANY
+from twilio_conversations.server.control.operations import Control
 from twilio_conversations.server.errors import CATALOGUE
-from twilio_conversations.server.routing import ANY
-from twilio_conversations.server.session import Session
+from twilio_conversations.server.http.session import Session
+from twilio_conversations.server.sync.objects import COLLECTIONS, NOT_FOUND
 from twilio_conversations.wire.packets import Init, Message, Unknown, Update
 
 Things = dict[str, str]

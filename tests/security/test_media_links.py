@@ -7,9 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from twilio_conversations.server.api.media_links import LIFETIME, MediaLinks
 from twilio_conversations.server.errors import ServiceError
-from twilio_conversations.server.media_links import LIFETIME, MediaLinks
-from twilio_conversations.server.world import Clock
+from twilio_conversations.server.settings import Clock
 
 SID = "ME" + "0123456789abcdef" * 2
 

@@ -21,7 +21,7 @@ from tests.media.http_service import Answer, HttpService
 from tests.server.peer import TIMEOUT, Peer
 from twilio_conversations import Client, ConversationsError, tokens
 from twilio_conversations.server import LocalServer
-from twilio_conversations.server.credentials import FILE_NAME
+from twilio_conversations.server.storage.credentials import FILE_NAME
 from twilio_conversations.util import logs
 
 

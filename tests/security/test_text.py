@@ -17,7 +17,7 @@ from tests.security.hostile import RAW, TEXTS
 from tests.server.peer import TIMEOUT, Peer
 from twilio_conversations import Client
 from twilio_conversations.server import LocalServer
-from twilio_conversations.server.store import DATABASE_FILE
+from twilio_conversations.server.storage.database import DATABASE_FILE
 
 SHORT = [text for text in TEXTS if 0 < len(text) <= 256]
 UNUSUAL = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)

@@ -14,8 +14,11 @@ import requests
 from websocket import WebSocketBadStatusException
 
 from tests.server.peer import TIMEOUT, Peer, new_id
-from twilio_conversations.server import LocalServer, http_protocol, protocol, session
-from twilio_conversations.server.door import BURST, Meter
+from twilio_conversations.server import LocalServer
+from twilio_conversations.server.http import session
+from twilio_conversations.server.http import uvicorn_http as http_protocol
+from twilio_conversations.server.http import uvicorn_websocket as protocol
+from twilio_conversations.server.http.admission import BURST, Meter
 from twilio_conversations.wire.packets import Close, Reply
 
 HANDSHAKE = (

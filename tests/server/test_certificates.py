@@ -18,8 +18,9 @@ from cryptography import x509
 from tests.server.peer import TIMEOUT
 from tests.support.stopwatch import within
 from twilio_conversations import Client
-from twilio_conversations.server import LocalServer, certificates, local
-from twilio_conversations.server.certificates import Certificate, load_or_create
+from twilio_conversations.server import LocalServer, local
+from twilio_conversations.server.http import certificates
+from twilio_conversations.server.http.certificates import Certificate, load_or_create
 
 Fresh = Callable[[str], str]
 HOST = "127.0.0.1"

@@ -10,7 +10,7 @@ import pytest
 from tests.server.peer import Peer
 from twilio_conversations.server import LocalServer
 from twilio_conversations.server.errors import ServiceError
-from twilio_conversations.server.world import Clock
+from twilio_conversations.server.settings import Clock
 
 START = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)

@@ -19,7 +19,7 @@ TIMEOUT = PATIENCE
 
 PAUSES = """
 import logging, os, resource, socket, sys
-from twilio_conversations.server.listener import listen
+from twilio_conversations.server.http.listener import listen
 
 logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s")
 now = 100.0
@@ -80,7 +80,7 @@ def test_a_service_without_descriptors_comes_back(tmp_path: Path) -> None:
         process.terminate()
         lines += process.communicate(timeout=TIMEOUT)[1].splitlines()
     assert [line.partition(":")[0] for line in lines] == [
-        "ERROR twilio_conversations.server.listener",
-        "WARNING twilio_conversations.server.listener",
+        "ERROR twilio_conversations.server.http.listener",
+        "WARNING twilio_conversations.server.http.listener",
     ]
     assert process.returncode == 0

@@ -16,9 +16,9 @@ import requests
 from tests.server.peer import Peer, new_mutation
 from tests.support.patience import PATIENCE
 from twilio_conversations.server import LocalServer
-from twilio_conversations.server.media_api import content_headers
-from twilio_conversations.server.media_files import MediaFiles
-from twilio_conversations.server.world import Settings, World
+from twilio_conversations.server.api.media import content_headers
+from twilio_conversations.server.settings import Settings, World
+from twilio_conversations.server.storage.media_files import MediaFiles
 
 TIMEOUT = PATIENCE
 CONTENT = bytes(range(256)) * 300

@@ -8,8 +8,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twilio_conversations.server.api.media_upload import Form
 from twilio_conversations.server.errors import ServiceError
-from twilio_conversations.server.media_upload import Form
 
 BOUNDARY = b"----edge"
 TYPE = f"multipart/form-data; boundary={BOUNDARY.decode()}"

@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 
 from tests.server.peer import Peer
 from tests.server.test_conversations import sid_of
-from twilio_conversations.server import LocalServer, projection
-from twilio_conversations.server.retention import MAX_AT_ONCE, bury, compact
-from twilio_conversations.server.store import DATABASE_FILE, Connection, Database, timestamp
-from twilio_conversations.server.writer import Transaction
+from twilio_conversations.server import LocalServer
+from twilio_conversations.server.storage.database import DATABASE_FILE, Connection, Database, timestamp
+from twilio_conversations.server.storage.writer import Transaction
+from twilio_conversations.server.sync import projection
+from twilio_conversations.server.sync.retention import MAX_AT_ONCE, bury, compact
 from twilio_conversations.wire.packets import Notification
 
 KEYS = ("a", "b", "c")

@@ -6,9 +6,9 @@ from typing import ClassVar
 
 import pytest
 
+from twilio_conversations.server.api.messages import Caller, Request, Response, split_path
+from twilio_conversations.server.api.routing import ANY, Route, Table
 from twilio_conversations.server.errors import ServiceError
-from twilio_conversations.server.http import Caller, Request, Response, split_path
-from twilio_conversations.server.routing import ANY, Route, Table
 
 CALLER = Caller("alice", "http://service")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
-from twilio_conversations.server.schema import VERSION
-from twilio_conversations.server.tables import metadata
+from twilio_conversations.server.storage.schema import VERSION
+from twilio_conversations.server.storage.tables import metadata
 
 KNOWN = {1: "2a07bd91334a0a50"}
 """The tables and columns of each version. Whoever changes them adds a step to `schema.STEPS`, and a line here."""

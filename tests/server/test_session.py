@@ -14,7 +14,7 @@ from tests.server.conftest import Connect
 from tests.server.peer import Peer, new_id
 from twilio_conversations import tokens
 from twilio_conversations.server import LocalServer
-from twilio_conversations.server.credentials import Credentials
+from twilio_conversations.server.storage.credentials import Credentials
 from twilio_conversations.wire.packets import ClientUpdate, Close, HttpRequest, Message, Reply, Unknown
 
 Fresh = Callable[[str], str]

@@ -11,7 +11,7 @@ import pytest
 
 from tests.server.peer import Peer
 from twilio_conversations.server import LocalServer, local
-from twilio_conversations.server.session import MAX_QUEUED_BYTES, MAX_QUEUED_FRAMES, Session
+from twilio_conversations.server.http.session import MAX_QUEUED_BYTES, MAX_QUEUED_FRAMES, Session
 
 SMALL = ((socket.SOL_SOCKET, socket.SO_RCVBUF, 4096),)
 PATIENCE = 60.0

@@ -28,9 +28,9 @@ from twilio_conversations.server import (
     LocalServer,
     LocalServerError,
 )
-from twilio_conversations.server.credentials import load_or_create
-from twilio_conversations.server.schema import VERSION
-from twilio_conversations.server.store import DATABASE_FILE, LOCK_FILE
+from twilio_conversations.server.storage.credentials import load_or_create
+from twilio_conversations.server.storage.database import DATABASE_FILE, LOCK_FILE
+from twilio_conversations.server.storage.schema import VERSION
 from twilio_conversations.util import logs
 
 TIMEOUT = PATIENCE

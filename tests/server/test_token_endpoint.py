@@ -14,7 +14,7 @@ from tests.server.peer import TIMEOUT
 from twilio_conversations import Client
 from twilio_conversations.errors import InvalidArgumentError
 from twilio_conversations.server import LocalServer
-from twilio_conversations.server.token_endpoint import PATH, TokenEndpoint, page_origin
+from twilio_conversations.server.http.token_endpoint import PATH, TokenEndpoint, page_origin
 
 Fresh = Callable[[str], str]
 PAGE = "http://localhost:3000"

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from twilio_conversations.server import projection
+from twilio_conversations.server.api.messages import Response
 from twilio_conversations.server.errors import ServiceError
-from twilio_conversations.server.http import Response
-from twilio_conversations.server.store import Database
-from twilio_conversations.server.tables import sync_entities
-from twilio_conversations.server.world import World
-from twilio_conversations.server.writer import Command, Job, Mutation, Outcome, Transaction, Writer
+from twilio_conversations.server.settings import World
+from twilio_conversations.server.storage.database import Database
+from twilio_conversations.server.storage.tables import sync_entities
+from twilio_conversations.server.storage.writer import Command, Job, Mutation, Outcome, Transaction, Writer
+from twilio_conversations.server.sync import projection
 
 _NAMES = select(sync_entities.c.unique_name).order_by(sync_entities.c.unique_name)
 

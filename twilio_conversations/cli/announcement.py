@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from twilio_conversations.server import LocalServer
-from twilio_conversations.server.certificates import TWILIO_DOMAIN
-from twilio_conversations.server.credentials import Credentials
-from twilio_conversations.server.token_endpoint import PATH
+from twilio_conversations.server.http.certificates import TWILIO_DOMAIN
+from twilio_conversations.server.http.token_endpoint import PATH
+from twilio_conversations.server.storage.credentials import Credentials
 
 SAMPLE_NAMES = {
     "account_sid": ("ACCOUNT_SID",),

@@ -6,7 +6,7 @@ Needs the extra: ``pip install "twilio-conversations[server]"``.
 from __future__ import annotations
 
 try:
-    from twilio_conversations.server.controls import FaultOrders, InboundMedia
+    from twilio_conversations.server.control.methods import FaultOrders, InboundMedia
     from twilio_conversations.server.local import LocalServer
     from twilio_conversations.server.start_errors import (
         AddressError,

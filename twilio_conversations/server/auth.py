@@ -8,9 +8,9 @@ from typing import Any
 import attrs
 import jwt
 
-from twilio_conversations.server.credentials import Credentials
 from twilio_conversations.server.domain import limits
 from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.storage.credentials import Credentials
 from twilio_conversations.tokens import ALGORITHM, CONTENT_TYPE
 
 MAX_TOKEN = 16 * 1024

@@ -17,19 +17,19 @@ from typing import Any
 import uvicorn
 
 from twilio_conversations.errors import InvalidArgumentError, RequestTimeoutError
-from twilio_conversations.server import certificates
-from twilio_conversations.server.addresses import AddressBook, public_base, trusted_network
-from twilio_conversations.server.app import App
-from twilio_conversations.server.certificates import Certificate
-from twilio_conversations.server.controls import Controls
-from twilio_conversations.server.credentials import Credentials, load_or_create
+from twilio_conversations.server.api.addresses import AddressBook, public_base, trusted_network
+from twilio_conversations.server.control.methods import Controls
 from twilio_conversations.server.errors import ServiceError
-from twilio_conversations.server.http_protocol import HEAD_TIME, MAX_HEAD, HttpProtocol
-from twilio_conversations.server.listener import listen, quiet_when_exhausted
-from twilio_conversations.server.protocol import LineProtocol
+from twilio_conversations.server.http import certificates
+from twilio_conversations.server.http.app import App
+from twilio_conversations.server.http.certificates import Certificate
+from twilio_conversations.server.http.listener import listen, quiet_when_exhausted
+from twilio_conversations.server.http.token_endpoint import page_origin
+from twilio_conversations.server.http.uvicorn_http import HEAD_TIME, MAX_HEAD, HttpProtocol
+from twilio_conversations.server.http.uvicorn_websocket import LineProtocol
 from twilio_conversations.server.start_errors import LocalServerError, storage
-from twilio_conversations.server.store import Lock
-from twilio_conversations.server.token_endpoint import page_origin
+from twilio_conversations.server.storage.credentials import Credentials, load_or_create
+from twilio_conversations.server.storage.database import Lock
 from twilio_conversations.util import checks, logs
 from twilio_conversations.util.futures import Role, mark_thread
 from twilio_conversations.util.json import dumps
@@ -181,7 +181,7 @@ class LocalServer(Controls):
         return self.credentials.api_key_sid, self.credentials.api_key_secret
 
     def perform(self, method: str, operation: str, body: dict[str, Any]) -> Any:
-        """Carry out an operation of the control plane; its outcome as JSON (`twilio_conversations.server.control`).
+        """Carry out an operation of the control plane; its outcome as JSON (`twilio_conversations.server.control.operations`).
 
         Raises:
             InvalidArgumentError: it was refused; the message says why.

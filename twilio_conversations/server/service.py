@@ -10,34 +10,35 @@ from pathlib import Path
 
 from sqlalchemy import delete
 
-from twilio_conversations.server import auth, dates
+from twilio_conversations.server import auth
+from twilio_conversations.server.api.client import ClientApi
+from twilio_conversations.server.api.media_links import MediaLinks
+from twilio_conversations.server.api.messages import Caller, Request, Response
+from twilio_conversations.server.api.registrations import RegistrationsApi
+from twilio_conversations.server.api.routing import Table
+from twilio_conversations.server.api.sync import SyncApi
 from twilio_conversations.server.auth import Grant
-from twilio_conversations.server.bus import Bus
-from twilio_conversations.server.catalog import Bounded, Catalog
-from twilio_conversations.server.client_api import ClientApi
-from twilio_conversations.server.credentials import Credentials
+from twilio_conversations.server.control.faults import DELAY, REFUSE, Faults
 from twilio_conversations.server.domain import reachability, roles, users
 from twilio_conversations.server.domain.media import KNOWN
-from twilio_conversations.server.door import Door
+from twilio_conversations.server.domain.timers import Timekeeper
 from twilio_conversations.server.errors import ServiceError
-from twilio_conversations.server.faults import DELAY, REFUSE, Faults
-from twilio_conversations.server.feed import Feed
-from twilio_conversations.server.gateway import Gateway
-from twilio_conversations.server.http import Caller, Request, Response
-from twilio_conversations.server.media import Media
-from twilio_conversations.server.media_files import MediaFiles
-from twilio_conversations.server.media_links import MediaLinks
-from twilio_conversations.server.registrations_api import RegistrationsApi
-from twilio_conversations.server.retention import Retention, bury
-from twilio_conversations.server.routing import Table
-from twilio_conversations.server.session import Session
-from twilio_conversations.server.store import DATABASE_FILE, Database
-from twilio_conversations.server.sync_api import SyncApi
-from twilio_conversations.server.tables import metadata
-from twilio_conversations.server.timekeeper import Timekeeper
-from twilio_conversations.server.traffic import Traffic
-from twilio_conversations.server.world import World
-from twilio_conversations.server.writer import MAX_MUTATION_ID, Command, Job, Mutation, Transaction, Writer
+from twilio_conversations.server.http.admission import Door
+from twilio_conversations.server.http.connections import Gateway
+from twilio_conversations.server.http.session import Session
+from twilio_conversations.server.http.traffic import Traffic
+from twilio_conversations.server.settings import World
+from twilio_conversations.server.storage import dates
+from twilio_conversations.server.storage.credentials import Credentials
+from twilio_conversations.server.storage.database import DATABASE_FILE, Database
+from twilio_conversations.server.storage.media import Media
+from twilio_conversations.server.storage.media_files import MediaFiles
+from twilio_conversations.server.storage.tables import metadata
+from twilio_conversations.server.storage.writer import MAX_MUTATION_ID, Command, Job, Mutation, Transaction, Writer
+from twilio_conversations.server.sync.commits import Bus
+from twilio_conversations.server.sync.objects import Bounded, Catalog
+from twilio_conversations.server.sync.retention import Retention, bury
+from twilio_conversations.server.sync.subscriptions import Feed
 from twilio_conversations.util import logs
 
 _log = logs.logger(__name__)

@@ -12,9 +12,9 @@ from sqlalchemy import bindparam, insert, select
 
 from twilio_conversations.server.domain import limits
 from twilio_conversations.server.errors import ServiceError
-from twilio_conversations.server.projection import to_json
-from twilio_conversations.server.tables import content_templates
-from twilio_conversations.server.writer import Transaction
+from twilio_conversations.server.storage.tables import content_templates
+from twilio_conversations.server.storage.writer import Transaction
+from twilio_conversations.server.sync.projection import to_json
 
 RICH = "application/x-vnd.com.twilio.rich."
 """Content type of a message's rich content, followed by the variant's name with a dot for its slash."""

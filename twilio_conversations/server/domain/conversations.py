@@ -11,14 +11,14 @@ import attrs
 from sqlalchemy import bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from twilio_conversations.server import projection
 from twilio_conversations.server.domain import limits, media, roles, users
 from twilio_conversations.server.errors import ServiceError
-from twilio_conversations.server.store import Connection
-from twilio_conversations.server.tables import conversations, messages, participants, receipts, recipients
-from twilio_conversations.server.tables import roles as roles_table
-from twilio_conversations.server.tables import users as users_table
-from twilio_conversations.server.writer import Transaction
+from twilio_conversations.server.storage.database import Connection
+from twilio_conversations.server.storage.tables import conversations, messages, participants, receipts, recipients
+from twilio_conversations.server.storage.tables import roles as roles_table
+from twilio_conversations.server.storage.tables import users as users_table
+from twilio_conversations.server.storage.writer import Transaction
+from twilio_conversations.server.sync import projection
 
 ACTIVE, INACTIVE, CLOSED = "active", "inactive", "closed"
 

@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, or_, select, update
 
 from twilio_conversations.server.errors import ServiceError
-from twilio_conversations.server.projection import index_key, to_json
-from twilio_conversations.server.tables import participants, receipts, recipients
-from twilio_conversations.server.writer import Transaction
+from twilio_conversations.server.storage.tables import participants, receipts, recipients
+from twilio_conversations.server.storage.writer import Transaction
+from twilio_conversations.server.sync.projection import index_key, to_json
 
 QUEUED, SENT, DELIVERED, READ, FAILED, UNDELIVERED = "queued", "sent", "delivered", "read", "failed", "undelivered"
 STATUSES = (QUEUED, SENT, DELIVERED, READ, FAILED, UNDELIVERED)

@@ -11,10 +11,10 @@ import attrs
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from twilio_conversations.server.errors import ServiceError
-from twilio_conversations.server.store import timestamp
-from twilio_conversations.server.tables import media
-from twilio_conversations.server.world import Settings
-from twilio_conversations.server.writer import Transaction
+from twilio_conversations.server.settings import Settings
+from twilio_conversations.server.storage.database import timestamp
+from twilio_conversations.server.storage.tables import media
+from twilio_conversations.server.storage.writer import Transaction
 
 MEDIA, BODY, HISTORY = "media", "body", "history"
 CATEGORIES = (MEDIA, BODY, HISTORY)

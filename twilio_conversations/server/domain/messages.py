@@ -9,15 +9,15 @@ from typing import Any
 import attrs
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from twilio_conversations.server import projection
 from twilio_conversations.server.domain import conversations, delivery, limits, media, states
 from twilio_conversations.server.domain.conversations import ACTIVE, Place, message_list
 from twilio_conversations.server.domain.media import Enclosure
 from twilio_conversations.server.errors import ServiceError
-from twilio_conversations.server.tables import conversations as conversations_table
-from twilio_conversations.server.tables import messages
-from twilio_conversations.server.world import AT_ONCE
-from twilio_conversations.server.writer import Transaction
+from twilio_conversations.server.settings import AT_ONCE
+from twilio_conversations.server.storage.tables import conversations as conversations_table
+from twilio_conversations.server.storage.tables import messages
+from twilio_conversations.server.storage.writer import Transaction
+from twilio_conversations.server.sync import projection
 
 BY_SID = select(messages).where(
     messages.c.conversation_sid == bindparam("conversation"), messages.c.sid == bindparam("sid")

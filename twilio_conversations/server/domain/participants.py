@@ -10,13 +10,13 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from twilio_conversations.server import projection
+from twilio_conversations.server.api.messages import is_text
 from twilio_conversations.server.domain import conversations, limits, roles, users
 from twilio_conversations.server.domain.conversations import Place, roster
 from twilio_conversations.server.errors import ServiceError
-from twilio_conversations.server.http import is_text
-from twilio_conversations.server.tables import participants
-from twilio_conversations.server.writer import Transaction
+from twilio_conversations.server.storage.tables import participants
+from twilio_conversations.server.storage.writer import Transaction
+from twilio_conversations.server.sync import projection
 
 CHAT, SMS, WHATSAPP, EMAIL = "chat", "sms", "whatsapp", "email"
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, select
 
-from twilio_conversations.server import projection
 from twilio_conversations.server.domain import users
-from twilio_conversations.server.tables import registrations, sync_entities, sync_items
-from twilio_conversations.server.tables import users as users_table
-from twilio_conversations.server.writer import Transaction
+from twilio_conversations.server.storage.tables import registrations, sync_entities, sync_items
+from twilio_conversations.server.storage.tables import users as users_table
+from twilio_conversations.server.storage.writer import Transaction
+from twilio_conversations.server.sync import projection
 
 KEY = "reachability"
 ITEM = (

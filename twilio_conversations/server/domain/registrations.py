@@ -8,12 +8,12 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from twilio_conversations.server import projection
+from twilio_conversations.server.api.messages import is_text
 from twilio_conversations.server.domain import reachability
 from twilio_conversations.server.errors import ServiceError
-from twilio_conversations.server.http import is_text
-from twilio_conversations.server.tables import registrations
-from twilio_conversations.server.writer import Transaction
+from twilio_conversations.server.storage.tables import registrations
+from twilio_conversations.server.storage.writer import Transaction
+from twilio_conversations.server.sync import projection
 
 CHANNELS = ("fcm", "apn")
 MAX_ADDRESS = 4096

@@ -14,8 +14,8 @@ import uuid
 
 from sqlalchemy import bindparam, insert, select
 
-from twilio_conversations.server.tables import roles
-from twilio_conversations.server.writer import Transaction
+from twilio_conversations.server.storage.tables import roles
+from twilio_conversations.server.storage.writer import Transaction
 
 OWN = (
     "sendMessage",

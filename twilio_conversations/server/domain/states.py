@@ -13,14 +13,14 @@ from typing import Any
 
 from sqlalchemy import bindparam, or_, select, update
 
-from twilio_conversations.server import projection
 from twilio_conversations.server.domain import conversations
 from twilio_conversations.server.domain.conversations import ACTIVE, CLOSED, INACTIVE
 from twilio_conversations.server.errors import ServiceError
-from twilio_conversations.server.store import timestamp
-from twilio_conversations.server.tables import conversations as table
-from twilio_conversations.server.tables import participants
-from twilio_conversations.server.writer import Transaction
+from twilio_conversations.server.storage.database import timestamp
+from twilio_conversations.server.storage.tables import conversations as table
+from twilio_conversations.server.storage.tables import participants
+from twilio_conversations.server.storage.writer import Transaction
+from twilio_conversations.server.sync import projection
 
 STATES = (ACTIVE, INACTIVE, CLOSED)
 MIN_INACTIVE, MIN_CLOSED = 60, 600

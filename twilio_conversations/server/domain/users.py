@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlalchemy import bindparam, insert, or_, select, update
 
-from twilio_conversations.server import projection
 from twilio_conversations.server.domain import limits, roles
 from twilio_conversations.server.errors import ServiceError
-from twilio_conversations.server.tables import users
-from twilio_conversations.server.writer import Transaction
+from twilio_conversations.server.storage.tables import users
+from twilio_conversations.server.storage.writer import Transaction
+from twilio_conversations.server.sync import projection
 
 BY_IDENTITY = select(users).where(users.c.identity == bindparam("identity"))
 BY_REFERENCE = select(users).where(or_(users.c.sid == bindparam("ref"), users.c.identity == bindparam("ref")))

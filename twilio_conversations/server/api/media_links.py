@@ -1,0 +1,41 @@
+"""Temporary links to media: they work without a token, for a few minutes, for one medium."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+import attrs
+
+from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.settings import Clock
+
+LIFETIME = 300
+"""Seconds, by the service's clock."""
+PATH = "/media"
+
+
+@attrs.frozen
+class MediaLinks:
+    """Makes and checks the links. Nothing is stored: a link carries its end and a signature over it."""
+
+    _clock: Clock
+    _secret: str = attrs.field(repr=False)
+
+    def make(self, base_url: str, sid: str) -> str:
+        """A new link to the content of a medium."""
+        expires = str(int(self._clock.now().timestamp()) + LIFETIME)
+        return f"{base_url}{PATH}/{sid}?Expires={expires}&Signature={self._signature(sid, expires)}"
+
+    def check(self, sid: str, expires: str, signature: str) -> None:
+        """Raises `ServiceError` 20403 when the link was not made here, or has expired."""
+        if not (expires.isascii() and expires.isdigit() and len(expires) <= 12):
+            raise ServiceError(20403, "The link is not valid")
+        if not hmac.compare_digest(self._signature(sid, expires).encode(), signature.encode()):
+            raise ServiceError(20403, "The link is not valid")
+        if int(expires) <= self._clock.now().timestamp():
+            raise ServiceError(20403, "The link has expired")
+
+    def _signature(self, sid: str, expires: str) -> str:
+        # SHA-512, as nothing else that is signed with this key uses it: no other signature can pass for one of these.
+        return hmac.new(self._secret.encode(), f"media {sid} {expires}".encode(), hashlib.sha512).hexdigest()

@@ -1,0 +1,111 @@
+"""Requests and responses, whether they come through the tunnel or over plain HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeGuard
+from urllib.parse import parse_qsl, unquote
+
+import attrs
+
+from twilio_conversations.server.api.addresses import Addresses
+from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.wire.frame import json_bytes
+from twilio_conversations.wire.packets import HttpRequest
+
+if TYPE_CHECKING:
+    from twilio_conversations.server.sync.subscriptions import Subscriber
+
+JSON = "application/json"
+
+
+@attrs.frozen
+class Caller:
+    """Who calls, by which addresses the service is reached (links in answers start with them), and on which connection.
+
+    Plain HTTP comes without a connection that could be sent anything later.
+    """
+
+    identity: str
+    addresses: Addresses
+    connection: Subscriber | None = None
+
+
+@attrs.frozen
+class Request:
+    """A request with everything decoded: `path` is the list of its segments, split before decoding."""
+
+    method: str
+    path: tuple[str, ...]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+    @classmethod
+    def from_tunnel(cls, request: HttpRequest) -> Request:
+        """Decode what the frame carries percent-encoded; ``+`` stands for itself. Raises `ServiceError` 20001."""
+        query = {unquote(name): unquote(value) for name, value in request.params}
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        if not all(is_text(value) for value in (request.path, *query.values(), *headers.values())):
+            raise ServiceError(20001, "The request holds half of a surrogate pair")
+        return cls(request.method, split_path(request.path), query, headers, request.body)
+
+    def json(self) -> dict[str, Any]:
+        """The JSON object in the body; an empty body is an empty object. Raises `ServiceError` 20001."""
+        if not self.body:
+            return {}
+        try:
+            value = json.loads(self.body)
+        except (ValueError, RecursionError) as error:
+            raise ServiceError(20001, "The body is not JSON") from error
+        if not isinstance(value, dict):
+            raise ServiceError(20001, "The body is not a JSON object")
+        return value
+
+    def form(self) -> dict[str, str]:
+        """The form fields in the body. Raises `ServiceError` 20001."""
+        try:
+            return dict(parse_qsl(self.body.decode(), keep_blank_values=True, max_num_fields=100))
+        except ValueError as error:
+            raise ServiceError(20001, "The body is not a form") from error
+
+
+def is_text(value: Any) -> TypeGuard[str]:
+    """Whether this is text that UTF-8 and the database can carry: JSON can spell half of a surrogate pair, they cannot."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def split_path(path: str) -> tuple[str, ...]:
+    """The decoded segments of a path; a slash at either end does not count."""
+    return tuple(unquote(segment) if "%" in segment else segment for segment in path.strip("/").split("/"))
+
+
+@attrs.frozen
+class Response:
+    """An answer. `resource` is the path of what was created or changed, for the repetition of a command.
+
+    `then` is called when the answer is on its way, for what must not be sent before it.
+    """
+
+    status: int
+    body: bytes = b""
+    resource: str | None = None
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+    then: Callable[[], None] | None = None
+
+    @classmethod
+    def json(cls, status: int, value: Any, resource: str | None = None) -> Response:
+        """An answer with a JSON body."""
+        return cls(status, json_bytes(value), resource)
+
+    @classmethod
+    def error(cls, error: ServiceError) -> Response:
+        """A refusal."""
+        return cls.json(error.status, error.to_json())

@@ -1,0 +1,97 @@
+"""Lists that clients read page by page."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import attrs
+
+from twilio_conversations.server.api.messages import Request
+from twilio_conversations.server.domain import content, delivery
+from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.storage.database import Connection
+
+DEFAULT_SIZE, MAX_SIZE = 50, 100
+
+
+@attrs.frozen
+class Pages:
+    """Receipts and recipients of messages, and content templates."""
+
+    reader: Connection
+    account_sid: str
+
+    def templates(self, request: Request) -> dict[str, Any]:
+        """All templates of the account."""
+        return self._page("templates", content.PAGE, "sid", request, self._template)
+
+    def receipts(self, message_sid: str, request: Request) -> dict[str, Any]:
+        """How a message fared outside, participant by participant."""
+        return self._page("delivery_receipts", delivery.RECEIPTS, "sid", request, _receipt, of=message_sid)
+
+    def recipients(self, conversation_sid: str, request: Request) -> dict[str, Any]:
+        """Who the messages of a conversation were from and to, outside; with ``MessageSid`` those of one, on one page."""
+        message_sid = request.query.get("MessageSid")
+        if message_sid is not None:
+            rows = self.reader.all(delivery.RECIPIENTS_OF_MESSAGE, of=message_sid)
+            return page("message_recipients", [_recipient(row) for row in rows if row.conversation_sid == conversation_sid])
+        return self._page("message_recipients", delivery.RECIPIENTS, "key", request, _recipient, of=conversation_sid)
+
+    def _page(self, key: str, statement: Any, by: str, request: Request, body: Any, **values: Any) -> dict[str, Any]:
+        """One page, in the order of a column; a page token is the value of that column after which it begins."""
+        after = read_token(request.query.get("PageToken"))
+        size = _size(request.query.get("PageSize"))
+        rows = self.reader.all(statement, after=after, limit=size + 1, **values)
+        more, rows = len(rows) > size, rows[:size]
+        following = token(getattr(rows[-1], by)) if more else None
+        return page(key, [body(row) for row in rows], following, token("") if after and rows else None)
+
+    def _template(self, row: Any) -> dict[str, Any]:
+        return {
+            "sid": row.sid,
+            "account_sid": self.account_sid,
+            "friendly_name": row.friendly_name,
+            "variables": row.variables,
+            "variants": json.loads(row.variants),
+            "date_created": row.date_created,
+            "date_updated": row.date_updated,
+        }
+
+
+def page(key: str, items: list[Any], following: str | None = None, previous: str | None = None) -> dict[str, Any]:
+    """One page of a list."""
+    return {key: items, "meta": {"next_token": following, "previous_token": previous}}
+
+
+def token(after: str) -> str:
+    """The token of the page that begins behind this."""
+    return base64.urlsafe_b64encode(after.encode()).decode() or "-"
+
+
+def read_token(given: str | None) -> str:
+    """Behind what the page begins; nothing for the first. Raises `ServiceError` 20001."""
+    if given is None or given == "-":
+        return ""
+    try:
+        return base64.b64decode(given, altchars=b"-_", validate=True).decode()
+    except ValueError as error:
+        raise ServiceError(20001, "Invalid PageToken") from error
+
+
+def _size(text: str | None) -> int:
+    if text is None:
+        return DEFAULT_SIZE
+    if not (text.isascii() and text.isdigit()) or int(text[:9]) == 0:
+        raise ServiceError(20001, "Invalid PageSize")
+    return min(int(text[:9]), MAX_SIZE)
+
+
+def _receipt(row: Any) -> dict[str, Any]:
+    names = ("sid", "message_sid", "conversation_sid", "channel_message_sid", "participant_sid", "status", "error_code")
+    return {name: getattr(row, name) for name in (*names, "date_created", "date_updated")}
+
+
+def _recipient(row: Any) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in ("message_sid", "type", "level", "name", "address")}

@@ -1,0 +1,114 @@
+"""Routes as data: every API has a table of them, and a request finds its own by walking down the segments of its path.
+
+A service has one table of all its APIs, for the tunnel and for plain HTTP; what is not in it does not exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MethodType
+from typing import ClassVar, Protocol
+
+import attrs
+
+from twilio_conversations.server.api.messages import Caller, Request, Response, split_path
+from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.storage.writer import Command
+
+Handler = Callable[..., Response | Command]
+"""Called with API, caller, request and parameters: the answer, or the command that will make it. Raises `ServiceError`."""
+ANY = "*"
+"""Every method that has no route of its own."""
+
+
+@attrs.frozen
+class Route:
+    """What answers `method` on paths like `template`, in which ``{name}`` stands for any one segment: a parameter."""
+
+    method: str
+    template: str
+    handler: Handler = attrs.field(repr=False)
+
+
+@attrs.define
+class _Node:
+    """A place in the tree of paths. Its children have names, or there is one child that takes every segment."""
+
+    names: dict[str, _Node] = attrs.field(factory=dict)
+    parameter: _Node | None = None
+    handlers: dict[str, Handler] = attrs.field(factory=dict)
+
+
+class Api(Protocol):
+    """What answers the routes of a table of its own, by its methods."""
+
+    ROUTES: ClassVar[tuple[Route, ...]]
+
+
+class Table:
+    """All routes of a service: `routes`, one for each method and template."""
+
+    def __init__(self, apis: Iterable[Api], known: Mapping[str, str]) -> None:
+        """Parameters that are `known` have one value and are not handed on.
+
+        Raises:
+            ValueError: two routes could not be told apart.
+        """
+        self.routes: list[Route] = []
+        self._known = known
+        self._root = _Node()
+        for api in apis:
+            for route in api.ROUTES:
+                self._add(api, route)
+
+    def _add(self, api: Api, route: Route) -> None:
+        node = self._root
+        for segment in split_path(route.template):
+            node = self._child(node, segment)
+        if route.method in node.handlers:
+            raise ValueError(f"{route.method} {route.template} is there twice")
+        node.handlers[route.method] = MethodType(route.handler, api)
+        self.routes.append(route)
+
+    def _child(self, node: _Node, segment: str) -> _Node:
+        name = segment[1:-1] if segment[:1] == "{" else ""
+        if name and name not in self._known:
+            node.parameter = child = node.parameter or _Node()
+        else:
+            child = node.names.setdefault(self._known.get(name, segment), _Node())
+        if node.parameter is not None and node.names:
+            raise ValueError(f"{segment} stands where another route has a parameter or a name")
+        return child
+
+    def has(self, path: Sequence[str]) -> bool:
+        """Whether there is a route for this path, by whichever method."""
+        try:
+            node, _ = self._walk(path)
+        except ServiceError:
+            return False
+        return bool(node.handlers)
+
+    def answer(self, caller: Caller, request: Request) -> Response | Command:
+        """The answer, or the command that will make it. Raises `ServiceError`, 20404 when there is no such route."""
+        handler, parameters = self._find(request.method, request.path)
+        return handler(caller, request, *parameters)
+
+    def _find(self, method: str, path: Sequence[str]) -> tuple[Handler, list[str]]:
+        node, parameters = self._walk(path)
+        handler = node.handlers.get(method) or node.handlers.get(ANY)
+        if handler is None:
+            raise ServiceError(20404)
+        return handler, parameters
+
+    def _walk(self, path: Sequence[str]) -> tuple[_Node, list[str]]:
+        """The place that a path leads to, and its parameters. Raises `ServiceError` 20404."""
+        node, parameters = self._root, []
+        for segment in path:
+            child = node.names.get(segment)
+            if child is None:
+                child = node.parameter
+                if child is None:
+                    raise ServiceError(20404)
+                parameters.append(segment)
+            node = child
+        return node, parameters

@@ -1,0 +1,287 @@
+"""What tests do to a running `LocalServer`: faults, time, the world outside. Every method returns when it has happened."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from twilio_conversations.errors import InvalidArgumentError
+from twilio_conversations.server.control.seed import SeedError
+from twilio_conversations.server.control.seed_file import SeedFile
+from twilio_conversations.util import checks
+
+Perform = Callable[[str, str, dict[str, Any]], Any]
+
+
+@attrs.frozen
+class InboundMedia:
+    """Something that comes with a message from outside."""
+
+    content: bytes = attrs.field(repr=False)
+    content_type: str
+    filename: str | None = None
+
+
+@attrs.frozen
+class FaultOrders:
+    """Makes things go wrong. `identity` restricts a fault to one person; a `count` of `None` is for ever.
+
+    A `path` is a regular expression that the request's path must contain, such as ``"/Messages$"``.
+    """
+
+    _perform: Perform = attrs.field(repr=False)
+
+    def _order(self, kind: str, **fields: Any) -> None:
+        self._perform("POST", "faults", {"kind": kind, **fields})
+
+    def drop(self, identity: str | None = None) -> None:
+        """End connections without a word, now."""
+        self._order("drop", identity=identity)
+
+    def offload(self, identity: str | None = None, *, reconnect_min_ms: int = 1000) -> None:
+        """Tell connections to go elsewhere (308), and how long to stay away at least, now."""
+        self._order("offload", identity=identity, reconnect_min_ms=reconnect_min_ms)
+
+    def token_about_to_expire(self, identity: str | None = None) -> None:
+        """Tell connections that their token is about to expire, now."""
+        self._order("token_about_to_expire", identity=identity)
+
+    def expire_tokens(self, identity: str | None = None) -> None:
+        """Expire the tokens with which somebody has connected so far, and close those connections with 410, now."""
+        self._order("expire_tokens", identity=identity)
+
+    def refuse_connections(
+        self, count: int | None = 1, *, identity: str | None = None, reconnect_min_ms: int = 1000
+    ) -> None:
+        """Refuse the next connections with 429."""
+        self._order("refuse_connections", count=count, identity=identity, reconnect_min_ms=reconnect_min_ms)
+
+    def refuse(
+        self,
+        count: int | None = 1,
+        *,
+        status: int = 503,
+        code: int | None = None,
+        retry_after: float | None = None,
+        identity: str | None = None,
+        method: str | None = None,
+        path: str = "",
+    ) -> None:
+        """Refuse the next requests with `status`, Twilio's error `code` and a ``Retry-After`` of so many seconds."""
+        where = {"identity": identity, "method": method, "path": path}
+        self._order("refuse", count=count, status=status, code=code, retry_after=retry_after, **where)
+
+    def delay(
+        self,
+        seconds: float,
+        count: int | None = 1,
+        *,
+        identity: str | None = None,
+        method: str | None = None,
+        path: str = "",
+    ) -> None:
+        """Let the next requests wait before they are carried out."""
+        self._order("delay", seconds=seconds, count=count, identity=identity, method=method, path=path)
+
+    def lose_answers(
+        self, count: int | None = 1, *, identity: str | None = None, method: str | None = None, path: str = ""
+    ) -> None:
+        """Carry out the next requests, but drop the connection instead of answering."""
+        self._order("lose_answers", count=count, identity=identity, method=method, path=path)
+
+    def hold_events(self, identity: str | None = None) -> None:
+        """Keep events back until `release_events`; requests are answered as ever."""
+        self._order("hold_events", identity=identity)
+
+    def release_events(self, identity: str | None = None) -> None:
+        """Send what was held back, in order."""
+        self._order("release_events", identity=identity)
+
+    @contextmanager
+    def held_events(self, identity: str | None = None) -> Iterator[None]:
+        """Hold events inside a ``with``."""
+        self.hold_events(identity)
+        try:
+            yield
+        finally:
+            self.release_events(identity)
+
+    def pending(self) -> list[dict[str, Any]]:
+        """What is still waiting to go wrong, and whose events are held."""
+        return list(self._perform("GET", "faults", {})["faults"])
+
+    def clear(self) -> None:
+        """Let nothing go wrong any more."""
+        self._perform("DELETE", "faults", {})
+
+
+class Controls:
+    """The methods of `LocalServer` that act on the running service. A refusal is a `ValueError` that says why."""
+
+    def perform(self, method: str, operation: str, body: dict[str, Any]) -> Any:
+        """Carry out an operation of the control plane; its outcome as JSON (`twilio_conversations.server.control.operations`)."""
+        raise NotImplementedError
+
+    def reset(self) -> None:
+        """Empty the service: data, faults, settings and recorded frames are gone, connections cut, the time is real again."""
+        self.perform("POST", "reset", {})
+
+    def seed(self, source: str | Path | Mapping[str, Any], *, if_empty: bool = False) -> dict[str, Any]:
+        """Fill the service from data or from a JSON or YAML file: settings, roles, users, templates, conversations.
+
+        Args:
+            source: the data (`twilio_conversations.server.control.seed` shows all fields), or the path of a file with it.
+            if_empty: make nothing but the settings when there are users already.
+
+        Returns:
+            What was made, in the order given: ``{"users", "templates", "conversations"}`` with their sids.
+
+        Raises:
+            InvalidArgumentError: something in it was refused, and so nothing was made; the text says where it is.
+            FileError: the file cannot be read.
+        """
+        if isinstance(source, Mapping):
+            return self._seed(source, if_empty)
+        file = SeedFile.read(checks.path(source, "source"))
+        try:
+            return self._seed(file.data, if_empty)
+        except InvalidArgumentError as error:
+            steps = error.__cause__.steps if isinstance(error.__cause__, SeedError) else ()
+            raise InvalidArgumentError(f"{file.path}:{file.line_of(steps)}: {error}") from error
+
+    def _seed(self, data: Mapping[str, Any], if_empty: bool) -> dict[str, Any]:
+        return dict(self.perform("POST", "seed", {**data, "if_empty": if_empty}))
+
+    def now(self) -> dt.datetime:
+        """The service's time, aware."""
+        return dt.datetime.fromisoformat(self.perform("GET", "clock", {})["now"])
+
+    def advance_clock(self, by: float | dt.timedelta) -> dt.datetime:
+        """Move the service's time on, in seconds, and let everything happen that is due then; the new time.
+
+        Timestamps, timers of conversations and temporary URLs go by it, tokens do not.
+        """
+        seconds = by.total_seconds() if isinstance(by, dt.timedelta) else by
+        return dt.datetime.fromisoformat(self.perform("POST", "clock", {"advance": seconds})["now"])
+
+    @property
+    def faults(self) -> FaultOrders:
+        """Makes things go wrong."""
+        return FaultOrders(self.perform)
+
+    def traffic(self, identity: str | None = None) -> list[dict[str, Any]]:
+        """The newest frames of all connections or of one person's, oldest first, without tokens.
+
+        Each is ``{"time", "connection", "identity", "direction", "header", "payload"}``; the direction, ``in`` or ``out``, is
+        the service's.
+        """
+        return list(self.perform("GET", "traffic", {"identity": identity})["frames"])
+
+    def forget_traffic(self) -> None:
+        """Begin recording anew."""
+        self.perform("DELETE", "traffic", {})
+
+    def configure(self, **settings: Any) -> dict[str, Any]:
+        """Change settings of the service (`twilio_conversations.server.settings.Settings`); all of them, as they are now.
+
+        Clients are told theirs when they start.
+        """
+        return dict(self.perform("POST", "config", settings))
+
+    def update_conversation(
+        self,
+        conversation: str,
+        *,
+        state: str | None = None,
+        timers: Mapping[str, str | None] | None = None,
+        bindings: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Change what clients cannot.
+
+        Args:
+            conversation: sid or unique name.
+            state: ``active``, ``inactive`` or ``closed``.
+            timers: ISO-8601 durations, such as ``{"inactive": "PT1M", "closed": "PT10M"}``; `None` ends a timer.
+            bindings: such as ``{"email": {"name": "Help", "projected_address": "help@example.com"}}``.
+        """
+        changes = {"state": state, "timers": timers, "bindings": bindings}
+        given = {name: value for name, value in changes.items() if value is not None}
+        self.perform("POST", "conversation", {"conversation": conversation, **given})
+
+    def receive(
+        self,
+        address: str,
+        proxy_address: str,
+        body: str | None = None,
+        *,
+        media: Iterable[InboundMedia] = (),
+        subject: str | None = None,
+        email_body: Mapping[str, str] | None = None,
+        email_history: Mapping[str, str] | None = None,
+        attributes: str = "{}",
+        channel_metadata: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Let somebody outside write: a message from `address` to `proxy_address` by SMS, WhatsApp or e-mail.
+
+        Args:
+            address: whose; with `proxy_address` it says which participant writes.
+            proxy_address: the service's number or address.
+            body: text.
+            media: what comes with it.
+            subject: of an e-mail.
+            email_body: by content type, such as ``{"text/plain": "Hi", "text/html": "<p>Hi</p>"}``.
+            email_history: what the e-mail quotes, by content type.
+            attributes: JSON text.
+            channel_metadata: ``{"type": ..., "data": ...}``.
+
+        Returns:
+            The message, as the REST API spells it.
+        """
+        items = [checks.instance(InboundMedia, item, "each of media") for item in checks.several(media, "media")]
+        parts = [_medium(item.content, item.content_type, item.filename, "media") for item in items]
+        for category, texts in (("body", email_body), ("history", email_history)):
+            by_kind = checks.instance(Mapping, {} if texts is None else texts, f"email_{category}")  # type: ignore[type-abstract]
+            encoded = {kind: checks.text(text, f"email_{category}").encode() for kind, text in by_kind.items()}
+            parts += [_medium(content, kind, None, category) for kind, content in encoded.items()]
+        said = {"body": body, "subject": subject, "attributes": attributes, "channel_metadata": channel_metadata}
+        where = {"address": address, "proxy_address": proxy_address}
+        return dict(self.perform("POST", "receive", {**where, **said, "media": parts}))
+
+    def sent(self, address: str | None = None) -> list[dict[str, Any]]:
+        """What went out by SMS, WhatsApp and e-mail, oldest first: to whom, what, and how far it has come."""
+        return list(self.perform("GET", "sent", {"address": address})["sent"])
+
+    def set_delivery(
+        self, message_sid: str, status: str, *, address: str | None = None, error_code: int = 0
+    ) -> dict[str, Any]:
+        """Say how a message fares: ``queued``, ``sent``, ``delivered``, ``read``, ``failed`` or ``undelivered``.
+
+        Args:
+            message_sid: ``IM...``.
+            status: the new status.
+            address: to whom; `None` for all it went to.
+            error_code: why it failed.
+
+        Returns:
+            The message, as the REST API spells it.
+        """
+        fields = {"message_sid": message_sid, "status": status, "address": address, "error_code": error_code}
+        return dict(self.perform("POST", "delivery", fields))
+
+    def registrations(self, identity: str | None = None) -> list[dict[str, Any]]:
+        """The devices registered for push notifications, of one person or of all, oldest first.
+
+        Each is ``{"id", "identity", "channel_type", "message_types", "data": {"registration_id"}, ...}``.
+        """
+        return list(self.perform("GET", "registrations", {"identity": identity})["registrations"])
+
+
+def _medium(content: bytes, content_type: str, filename: str | None, category: str) -> dict[str, Any]:
+    encoded = base64.b64encode(checks.instance(bytes, content, "the content of a medium")).decode()
+    return {"content": encoded, "content_type": content_type, "filename": filename, "category": category}

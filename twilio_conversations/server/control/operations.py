@@ -1,0 +1,206 @@
+"""What a test may do to a running service, as operations on JSON: `LocalServer` has a method and HTTP a resource for each.
+
+========================  =========================================================================================
+POST ``reset``            empty the service
+POST ``seed``             fill it (`twilio_conversations.server.control.seed`); what was made
+GET, POST ``clock``       the service's time; move it on by ``{"advance": seconds}``
+GET, POST, DELETE ``faults``  what is to go wrong (`twilio_conversations.server.control.faults`)
+GET, DELETE ``traffic``   the recorded frames, of ``{"identity": ...}`` or of all
+GET, POST ``config``      the settings (`twilio_conversations.server.settings.Settings`)
+POST ``conversation``     change what clients cannot: ``{"conversation", "state", "timers", "bindings"}``
+POST ``receive``          somebody outside writes: ``{"address", "proxy_address", "body", "media", ...}``
+GET ``sent``              what went out, to ``{"address": ...}`` or to all
+POST ``delivery``         how a message fares: ``{"message_sid", "status", "error_code", "address"}``
+GET ``registrations``     the devices to be notified, of ``{"identity": ...}`` or of all
+========================  =========================================================================================
+
+Over HTTP a body is at most 1 MB; the methods have no such limit.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from inspect import isawaitable
+from typing import Any, ClassVar
+
+import attrs
+
+from twilio_conversations.server.api.messages import Response, is_text
+from twilio_conversations.server.api.representation import Links
+from twilio_conversations.server.control import seed
+from twilio_conversations.server.control.faults import Fault
+from twilio_conversations.server.domain import outside, registrations, states
+from twilio_conversations.server.domain.media import Enclosure
+from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.service import Service
+from twilio_conversations.server.storage.database import timestamp
+from twilio_conversations.server.storage.writer import Transaction
+
+Json = dict[str, Any]
+
+
+@attrs.frozen
+class Control:
+    """Carries out operations. Lives on the event loop."""
+
+    service: Service
+    links: Links
+
+    async def perform(self, method: str, operation: str, body: Json) -> Any:
+        """The outcome, as JSON. Raises `ServiceError`."""
+        perform = self.OPERATIONS.get((method, operation))
+        if perform is None:
+            raise ServiceError(20404)
+        outcome = perform(self, body)
+        return await outcome if isawaitable(outcome) else outcome
+
+    async def _reset(self, _body: Json) -> Json:
+        await self.service.reset()
+        return {}
+
+    def _config(self, _body: Json) -> Json:
+        return attrs.asdict(self.service.world.settings)
+
+    def _configure(self, body: Json) -> Json:
+        self.service.world.settings = self.service.world.settings.changed(body)
+        return attrs.asdict(self.service.world.settings)
+
+    async def _run(self, command: Callable[[Transaction], Any]) -> Any:
+        """Carry out a command; what it returns. Raises `ServiceError`."""
+        outcome: list[Any] = []
+
+        def run(tx: Transaction) -> Response:
+            try:
+                outcome[:] = [command(tx)]
+            except ServiceError as error:
+                outcome[:] = [error]
+                raise
+            return Response(204)
+
+        response = await self.service.execute(run)
+        if outcome and isinstance(outcome[0], ServiceError):
+            raise outcome[0]
+        if response.status >= 400:
+            raise ServiceError(20500)
+        return outcome[0]
+
+    async def _seed(self, body: Json) -> Any:
+        data = {name: value for name, value in body.items() if name not in ("settings", "if_empty")}
+        if_empty = body.get("if_empty") is True
+        before = self.service.world.settings
+        settings = body.get("settings") or {}
+        try:
+            if not isinstance(settings, dict):
+                raise ServiceError(20422, "'settings' must be an object")
+            self.service.world.settings = before.changed(settings)
+        except ServiceError as error:
+            raise seed.SeedError.at(("settings",), error) from error
+        try:
+            return await self._run(lambda tx: seed.plant(tx, data, if_empty=if_empty))
+        except ServiceError:
+            self.service.world.settings = before
+            raise
+
+    def _clock(self, _body: Json) -> Json:
+        return {"now": timestamp(self.service.world.clock.now())}
+
+    async def _advance(self, body: Json) -> Json:
+        seconds = body.get("advance")
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not abs(seconds) < 1e12:
+            raise ServiceError(20001, "'advance' must be a number of seconds")
+        self.service.world.clock.advance(seconds)
+        await self.service.keep_time()
+        return self._clock(body)
+
+    def _faults(self, _body: Json) -> Json:
+        return {"faults": self.service.faults.to_json()}
+
+    def _order_fault(self, body: Json) -> Json:
+        self.service.faults.order(Fault.parse(body))
+        return self._faults(body)
+
+    def _clear_faults(self, body: Json) -> Json:
+        self.service.faults.clear()
+        return self._faults(body)
+
+    def _traffic(self, body: Json) -> Json:
+        return {"frames": self.service.traffic.frames(body.get("identity"))}
+
+    def _forget_traffic(self, body: Json) -> Json:
+        self.service.traffic.clear()
+        return self._traffic(body)
+
+    async def _sent(self, body: Json) -> Json:
+        rows = await self._run(lambda tx: tx.all(outside.SENT))
+        address = body.get("address")
+        return {"sent": [outside.sent_to_json(row) for row in rows if address in (None, row.address)]}
+
+    async def _deliver(self, body: Json) -> Json:
+        return self.links.message(await self._run(lambda tx: outside.deliver(tx, body)))
+
+    async def _registrations(self, body: Json) -> Json:
+        rows = await self._run(lambda tx: tx.all(registrations.ALL))
+        identity = body.get("identity")
+        return {"registrations": [registrations.to_json(row) for row in rows if identity in (None, row.identity)]}
+
+    async def _conversation(self, body: Json) -> Any:
+        changes = {name: value for name, value in body.items() if name != "conversation"}
+        unknown = set(changes) - {"state", "timers", "bindings"}
+        if unknown:
+            raise ServiceError(20422, f"unknown: {', '.join(sorted(unknown))}")
+        row = await self._run(lambda tx: states.administer(tx, str(body.get("conversation")), changes))
+        dates = {"date_inactive": row.date_inactive, "date_closed": row.date_closed}
+        return {"sid": row.sid, "state": row.state, "timers": dates}
+
+    async def _receive(self, body: Json) -> Any:
+        """The files are written before the rows, so that no row is ever without its bytes."""
+        items = body.get("media") or []
+        if not isinstance(items, list):
+            raise ServiceError(20422, "'media' must be a list")
+        kept = []
+        try:
+            enclosures = []
+            for item in items:
+                data, content_type, filename, category = _medium(item)
+                incoming = self.service.media.files.put(data)
+                kept.append(incoming)
+                enclosures.append(Enclosure(incoming.sid, incoming.size, content_type, filename, category))
+            return self.links.message(await self._run(lambda tx: outside.receive(tx, body, enclosures)))
+        except BaseException:
+            for incoming in kept:
+                incoming.discard()
+            raise
+
+    OPERATIONS: ClassVar[Mapping[tuple[str, str], Callable[[Control, Json], Any]]] = {
+        ("POST", "reset"): _reset,
+        ("POST", "seed"): _seed,
+        ("GET", "clock"): _clock,
+        ("POST", "clock"): _advance,
+        ("GET", "faults"): _faults,
+        ("POST", "faults"): _order_fault,
+        ("DELETE", "faults"): _clear_faults,
+        ("GET", "traffic"): _traffic,
+        ("DELETE", "traffic"): _forget_traffic,
+        ("GET", "config"): _config,
+        ("POST", "config"): _configure,
+        ("POST", "conversation"): _conversation,
+        ("POST", "receive"): _receive,
+        ("GET", "sent"): _sent,
+        ("POST", "delivery"): _deliver,
+        ("GET", "registrations"): _registrations,
+    }
+
+
+def _medium(item: Any) -> tuple[bytes, str, str | None, str]:
+    """A medium of a message from outside: ``{"content" (base64), "content_type", "filename", "category"}``."""
+    if not isinstance(item, dict) or not is_text(item.get("content_type")):
+        raise ServiceError(20422, "a medium needs a 'content_type' and 'content'")
+    filename, category = item.get("filename"), item.get("category", "media")
+    if not (filename is None or is_text(filename)) or not is_text(category):
+        raise ServiceError(20422, "the 'filename' and 'category' of a medium are text")
+    try:
+        data = base64.b64decode(item.get("content", ""), validate=True)
+    except (TypeError, ValueError) as error:
+        raise ServiceError(20422, "the 'content' of a medium is base64") from error
+    return data, item["content_type"], filename, category

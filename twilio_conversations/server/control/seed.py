@@ -1,0 +1,187 @@
+"""Fills a service with what a test, a demonstration or a developer wants to find there; all of it or nothing.
+
+The data is an object, as JSON or YAML::
+
+    settings: {index_gap: 2}
+    roles: [{friendly_name: reader, type: conversation, permissions: [leaveConversation]}]
+    users: [{identity: alice, friendly_name: Alice, attributes: {team: 1}, role: service admin}]
+    templates: [{friendly_name: greeting, variables: {name: you}, variants: {"twilio/text": {body: "Hi {{name}}"}}}]
+    conversations:
+      - {friendly_name: Lunch, unique_name: lunch, attributes: {}, created_by: alice, state: active,
+         timers: {inactive: PT1M}, bindings: {},
+         participants: [{identity: alice, role: reader},
+                        {messaging_binding: {address: "+15550100", proxy_address: "+15550199"}}],
+         messages: [{author: alice, body: Hi, attributes: {}, subject: null, index: 7, channel_metadata: null}]}
+
+Attributes are values or JSON text. An author who is neither a participant nor an address of one is no participant, such as the
+default, ``system``. What is missing has its default; what is unknown is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from sqlalchemy import bindparam, insert, or_, select, update
+
+from twilio_conversations.server.control.seed_file import Steps
+from twilio_conversations.server.domain import content, conversations, limits, messages, outside, participants, states, users
+from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.storage.tables import participants as participants_table
+from twilio_conversations.server.storage.tables import roles as roles_table
+from twilio_conversations.server.storage.tables import users as users_table
+from twilio_conversations.server.storage.writer import Transaction
+from twilio_conversations.server.sync import projection
+
+Made = TypeVar("Made")
+
+_FIELDS = {
+    "roles": {"friendly_name", "type", "permissions"},
+    "users": {"identity", "friendly_name", "attributes", "role"},
+    "templates": {"sid", "friendly_name", "variables", "variants"},
+    "conversations": {"friendly_name", "unique_name", "attributes", "created_by", "state", "timers", "bindings"}
+    | {"participants", "messages"},
+    "participants": {"identity", "attributes", "role", "messaging_binding"},
+    "messages": {"author", "body", "attributes", "subject", "index", "content_sid", "channel_metadata"},
+}
+_ANYTHING = select(users_table.c.sid).limit(1)
+_NEW_ROLE = insert(roles_table)
+_ROLE = select(roles_table.c.sid).where(roles_table.c.friendly_name == bindparam("name"))
+_SET_USER_ROLE = update(users_table).where(users_table.c.identity == bindparam("of")).values(role_sid=bindparam("new_role"))
+_SET_ROLE = update(participants_table).where(participants_table.c.sid == bindparam("of")).values(role_sid=bindparam("new_role"))
+_AUTHOR = select(participants_table.c.sid).where(
+    participants_table.c.conversation_sid == bindparam("conversation"),
+    or_(participants_table.c.identity == bindparam("author"), participants_table.c.address == bindparam("author")),
+)
+
+
+class SeedError(ServiceError):
+    """What is refused in a seed, and the way to it."""
+
+    def __init__(self, refusal: ServiceError, steps: Steps) -> None:
+        self.steps = steps
+        self.reason = refusal.message
+        super().__init__(refusal.code, f"{_spelled(steps)}: {self.reason}")
+
+    @classmethod
+    def at(cls, steps: Steps, refusal: ServiceError) -> SeedError:
+        """What was refused below `steps`."""
+        if isinstance(refusal, SeedError):
+            return cls(ServiceError(refusal.code, refusal.reason), steps + refusal.steps)
+        return cls(refusal, steps)
+
+
+def _spelled(steps: Steps) -> str:
+    """Such as ``conversations[1].messages[0]``."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")
+
+
+def plant(tx: Transaction, data: Mapping[str, Any], *, if_empty: bool = False) -> dict[str, Any]:
+    """Make everything; what was made, with sids, in the order given. With `if_empty` nothing, if there are users already.
+
+    Raises:
+        ServiceError: 20422 for unknown fields and wrong shapes, or what the command raises that refused; the way to it is said.
+    """
+    unknown = set(data) - {"roles", "users", "templates", "conversations"}
+    if unknown:
+        error = ServiceError(20422, f"unknown in a seed: {', '.join(sorted(map(str, unknown)))}")
+        raise SeedError(error, (next(name for name in data if name in unknown),))
+    if if_empty and tx.first(_ANYTHING) is not None:
+        data = {}
+    _each(data, "roles", lambda entry: _role(tx, entry))
+    return {
+        "users": _each(data, "users", lambda entry: _user(tx, entry)),
+        "templates": _each(data, "templates", lambda entry: content.create(tx, entry).sid),
+        "conversations": _each(data, "conversations", lambda entry: _conversation(tx, entry)),
+    }
+
+
+def _each(data: Mapping[str, Any], name: str, make: Callable[[dict[str, Any]], Made]) -> list[Made]:
+    """Make something of each entry of a list. Raises `SeedError`."""
+    entries = data.get(name) or []
+    if not isinstance(entries, list):
+        raise SeedError(ServiceError(20422, f"'{name}' must be a list of objects"), (name,))
+    made = []
+    for number, entry in enumerate(entries):
+        try:
+            made.append(make(_checked(entry, name)))
+        except ServiceError as error:
+            raise SeedError.at((name, number), error) from error
+    return made
+
+
+def _checked(entry: Any, name: str) -> dict[str, Any]:
+    if not isinstance(entry, dict):
+        raise ServiceError(20422, f"'{name}' must be a list of objects")
+    unknown = set(entry) - _FIELDS[name]
+    if unknown:
+        raise ServiceError(20422, f"unknown in '{name}': {', '.join(sorted(map(str, unknown)))}")
+    return _with_text_attributes(entry)
+
+
+def _with_text_attributes(entry: dict[str, Any]) -> dict[str, Any]:
+    if "attributes" not in entry or isinstance(entry["attributes"], str):
+        return entry
+    return {**entry, "attributes": projection.to_json(entry["attributes"])}
+
+
+def _role(tx: Transaction, entry: dict[str, Any]) -> None:
+    name, permissions = limits.text(entry, "friendly_name", limits.ROLE_NAME, 50003), entry.get("permissions") or []
+    if not name or not isinstance(permissions, list) or tx.first(_ROLE, name=name) is not None:
+        raise ServiceError(20422, "a role needs a new 'friendly_name' and a list of 'permissions'")
+    values = {"sid": f"RL{uuid.uuid4().hex}", "friendly_name": name, "type": entry.get("type", "conversation")}
+    values |= {"permissions": json.dumps(permissions), "date_created": tx.now, "date_updated": tx.now}
+    tx.execute(_NEW_ROLE, values)
+
+
+def _role_sid(tx: Transaction, entry: dict[str, Any]) -> str:
+    row = tx.first(_ROLE, name=entry["role"])
+    if row is None:
+        raise ServiceError(20422, f"there is no role {entry['role']!r}")
+    return str(row.sid)
+
+
+def _user(tx: Transaction, entry: dict[str, Any]) -> dict[str, Any]:
+    identity = entry.get("identity")
+    if not isinstance(identity, str) or not identity:
+        raise ServiceError(50204)
+    users.ensure(tx, identity)
+    user = users.change(tx, identity, identity, entry)
+    if "role" in entry:
+        tx.execute(_SET_USER_ROLE, {"of": identity, "new_role": _role_sid(tx, entry)})
+    return {"sid": user.sid, "identity": identity}
+
+
+def _conversation(tx: Transaction, entry: dict[str, Any]) -> dict[str, Any]:
+    creator = entry.get("created_by", limits.SYSTEM)
+    row = conversations.create(tx, creator, entry)
+    members = _each(entry, "participants", lambda item: _participant(tx, creator, row.sid, item))
+    said = _each(entry, "messages", lambda item: _message(tx, row.sid, item))
+    administered = {name: entry[name] for name in ("state", "timers", "bindings") if entry.get(name) is not None}
+    if administered.get("state") == conversations.CLOSED and not said:
+        raise ServiceError(50384)
+    if administered:
+        states.administer(tx, row.sid, administered)
+    return {"sid": row.sid, "unique_name": row.unique_name, "participants": members, "messages": said}
+
+
+def _participant(tx: Transaction, creator: str, conversation_sid: str, entry: dict[str, Any]) -> str:
+    row = participants.add(tx, creator, conversation_sid, entry)
+    if "role" in entry:
+        tx.execute(_SET_ROLE, {"of": row.sid, "new_role": _role_sid(tx, entry)})
+        participants.publish(tx, row.sid)
+    return str(row.sid)
+
+
+def _message(tx: Transaction, conversation_sid: str, entry: dict[str, Any]) -> str:
+    conversation = tx.first(conversations.BY_REFERENCE, ref=conversation_sid)
+    author = entry.get("author", limits.SYSTEM)
+    member = tx.first(_AUTHOR, conversation=conversation_sid, author=author)
+    fields = {"sid": f"IM{uuid.uuid4().hex}", **outside.said(entry)}
+    if "index" in entry:
+        if type(entry["index"]) is not int or entry["index"] < conversation.next_index:
+            raise ServiceError(20422, f"'index' must be a number from {conversation.next_index} on")
+        fields["index"] = entry["index"]
+    return str(messages.add(tx, conversation, author, member and member.sid, fields).sid)

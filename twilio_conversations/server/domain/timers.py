@@ -1,0 +1,60 @@
+"""Changes the states of conversations when their time is up."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable
+
+from twilio_conversations.server.api.messages import Response
+from twilio_conversations.server.domain import states
+from twilio_conversations.server.settings import Clock
+from twilio_conversations.server.storage.database import Connection
+from twilio_conversations.server.storage.writer import Command, Commit, Transaction
+
+LONGEST = 3600.0
+"""Seconds after which it looks again, whatever it knew."""
+Submit = Callable[[Command, Callable[[Response], None]], None]
+
+
+class Timekeeper:
+    """Waits for the next timer of any conversation. Lives on the event loop."""
+
+    def __init__(self, reader: Connection, clock: Clock, submit: Submit) -> None:
+        self._reader = reader
+        self._clock = clock
+        self._submit = submit
+        self._timer: asyncio.TimerHandle | None = None
+
+    def on_commit(self, commit: Commit) -> None:
+        """A conversation got a timer, or a new date for one."""
+        if commit.timers_changed:
+            self.watch()
+
+    def watch(self) -> None:
+        """Wait for the timer that runs out next."""
+        self.stop()
+        dates = [row[0] for query in (states.NEXT_INACTIVE, states.NEXT_CLOSED) if (row := self._reader.first(query))]
+        if dates:
+            left = (dt.datetime.fromisoformat(min(dates)) - self._clock.now()).total_seconds()
+            self._timer = asyncio.get_running_loop().call_later(min(max(left, 0.0), LONGEST), self.expire)
+
+    def expire(self, then: Callable[[Response], None] = lambda _response: None) -> None:
+        """Let everything happen that is due now, then call `then`."""
+
+        def done(response: Response) -> None:
+            self.watch()
+            then(response)
+
+        self._submit(_expire, done)
+
+    def stop(self) -> None:
+        """Wait for nothing."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _expire(tx: Transaction) -> Response:
+    states.expire(tx)
+    return Response(204)

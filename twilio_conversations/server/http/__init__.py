@@ -1,0 +1,1 @@
+"""The ASGI application: plain HTTP and WebSocket, sessions, admission, who is connected, recorded traffic."""

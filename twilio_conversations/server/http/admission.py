@@ -1,0 +1,109 @@
+"""Who may come in, and how fast: bounds that keep one crowd from taking the service away from everybody else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from twilio_conversations.server.control.faults import TooManyConnectionsError
+from twilio_conversations.server.settings import World
+
+DOOR = "twilio_conversations.door"
+"""Under this name protocols find the door in the state of the application."""
+RECONNECT_MIN_MS = 1000
+"""How long who is refused should stay away, at least."""
+BURST = 2.0
+"""So many seconds' worth may come at once."""
+
+
+class Meter:
+    """Keeps a rate: what comes at once beyond it has to wait. A rate of 0 is none."""
+
+    def __init__(self, rate: Callable[[], int], now: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._now = now
+        self._spent = 0.0
+        self._since = now()
+
+    def take(self, count: int = 1) -> float:
+        """Count something that has come; for how many seconds nothing more should, so that the rate is kept."""
+        rate = self._rate()
+        spent = self._refill(rate) + count
+        self._spent = spent
+        return max(0.0, spent / rate - BURST) if rate else 0.0
+
+    def admits(self) -> bool:
+        """Whether one more keeps the rate; it is counted only then."""
+        rate = self._rate()
+        if rate and self._refill(rate) + 1 > rate * BURST:
+            return False
+        self._spent += 1
+        return True
+
+    def _refill(self, rate: int) -> float:
+        now = self._now()
+        self._spent = max(0.0, self._spent - (now - self._since) * rate) if rate else 0.0
+        self._since = now
+        return self._spent
+
+
+class Door:
+    """Counts connections. Lives on the event loop; `world` has the bounds (0: none)."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._arrivals = Meter(lambda: world.settings.connections_per_second)
+        self._plain: set[object] = set()
+        self._waiting: set[object] = set()
+        self._inside: set[object] = set()
+        self._closed = False
+
+    def close(self) -> None:
+        """The service stops: nobody comes in any more."""
+        self._closed = True
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the service stops."""
+        return self._closed
+
+    def take_plain(self, connection: object) -> bool:
+        """Whether a connection that speaks plain HTTP, or nothing yet, may stay."""
+        if _is_full(self._plain, self._world.settings.http_connections_limit):
+            return False
+        self._plain.add(connection)
+        return True
+
+    def take_waiting(self, session: object) -> bool:
+        """Whether a websocket may stay that has not said who it is."""
+        if _is_full(self._waiting, self._world.settings.waiting_connections_limit):
+            return False
+        self._waiting.add(session)
+        return True
+
+    def enter(self, session: object) -> None:
+        """A websocket says who it is. Raises `TooManyConnectionsError` when it cannot be served now."""
+        settings = self._world.settings
+        if _is_full(self._inside, settings.connections_limit) or not self._arrivals.admits():
+            later = 1000 * len(self._waiting) // settings.connections_per_second if settings.connections_per_second else 0
+            raise TooManyConnectionsError(RECONNECT_MIN_MS + later)
+        self._waiting.discard(session)
+        self._inside.add(session)
+
+    def leave(self, connection: object) -> None:
+        """A connection ended, or became one of another kind; may be said twice."""
+        for place in (self._plain, self._waiting, self._inside):
+            place.discard(connection)
+
+    @property
+    def patience(self) -> int:
+        """Seconds for which a websocket's peer may take nothing of what it is sent; 0 for any time."""
+        return self._world.settings.stalled_reader_timeout
+
+    def frame_meter(self) -> Meter:
+        """For the frames of one websocket."""
+        return Meter(lambda: self._world.settings.frames_per_second)
+
+
+def _is_full(place: set[object], limit: int) -> bool:
+    return 0 < limit <= len(place)

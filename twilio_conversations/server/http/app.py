@@ -1,0 +1,156 @@
+"""The ASGI application: the websocket, the same API over plain HTTP, and start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse
+from starlette.responses import Response as HttpResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from twilio_conversations.server.api import absent
+from twilio_conversations.server.api.addresses import AddressBook
+from twilio_conversations.server.api.media import MediaApi
+from twilio_conversations.server.api.messages import Caller, Response
+from twilio_conversations.server.api.representation import Links
+from twilio_conversations.server.control.http import ControlApi, FaultyHttp
+from twilio_conversations.server.control.operations import Control
+from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.http import plain as web
+from twilio_conversations.server.http import token_endpoint
+from twilio_conversations.server.http.admission import DOOR
+from twilio_conversations.server.http.session import Session
+from twilio_conversations.server.http.token_endpoint import TokenEndpoint
+from twilio_conversations.server.service import Service
+from twilio_conversations.server.start_errors import storage
+from twilio_conversations.server.storage.credentials import Credentials
+from twilio_conversations.server.storage.data_watch import DataWatch
+from twilio_conversations.server.storage.database import DATABASE_FILE
+
+_TOO_MANY = attrs.evolve(Response.error(ServiceError(20429)), headers={"retry-after": "1"})
+
+
+class App:
+    """Routes of one service. Pages of `token_origins` may ask for tokens; `None` closes the token endpoint."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        credentials: Credentials,
+        addresses: AddressBook,
+        *,
+        token_origins: Iterable[str] | None = None,
+        durable: bool = False,
+    ) -> None:
+        self._data_dir = data_dir
+        self._credentials = credentials
+        self._addresses = addresses
+        self._token_origins = token_origins
+        self._durable = durable
+        self._service: Service | None = None
+        self._watch: DataWatch
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def asgi(self) -> Starlette:
+        """The application for uvicorn."""
+        methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+        routes = [
+            WebSocketRoute("/v3/wsconnect", self._websocket),
+            Route("/_local/health", self._health),
+            *self._token_routes(),
+            *ControlApi(self.control, self._credentials).routes(),
+            *MediaApi(lambda: self.service, self._addresses.seen_by).routes(),
+            Route("/{path:path}", self._rest, methods=methods),
+        ]
+        faulty = Middleware(FaultyHttp, faults=lambda: self.service.faults)
+        handlers = {HTTPException: web.refusal, Exception: web.refusal}
+        middleware = [Middleware(web.OpenToPages, closed=lambda path: self.service.routes.has(path)), faulty]
+        return Starlette(routes=routes, lifespan=self._lifespan, middleware=middleware, exception_handlers=handlers)
+
+    def _token_routes(self) -> list[Route]:
+        if self._token_origins is None:
+            return token_endpoint.closed()
+        return TokenEndpoint(self._credentials.mint, self._token_origins).routes()
+
+    @property
+    def service(self) -> Service:
+        """The running service."""
+        if self._service is None:
+            raise RuntimeError("the service has not started")
+        return self._service
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop on which the service lives."""
+        if self._loop is None:
+            raise RuntimeError("the service has not started")
+        return self._loop
+
+    def control(self) -> Control:
+        """The control plane."""
+        links = Links(self._addresses.default, self._credentials.account_sid, self._credentials.service_sid)
+        return Control(self.service, links)
+
+    async def open(self, on_lost: Callable[[BaseException], None]) -> None:
+        """Open the data and begin to work; `on_lost` is called if the data directory goes away. Raises what goes wrong."""
+        database = self._data_dir / DATABASE_FILE
+        with storage(database):
+            service = Service(self._data_dir, self._credentials, durable=self._durable)
+            await service.start()
+        self._service, self._loop = service, asyncio.get_running_loop()
+        self._watch = DataWatch(database, on_lost)
+
+    async def close(self) -> None:
+        """Finish the commands under way and close the data."""
+        self._watch.stop()
+        await self.service.stop()
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: Starlette) -> AsyncIterator[dict[str, Any]]:
+        yield {DOOR: self.service.door}
+
+    async def _websocket(self, websocket: WebSocket) -> None:
+        session = Session(websocket, self.service, self._addresses.seen_by(websocket))
+        if not self.service.door.take_waiting(session):
+            await websocket.send_denial_response(web.answer(_TOO_MANY))
+            return
+        try:
+            await session.run()
+        finally:
+            self.service.door.leave(session)
+
+    async def _health(self, _request: HttpRequest) -> HttpResponse:
+        return JSONResponse({"status": "ok", "connections": self.service.gateway.connections})
+
+    async def _rest(self, request: HttpRequest) -> HttpResponse:
+        """The client API without the tunnel, for those who hold a token: ``X-Twilio-Token``."""
+        try:
+            path = web.segments(request.scope)
+            if not self.service.routes.has(path):
+                raise absent.refusal(path)
+            grant = self.service.verify(request.headers.get("x-twilio-token", ""))
+            decoded = await web.decoded(request)
+        except ServiceError as error:
+            return web.answer(Response.error(error))
+        answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        caller = Caller(grant.identity, self._addresses.seen_by(request))
+        self.service.ensure_user(grant.identity, lambda: self.service.answer(caller, decoded, _settle(answer)))
+        return web.answer(await answer)
+
+
+def _settle(future: asyncio.Future[Response]) -> Callable[[Response], None]:
+    def settle(response: Response) -> None:
+        if not future.done():
+            future.set_result(response)
+
+    return settle

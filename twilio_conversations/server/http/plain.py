@@ -1,0 +1,87 @@
+"""Plain HTTP requests and answers, between Starlette's terms and ours."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response as HttpResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from twilio_conversations.server.api.messages import JSON, Request, Response, split_path
+from twilio_conversations.server.errors import ServiceError
+
+MAX_BODY = 1024 * 1024
+LOCAL = "/_local/"
+"""Below this is what belongs to this service alone: its control plane, which no page may use."""
+ANY_PAGE = functools.partial(
+    CORSMiddleware,
+    allow_origins=["*"],
+    allow_methods=["GET", "POST", "PUT", "DELETE"],
+    allow_headers=["*"],
+    expose_headers=["Content-Disposition", "Content-Range", "ETag", "Retry-After"],
+)
+_CODES = {404: 20404, 405: 20004}
+
+
+class OpenToPages:
+    """Lets pages of any origin read answers, but those for paths that are `closed` and below `LOCAL`.
+
+    Media are open: what gives access is a token or a link, never a cookie.
+    So is what does not exist, so that pages may read that.
+    """
+
+    def __init__(self, app: ASGIApp, closed: Callable[[Sequence[str]], bool]) -> None:
+        self._app = app
+        self._open = ANY_PAGE(app)
+        self._closed = closed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer browsers that ask beforehand, and say in every answer that pages may read it."""
+        closed = scope["type"] != "http" or scope["path"].startswith(LOCAL) or self._closed(segments(scope))
+        await (self._app if closed else self._open)(scope, receive, send)
+
+
+async def decoded(request: HttpRequest) -> Request:
+    """The request as if it had come through the tunnel. Raises `ServiceError` 20413."""
+    body = await _body(request)
+    return Request(request.method, segments(request.scope), dict(request.query_params), dict(request.headers), body)
+
+
+def segments(scope: Scope) -> tuple[str, ...]:
+    """The decoded segments of a request's path."""
+    return split_path(scope.get("raw_path", b"").decode("latin-1").partition("?")[0])
+
+
+async def json_body(request: HttpRequest) -> dict[str, Any]:
+    """The JSON object in the body. Raises `ServiceError` 20001 or 20413."""
+    return (await decoded(request)).json()
+
+
+def answer(response: Response) -> HttpResponse:
+    """Our answer as Starlette's."""
+    media_type = JSON if response.body else None
+    return HttpResponse(response.body, response.status, dict(response.headers), media_type)
+
+
+async def refusal(_request: HttpRequest, error: Exception) -> HttpResponse:
+    """What Starlette refuses, and whatever else goes wrong, told as Twilio tells errors."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return answer(Response.error(ServiceError(_CODES.get(status, 20001 if status < 500 else 20500))))
+
+
+async def _body(request: HttpRequest) -> bytes:
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY:
+                raise ServiceError(20413)
+    except ClientDisconnect:
+        raise ServiceError(20408) from None  # nobody reads it
+    return bytes(body)

@@ -1,0 +1,433 @@
+"""One websocket: who it is, what it asks, what it is sent.
+
+A client says `init` with a token, then sends requests in frames; everything it is sent goes through one bounded queue in
+order. Bad frames are answered with a `close` 406 (417 for a bad acknowledgement). After a refusal the client closes the
+socket; the service does so itself only after `LINGER` seconds, because a socket that closes right behind the refusal makes
+official clients take it for a fault of the network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Protocol
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from twilio_conversations.errors import ProtocolError
+from twilio_conversations.server.api.addresses import Addresses
+from twilio_conversations.server.api.messages import Caller, Request, Response
+from twilio_conversations.server.auth import Grant
+from twilio_conversations.server.control.faults import TooManyConnectionsError
+from twilio_conversations.server.errors import ServiceError, reason
+from twilio_conversations.server.http.admission import Door
+from twilio_conversations.server.http.traffic import IN, OUT, Peer, Traffic
+from twilio_conversations.server.http.uvicorn_websocket import LINE, Line
+from twilio_conversations.util import logs
+from twilio_conversations.wire import packets
+from twilio_conversations.wire.frame import json_bytes
+from twilio_conversations.wire.packets import (
+    BackoffHint,
+    ClientUpdate,
+    Close,
+    HttpRequest,
+    Init,
+    Message,
+    Packet,
+    PacketError,
+    Reply,
+    Status,
+    Unknown,
+    Update,
+)
+
+_log = logs.logger(__name__)
+
+LINGER = 5.0
+"""Seconds that a client has for closing the socket after it was refused."""
+INIT_TIMEOUT = 10.0
+"""Seconds that a client has for its `init`."""
+EXPIRY_NOTICE = 180.0
+"""Seconds before the token expires at which the client is told; at once, if less is left."""
+MAX_QUEUED_FRAMES, MAX_QUEUED_BYTES = 2_000, 4 * 1024 * 1024
+"""With so much unsent, cursors stand still and requests are not read."""
+MAX_COMMANDS = 500
+"""Commands of one connection that may be under way; then nothing more is read from its socket."""
+MAX_WRITE = 64 * 1024
+"""Bytes after which a write ends, so that the transport's flow control sees what is going on."""
+ACKNOWLEDGED = ("ping", "put_notification_ctx", "delete_notification_ctx")
+"""Methods that clients may send and nothing comes of."""
+UNANSWERED = ("telemetry.v1",)
+"""Methods that are not even acknowledged."""
+CAPABILITIES = ("client_update", "offline_storage", "telemetry.v1")
+
+
+class Host(Protocol):
+    """The service, as a session needs it."""
+
+    traffic: Traffic
+    door: Door
+
+    def let_in(self, token: str) -> Grant:
+        """Raises `ServiceError`."""
+
+    def storage_id(self, identity: str) -> str:
+        """Opaque, the same for an identity at all times."""
+
+    def admit(self, session: Session, then: Callable[[], None]) -> None:
+        """Make sure that the user exists, let the session in, then call `then`."""
+
+    def request(self, session: Session, request: Request, reply: Callable[[Response], None]) -> None:
+        """Answer a request, now or later."""
+
+    def caught_up(self, session: Session) -> None:
+        """The session has room again."""
+
+    def leave(self, session: Session) -> None:
+        """The session ended."""
+
+
+class Session:
+    """The service's side of one connection. Lives on the event loop."""
+
+    def __init__(self, websocket: WebSocket, host: Host, addresses: Addresses) -> None:
+        self.identity = ""
+        self.addresses = addresses
+        self._websocket = websocket
+        self._host = host
+        self._loop = asyncio.get_running_loop()
+        self._message_types: frozenset[str] = frozenset()
+        self._capabilities: tuple[str, ...] = ()
+        self._admitted = False
+        self._ended = False
+        self._refused = False
+        self._reading = True
+        self._standing_still = False
+        self._commands = 0
+        self._queue: deque[bytes] = deque()
+        self._queued_bytes = 0
+        self._over: asyncio.Future[None] = self._loop.create_future()
+        self._line: Line
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._peer = Peer()
+        self._traffic = host.traffic
+        self._held: list[bytes] | None = None
+        self._held_bytes = 0
+        self._inbox: deque[bytes | None] = deque()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the session may still be served."""
+        return not (self._ended or self._refused)
+
+    @property
+    def caller(self) -> Caller:
+        """Who requests come from."""
+        return Caller(self.identity, self.addresses, self)
+
+    async def run(self) -> None:
+        """Serve until the connection ends."""
+        await self._websocket.accept()
+        self._line = self._websocket.scope["extensions"][LINE]
+        self._line.listen(self._on_bytes, self._flush, self._host.door.frame_meter())
+        self._at("init", INIT_TIMEOUT, lambda: self._refuse(Close(_new_id(), Status(408, "REQUEST TIMEOUT"))))
+        disconnected = asyncio.create_task(self._until_disconnected(), name="conversations-session")
+        try:
+            await asyncio.wait({disconnected, self._over}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._ended = True
+            for timer in self._timers.values():
+                timer.cancel()
+            self._host.leave(self)
+            disconnected.cancel()
+            await asyncio.gather(disconnected, return_exceptions=True)
+
+    def _end(self) -> None:
+        if not self._over.done():
+            self._over.set_result(None)
+
+    # -- what is sent ------------------------------------------------------------------------------------------------------
+
+    def send(self, message_type: str, frame: bytes) -> None:
+        """Queue a notification, if the client registered for its type."""
+        if message_type not in self._message_types:
+            return
+        if self._held is not None:
+            self._held.append(frame)
+            self._held_bytes += len(frame)
+        else:
+            self._push(frame)
+
+    def has_room(self) -> bool:
+        """Whether the client keeps up; if not, the service hears from the session when it does again."""
+        if self._full() or _is_full(len(self._held or ()), self._held_bytes):
+            self._standing_still = True
+            return False
+        return True
+
+    def _full(self) -> bool:
+        return _is_full(len(self._queue), self._queued_bytes)
+
+    def _push(self, frame: bytes) -> None:
+        """Queue a frame. It leaves two turns of the loop later, together with what other requests bring about until then."""
+        self._traffic.record(self._peer, OUT, frame)
+        if not self._queue:
+            self._loop.call_soon(self._loop.call_soon, self._flush)
+        self._queue.append(frame)
+        self._queued_bytes += len(frame)
+
+    def _flush(self) -> None:
+        """Send what is queued, as far as the socket takes it; the line calls again when it takes more."""
+        while self._queue and self._line.is_writable:
+            frames = []
+            size = 0
+            while self._queue and size < MAX_WRITE:
+                frame = self._queue.popleft()
+                frames.append(frame)
+                size += len(frame)
+            self._queued_bytes -= size
+            self._line.send(frames)
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        while self._inbox and self._is_ready():
+            self._on_message_bytes(self._inbox.popleft())
+        self._regulate()
+        if self._standing_still and len(self._queue) <= MAX_QUEUED_FRAMES // 2 and not self._full():
+            self._standing_still = False
+            self._host.caught_up(self)
+
+    # -- what is received --------------------------------------------------------------------------------------------------
+
+    async def _until_disconnected(self) -> None:
+        while (message := await self._websocket.receive())["type"] != "websocket.disconnect":
+            self._on_bytes(message.get("bytes"))  # it came before anybody listened to the line
+
+    def _on_bytes(self, data: bytes | None) -> None:
+        """A message came. Those that came with one that was too much wait here: nothing further is read then."""
+        if self._inbox or not self._is_ready():
+            self._inbox.append(data)
+        else:
+            self._on_message_bytes(data)
+        self._regulate()
+
+    def _on_message_bytes(self, data: bytes | None) -> None:
+        if not self.is_open or self._over.done():
+            return
+        try:
+            if not self._take(data):
+                self._end()
+        except Exception:
+            _log.exception("a session failed and was ended")
+            self._end()
+
+    def _is_ready(self) -> bool:
+        """Whether a request may be carried out: what a client asks is bounded by what it takes."""
+        return not self._full() and self._commands < MAX_COMMANDS
+
+    def _regulate(self) -> None:
+        """Read on, or do not."""
+        wanted = self._is_ready() and not self._inbox
+        if wanted is not self._reading:
+            self._reading = wanted
+            self._line.read_on(wanted)
+
+    def _take(self, data: bytes | None) -> bool:
+        """Handle one websocket message; whether to go on."""
+        try:
+            if data is None:
+                raise ProtocolError("frames are binary")
+            self._traffic.record(self._peer, IN, data)
+            packet = packets.decode(data)
+        except ProtocolError as error:
+            code = 417 if isinstance(error, PacketError) and error.reply_to else 406
+            self._refuse(Close(_new_id(), Status(code, "BAD FRAME", str(error)[:200])))
+            return True
+        return self._handle(packet)
+
+    def _handle(self, packet: Packet) -> bool:
+        """Handle a packet; whether to go on. Those without a handler acknowledge what was sent."""
+        if isinstance(packet, Close):
+            return False
+        handler = self.FRAMES.get(type(packet))
+        if handler is not None:
+            handler(self, packet)
+        return True
+
+    def _on_unknown(self, packet: Unknown) -> None:
+        if packet.id and packet.method not in UNANSWERED:
+            known = packet.method in ACKNOWLEDGED
+            status = packets.OK if known else Status(400, "BAD REQUEST", f"unknown method {packet.method[:50]!r}")
+            self._push(packets.acknowledgement(packet.id, status))
+
+    # -- tokens ------------------------------------------------------------------------------------------------------------
+
+    def _on_init(self, packet: Init) -> None:
+        if self.identity:
+            self._push(Reply(packet.id, Status(400, "BAD REQUEST", "the session is initialised already")).encode())
+            return
+        try:
+            self._host.door.enter(self)
+            grant = self._host.let_in(packet.token)
+        except ServiceError as error:
+            self._reject(packet.id, error)
+            return
+        self.identity = self._peer.identity = grant.identity
+        self._message_types = _message_types(packet)
+        self._capabilities = tuple(name for name in CAPABILITIES if name in packet.capabilities)
+        self._timers.pop("init").cancel()
+        self._host.admit(self, lambda: self._welcome(packet, grant))
+
+    def _welcome(self, packet: Init, grant: Grant) -> None:
+        self._admitted = True
+        storage_id = self._host.storage_id(self.identity)
+        known = packet.continuation_token == storage_id
+        token_status: dict[str, Any] = {"reissued": not known, "reissue_message": "" if known else "NEW"}
+        if not known:
+            token_status["reissue_reason"] = "UNKNOWN" if packet.continuation_token else "MISSING"
+        fields = {
+            "capabilities": list(self._capabilities),
+            "continuation_token": storage_id,
+            "continuation_token_status": token_status,
+            "offline_storage": {packets.PRODUCT: {"storage_id": storage_id}},
+            "init_registrations": [dict(registration) for registration in packet.registrations],
+            "debug_info": {},
+        }
+        self._push(Reply(packet.id, fields=fields).encode())
+        self._watch_expiry(grant)
+
+    def _on_update(self, packet: Update) -> None:
+        try:
+            if not self._admitted:
+                raise ServiceError(20101, "The session is not initialised")
+            grant = self._host.let_in(packet.token)
+            if grant.identity != self.identity:
+                raise ServiceError(20106, "The token is for another identity")
+        except ServiceError as error:
+            self._reject(packet.id, error)
+            return
+        self._push(Reply(packet.id).encode())
+        self._watch_expiry(grant)
+
+    def _reject(self, id_: str, error: ServiceError) -> None:
+        status = Status(error.status, reason(error.status), error.message, error.code)
+        body = b""
+        if isinstance(error, TooManyConnectionsError):
+            body = json_bytes({"backoff_policy": {"reconnect_min_ms": error.reconnect_min_ms}})
+        self._refuse(Reply(id_, status, body=body))
+
+    def _refuse(self, last: Reply | Close) -> None:
+        """Say the last word and wait for the client to go."""
+        self._refused = True
+        self._push(last.encode())
+        self._host.leave(self)
+        self._at("linger", LINGER, lambda: self._loop.create_task(self._hang_up()))
+
+    async def _hang_up(self) -> None:
+        try:
+            await self._websocket.close()
+        except (WebSocketDisconnect, RuntimeError, OSError) as error:
+            _log.debug("a refused connection was gone already: %s", error)
+
+    def _watch_expiry(self, grant: Grant) -> None:
+        left = grant.expires_at - time.time()
+        self._at("notice", max(0.0, left - EXPIRY_NOTICE), self.warn_of_expiry)
+        self._at("expiry", left, self.expire)
+
+    def _at(self, name: str, delay: float, action: Callable[[], object]) -> None:
+        """Do something later; a timer of the same name is replaced."""
+        timer = self._timers.pop(name, None)
+        if timer is not None:
+            timer.cancel()
+        self._timers[name] = self._loop.call_later(delay, action)
+
+    # -- what happens to it from outside -----------------------------------------------------------------------------------
+
+    def cut(self) -> None:
+        """End without a word: nothing more is read or sent."""
+        self._refused = True
+        self._inbox.clear()
+        self._queue.clear()
+        self._queued_bytes = 0
+        self._host.leave(self)
+        self._loop.create_task(self._hang_up())
+
+    def offload(self, reconnect_min_ms: int) -> None:
+        """Send the client elsewhere."""
+        self._refuse(Close(_new_id(), Status(308, "OFFLOAD"), BackoffHint(reconnect_min_ms)))
+
+    def warn_of_expiry(self) -> None:
+        """Tell the client that its token is about to expire, if it wants to hear that."""
+        if "client_update" in self._capabilities and not self._full():
+            self._push(ClientUpdate(_new_id(), "token_about_to_expire").encode())
+
+    def expire(self) -> None:
+        """The token is expired."""
+        self._refuse(Close(_new_id(), Status(410, "GONE", "Access Token expired", 20104)))
+
+    def hold(self, held: bool) -> None:
+        """Keep notifications back from now on, or let them go in order."""
+        if held:
+            self._held = self._held or []
+            return
+        frames, self._held, self._held_bytes = self._held or [], None, 0
+        for frame in frames:
+            self._push(frame)
+
+    # -- requests ----------------------------------------------------------------------------------------------------------
+
+    def _on_message(self, packet: Message) -> None:
+        if not self._admitted:
+            self._push(Reply(packet.id, Status(401, "UNAUTHORIZED", "send init first", 20101)).encode())
+            return
+        self._commands += 1
+        try:
+            request = Request.from_tunnel(packet.request)
+        except ServiceError as error:
+            self._answer(packet, Response.error(error))
+            return
+        self._host.request(self, request, lambda response: self._answer(packet, response))
+
+    def _answer(self, packet: Message, response: Response) -> None:
+        """Called exactly once for each request, perhaps after the connection has ended."""
+        self._commands -= 1
+        self._regulate()
+        request_id = _request_id(packet.request)
+        headers = {"content-type": packets.JSON_TYPE, "twilio-request-id": request_id, **response.headers}
+        status = Status(response.status, reason(response.status))
+        kind = packets.JSON_TYPE if response.body else None
+        self._push(Reply(packet.id, packets.OK, status, headers, response.body, kind).encode())
+
+    FRAMES: ClassVar[Mapping[type[Packet], Callable[[Session, Any], None]]] = {
+        Message: _on_message,
+        Init: _on_init,
+        Update: _on_update,
+        Unknown: _on_unknown,
+    }
+
+
+def _is_full(frames: int, size: int) -> bool:
+    return frames >= MAX_QUEUED_FRAMES or size >= MAX_QUEUED_BYTES
+
+
+def _message_types(packet: Init) -> frozenset[str]:
+    """The notifications that the client wants."""
+    wanted: set[str] = set()
+    for registration in packet.registrations:
+        types = registration.get("message_types")
+        if isinstance(types, list):
+            wanted.update(name for name in types if isinstance(name, str))
+    return frozenset(wanted)
+
+
+def _request_id(request: HttpRequest) -> str:
+    """The client's own id of the request, else a new one."""
+    given = next((value for name, value in request.headers.items() if name.lower() == "twilio-request-id"), "")
+    return given[:64] or f"RQ{uuid.uuid4().hex}"
+
+
+def _new_id() -> str:
+    return f"TM{uuid.uuid4().hex}"

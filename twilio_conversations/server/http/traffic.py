@@ -1,0 +1,98 @@
+"""The frames of all websockets, as they went over the line, for a while. Tokens are left out when they are read."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import json
+import time
+from collections import deque
+from typing import Any
+
+import attrs
+
+from twilio_conversations.errors import ProtocolError
+from twilio_conversations.server.storage.database import timestamp
+from twilio_conversations.wire import frame
+
+MAX_FRAMES, MAX_BYTES = 5_000, 8 * 1024 * 1024
+"""Older frames are forgotten beyond either."""
+IN, OUT = "in", "out"
+REDACTED = "(redacted)"
+_SECRET = frozenset({"token", "continuation_token", "storage_id", "x-twilio-token", "authorization"})
+_numbers = itertools.count(1)
+
+
+@attrs.define(eq=False)
+class Peer:
+    """One connection: its number, and who it turned out to be."""
+
+    number: int = attrs.field(factory=lambda: next(_numbers))
+    identity: str = ""
+
+
+@attrs.frozen
+class Recorded:
+    """A frame, and where it came by."""
+
+    time: float
+    peer: Peer
+    direction: str
+    data: bytes = attrs.field(repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """``time``, ``connection``, ``identity``, ``direction`` (as the service sees it), ``header`` and ``payload``."""
+        fields: dict[str, Any] = {
+            "time": timestamp(dt.datetime.fromtimestamp(self.time, dt.UTC)),
+            "connection": self.peer.number,
+            "identity": self.peer.identity,
+            "direction": self.direction,
+        }
+        try:
+            decoded = frame.decode(self.data)
+        except ProtocolError as error:
+            return {**fields, "unreadable": str(error), "bytes": len(self.data)}
+        return {**fields, "header": _redacted(decoded.header), "payload": _redacted(_payload(decoded.payload))}
+
+
+class Traffic:
+    """The newest frames. Lives on the event loop."""
+
+    def __init__(self) -> None:
+        self._frames: deque[Recorded] = deque()
+        self._bytes = 0
+
+    def record(self, peer: Peer, direction: str, data: bytes) -> None:
+        """Keep a frame."""
+        self._frames.append(Recorded(time.time(), peer, direction, data))
+        self._bytes += len(data)
+        while len(self._frames) > MAX_FRAMES or self._bytes > MAX_BYTES:
+            self._bytes -= len(self._frames.popleft().data)
+
+    def frames(self, identity: str | None = None) -> list[dict[str, Any]]:
+        """What was recorded, oldest first; of one person, or of all."""
+        return [item.to_json() for item in self._frames if identity is None or item.peer.identity == identity]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._frames.clear()
+        self._bytes = 0
+
+
+def _payload(data: bytes) -> Any:
+    if not data:
+        return None
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return data.decode("utf-8", "replace")
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            name: REDACTED if name.lower() in _SECRET and item is not None else _redacted(item) for name, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_redacted(item) for item in value]
+    return value

@@ -1,0 +1,114 @@
+"""uvicorn's plain HTTP with bounds: how many connections, how large a head, how long a client may take.
+
+Every websocket begins as one of these connections, so whoever connects is bounded from the first byte on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+from twilio_conversations.server.errors import ServiceError, reason
+from twilio_conversations.server.http.admission import DOOR, Door
+from twilio_conversations.wire.frame import json_bytes
+
+MAX_HEAD = 16 * 1024
+"""Most bytes of a request line with its headers."""
+HEAD_TIME = 10.0
+"""Seconds that a client has for the head of a request, since it connected or since the last answer."""
+STALL_TIME = 30.0
+"""Seconds in which `STEP` bytes of a body must have come, or so much of an answer must have been taken."""
+STEP = 16 * 1024
+
+
+class HttpProtocol(H11Protocol):
+    """One connection: either it makes progress, or the service does not wait for it any longer."""
+
+    _timer: asyncio.TimerHandle | None = None
+    _since_step = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Somebody connects."""
+        super().connection_made(transport)
+        self.access_log = False  # whoever has set up uvicorn's log for an application of their own: links are keys
+        self._door: Door = self.app_state[DOOR]
+        if self._door.is_closed:
+            transport.close()  # accepted just before; uvicorn has ended the others already and would wait for this one
+        elif self._door.take_plain(self):
+            self._wait(HEAD_TIME)
+        else:
+            self._turn_away(ServiceError(20429), b"retry-after: 1\r\n")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over."""
+        self._let_go()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """It becomes a websocket."""
+        self._let_go()
+        super().handle_websocket_upgrade(event)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came: of a head, which has its time as a whole, or of a body, which goes step by step."""
+        before = self.conn.their_state
+        super().data_received(data)
+        if self not in self.connections:
+            return  # it has become a websocket
+        self._since_step += len(data)
+        if self.conn.their_state is h11.SEND_BODY:
+            if before is not h11.SEND_BODY or self._since_step >= STEP:
+                self._wait(STALL_TIME)
+        elif self.conn.their_state is not h11.IDLE:
+            self._wait(None)
+
+    def on_response_complete(self) -> None:
+        """The answer is written; the next request may come."""
+        super().on_response_complete()
+        if self.conn.their_state is h11.IDLE and not self.flow.write_paused:
+            self._wait(HEAD_TIME)
+
+    def pause_writing(self) -> None:
+        """The client does not take its answer."""
+        super().pause_writing()
+        self._wait(STALL_TIME)
+
+    def resume_writing(self) -> None:
+        """It does."""
+        super().resume_writing()
+        self._wait(HEAD_TIME if self.conn.their_state is h11.IDLE else None)
+
+    def _wait(self, seconds: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._since_step = 0
+        self._timer = None if seconds is None else self.loop.call_later(seconds, self._time_is_up)
+
+    def _time_is_up(self) -> None:
+        if self.flow.write_paused:
+            self.transport.abort()
+        elif self.flow.read_paused or ((request := self._request()) and request.waiting_for_100_continue):
+            self._wait(STALL_TIME)  # it is the service that is slow
+        else:
+            self._turn_away(ServiceError(20408))
+
+    def _turn_away(self, error: ServiceError, more: bytes = b"") -> None:
+        """Say why, unless an answer is under way, and close."""
+        request = self._request()
+        if request is None or request.response_complete or not request.response_started:
+            body = json_bytes(error.to_json())
+            head = f"HTTP/1.1 {error.status} {reason(error.status)}\r\ncontent-type: application/json\r\n".encode()
+            self.transport.write(head + more + b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+        self.transport.close()
+
+    def _request(self) -> RequestResponseCycle | None:
+        """The last request whose head was complete."""
+        return self.cycle
+
+    def _let_go(self) -> None:
+        self._door.leave(self)
+        self._wait(None)
+
+

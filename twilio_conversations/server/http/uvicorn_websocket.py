@@ -1,0 +1,210 @@
+"""uvicorn's websocket protocol with a direct line between a socket and its session.
+
+The ordinary way through ASGI takes a queue, two task switches and a write for each message, which is more than a command costs
+otherwise. The line hands messages over as they come and takes many frames for one write: a commit is three frames to its sender
+(two events and the answer), the opening of a list of conversations hundreds. Everything else stays with ASGI: accepting,
+closing, and the news that a connection has ended.
+
+What a peer sends is bounded here as well, since only here all of it is seen: pings and the parts of a message are frames too.
+So is the time for which a peer may take nothing of what it is sent: a stopped process keeps its connection open for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode, Frame
+from websockets.protocol import State
+
+from twilio_conversations.server.http.admission import DOOR, Door, Meter
+
+LINE = "twilio_conversations.line"
+"""The ASGI extension under which an accepted websocket has its `Line`."""
+MAX_FRAGMENTS = 1024
+"""Most frames that make up one message; empty ones count against no other limit."""
+BAD_HANDSHAKE = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+DISCARD = struct.pack("ii", 1, 0)
+"""What tells a socket to forget what is unsent, and its peer that the connection is over, when it is closed."""
+BUSY, TOO_FAST, CLOGGED = "busy", "too fast", "clogged"
+"""Why nothing is read for a while: the session has enough to do, frames come too fast, or pongs are not taken."""
+
+
+class Line:
+    """What a session needs of its socket."""
+
+    def __init__(self, protocol: LineProtocol) -> None:
+        self._protocol = protocol
+
+    def listen(self, on_message: Callable[[bytes | None], None], on_writable: Callable[[], None], meter: Meter) -> None:
+        """Have `on_message` called with each message (`None` for text), `on_writable` when the peer takes more again.
+
+        Frames are read at the pace of `meter`.
+        """
+        self._protocol.on_message = on_message
+        self._protocol.on_writable = on_writable
+        self._protocol.meter = meter
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether frames may be sent now."""
+        protocol = self._protocol
+        return protocol.writable.is_set() and protocol.conn.state is State.OPEN and not protocol.transport.is_closing()
+
+    def send(self, frames: Iterable[bytes]) -> None:
+        """Send binary messages in one write. Only when `is_writable`."""
+        connection = self._protocol.conn
+        for frame in frames:
+            connection.send_binary(frame)
+        self._protocol.transport.write(b"".join(connection.data_to_send()))
+
+    def read_on(self, wanted: bool) -> None:
+        """Stop reading, or go on."""
+        if wanted:
+            self._protocol.read_on(BUSY)
+        else:
+            self._protocol.stop_reading(BUSY)
+
+
+class LineProtocol(WebSocketsSansIOProtocol):
+    """The websocket protocol that offers a `Line`. What comes before somebody listens takes the ordinary way."""
+
+    on_message: Callable[[bytes | None], None] | None = None
+    on_writable: Callable[[], None] | None = None
+    meter: Meter | None = None
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._door: Door = self.app_state[DOOR]
+        self._not_reading: set[str] = set()
+        self._unsent = 0
+        self._stall_timer: asyncio.TimerHandle | None = None
+
+    def handle_connect(self, event: Any) -> None:
+        """Offer the line in the scope, which the application sees in the loop's next turn."""
+        self.conn.debug = False  # it would log frames, and in them tokens
+        super().handle_connect(event)
+        if self.response.status_code == 101:
+            extensions: dict[str, Any] = self.scope["extensions"]
+            extensions[LINE] = Line(self)
+
+    def send_receive_event_to_app(self) -> None:
+        """A message is complete."""
+        if self.on_message is None or self.close_sent:
+            super().send_receive_event_to_app()
+            return
+        data = b"".join(self.frames)
+        self.frames = []
+        self.on_message(data if self.curr_msg_data_type == "bytes" else None)
+
+    def pause_writing(self) -> None:
+        """The peer does not keep up: it has its time to take something."""
+        super().pause_writing()
+        self._expect_progress()
+
+    def resume_writing(self) -> None:
+        """The peer takes more again."""
+        super().resume_writing()
+        self._expect_nothing()
+        self.read_on(CLOGGED)
+        if self.on_writable is not None:
+            self.on_writable()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over."""
+        self._expect_nothing()
+        super().connection_lost(exc)
+
+    def keepalive_timeout(self) -> None:
+        """No pong came. Where nothing is read, that says nothing of the peer."""
+        if self._not_reading:
+            self.schedule_ping()
+            return
+        super().keepalive_timeout()
+        self._bound_the_end()
+
+    def on_task_complete(self, task: asyncio.Task[None]) -> None:
+        """The session is over, and the socket closes."""
+        super().on_task_complete(task)
+        self._bound_the_end()
+
+    def _bound_the_end(self) -> None:
+        """A socket that closes waits until the peer has taken everything: not for longer than for a peer that takes nothing."""
+        if self.transport.is_closing() and self._stall_timer is None and self._buffered():
+            self._expect_progress()
+
+    def _expect_progress(self) -> None:
+        """Drop the peer unless it takes something in time."""
+        self._expect_nothing()
+        self._unsent = self._buffered()
+        if patience := self._door.patience:
+            self._stall_timer = self.loop.call_later(patience, self._look_for_progress)
+
+    def _expect_nothing(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
+
+    def _look_for_progress(self) -> None:
+        """Writing is paused, so that what is unsent only grows by a ping."""
+        if self._buffered() < self._unsent:
+            self._expect_progress()
+        else:
+            self._reset()
+
+    def _reset(self) -> None:
+        """Drop the connection at once. Merely closed, the system would hold what is unsent until the peer has taken it."""
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, DISCARD)
+        self.transport.abort()
+
+    def _buffered(self) -> int:
+        """Bytes that the peer has not taken. A TLS transport that was closed twice has forgotten them, and ends by itself."""
+        try:
+            return self.transport.get_write_buffer_size()
+        except AttributeError:
+            return 0
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came. A handshake that nobody can make sense of is answered too."""
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.transport.is_closing():
+            self.transport.write(b"".join(self.conn.data_to_send()) or BAD_HANDSHAKE)
+            self.transport.close()
+
+    def handle_events(self) -> None:
+        """Frames are complete; all of them count, and what comes too fast is read later."""
+        arrived = len(self.conn.events)
+        super().handle_events()
+        if self.meter is not None and (pause := self.meter.take(arrived)) and TOO_FAST not in self._not_reading:
+            self.stop_reading(TOO_FAST)
+            self.loop.call_later(pause, self.read_on, TOO_FAST)
+
+    def handle_cont(self, event: Frame) -> None:
+        """A further part of a message."""
+        if len(self.frames) < MAX_FRAGMENTS:
+            super().handle_cont(event)
+        elif not self.close_sent:
+            self.conn.fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
+            self.handle_parser_exception()
+
+    def handle_ping(self) -> None:
+        """The pong is on its way; a peer that takes none is not read until it does."""
+        super().handle_ping()
+        if not self.writable.is_set():
+            self.stop_reading(CLOGGED)
+
+    def stop_reading(self, why: str) -> None:
+        """Read nothing, until `read_on` has been called for each reason."""
+        self._not_reading.add(why)
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def read_on(self, why: str) -> None:
+        """This is no reason any more."""
+        self._not_reading.discard(why)
+        if not self._not_reading and not self.read_paused and not self.transport.is_closing():
+            self.transport.resume_reading()

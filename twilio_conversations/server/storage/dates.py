@@ -1,0 +1,24 @@
+"""The newest date that a data directory holds: after a restart the service's clock goes on from there."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from sqlalchemy import func, select
+
+from twilio_conversations.server.storage.database import Connection
+from twilio_conversations.server.storage.tables import metadata
+
+_TOLD_BY_OBJECTS = ("messages", "participants", "receipts", "recipients", "sync_items")
+"""Large tables: each change of theirs is one of a Sync object too, with the same date."""
+_NEWEST = [
+    select(func.max(table.c.date_updated).label("newest"))
+    for table in metadata.sorted_tables
+    if "date_updated" in table.c and table.name not in _TOLD_BY_OBJECTS
+]
+
+
+def newest(reader: Connection) -> dt.datetime | None:
+    """Return the newest date; `None` when there is none."""
+    found = [row[0] for statement in _NEWEST if (row := reader.first(statement)) is not None and row[0] is not None]
+    return dt.datetime.fromisoformat(max(found)) if found else None

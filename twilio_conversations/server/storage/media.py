@@ -1,0 +1,89 @@
+"""The store of media as the service uses it: who may see which, what is told of them, and where their bytes are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from twilio_conversations.server.api.media_links import MediaLinks
+from twilio_conversations.server.api.messages import Caller
+from twilio_conversations.server.domain import media as rules
+from twilio_conversations.server.domain.conversations import document
+from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.storage.database import Connection
+from twilio_conversations.server.storage.media_files import MediaFiles
+from twilio_conversations.server.storage.writer import Commit
+from twilio_conversations.server.sync.objects import Catalog
+from twilio_conversations.server.sync.projection import DOCUMENT
+
+
+@attrs.frozen
+class Media:
+    """Finds media. Lives on the event loop."""
+
+    reader: Connection
+    catalog: Catalog
+    files: MediaFiles
+    links: MediaLinks
+    account_sid: str
+    service_sid: str
+
+    def on_commit(self, commit: Commit) -> None:
+        """Delete the bytes of what was deleted."""
+        self.files.remove(commit.media_dropped)
+
+    def sweep(self) -> None:
+        """Delete files that no row speaks of; before anybody uploads."""
+        self.files.sweep({row.sid for row in self.reader.all(rules.KNOWN)})
+
+    def visible(self, caller: Caller, sid: str) -> Any:
+        """A medium's row, for its uploader until it is sent, and then for those who may read the conversation. Raises 50507."""
+        row = self.reader.first(rules.BY_SID, sid=sid)
+        if row is None or not self._may_read(caller, row):
+            raise ServiceError(50507)
+        return row
+
+    def _may_read(self, caller: Caller, row: Any) -> bool:
+        if row.conversation_sid is None:
+            return bool(row.author == caller.identity)
+        try:
+            self.catalog.open(caller, DOCUMENT, document(row.conversation_sid))
+        except ServiceError:
+            return False
+        return True
+
+    def linked(self, sid: str, expires: str, signature: str) -> Any:
+        """A medium's row, for whoever has a link. Raises 20403 or, when it was deleted meanwhile, 50507."""
+        self.links.check(sid, expires, signature)
+        row = self.reader.first(rules.BY_SID, sid=sid)
+        if row is None:
+            raise ServiceError(50507)
+        return row
+
+    def path(self, row: Any) -> Path:
+        """Where its bytes are."""
+        return self.files.path(row.sid)
+
+    def record(self, row: Any, base_url: str) -> dict[str, Any]:
+        """A medium as JSON, with a new temporary link."""
+        url = f"{base_url}/v1/Services/{self.service_sid}/Media/{row.sid}"
+        return {
+            "sid": row.sid,
+            "account_sid": self.account_sid,
+            "service_sid": self.service_sid,
+            "channel_sid": row.conversation_sid,
+            "message_sid": row.message_sid,
+            "author": row.author,
+            "date_created": row.date_created,
+            "date_upload_updated": row.date_created,
+            "date_updated": row.date_updated,
+            "size": row.size,
+            "content_type": row.content_type,
+            "filename": row.filename,
+            "category": row.category,
+            "is_multipart_upstream": bool(row.multipart),
+            "url": url,
+            "links": {"content": f"{url}/Content", "content_direct_temporary": self.links.make(base_url, row.sid)},
+        }

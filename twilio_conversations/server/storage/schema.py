@@ -1,0 +1,66 @@
+"""The version of the database: recorded in the file, migrated forward, refused when newer."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection as Checkout
+
+from twilio_conversations.server.start_errors import DAMAGED, DataDirectoryError
+from twilio_conversations.server.storage.tables import metadata
+
+Step = Callable[[Checkout], None]
+
+
+def _add_columns(checkout: Checkout) -> None:
+    """What is older than the recorded version may lack columns, all of which may be null."""
+    for table in metadata.sorted_tables:
+        known = {row.name for row in checkout.exec_driver_sql(f"PRAGMA table_info({table.name})")}
+        for column in table.columns:
+            if column.name not in known:
+                kind = column.type.compile(checkout.dialect)
+                checkout.exec_driver_sql(f'ALTER TABLE {table.name} ADD COLUMN "{column.name}" {kind}')
+
+
+STEPS: Final[tuple[Step, ...]] = (_add_columns,)
+"""Each leads from the version of its position to the next one. Whoever changes a table appends a step."""
+
+VERSION: Final = len(STEPS)
+"""The version that this package writes (``PRAGMA user_version``)."""
+
+
+def check(path: Path) -> None:
+    """Look at the database before anything is changed in it.
+
+    Raises:
+        DataDirectoryError: it is damaged, of a newer version, or of another program.
+        sqlite3.Error: it cannot be read.
+    """
+    connection = sqlite3.connect(path, timeout=0)
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > VERSION:
+            raise DataDirectoryError(
+                f"the database {path} was written by a newer version of twilio-conversations (schema {version}, known up to"
+                f" {VERSION}); use that version, or choose another directory"
+            )
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if tables and not {"users", "conversations", "sync_entities"} <= tables:
+            raise DataDirectoryError(f"{path} is the database of another program; choose another directory")
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise DataDirectoryError(f"{path} is damaged ({' '.join(found.split())}); {DAMAGED}")
+    finally:
+        connection.close()
+
+
+def prepare(checkout: Checkout) -> None:
+    """Make what is missing, migrate what is older, record the version. Within a transaction."""
+    version = checkout.exec_driver_sql("PRAGMA user_version").scalar_one()
+    metadata.create_all(checkout)
+    for step in STEPS[version:]:
+        step(checkout)
+    checkout.exec_driver_sql(f"PRAGMA user_version = {VERSION}")

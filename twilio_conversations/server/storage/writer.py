@@ -1,0 +1,290 @@
+"""The one thread that changes anything.
+
+Every command is all or nothing: what it changes, what Sync clients will see of it, the events that tell them, and its mutation
+id are committed together or not at all. Commands run in the order in which they arrived; one that was accepted runs to its
+end, whatever becomes of the connection it came over. Nothing is answered before it is committed.
+
+Commands that wait while another one runs share the next commit, each inside a savepoint of its own.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from twilio_conversations.server.api.messages import Response
+from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.settings import Settings, World
+from twilio_conversations.server.start_errors import explained
+from twilio_conversations.server.storage.database import DATABASE_FILE, Connection, timestamp
+from twilio_conversations.server.storage.tables import mutations, sync_events
+from twilio_conversations.util import logs
+from twilio_conversations.util.futures import Role, mark_thread
+
+_log = logs.logger(__name__)
+
+MUTATION_LIFETIME = dt.timedelta(hours=24)
+MAX_MUTATION_ID = 64
+SWEEP_EVERY = 10_000
+"""Mutation ids that have outlived their time are deleted once per so many commands."""
+MAX_TOGETHER = 64
+"""Most commands that share a commit: the first of them waits for the last."""
+
+
+@attrs.frozen
+class Event:
+    """One row of the event log: change number `id` of one Sync object. `body` is its JSON.
+
+    `replaces` and `withdraws` are the numbers of earlier events that it makes needless.
+    """
+
+    entity_sid: str
+    id: int
+    type: str
+    body: str
+    replaces: int | None = None
+    withdraws: int | None = None
+
+    def row(self) -> dict[str, Any]:
+        """For the table."""
+        return {
+            "entity_sid": self.entity_sid,
+            "id": self.id,
+            "type": self.type,
+            "body": self.body,
+            "replaces": self.replaces,
+            "withdraws": self.withdraws,
+        }
+
+
+@attrs.frozen
+class Commit:
+    """What a transaction changed, in order, for those who follow: the feed and the caches."""
+
+    events: tuple[Event, ...] = ()
+    members_changed: frozenset[str] = frozenset()
+    revoked: tuple[tuple[str, str], ...] = ()
+    """Pairs of identity and conversation sid: who may no longer read what."""
+    timers_changed: bool = False
+    """Whether some conversation may become inactive or closed earlier than was known."""
+    media_dropped: tuple[str, ...] = ()
+    """Sids of media whose bytes nobody can ask for any more."""
+
+    @property
+    def is_visible(self) -> bool:
+        """Whether there is anything to follow."""
+        return self != _NOTHING
+
+
+_NOTHING = Commit()
+
+
+@attrs.define
+class Transaction:
+    """What a command works with: the connection, the time, and what it has announced so far."""
+
+    connection: Connection
+    now: str
+    settings: Settings = attrs.field(factory=Settings)
+    events: list[Event] = attrs.field(factory=list)
+    members_changed: set[str] = attrs.field(factory=set)
+    revoked: list[tuple[str, str]] = attrs.field(factory=list)
+    timers_changed: bool = False
+    media_dropped: list[str] = attrs.field(factory=list)
+
+    def execute(self, statement: Any, values: Mapping[str, Any]) -> None:
+        """Run a statement that returns nothing."""
+        self.connection.execute(statement, values)
+
+    def first(self, statement: Any, **values: Any) -> Any:
+        """The first row, or `None`."""
+        return self.connection.first(statement, **values)
+
+    def all(self, statement: Any, **values: Any) -> list[Any]:
+        """All rows."""
+        return self.connection.all(statement, **values)
+
+    def finish(self) -> Commit:
+        """Write the events into the log; what to publish once all is committed."""
+        if self.events:
+            self.connection.execute_many(_LOG, [event.row() for event in self.events])
+        return Commit(
+            tuple(self.events),
+            frozenset(self.members_changed),
+            tuple(self.revoked),
+            self.timers_changed,
+            tuple(self.media_dropped),
+        )
+
+
+Command = Callable[[Transaction], Response]
+Reply = Callable[[Response], None]
+
+
+@attrs.frozen
+class Mutation:
+    """The name of one logical command, which clients keep over resends (header ``X-Twilio-Mutation-Id``)."""
+
+    service_sid: str
+    identity: str
+    mutation_id: str
+    method: str
+    base_url: str
+
+    def repeated(self, resource: str | None) -> Response:
+        """The answer to a command that was carried out before."""
+        if self.method == "DELETE" or resource is None:
+            return Response(204)
+        return Response.json(202, {"resource_url": f"{self.base_url}{resource}"})
+
+
+@attrs.frozen
+class Job:
+    """A command on its way, and who is told how it ended."""
+
+    command: Command
+    reply: Reply
+    mutation: Mutation | None = None
+
+
+@attrs.frozen
+class Outcome:
+    """How a command ended: what it changed (nothing if it failed), the answer, and whose it is."""
+
+    commit: Commit
+    response: Response
+    reply: Reply
+
+
+_CLAIM = insert(mutations).values(
+    service_sid=bindparam("service"), identity=bindparam("who"), mutation_id=bindparam("id"), date_created=bindparam("at")
+)
+_THIS = (
+    mutations.c.service_sid == bindparam("service"),
+    mutations.c.identity == bindparam("who"),
+    mutations.c.mutation_id == bindparam("id"),
+)
+_SETTLE = update(mutations).where(*_THIS).values(resource=bindparam("made"))
+_EARLIER = select(mutations.c.resource).where(*_THIS)
+_LOG = insert(sync_events)
+_SWEEP = delete(mutations).where(mutations.c.date_created < bindparam("before"))
+
+
+class Writer:
+    """Runs commands one after the other on a thread of its own.
+
+    `publish` is called on that thread with the outcomes of each commit, in order; it must not block.
+    """
+
+    def __init__(self, connection: Connection, world: World, publish: Callable[[list[Outcome]], None]) -> None:
+        self._connection = connection
+        self._world = world
+        self._publish = publish
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._until_sweep = 0
+        self._thread = threading.Thread(target=self._loop, name="conversations-writer", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def prepare(self, command: Command) -> None:
+        """Carry out a command before `start`, on the caller's thread. Raises what goes wrong."""
+        with self._connection.transaction():
+            tx = Transaction(self._connection, timestamp(self._world.clock.now()), self._world.settings)
+            command(tx)
+            tx.finish()
+
+    def submit(self, job: Job) -> None:
+        """Queue a command; any thread."""
+        self._jobs.put(job)
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """Finish the commands that were submitted, then end."""
+        self._jobs.put(None)
+        self._thread.join(timeout)
+
+    def _loop(self) -> None:
+        mark_thread(Role.SERVICE)
+        while jobs := self._take():
+            self._sweep(len(jobs))
+            try:
+                self._publish(self._attempt(jobs))
+            except Exception:
+                _log.exception("nobody took the outcome of a command")
+        self._connection.close()
+
+    def _take(self) -> list[Job]:
+        """The next command, with those that wait behind it; none at the end."""
+        jobs = []
+        job = self._jobs.get()
+        while job is not None:
+            jobs.append(job)
+            if len(jobs) == MAX_TOGETHER or self._jobs.empty():
+                return jobs
+            job = self._jobs.get()
+        if jobs:
+            self._jobs.put(None)  # seen too early: it is for the next time
+        return jobs
+
+    def _attempt(self, jobs: list[Job]) -> list[Outcome]:
+        """Run commands and commit them together; if that fails, each by itself, so that none suffers from another."""
+        try:
+            with self._connection.transaction():
+                return [self._run(job) for job in jobs]
+        except Exception as error:
+            if len(jobs) > 1:
+                return [outcome for job in jobs for outcome in self._attempt([job])]
+            return [Outcome(Commit(), Response.error(_failure(error)), jobs[0].reply)]
+
+    def _run(self, job: Job) -> Outcome:
+        tx = Transaction(self._connection, timestamp(self._world.clock.now()), self._world.settings)
+        try:
+            with self._connection.savepoint():
+                response = _carry_out(tx, job)
+                return Outcome(tx.finish(), response, job.reply)
+        except ServiceError as error:
+            return Outcome(Commit(), Response.error(error), job.reply)
+
+    def _sweep(self, count: int) -> None:
+        self._until_sweep -= count
+        if self._until_sweep >= 0:
+            return
+        self._until_sweep = SWEEP_EVERY
+        try:
+            self._connection.execute(_SWEEP, {"before": timestamp(dt.datetime.now(dt.UTC) - MUTATION_LIFETIME)})
+        except Exception:
+            _log.exception("old mutation ids could not be deleted")
+
+
+def _failure(error: Exception) -> ServiceError:
+    """What a command is answered that was rolled back: trouble of storage is a sentence, anything else a fault of ours."""
+    told = explained(error, Path(DATABASE_FILE))
+    if told is None:
+        _log.error("a command failed and was rolled back", exc_info=error)
+        return ServiceError(20500)
+    _log.error("a command was rolled back: %s", told)
+    return ServiceError(20500, str(told))
+
+
+def _carry_out(tx: Transaction, job: Job) -> Response:
+    """A repetition waits its turn behind the original, so it always sees how that one ended."""
+    mutation = job.mutation
+    if mutation is None:
+        return job.command(tx)
+    key = {"service": mutation.service_sid, "who": mutation.identity, "id": mutation.mutation_id}
+    try:
+        tx.execute(_CLAIM, {**key, "at": tx.now})
+    except IntegrityError:
+        return mutation.repeated(tx.first(_EARLIER, **key).resource)
+    response = job.command(tx)
+    tx.execute(_SETTLE, {**key, "made": response.resource})
+    return response

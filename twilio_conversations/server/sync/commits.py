@@ -1,0 +1,52 @@
+"""What happened, told to those who follow: commits, in commit order, on the event loop.
+
+In one process this is a hop from the writer's thread to the loop. With several processes on one PostgreSQL it will be LISTEN
+and NOTIFY; followers will not notice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from twilio_conversations.server.storage.writer import Commit, Outcome
+from twilio_conversations.util import logs
+
+_log = logs.logger(__name__)
+
+Follower = Callable[[Commit], None]
+
+
+class Bus:
+    """Carries commits, and the answers that must not overtake them, to the event loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._followers: list[Follower] = []
+
+    def follow(self, follower: Follower) -> None:
+        """Call `follower` on the loop for each commit; followers are called in the order in which they came."""
+        self._followers.append(follower)
+
+    def deliver(self, outcomes: list[Outcome]) -> None:
+        """Tell the followers of each commit, then answer; any thread. Who waits for the answer has been sent its events."""
+        try:
+            self._loop.call_soon_threadsafe(self._deliver, outcomes)
+        except RuntimeError:
+            _log.debug("the service has stopped; answers are dropped")
+
+    def _deliver(self, outcomes: list[Outcome]) -> None:
+        for outcome in outcomes:
+            if outcome.commit.is_visible:
+                self._tell(outcome.commit)
+            try:
+                outcome.reply(outcome.response)
+            except Exception:
+                _log.exception("an answer could not be given")
+
+    def _tell(self, commit: Commit) -> None:
+        for follower in self._followers:
+            try:
+                follower(commit)
+            except Exception:
+                _log.exception("a follower of the bus failed")

@@ -1,0 +1,218 @@
+"""Sync objects and who may read them, held in memory: an open is answered from here, without a database, a thread or a wait.
+
+Lives on the event loop. What is read from the database is at least as new as the commits the bus has delivered, and every
+commit that comes later invalidates what it touches, so nothing here is older than what clients have been told.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Any, Generic, TypeVar
+
+import attrs
+from sqlalchemy import bindparam, select
+
+from twilio_conversations.server.api.messages import Caller
+from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.storage.database import Connection
+from twilio_conversations.server.storage.tables import participants, sync_entities
+from twilio_conversations.server.storage.writer import Commit
+from twilio_conversations.server.sync.projection import DOCUMENT, LIST, MAP, PREFIXES, revision
+from twilio_conversations.wire.frame import json_bytes
+
+MAX_OBJECTS = 20_000
+MAX_MEMBERSHIPS = 5_000
+
+COLLECTIONS = {DOCUMENT: "Documents", LIST: "Lists", MAP: "Maps"}
+NOT_FOUND = {DOCUMENT: 54100, LIST: 54150, MAP: 54200}
+_BY_SID = select(sync_entities).where(sync_entities.c.sid == bindparam("sid"))
+_BY_NAME = select(sync_entities).where(sync_entities.c.unique_name == bindparam("name"))
+_OF_CONVERSATIONS = select(sync_entities).where(
+    sync_entities.c.conversation_sid.in_(bindparam("sids", expanding=True)), sync_entities.c.removed.is_(False)
+)
+_MEMBERS = select(participants.c.conversation_sid, participants.c.identity).where(participants.c.identity.is_not(None))
+_MEMBERS_OF_ONE = _MEMBERS.where(participants.c.conversation_sid == bindparam("conversation"))
+_MEMBERS_OF_SEVERAL = _MEMBERS.where(participants.c.conversation_sid.in_(bindparam("sids", expanding=True)))
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Bounded(OrderedDict[K, V], Generic[K, V]):
+    """A dictionary of limited size that forgets what was put in longest ago."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self._limit = limit
+
+    def __setitem__(self, key: K, value: V) -> None:
+        super().__setitem__(key, value)
+        if len(self) > self._limit:
+            self.popitem(last=False)
+
+
+@attrs.frozen
+class Entity:
+    """What never changes about a Sync object."""
+
+    sid: str
+    unique_name: str
+    kind: str
+    owner: str | None
+    conversation_sid: str | None
+
+    def path(self) -> str:
+        """Its REST path."""
+        return f"/v3/{COLLECTIONS[self.kind]}/{self.sid}"
+
+
+@attrs.define
+class Entry:
+    """An object in the cache: its newest number, and its root as JSON, in the two halves around its links."""
+
+    entity: Entity
+    head: int
+    data: str | None
+    date_created: str
+    date_updated: str
+    removed: bool
+    fresh: bool = True
+    roots: dict[str, bytes] = attrs.field(factory=dict)
+
+
+class Catalog:
+    """Finds Sync objects, their roots and their readers."""
+
+    def __init__(self, reader: Connection, account_sid: str, service_sid: str) -> None:
+        self._reader = reader
+        self._account_sid = account_sid
+        self._service_sid = service_sid
+        self._entries: Bounded[str, Entry] = Bounded(MAX_OBJECTS)
+        self._names: Bounded[str, str] = Bounded(MAX_OBJECTS)
+        self._members: Bounded[str, frozenset[str]] = Bounded(MAX_MEMBERSHIPS)
+
+    def on_commit(self, commit: Commit) -> None:
+        """Forget what the commit made out of date; heads only grow, as the cache may be ahead of the bus."""
+        for event in commit.events:
+            entry = self._entries.get(event.entity_sid)
+            if entry is not None:
+                entry.fresh = False
+                entry.head = max(entry.head, event.id)
+        for conversation_sid in commit.members_changed:
+            self._members.pop(conversation_sid, None)
+
+    def clear(self) -> None:
+        """Forget everything: the database was emptied."""
+        for kept in (self._entries, self._names, self._members):
+            kept.clear()
+
+    def open(self, caller: Caller, kind: str, reference: str) -> Entity:
+        """The object of this kind with this sid or unique name.
+
+        Raises:
+            ServiceError: 54100, 54150, 54200 (no such sid), 54300 (no such name), 54007 (not for this caller).
+        """
+        entry = self._by_reference(reference)
+        if entry is None or entry.removed or entry.entity.kind != kind:
+            is_sid = len(reference) == 34 and reference[:2] in PREFIXES.values()
+            raise ServiceError(NOT_FOUND[kind] if is_sid else 54300)
+        if not self.may_read(caller.identity, entry.entity):
+            raise ServiceError(54007)
+        return entry.entity
+
+    def find(self, sid: str) -> Entity | None:
+        """The object with this sid, unless it was removed."""
+        entry = self._by_reference(sid)
+        return None if entry is None or entry.removed else entry.entity
+
+    def head(self, entity: Entity) -> int:
+        """The newest change of the object."""
+        entry = self._entries.get(entity.sid) or self._load(_BY_SID, sid=entity.sid)
+        return entry.head if entry is not None else -1
+
+    def root(self, entity: Entity, base_url: str) -> bytes:
+        """The object's root as JSON, with links that start with `base_url`."""
+        entry = self._fresh(entity.sid)
+        root = entry.roots.get(base_url)
+        if root is None:
+            if len(entry.roots) >= 8:
+                entry.roots.clear()  # addresses come from clients' Host headers; do not collect them
+            root = entry.roots[base_url] = self._encode(entry, base_url)
+        return root
+
+    def may_read(self, identity: str, entity: Entity) -> bool:
+        """User info is for everybody, lists of conversations for their owner, a conversation for its creator and members."""
+        if entity.owner is None or entity.owner == identity:
+            return True
+        return entity.conversation_sid is not None and identity in self.members(entity.conversation_sid)
+
+    def members(self, conversation_sid: str) -> frozenset[str]:
+        """The identities of a conversation's chat participants."""
+        members = self._members.get(conversation_sid)
+        if members is None:
+            rows = self._reader.all(_MEMBERS_OF_ONE, conversation=conversation_sid)
+            members = self._members[conversation_sid] = frozenset(row.identity for row in rows)
+        return members
+
+    def prepare(self, conversation_sids: Iterable[str]) -> None:
+        """Read objects and members of several conversations at once: whoever lists them is about to open them."""
+        wanted = [sid for sid in conversation_sids if f"{sid}.channel" not in self._names]
+        if not wanted:
+            return
+        for row in self._reader.all_in(_OF_CONVERSATIONS, sids=wanted):
+            self._keep(row)
+        members: dict[str, set[str]] = {sid: set() for sid in wanted}
+        for row in self._reader.all_in(_MEMBERS_OF_SEVERAL, sids=wanted):
+            members[row.conversation_sid].add(row.identity)
+        for sid, identities in members.items():
+            self._members[sid] = frozenset(identities)
+
+    def _by_reference(self, reference: str) -> Entry | None:
+        sid = self._names.get(reference, reference)
+        entry = self._entries.get(sid)
+        if entry is not None:
+            return self._fresh(sid) if not entry.fresh else entry
+        return self._load(_BY_SID, sid=sid) or self._load(_BY_NAME, name=reference)
+
+    def _fresh(self, sid: str) -> Entry:
+        entry = self._entries.get(sid)
+        if entry is None or not entry.fresh:
+            entry = self._load(_BY_SID, sid=sid)
+        if entry is None:
+            raise ServiceError(20404)
+        return entry
+
+    def _load(self, statement: Any, **values: Any) -> Entry | None:
+        row = self._reader.first(statement, **values)
+        return None if row is None else self._keep(row)
+
+    def _keep(self, row: Any) -> Entry:
+        entity = Entity(row.sid, row.unique_name, row.kind, row.owner, row.conversation_sid)
+        entry = Entry(entity, row.head, row.data, row.date_created, row.date_updated, bool(row.removed))
+        self._entries[row.sid] = entry
+        self._names[row.unique_name] = row.sid
+        return entry
+
+    def _encode(self, entry: Entry, base_url: str) -> bytes:
+        entity = entry.entity
+        url = f"{base_url}{entity.path()}"
+        fields: dict[str, Any] = {
+            "sid": entity.sid,
+            "unique_name": entity.unique_name,
+            "account_sid": self._account_sid,
+            "service_sid": self._service_sid,
+            "url": url,
+            "revision": revision(entity.kind, entry.head),
+            "last_event_id": entry.head,
+            "date_created": entry.date_created,
+            "date_updated": entry.date_updated,
+            "date_expires": None,
+            "created_by": "system",
+        }
+        if entity.kind == DOCUMENT:
+            return json_bytes(fields)[:-1] + f',"data":{entry.data}}}'.encode()
+        fields["links"] = {"items": f"{url}/Items"}
+        if entity.kind == LIST:
+            fields["links"]["context"] = f"{url}/Context"
+        return json_bytes(fields)

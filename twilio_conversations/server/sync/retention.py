@@ -1,0 +1,97 @@
+"""How long the event log remembers every single change.
+
+Of each object the newest `events_retained` numbers stay as they were written. Of what is older, an event goes when another of
+the older ones has made it needless: an update by the item's next change, the adding of an item by its removal. So the older
+part has at most two events of each item that is there (the one that added it and the newest update), one of each that was
+removed, and one of a document.
+
+Two, because a cursor is one number and a replay may end anywhere: to who comes back in the middle of the older part, a single
+event that stands for both would mean "added" or "updated" depending on where that replay began. As it is, the log from any
+cursor tells a history that leads to the present, each item added once and before it is updated.
+
+Compacting is a command like any other, asked for when the feed has been told of the events that make others needless: what the
+log lacks is never ahead of what subscribers have been sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import bindparam, delete, select, union_all, update
+
+from twilio_conversations.server.api.messages import Response
+from twilio_conversations.server.settings import World
+from twilio_conversations.server.storage.tables import sync_entities, sync_events
+from twilio_conversations.server.storage.writer import Command, Commit, Transaction
+from twilio_conversations.server.sync.objects import MAX_OBJECTS, Bounded
+
+MAX_AT_ONCE = 1_000
+"""Most numbers that one command looks at; what is left is for the next one, behind those that wait."""
+STRIDES = 10
+"""The log is compacted when a tenth more than what is to be retained has come together, so that most commits leave it alone."""
+NOTHING = -1
+
+Submit = Callable[[Command, Callable[[Response], None]], None]
+
+_later = sync_events.alias()
+_WINDOW = (_later.c.entity_sid == bindparam("of"), _later.c.id > bindparam("after"), _later.c.id <= bindparam("until"))
+_NEEDLESS = union_all(
+    *(select(column).where(*_WINDOW, column.is_not(None)) for column in (_later.c.replaces, _later.c.withdraws))
+)
+_DROP = delete(sync_events).where(sync_events.c.entity_sid == bindparam("of"), sync_events.c.id.in_(_NEEDLESS))
+_COMPACTED = select(sync_entities.c.compacted).where(sync_entities.c.sid == bindparam("of"))
+_SET_COMPACTED = update(sync_entities).where(sync_entities.c.sid == bindparam("of")).values(compacted=bindparam("until"))
+_REMOVED = select(sync_entities.c.sid).where(sync_entities.c.removed.is_(True))
+_DROP_REMOVED = (
+    delete(sync_events).where(sync_events.c.entity_sid.in_(_REMOVED)),
+    delete(sync_entities).where(sync_entities.c.removed.is_(True)),
+)
+
+
+class Retention:
+    """Has the log compacted, object by object, as events come. Lives on the event loop."""
+
+    def __init__(self, world: World, submit: Submit) -> None:
+        self._world = world
+        self._submit = submit
+        self._asked: Bounded[str, int] = Bounded(MAX_OBJECTS)
+
+    def on_commit(self, commit: Commit) -> None:
+        """Events were appended, and others grew older by it."""
+        retained = self._world.settings.events_retained
+        stride = max(1, retained // STRIDES)
+        for event in commit.events:
+            until = event.id - retained
+            if until - self._asked.get(event.entity_sid, NOTHING) >= stride:
+                self._asked[event.entity_sid] = until
+                self._compact(event.entity_sid, until)
+
+    def _compact(self, sid: str, until: int) -> None:
+        more = False
+
+        def command(tx: Transaction) -> Response:
+            nonlocal more
+            more = compact(tx, sid, until)
+            return Response(204)
+
+        self._submit(command, lambda _response: self._compact(sid, until) if more else None)
+
+
+def compact(tx: Transaction, sid: str, until: int) -> bool:
+    """Drop what the events of an object up to number `until` have made needless; whether some of them are left for later."""
+    row = tx.first(_COMPACTED, of=sid)
+    if row is None:
+        return False
+    done = NOTHING if row.compacted is None else row.compacted
+    reached = min(until, done + MAX_AT_ONCE)
+    if reached <= done:
+        return False
+    tx.execute(_DROP, {"of": sid, "after": done, "until": reached})
+    tx.execute(_SET_COMPACTED, {"of": sid, "until": reached})
+    return reached < until
+
+
+def bury(tx: Transaction) -> None:
+    """Forget the objects that were removed, when nobody is connected who would still have to be told."""
+    for statement in _DROP_REMOVED:
+        tx.execute(statement, {})
