@@ -19,7 +19,7 @@ from twilio_conversations import BackoffPolicy, Client
 from twilio_conversations.enums import ConnectionState
 from twilio_conversations.server import LocalServer
 from twilio_conversations.server.settings import Settings
-from twilio_conversations.sync.subscriptions import Phase
+from twilio_conversations.sync.subscriptions import SubscriptionPhase
 from twilio_conversations.util.futures import Deadline
 
 PEOPLE = ("alice", "bob", "carol")
@@ -99,7 +99,7 @@ class Person:
         if not directory.listed.done() or sync._opening or client._dispatcher.depth:
             return f"{self.identity} is busy"
         for root in sync._roots.values():
-            if root.subscription.phase is not Phase.ESTABLISHED or root.replica.cursor != heads.get(root.sid):
+            if root.subscription.phase is not SubscriptionPhase.ESTABLISHED or root.replica.cursor != heads.get(root.sid):
                 where = f"{root.subscription.phase}, at {root.replica.cursor} of {heads.get(root.sid)}"
                 return f"{self.identity} does not follow {root.unique_name}: {where}"
         for sid, member in directory._members.items():

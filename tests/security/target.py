@@ -17,7 +17,7 @@ from tests.server.peer import TIMEOUT, Peer, new_id
 from twilio_conversations.server import LocalServer
 from twilio_conversations.server.storage.database import DATABASE_FILE
 from twilio_conversations.util import logs
-from twilio_conversations.wire.packets import Close, HttpRequest, Message, Reply
+from twilio_conversations.wire.packets import Close, HttpRequest, Reply, RestCall
 
 SERVICE = "/Client/v2/Services/{service}"
 ROOM, USER, MEDIA = f"{SERVICE}/Conversations/{{room}}", f"{SERVICE}/Users/{{user}}", "/v1/Services/{service}/Media"
@@ -177,7 +177,7 @@ class Target:
     def through_the_tunnel(self, attack: Attack) -> tuple[int, bytes, str]:
         """Send it in a frame of mallory's connection, which has to stay."""
         params = tuple((name, value) for name, _, value in (pair.partition("=") for pair in attack.query.split("&") if pair))
-        packet = Message(new_id(), HttpRequest(attack.method, "h", attack.path, params, attack.headers, attack.body))
+        packet = RestCall(new_id(), HttpRequest(attack.method, "h", attack.path, params, attack.headers, attack.body))
         if self.mallory is None:
             self.mallory = Peer.connected(self.server, "mallory")
         self.mallory.send(packet)

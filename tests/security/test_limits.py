@@ -16,7 +16,7 @@ from twilio_conversations.server.auth import MAX_TOKEN
 from twilio_conversations.server.http.plain import MAX_BODY
 from twilio_conversations.server.local import MAX_FRAME
 from twilio_conversations.server.storage.writer import MAX_MUTATION_ID
-from twilio_conversations.wire.packets import HttpRequest, Message
+from twilio_conversations.wire.packets import HttpRequest, RestCall
 
 Command = Callable[[Peer, str], Answer]
 
@@ -185,11 +185,11 @@ def test_frames(alice: Peer, bob: Peer) -> None:
     request = HttpRequest("POST", "h", room.partition(alice.server.url)[2] + "/Messages", body=b'{"body":"x"}')
 
     def frame(size: int) -> bytes:
-        bare = len(Message("F", request).encode())
+        bare = len(RestCall("F", request).encode())
         padded = attrs.evolve(request, body=b" " * (size - bare - 8) + request.body)
-        data = Message("F", padded).encode()
+        data = RestCall("F", padded).encode()
         grown = attrs.evolve(padded, body=b" " * (size - len(data)) + padded.body)
-        return Message("F", grown).encode()
+        return RestCall("F", grown).encode()
 
     assert len(frame(MAX_FRAME)) == MAX_FRAME
     alice.send_bytes(frame(MAX_FRAME))
@@ -197,6 +197,6 @@ def test_frames(alice: Peer, bob: Peer) -> None:
     alice.send_bytes(frame(MAX_FRAME + 1))
     with pytest.raises((ConnectionError, OSError)):
         alice.expect(lambda packet: False)
-    packet = Message(new_id(), HttpRequest("GET", "h", "/Client/v2/Configuration"))
+    packet = RestCall(new_id(), HttpRequest("GET", "h", "/Client/v2/Configuration"))
     bob.send(packet)
     assert bob.reply_to(packet.id).status.ok

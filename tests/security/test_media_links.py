@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from twilio_conversations.server.api.media_links import LIFETIME, MediaLinks
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.settings import Clock
 
 SID = "ME" + "0123456789abcdef" * 2
@@ -25,7 +25,7 @@ def opens(links: MediaLinks, sid: str, expires: str, signature: str) -> bool:
     """Whether a link with these parts works."""
     try:
         links.check(sid, expires, signature)
-    except ServiceError as refused:
+    except Refusal as refused:
         return (refused.status, refused.code) != (403, 20403)
     return True
 

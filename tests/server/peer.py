@@ -15,7 +15,7 @@ import websocket
 from tests.support.patience import PATIENCE
 from twilio_conversations.server import LocalServer
 from twilio_conversations.wire import packets
-from twilio_conversations.wire.packets import HttpRequest, Init, Message, Notification, Packet, Reply, Update
+from twilio_conversations.wire.packets import HttpRequest, Init, Notification, Packet, Reply, RestCall, Update
 
 TYPES = (
     "twilio.ipmsg.typing_indicator",
@@ -137,7 +137,7 @@ class Peer:
             headers["X-Twilio-Mutation-Id"] = mutation
         data = form.encode() if form else b"" if body is None else json.dumps(body).encode()
         full = url if url.startswith("http") else self.server.url + url
-        packet = Message(new_id(), HttpRequest.from_url(method, full, headers, data))
+        packet = RestCall(new_id(), HttpRequest.from_url(method, full, headers, data))
         self.send(packet)
         return packet.id
 

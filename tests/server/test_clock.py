@@ -9,7 +9,7 @@ import pytest
 
 from tests.server.peer import Peer
 from twilio_conversations.server import LocalServer
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.settings import Clock
 
 START = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
@@ -27,7 +27,7 @@ def test_the_machine_s_clock_goes_back() -> None:
     real += HOUR
     assert clock.now() == START + 2 * HOUR
     clock.advance(dt.timedelta(days=3649).total_seconds())
-    with pytest.raises(ServiceError):
+    with pytest.raises(Refusal):
         clock.advance(dt.timedelta(days=2).total_seconds())
     clock.reset()
     assert clock.now() == real

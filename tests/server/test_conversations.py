@@ -11,7 +11,7 @@ import pytest
 from tests.server.conftest import Connect
 from tests.server.peer import Answer, Peer, names, new_id
 from twilio_conversations.server.domain import limits
-from twilio_conversations.wire.packets import HttpRequest, Message
+from twilio_conversations.wire.packets import HttpRequest, RestCall
 
 Fresh = Callable[[str], str]
 NO_SUCH = "CH" + "0" * 32
@@ -189,7 +189,7 @@ def test_half_characters_are_refused_everywhere(alice: Peer) -> None:
         ("/v3/Maps/x", (("Include", half),), {}),
         ("/Client/v2/Configuration", (), {"X-Twilio-Mutation-Id": half}),
     ):
-        packet = Message(new_id(), HttpRequest("GET", "h", packet_path, params, headers))
+        packet = RestCall(new_id(), HttpRequest("GET", "h", packet_path, params, headers))
         alice.send(packet)
         assert Answer(alice.reply_to(packet.id)).code == 20001
     assert alice.post("/v4/Subscriptions", {"action": "establish", "requests": [{"object_sid": half}]}).code == 20001

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twilio_conversations.server.api.media_upload import Form
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 
 BOUNDARY = b"----edge"
 TYPE = f"multipart/form-data; boundary={BOUNDARY.decode()}"
@@ -49,7 +49,7 @@ def test_the_file_comes_out_whole(content: bytes, cuts: list[int]) -> None:
 def test_nonsense_is_refused(data: bytes, cuts: list[int]) -> None:
     """What is no form ends in a refusal, never in another error."""
     form = Form(TYPE)
-    with contextlib.suppress(ServiceError):
+    with contextlib.suppress(Refusal):
         for piece in pieces(data, cuts):
             form.feed(piece)
         form.finish()

@@ -8,7 +8,7 @@ import pytest
 
 from twilio_conversations.server.api.messages import Caller, Request, Response, split_path
 from twilio_conversations.server.api.routing import ANY, Route, Table
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 
 CALLER = Caller("alice", "http://service")
 
@@ -66,7 +66,7 @@ def test_a_request_finds_its_route(method: str, path: str, expected: bytes) -> N
 )
 def test_what_is_not_in_the_table_does_not_exist(method: str, path: str) -> None:
     """Another method, another length, another service: 20404."""
-    with pytest.raises(ServiceError) as refused:
+    with pytest.raises(Refusal) as refused:
         ask(Table([Told()], {"service": "IS1"}), method, path)
     assert refused.value.code == 20404
 

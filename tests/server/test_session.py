@@ -15,7 +15,7 @@ from tests.server.peer import Peer, new_id
 from twilio_conversations import tokens
 from twilio_conversations.server import LocalServer
 from twilio_conversations.server.storage.credentials import Credentials
-from twilio_conversations.wire.packets import ClientUpdate, Close, HttpRequest, Message, Reply, Unknown
+from twilio_conversations.wire.packets import ClientUpdate, Close, HttpRequest, Reply, RestCall, Unknown
 
 Fresh = Callable[[str], str]
 
@@ -96,7 +96,7 @@ def test_a_refused_client_may_close_first(peer: Peer) -> None:
 
 def test_requests_before_init_are_refused(peer: Peer) -> None:
     """A request without an introduction gets a transport error and does nothing."""
-    packet = Message(new_id(), HttpRequest("GET", "h", "/Client/v2/Configuration"))
+    packet = RestCall(new_id(), HttpRequest("GET", "h", "/Client/v2/Configuration"))
     peer.send(packet)
     assert peer.reply_to(packet.id).status.code == 401
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from twilio_conversations.server.api.messages import Response
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.settings import World
 from twilio_conversations.server.storage.database import Database
 from twilio_conversations.server.storage.tables import sync_entities
@@ -76,7 +76,7 @@ def test_waiting_commands_share_a_commit(run: Run) -> None:
 
 def test_a_refused_command_leaves_nothing(run: Run) -> None:
     """What it wrote and announced is undone, what came with it stays."""
-    batches, found = run(job(making("a")), job(making("b", ServiceError(50107))), job(making("c")))
+    batches, found = run(job(making("a")), job(making("b", Refusal(50107))), job(making("c")))
     assert statuses(batches) == [[201, 403, 201]]
     assert [len(outcome.commit.events) for outcome in batches[0]] == [1, 0, 1]
     assert found == ["a", "c"]
@@ -94,7 +94,7 @@ def test_a_repetition_beside_its_original(run: Run) -> None:
     batches, found = run(
         job(making("a"), "first"),
         job(making("a"), "first"),
-        job(making("b", ServiceError(50107)), "second"),
+        job(making("b", Refusal(50107)), "second"),
         job(making("b"), "second"),
     )
     assert statuses(batches) == [[201, 202, 403, 201]]

@@ -17,7 +17,7 @@ from websocket import ABNF, frame_buffer
 from tests.support.patience import PATIENCE
 from twilio_conversations.options import Endpoints, Options
 from twilio_conversations.wire import packets
-from twilio_conversations.wire.packets import Init, Message, Packet, Reply, Status, Update
+from twilio_conversations.wire.packets import Init, Packet, Reply, RestCall, Status, Update
 
 LIMIT = PATIENCE
 """Seconds after which a test gives up waiting for anything."""
@@ -84,11 +84,11 @@ class Peer:
         self.send(Reply(init.id, fields={"continuation_token": "ct", "capabilities": [], **fields}))
         return init
 
-    def refuse(self, packet: Init | Update | Message, code: int, error_code: int | None = None, body: bytes = b"") -> None:
+    def refuse(self, packet: Init | Update | RestCall, code: int, error_code: int | None = None, body: bytes = b"") -> None:
         """Answer a frame with a status other than 2xx."""
         self.send(Reply(packet.id, Status(code, "NO", "because", error_code), body=body))
 
-    def answer(self, message: Message, status: int = 200, body: bytes = b"{}", headers: dict[str, str] | None = None) -> None:
+    def answer(self, message: RestCall, status: int = 200, body: bytes = b"{}", headers: dict[str, str] | None = None) -> None:
         """Answer a tunnelled request."""
         http = Status(status, "Whatever")
         self.send(Reply(message.id, http_status=http, http_headers=headers or {}, body=body))

@@ -15,7 +15,7 @@ import attrs
 
 from twilio_conversations.errors import TransportUnavailableError
 from twilio_conversations.sync.changes import Change, ItemAdded, ItemRemoved, ItemUpdated
-from twilio_conversations.sync.client import Entity, SyncClient
+from twilio_conversations.sync.client import Handle, SyncClient
 from twilio_conversations.transport.timers import Timers
 from twilio_conversations.util.futures import Deadline, Future, fail, settle
 
@@ -320,9 +320,9 @@ class Watcher:
     def __init__(self) -> None:
         self.changes: list[Change] = []
         self.items: dict[Any, tuple[int, Any]] = {}
-        self.react: Callable[[Entity, Change], None] | None = None
+        self.react: Callable[[Handle, Change], None] | None = None
 
-    def __call__(self, entity: Entity, change: Change) -> None:
+    def __call__(self, entity: Handle, change: Change) -> None:
         self.changes.append(change)
         if isinstance(change, ItemRemoved):
             self.items.pop(change.key, None)
@@ -348,13 +348,13 @@ class World:
 
     # Opening
 
-    def open(self, stored: Stored, watcher: Watcher | None = None, **options: Any) -> Entity:
+    def open(self, stored: Stored, watcher: Watcher | None = None, **options: Any) -> Handle:
         """Open an object by name and let its subscription be established."""
         future = self.begin_open(stored.kind, stored.name, watcher, **options)
         self.run(1)
         return future.result(0)
 
-    def begin_open(self, kind: str, name: str, watcher: Watcher | None = None, **options: Any) -> Future[Entity]:
+    def begin_open(self, kind: str, name: str, watcher: Watcher | None = None, **options: Any) -> Future[Handle]:
         opener = {"document": self.client.open_document, "list": self.client.open_list, "map": self.client.open_map}[kind]
         return opener(name, watcher or Watcher(), **options)
 

@@ -9,7 +9,7 @@ import pytest
 from tests.sync.model_service import Answer, Stored, Watcher, World
 from twilio_conversations.errors import ProtocolError, SyncError, UnsupportedOperationError
 from twilio_conversations.sync.changes import Item, ItemAdded, Page
-from twilio_conversations.sync.client import Entity
+from twilio_conversations.sync.client import Handle
 
 
 def filled(world: World, count: int) -> Stored:
@@ -20,7 +20,7 @@ def filled(world: World, count: int) -> Stored:
     return messages
 
 
-def read(world: World, entity: Entity, **query: Any) -> Page:
+def read(world: World, entity: Handle, **query: Any) -> Page:
     """Read one page."""
     future = entity.page(**query)
     world.settle()

@@ -10,7 +10,7 @@ from tests.support.stories import Moves, tell
 from tests.sync.model_service import REPLAY, Stored, Watcher
 from tests.sync.test_histories import Chaos, History
 from twilio_conversations.sync.changes import Change, ItemAdded, Page, Resynced
-from twilio_conversations.sync.client import Entity
+from twilio_conversations.sync.client import Handle
 
 KINDS = ("list", "map", "document")
 COLLECTIONS = KINDS[:2]
@@ -109,7 +109,7 @@ class Forgetful(Rough):
         for kind in COLLECTIONS:
             self.watchers[kind].react = self.reread
 
-    def reread(self, entity: Entity, change: Change) -> None:
+    def reread(self, entity: Handle, change: Change) -> None:
         watcher = self.watchers[entity.kind]
 
         def read(page: Any) -> None:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from twilio_conversations.sync.subscriptions import (
     LAST_RETRY,
     SPACING,
-    Phase,
     Poke,
     Subscription,
+    SubscriptionPhase,
     Subscriptions,
 )
 
@@ -155,7 +155,7 @@ def test_answer_after_the_confirmation() -> None:
     assert driver.subject.established(first, poke.correlation_id, driver.now)
     assert driver.subject.rejected(poke, 503, driver.now) == [second]
     assert requested(driver.advance(1)) == ["B"]
-    assert first.phase is Phase.ESTABLISHED
+    assert first.phase is SubscriptionPhase.ESTABLISHED
 
 
 def test_sign_of_life_postpones_the_silence_check() -> None:
@@ -287,7 +287,7 @@ def test_anything_can_happen(steps: list[tuple[str, int, float]]) -> None:
         assert in_flight is None
         sids = requested(poke)
         assert len(set(sids)) == len(sids) > 0
-        live = {sid for sid, each in wanted.items() if each.phase is not Phase.HELD}
+        live = {sid for sid, each in wanted.items() if each.phase is not SubscriptionPhase.HELD}
         assert (set(sids) <= live) if poke.action == "establish" else not (set(sids) & set(wanted))
         earlier = driver.pokes[before_connection:-1]
         spaced = not earlier or driver.now - earlier[-1][0] >= SPACING - 1e-6
@@ -321,14 +321,14 @@ def test_anything_can_happen(steps: list[tuple[str, int, float]]) -> None:
             in_flight = None
         elif subscription is not None:
             _happen(subject, subscription, action, correlation, driver)
-            if subscription.phase is Phase.ENDED:
+            if subscription.phase is SubscriptionPhase.ENDED:
                 del wanted[sid]
 
     for subscription in wanted.values():
         subject.release(subscription, driver.now)
     subject.token_updated(driver.now)
     _heal(driver, in_flight, wanted)
-    assert all(each.phase is Phase.ESTABLISHED for each in wanted.values())
+    assert all(each.phase is SubscriptionPhase.ESTABLISHED for each in wanted.values())
 
 
 def _happen(subject: Subscriptions, subscription: Subscription, action: str, correlation: Any, driver: Driver) -> None:
@@ -365,7 +365,7 @@ def _heal(driver: Driver, in_flight: Poke | None, wanted: dict[str, Subscription
         driver.subject.accepted(poke, {"estimated_delivery_in_ms": 1000}, driver.now)
         for subscription in wanted.values():
             driver.subject.established(subscription, poke.correlation_id, driver.now)
-        if all(each.phase is Phase.ESTABLISHED for each in wanted.values()):
+        if all(each.phase is SubscriptionPhase.ESTABLISHED for each in wanted.values()):
             return
 
 

@@ -23,7 +23,7 @@ from twilio_conversations.options import BackoffPolicy, Endpoints
 from twilio_conversations.transport import connect as sockets
 from twilio_conversations.transport.connection import CLOSE_LIMIT
 from twilio_conversations.util.futures import Deadline, wait
-from twilio_conversations.wire.packets import HttpRequest, Init, Message, Update
+from twilio_conversations.wire.packets import HttpRequest, Init, RestCall, Update
 
 GET = HttpRequest.from_url("GET", "https://h/p")
 SOON = PATIENCE
@@ -51,13 +51,13 @@ def connected(wired: Wired) -> None:
     """Up, with a request in flight."""
     peer = wired.up()
     wired.connection.send(GET, Deadline(60))
-    peer.expect(Message)
+    peer.expect(RestCall)
 
 
 def updating(wired: Wired) -> None:
     """A token update is not answered."""
     peer = wired.up()
-    peer.expect(Message)
+    peer.expect(RestCall)
     wired.connection.update_token("T1")
     peer.expect(Update)
 

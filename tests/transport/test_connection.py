@@ -28,9 +28,9 @@ from twilio_conversations.wire.packets import (
     ClientUpdate,
     Close,
     HttpRequest,
-    Message,
     Notification,
     Reply,
+    RestCall,
     Status,
     Unknown,
     Update,
@@ -45,7 +45,7 @@ def test_connects_and_answers_a_request(wire: Wire) -> None:
     wired = wire()
     peer = wired.up()
     future = wired.connection.send(GET, Deadline(SOON))
-    peer.answer(peer.expect(Message), 201, b'{"a":1}')
+    peer.answer(peer.expect(RestCall), 201, b'{"a":1}')
 
     reply = wait(future, Deadline(SOON), "GET")
 
@@ -60,7 +60,7 @@ def test_requests_wait_for_the_connection_and_keep_their_order(wire: Wire) -> No
     wired = wire()
     futures = [wired.connection.send(HttpRequest.from_url("GET", f"https://h/{n}"), Deadline(SOON)) for n in range(20)]
     peer = wired.up()
-    asked = [peer.expect(Message) for _ in futures]
+    asked = [peer.expect(RestCall) for _ in futures]
     assert [f"/{n}" for n in range(20)] == [message.request.path for message in asked]
     for message in reversed(asked):
         peer.answer(message, body=message.request.path.encode())
@@ -85,7 +85,7 @@ def test_many_threads_at_once(wire: Wire) -> None:
     for thread in threads:
         thread.start()
     for _ in range(8 * 25):
-        message = peer.expect(Message)
+        message = peer.expect(RestCall)
         peer.answer(message, body=message.request.path.encode())
     for thread in threads:
         thread.join(SOON)
@@ -172,7 +172,7 @@ def test_init_refused_otherwise_is_tried_again(wire: Wire, code: int) -> None:
     peer.refuse(peer.packet(), code)
     peer = wired.service.peer()
     peer.accept_init()
-    peer.answer(peer.expect(Message))
+    peer.answer(peer.expect(RestCall))
 
     assert wait(future, Deadline(SOON), "GET").status.ok
     assert [False] == [info.terminal for info in wired.recorder.facts("connection_error")]
@@ -247,7 +247,7 @@ def test_what_is_in_flight_fails_when_the_line_breaks(wire: Wire) -> None:
     wired = wire()
     peer = wired.up()
     future = wired.connection.send(GET, Deadline(SOON))
-    peer.expect(Message)
+    peer.expect(RestCall)
     peer.cut()
     with pytest.raises(TransportUnavailableError) as raised:
         wait(future, Deadline(SOON), "GET")
@@ -314,7 +314,7 @@ def test_an_order_to_go_is_obeyed_at_once(wire: Wire, code: int) -> None:
     wired = wire()
     peer = wired.up()
     future = wired.connection.send(GET, Deadline(SOON))
-    peer.expect(Message)
+    peer.expect(RestCall)
     peer.send(Close("C1", Status(code, "OFFLOAD"), BackoffHint(50)))
     assert isinstance(peer.packet(acks=True), Reply)
     with pytest.raises(TransportUnavailableError):
@@ -379,13 +379,13 @@ def test_a_request_that_is_not_answered_times_out(wire: Wire) -> None:
     wired = wire()
     peer = wired.up()
     future = wired.connection.send(GET, Deadline(0.1))
-    message = peer.expect(Message)
+    message = peer.expect(RestCall)
     with pytest.raises(RequestTimeoutError) as raised:
         future.result(SOON)
     assert raised.value.sent is True
     peer.answer(message)
     again = wired.connection.send(GET, Deadline(SOON))
-    peer.answer(peer.expect(Message))
+    peer.answer(peer.expect(RestCall))
 
     assert wait(again, Deadline(SOON), "GET").status.ok
 
@@ -407,8 +407,8 @@ def test_a_refused_request_and_a_malformed_answer_fail_alone(wire: Wire) -> None
     wired = wire()
     peer = wired.up()
     refused, malformed = (wired.connection.send(GET, Deadline(SOON)) for _ in range(2))
-    peer.refuse(peer.expect(Message), 429)
-    peer.send(Reply(peer.expect(Message).id))
+    peer.refuse(peer.expect(RestCall), 429)
+    peer.send(Reply(peer.expect(RestCall).id))
 
     with pytest.raises(ReplyError) as raised:
         wait(refused, Deadline(SOON), "GET")
@@ -424,7 +424,7 @@ def test_a_cancelled_request_is_not_sent(wire: Wire) -> None:
     cancelled, kept = (wired.connection.send(HttpRequest.from_url("GET", f"https://h/{n}"), Deadline(SOON)) for n in "ab")
     assert cancelled.cancel()
     peer = wired.up()
-    message = peer.expect(Message)
+    message = peer.expect(RestCall)
     peer.answer(message)
 
     assert message.request.path == "/b"
@@ -563,7 +563,7 @@ def test_notices_about_the_token_are_told(wire: Wire) -> None:
     peer.send(ClientUpdate("U1", "token_about_to_expire"))
     wired.recorder.wait_for("token_about_to_expire")
     wired.connection.send(GET, Deadline(SOON))
-    peer.refuse(peer.expect(Message), 401, 20104)
+    peer.refuse(peer.expect(RestCall), 401, 20104)
 
     wired.recorder.wait_for("token_expired")
 

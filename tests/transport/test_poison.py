@@ -14,7 +14,7 @@ from twilio_conversations.errors import RequestTooLargeError, TransportUnavailab
 from twilio_conversations.transport.tunnel import MOST_CUTS, HttpResponse, Tunnel
 from twilio_conversations.util.futures import Deadline, Future, wait
 from twilio_conversations.wire.inflight import SUSPECT_AFTER
-from twilio_conversations.wire.packets import Message
+from twilio_conversations.wire.packets import RestCall
 
 LIMIT = PATIENCE
 NAMED = b"frame exceeds limit of 1000 bytes"
@@ -43,7 +43,7 @@ def test_one_that_is_too_large_fails_alone(wire: Wire) -> None:
     wired = wire()
     peer = wired.up()
     large, small = ask(wired, "large", b"x" * 5000), ask(wired, "small")
-    peer.expect(Message), peer.expect(Message)
+    peer.expect(RestCall), peer.expect(RestCall)
     peer.socket.sendall(close_frame(1009, NAMED))
     with pytest.raises(RequestTooLargeError, match="the service takes 1000 at most") as raised:
         wait(large, Deadline(LIMIT), "PUT")
@@ -51,7 +51,7 @@ def test_one_that_is_too_large_fails_alone(wire: Wire) -> None:
     peer.cut()
 
     peer = next_peer(wired)
-    peer.answer(peer.expect(Message))
+    peer.answer(peer.expect(RestCall))
     assert wait(small, Deadline(LIMIT), "PUT").attempts == 2
     with pytest.raises(RequestTooLargeError) as raised:
         wait(ask(wired, "large", b"x" * 5000), Deadline(LIMIT), "PUT")
@@ -63,7 +63,7 @@ def test_last_words_are_read_though_nothing_can_be_written(wire: Wire) -> None:
     wired = wire()
     peer = wired.up()
     answered = ask(wired, "small")
-    asked = peer.expect(Message)
+    asked = peer.expect(RestCall)
     peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 0, 0))
     large = ask(wired, "large", b"x" * 20_000_000)  # more than the buffers on the way take
     peer.socket.recv(65536)
@@ -82,12 +82,12 @@ def test_one_that_ends_every_connection_fails(wire: Wire) -> None:
     peer = wired.up()
     poison, innocent = ask(wired, "poison"), ask(wired, "innocent")
     for _ in range(SUSPECT_AFTER):  # until then they are sent together
-        assert {peer.expect(Message).request.path for _ in range(2)} == {"/poison", "/innocent"}
+        assert {peer.expect(RestCall).request.path for _ in range(2)} == {"/poison", "/innocent"}
         peer.cut()
         peer = next_peer(wired)
     sent, answered = SUSPECT_AFTER, False
     while sent < MOST_CUTS or not answered:
-        message = peer.expect(Message)
+        message = peer.expect(RestCall)
         if message.request.path == "/innocent":
             peer.answer(message)
             answered = True

@@ -16,9 +16,9 @@ from tests.transport.conftest import Wire
 from twilio_conversations.errors import InvalidArgumentError
 from twilio_conversations.transport.connect import open_socket
 from twilio_conversations.transport.dialling import Connecting
-from twilio_conversations.transport.route import Route, is_loopback
+from twilio_conversations.transport.route import ProxyRoute, is_loopback
 from twilio_conversations.util.futures import Deadline, wait
-from twilio_conversations.wire.packets import HttpRequest, Message, Notification
+from twilio_conversations.wire.packets import HttpRequest, Notification, RestCall
 
 SOON = PATIENCE
 URL = "wss://127.0.0.1/v3/wsconnect"
@@ -65,7 +65,7 @@ def test_an_https_proxy_is_spoken_to_in_tls(wire: Wire, authority: Authority) ->
         peer.send(Notification("N1", "t", "y" * BIG))
         assert len(wired.recorder.wait_for("notification")[1]) == BIG
         for number in range(3):
-            message = peer.expect(Message)
+            message = peer.expect(RestCall)
             assert message.request.body == bytes([number]) * BIG
             peer.answer(message, body=bytes([number]) * 300_000)
         for number, future in enumerate(futures):
@@ -191,16 +191,16 @@ def test_the_addresses_of_a_proxy_race(wire: Wire, clean: pytest.MonkeyPatch) ->
 def test_a_session_may_leave_the_environment_alone(clean: pytest.MonkeyPatch) -> None:
     """With `trust_env` off; and what a session says itself overrules the environment."""
     url = "wss://chat.example/v3/wsconnect"
-    assert Route.find(url, None) == Route()
+    assert ProxyRoute.find(url, None) == ProxyRoute()
     clean.setenv("HTTPS_PROXY", "http://proxy:1")
     clean.setenv("REQUESTS_CA_BUNDLE", "/ca.pem")
-    assert Route.find(url, None) == Route("http://proxy:1", "/ca.pem")
-    assert Route.find(URL, None) == Route(None, "/ca.pem")
+    assert ProxyRoute.find(url, None) == ProxyRoute("http://proxy:1", "/ca.pem")
+    assert ProxyRoute.find(URL, None) == ProxyRoute(None, "/ca.pem")
     session = requests.Session()
     session.verify = "/own.pem"
-    assert Route.find(url, session).verify == "/own.pem"
+    assert ProxyRoute.find(url, session).verify == "/own.pem"
     session.trust_env = False
-    assert Route.find(url, session) == Route(None, "/own.pem")
+    assert ProxyRoute.find(url, session) == ProxyRoute(None, "/own.pem")
 
 
 @pytest.mark.parametrize(
@@ -223,5 +223,5 @@ def test_this_machine_is_known_by_name_and_address(host: str, expected: bool) ->
 def test_other_proxies_are_refused_in_words(url: str, proxy: str) -> None:
     """Rather than passed by."""
     with pytest.raises(InvalidArgumentError) as caught:
-        open_socket(url, Route(proxy), Deadline(1), Connecting())
+        open_socket(url, ProxyRoute(proxy), Deadline(1), Connecting())
     assert "secret" not in str(caught.value)

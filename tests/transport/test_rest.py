@@ -27,7 +27,7 @@ from twilio_conversations.transport.rest import Rest
 from twilio_conversations.transport.retries import retry_after
 from twilio_conversations.transport.tunnel import MUTATION_HEADER, Tunnel
 from twilio_conversations.util.futures import Deadline, wait
-from twilio_conversations.wire.packets import Message
+from twilio_conversations.wire.packets import RestCall
 
 SOON = PATIENCE
 URL = "https://h/v2/Conversations"
@@ -70,7 +70,7 @@ def up(wire: Wire, **options: Any) -> tuple[Wired, Rest, Peer]:
     return wired, rest_of(wired), peer
 
 
-def mutation(message: Message) -> str:
+def mutation(message: RestCall) -> str:
     """The mutation id of a request."""
     return message.request.headers[MUTATION_HEADER]
 
@@ -89,7 +89,7 @@ def test_the_four_verbs_as_they_go_over_the_wire(wire: Wire) -> None:
     ]
     for function, (method, kind, body, mutates) in calls:
         call = Call(function)
-        message = peer.expect(Message)
+        message = peer.expect(RestCall)
         peer.answer(message, 200, b'{"sid":"CH1"}')
         request = message.request
         assert (method, kind, body) == (request.method, request.content_type, request.body)
@@ -101,11 +101,11 @@ def test_a_command_is_sent_again_after_a_cut_under_the_same_id(wire: Wire) -> No
     """The service acts once."""
     wired, rest, peer = up(wire)
     call = Call(lambda: rest.post(URL, {}))
-    first = peer.expect(Message)
+    first = peer.expect(RestCall)
     peer.cut()
     peer = wired.service.peer()
     peer.accept_init()
-    second = peer.expect(Message)
+    second = peer.expect(RestCall)
     peer.answer(second, 201, b'{"sid":"CH1"}')
 
     assert call.result() == {"sid": "CH1"}
@@ -118,7 +118,7 @@ def test_two_commands_have_two_ids_and_the_caller_may_give_one(wire: Wire) -> No
     seen = []
     for given in (None, None, "mine"):
         call = Call(lambda given=given: rest.post(URL, {}, mutation_id=given))
-        message = peer.expect(Message)
+        message = peer.expect(RestCall)
         seen.append(mutation(message))
         peer.answer(message)
         call.result()
@@ -131,8 +131,8 @@ def test_done_already_is_followed_to_the_resource(wire: Wire) -> None:
     """202 with a resource URL: its content is the result."""
     _, rest, peer = up(wire)
     call = Call(lambda: rest.post(URL, {}))
-    peer.answer(peer.expect(Message), 202, b'{"resource_url":"https://h/v2/Conversations/CH1"}')
-    fetched = peer.expect(Message)
+    peer.answer(peer.expect(RestCall), 202, b'{"resource_url":"https://h/v2/Conversations/CH1"}')
+    fetched = peer.expect(RestCall)
     peer.answer(fetched, 200, b'{"sid":"CH1"}')
 
     assert call.result() == {"sid": "CH1"}
@@ -144,8 +144,8 @@ def test_a_deletion_done_already_leaves_nothing_to_fetch(wire: Wire) -> None:
     _, rest, peer = up(wire)
     for status, error in ((404, None), (403, ForbiddenError)):
         call = Call(lambda: rest.delete(URL))
-        peer.answer(peer.expect(Message), 202, b'{"resource_url":"/v2/Conversations/CH1"}')
-        peer.answer(peer.expect(Message), status)
+        peer.answer(peer.expect(RestCall), 202, b'{"resource_url":"/v2/Conversations/CH1"}')
+        peer.answer(peer.expect(RestCall), status)
         if error is None:
             assert call.result() is None
         else:
@@ -157,7 +157,7 @@ def test_202_without_a_resource_is_the_answer(wire: Wire) -> None:
     """There is nothing to follow."""
     _, rest, peer = up(wire)
     call = Call(lambda: rest.post(URL, {}))
-    peer.answer(peer.expect(Message), 202, b'{"ok":true}')
+    peer.answer(peer.expect(RestCall), 202, b'{"ok":true}')
 
     assert call.result() == {"ok": True}
 
@@ -167,9 +167,9 @@ def test_in_progress_is_waited_out(wire: Wire) -> None:
     _, rest, peer = up(wire)
     call = Call(lambda: rest.post(URL, {}))
     for _ in range(2):
-        peer.answer(peer.expect(Message), 409, b'{"code":20409,"message":"conflict","status":409}')
-    peer.answer(peer.expect(Message), 202, b'{"resource_url":"https://h/x"}')
-    peer.answer(peer.expect(Message), 200, b"{}")
+        peer.answer(peer.expect(RestCall), 409, b'{"code":20409,"message":"conflict","status":409}')
+    peer.answer(peer.expect(RestCall), 202, b'{"resource_url":"https://h/x"}')
+    peer.answer(peer.expect(RestCall), 200, b"{}")
 
     assert call.result() == {}
 
@@ -184,7 +184,7 @@ def test_refusals_are_typed_and_say_everything(wire: Wire, status: int, kind: ty
     _, rest, peer = up(wire)
     call = Call(lambda: rest.post(URL, {}))
     body = b'{"code":50300,"message":"no","more_info":"https://x/50300","status":%d}' % status
-    peer.answer(peer.expect(Message), status, body, {"twilio-request-id": "RQ1"})
+    peer.answer(peer.expect(RestCall), status, body, {"twilio-request-id": "RQ1"})
 
     with pytest.raises(kind, match="no") as raised:
         call.result()
@@ -204,8 +204,8 @@ def test_throttled_beyond_the_deadline(wire: Wire) -> None:
     """The refusal, not a timeout, with the number of attempts."""
     _, rest, peer = up(wire)
     call = Call(lambda: rest.post(URL, {}, timeout=1.0))
-    peer.answer(peer.expect(Message), 429)
-    peer.answer(peer.expect(Message), 429, headers={"Retry-After": "30"})
+    peer.answer(peer.expect(RestCall), 429)
+    peer.answer(peer.expect(RestCall), 429, headers={"Retry-After": "30"})
 
     with pytest.raises(ThrottledError) as raised:
         call.result()
@@ -217,7 +217,7 @@ def test_typing_is_never_sent_again(wire: Wire) -> None:
     """It would be late."""
     wired, rest, peer = up(wire)
     call = Call(lambda: rest.post_form(URL, {"ChannelSid": "CH1"}))
-    peer.expect(Message)
+    peer.expect(RestCall)
     peer.cut()
     with pytest.raises(TransportUnavailableError) as raised:
         call.result()
@@ -238,11 +238,11 @@ def test_an_answer_that_is_not_json(wire: Wire) -> None:
     """A success must be readable; a refusal is kept as text."""
     _, rest, peer = up(wire)
     call = Call(lambda: rest.get(URL))
-    peer.answer(peer.expect(Message), 200, b"<html>")
+    peer.answer(peer.expect(RestCall), 200, b"<html>")
     with pytest.raises(ProtocolError):
         call.result()
     call = Call(lambda: rest.get(URL))
-    peer.answer(peer.expect(Message), 400, b"<html>")
+    peer.answer(peer.expect(RestCall), 400, b"<html>")
     with pytest.raises(RestError) as raised:
         call.result()
 
@@ -254,7 +254,7 @@ def test_closing_wakes_every_caller(wire: Wire) -> None:
     wired, rest, peer = up(wire)
     calls = [Call(lambda: rest.get(URL)) for _ in range(5)]
     for _ in calls:
-        peer.expect(Message)
+        peer.expect(RestCall)
     wired.connection.close()
 
     for call in calls:
@@ -278,7 +278,7 @@ def test_cookies_are_not_kept_and_the_environment_is_not_read(wire: Wire, monkey
     _, rest, peer = up(wire)
     for _ in range(2):
         call = Call(lambda: rest.get(URL))
-        message = peer.expect(Message)
+        message = peer.expect(RestCall)
         peer.answer(message, headers={"Set-Cookie": "a=b"})
         call.result()
 
@@ -289,7 +289,7 @@ def test_redirects_are_not_followed(wire: Wire) -> None:
     """A 302 is a refusal."""
     _, rest, peer = up(wire)
     call = Call(lambda: rest.get(URL))
-    peer.answer(peer.expect(Message), 302, headers={"Location": "https://elsewhere/"})
+    peer.answer(peer.expect(RestCall), 302, headers={"Location": "https://elsewhere/"})
 
     with pytest.raises(RestError):
         call.result()

@@ -18,9 +18,9 @@ from tests.transport.conftest import Wire
 from twilio_conversations.errors import InvalidArgumentError, TransportUnavailableError
 from twilio_conversations.transport.connect import Attempt, open_socket
 from twilio_conversations.transport.dialling import Connecting
-from twilio_conversations.transport.route import Route
+from twilio_conversations.transport.route import ProxyRoute
 from twilio_conversations.util.futures import Deadline, wait
-from twilio_conversations.wire.packets import HttpRequest, Message, Notification
+from twilio_conversations.wire.packets import HttpRequest, Notification, RestCall
 
 SOON = PATIENCE
 URL = "wss://127.0.0.1/v3/wsconnect"
@@ -51,7 +51,7 @@ def test_tls_end_to_end(wire: Wire, secure: ScriptedService, authority: Authorit
     wired = wire(service=secure, session=session_of(authority))
     peer = wired.up()
     future = wired.connection.send(HttpRequest("POST", "h", "/p", body=b"x" * 300_000), Deadline(SOON))
-    message = peer.expect(Message)
+    message = peer.expect(RestCall)
     peer.send(Notification("N1", "t", "y" * 300_000))
     peer.answer(message, body=b"z" * 300_000)
 
@@ -106,7 +106,7 @@ def test_the_client_certificate_is_shown(wire: Wire, tls: ssl.SSLContext, author
 def test_other_addresses_are_refused(url: str) -> None:
     """Before anything is opened."""
     with pytest.raises(InvalidArgumentError):
-        open_socket(url, Route(), Deadline(1), Connecting())
+        open_socket(url, ProxyRoute(), Deadline(1), Connecting())
 
 
 @pytest.mark.parametrize("flood", [b"x", b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 20_000], ids=["drip", "flood"])

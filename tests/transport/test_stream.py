@@ -11,7 +11,7 @@ from websocket import ABNF
 
 from twilio_conversations.errors import ProtocolError
 from twilio_conversations.transport import ws_codec as stream
-from twilio_conversations.transport.ws_codec import BINARY, CLOSE, PING, PONG, TEXT, Message, Stream
+from twilio_conversations.transport.ws_codec import BINARY, CLOSE, PING, PONG, TEXT, Stream, WsMessage
 
 LIMIT = 100_000
 
@@ -42,7 +42,7 @@ messages = st.lists(
 )
 
 
-def feed(data: bytes, cuts: list[int], limit: int = LIMIT) -> list[Message]:
+def feed(data: bytes, cuts: list[int], limit: int = LIMIT) -> list[WsMessage]:
     """The messages in `data` when it comes cut at those places."""
     edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
     receiver = Stream(limit)
@@ -50,7 +50,7 @@ def feed(data: bytes, cuts: list[int], limit: int = LIMIT) -> list[Message]:
 
 
 @given(messages, st.lists(st.integers(0, 10**6), max_size=30))
-def test_any_cut_gives_the_same_messages(expected: list[Message], cuts: list[int]) -> None:
+def test_any_cut_gives_the_same_messages(expected: list[WsMessage], cuts: list[int]) -> None:
     """Where the network cuts the bytes changes nothing."""
     data = b"".join(frame(opcode, payload) for opcode, payload in expected)
 
@@ -58,7 +58,7 @@ def test_any_cut_gives_the_same_messages(expected: list[Message], cuts: list[int
 
 
 @given(messages)
-def test_one_byte_at_a_time(expected: list[Message]) -> None:
+def test_one_byte_at_a_time(expected: list[WsMessage]) -> None:
     """The slowest peer is understood too."""
     expected = [(opcode, payload[:300]) for opcode, payload in expected]
     data = b"".join(frame(opcode, payload) for opcode, payload in expected)

@@ -18,7 +18,7 @@ from twilio_conversations.enums import ConnectionState
 from twilio_conversations.errors import ReplyError, TokenError
 from twilio_conversations.options import BackoffPolicy
 from twilio_conversations.util.futures import Deadline, wait
-from twilio_conversations.wire.packets import ClientUpdate, Close, HttpRequest, Init, Message, Reply, Status, Update
+from twilio_conversations.wire.packets import ClientUpdate, Close, HttpRequest, Init, Reply, RestCall, Status, Update
 
 GET = HttpRequest.from_url("GET", "https://h/p")
 SOON = PATIENCE
@@ -171,7 +171,7 @@ def test_updates_while_initialising_the_latest_wins(wire: Wire) -> None:
     wired.connection.send(GET, Deadline(SOON))
 
     assert (init.token, update.token) == ("T0", "T3")
-    assert isinstance(peer.packet(), Message), "no further update"
+    assert isinstance(peer.packet(), RestCall), "no further update"
     assert wired.service.accepted == 1
 
 

@@ -26,7 +26,7 @@ from twilio_conversations.transport.retries import retry_after
 from twilio_conversations.transport.tunnel import SCHEME, HttpResponse, Tunnel, TunnelAdapter
 from twilio_conversations.util import urls
 from twilio_conversations.util.futures import Deadline, wait
-from twilio_conversations.wire.packets import HttpRequest, Message
+from twilio_conversations.wire.packets import HttpRequest, RestCall
 
 SOON = PATIENCE
 PAST = "Mon, 1 Jan 2001 0:0:0 GMT"
@@ -48,7 +48,7 @@ def test_answers_come_back_whatever_their_status_and_order(wire: Wire) -> None:
     wired = wire()
     peer = wired.up()
     first, second = ask(wired), ask(wired)
-    asked = [peer.expect(Message), peer.expect(Message)]
+    asked = [peer.expect(RestCall), peer.expect(RestCall)]
     peer.answer(asked[1], 404, b'{"code":50350}', {"Twilio-Request-Id": "RQ1"})
     peer.answer(asked[0], 204, b"")
 
@@ -64,7 +64,7 @@ def test_only_some_headers_go_into_a_frame(wire: Wire) -> None:
     peer = wired.up()
     headers = {"content-type": "text/x", "X-Twilio-Mutation-Id": "m", "TWILIO-Request-Id": "r", "Accept": "*/*", "Cookie": "c"}
     ask(wired, "POST", headers=headers, body=b"{}")
-    message = peer.expect(Message)
+    message = peer.expect(RestCall)
 
     assert {"content-type": "text/x", "X-Twilio-Mutation-Id": "m", "TWILIO-Request-Id": "r"} == message.request.headers
     assert message.request.content_type == "text/x"
@@ -77,7 +77,7 @@ def test_hostile_names_arrive_as_they_were(wire: Wire, hostile: str) -> None:
     peer = wired.up()
     url = urls.with_query(urls.join("https://h:8/Conversations", hostile, "Participants"), [("Name", hostile)])
     ask(wired, url=url)
-    request = peer.expect(Message).request
+    request = peer.expect(RestCall).request
 
     assert request.path == url.removeprefix("https://h:8").partition("?")[0]
     assert request.host == "h:8"
@@ -113,7 +113,7 @@ def test_what_is_not_a_url_is_refused(wire: Wire, url: str) -> None:
 
 def cut_once(wired: Wired, peer: Peer) -> Peer:
     """The request arrives and the line breaks; the next connection."""
-    peer.expect(Message)
+    peer.expect(RestCall)
     peer.cut()
     again = wired.service.peer()
     again.accept_init()
@@ -126,7 +126,7 @@ def test_an_idempotent_request_survives_cuts(wire: Wire) -> None:
     peer = wired.up()
     future = ask(wired, idempotent=True)
     peer = cut_once(wired, cut_once(wired, peer))
-    peer.answer(peer.expect(Message))
+    peer.answer(peer.expect(RestCall))
 
     assert wait(future, Deadline(SOON), "GET").attempts == 3
 
@@ -151,10 +151,10 @@ def test_passing_troubles_are_waited_out(wire: Wire, status: int, body: bytes) -
     wired = wire()
     peer = wired.up()
     future = ask(wired, idempotent=True)
-    peer.answer(peer.expect(Message), status, body)
-    peer.answer(peer.expect(Message), 200)
+    peer.answer(peer.expect(RestCall), status, body)
+    peer.answer(peer.expect(RestCall), 200)
     once = ask(wired, "POST")
-    peer.answer(peer.expect(Message), status, body)
+    peer.answer(peer.expect(RestCall), status, body)
 
     assert wait(future, Deadline(SOON), "GET").status == 200
     assert wait(once, Deadline(SOON), "POST").status == status
@@ -166,7 +166,7 @@ def test_verdicts_are_final(wire: Wire, status: int, body: bytes) -> None:
     wired = wire()
     peer = wired.up()
     future = ask(wired, idempotent=True)
-    peer.answer(peer.expect(Message), status, body)
+    peer.answer(peer.expect(RestCall), status, body)
 
     assert wait(future, Deadline(SOON), "GET").attempts == 1
 
@@ -176,9 +176,9 @@ def test_retry_after_is_honoured(wire: Wire) -> None:
     wired = wire()
     peer = wired.up()
     future = ask(wired, idempotent=True)
-    peer.answer(peer.expect(Message), 429, headers={"Retry-After": "1"})
+    peer.answer(peer.expect(RestCall), 429, headers={"Retry-After": "1"})
     refused = time.monotonic()
-    peer.answer(peer.expect(Message))
+    peer.answer(peer.expect(RestCall))
 
     assert time.monotonic() - refused >= 0.98
     assert wait(future, Deadline(SOON), "GET").attempts == 2
@@ -190,7 +190,7 @@ def test_what_the_deadline_does_not_allow_is_not_waited_for(wire: Wire) -> None:
     wired = wire()
     peer = wired.up()
     future = ask(wired, idempotent=True, seconds=3)
-    peer.answer(peer.expect(Message), 429, headers={"retry-after": "60"})
+    peer.answer(peer.expect(RestCall), 429, headers={"retry-after": "60"})
 
     assert future.result(1).status == 429
 
@@ -200,9 +200,9 @@ def test_a_frame_refused_for_now_is_sent_again(wire: Wire) -> None:
     wired = wire()
     peer = wired.up()
     future, final = ask(wired, idempotent=True), ask(wired, idempotent=True)
-    peer.refuse(peer.expect(Message), 429)
-    peer.refuse(peer.expect(Message), 400)
-    peer.answer(peer.expect(Message))
+    peer.refuse(peer.expect(RestCall), 429)
+    peer.refuse(peer.expect(RestCall), 400)
+    peer.answer(peer.expect(RestCall))
 
     assert wait(future, Deadline(SOON), "GET").attempts == 2
     with pytest.raises(ReplyError):
@@ -214,7 +214,7 @@ def test_a_timeout_knows_that_an_earlier_attempt_was_sent(wire: Wire) -> None:
     wired = wire()
     peer = wired.up()
     future = ask(wired, idempotent=True, seconds=0.8)
-    peer.expect(Message)
+    peer.expect(RestCall)
     peer.cut()
     wired.service.peer()  # and no answer to its init
     with pytest.raises(RequestTimeoutError) as raised:
@@ -229,7 +229,7 @@ def test_closing_ends_the_wait_between_attempts(wire: Wire) -> None:
     wired = wire()
     peer = wired.up()
     future = ask(wired, idempotent=True)
-    peer.answer(peer.expect(Message), 429, headers={"retry-after": "3"})
+    peer.answer(peer.expect(RestCall), 429, headers={"retry-after": "3"})
     wired.connection.call(lambda: None).result(SOON)
     time.sleep(0.05)
     wired.connection.close()
@@ -253,7 +253,7 @@ def test_calls_beyond_the_limit_are_refused(wire: Wire) -> None:
     with ThreadPoolExecutor(3) as threads:
         own = [tunnel.request("GET", "https://h/own", deadline=Deadline(SOON)) for _ in range(3)]
         waiting = [threads.submit(call) for _ in range(2)]
-        asked = [peer.expect(Message) for _ in range(5)]
+        asked = [peer.expect(RestCall) for _ in range(5)]
         with pytest.raises(TransportUnavailableError, match="max_pending_requests is 2") as raised:
             call()
         assert (raised.value.sent, raised.value.retryable) == (False, True)
@@ -262,7 +262,7 @@ def test_calls_beyond_the_limit_are_refused(wire: Wire) -> None:
         assert {future.result(SOON).status for future in waiting} == {200}
         assert {wait(future, Deadline(SOON), "GET").status for future in own} == {200}
         late = threads.submit(call)
-        peer.answer(peer.expect(Message))
+        peer.answer(peer.expect(RestCall))
         assert late.result(SOON).status == 200
 
 
@@ -280,7 +280,7 @@ def test_a_requests_session_can_be_carried(wire: Wire) -> None:
 
         caller = threading.Thread(target=lambda: answers.append(session.get(SCHEME + "h/p?a=b", timeout=SOON)))
         caller.start()
-        message = peer.expect(Message)
+        message = peer.expect(RestCall)
         peer.answer(message, 200, '{"é":1}'.encode(), {"content-type": "application/json"})
         caller.join(SOON)
 

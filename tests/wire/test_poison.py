@@ -8,14 +8,14 @@ from tests.wire.driven import Driven, submission
 from twilio_conversations.errors import RequestTooLargeError, TransportUnavailableError
 from twilio_conversations.wire.frame_limit import MESSAGE_TOO_BIG, FrameLimit
 from twilio_conversations.wire.inflight import SUSPECT_AFTER
-from twilio_conversations.wire.packets import Message, Reply, Status
+from twilio_conversations.wire.packets import Reply, RestCall, Status
 
 LARGE = b"x" * 1000
 
 
 def written(driven: Driven) -> list[str]:
     """The names of the requests that were sent, in order."""
-    return [packet.id for packet in driven.sent if isinstance(packet, Message)]
+    return [packet.id for packet in driven.sent if isinstance(packet, RestCall)]
 
 
 def answer(driven: Driven, id_: str) -> None:

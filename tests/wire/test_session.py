@@ -42,15 +42,15 @@ from twilio_conversations.wire.packets import (
     ClientUpdate,
     Close,
     Init,
-    Message,
     Notification,
     Reply,
+    RestCall,
     Status,
     Unknown,
     Update,
 )
 from twilio_conversations.wire.session import MAX_BAD_FRAMES
-from twilio_conversations.wire.transitions import PUBLIC_STATES, TRANSITIONS, Action, Event, Phase, render_markdown
+from twilio_conversations.wire.transitions import PUBLIC_STATES, TRANSITIONS, Action, Input, Phase, render_markdown
 
 EXPIRED = 20104
 
@@ -94,7 +94,7 @@ def test_an_accepted_init_connects() -> None:
     assert [ConnectionState.CONNECTED] == states(driven)
     assert [Connected(resumed=False)] == driven.of(Connected)
     assert [TokenAccepted("T0")] == driven.of(TokenAccepted)
-    assert ["a", "b"] == [packet.id for packet in driven.sent if isinstance(packet, Message)]
+    assert ["a", "b"] == [packet.id for packet in driven.sent if isinstance(packet, RestCall)]
 
 
 def test_an_init_reply_with_nothing_but_a_status_is_enough() -> None:
@@ -284,7 +284,7 @@ def test_an_expired_token_with_a_provider_is_replaced() -> None:
     driven.update("T1")
     driven.establish()
     assert driven.last(Init).token == "T1"
-    assert driven.last(Message).id == "a"
+    assert driven.last(RestCall).id == "a"
 
 
 @pytest.mark.parametrize("code", [400, 429, 500, 503])
@@ -300,7 +300,7 @@ def test_any_other_refusal_is_retried_and_the_queue_survives(code: int) -> None:
 
     driven.advance(1)
     driven.establish()
-    assert driven.last(Message).id == "a"
+    assert driven.last(RestCall).id == "a"
 
 
 def test_a_throttled_init_waits_as_long_as_it_is_told() -> None:
@@ -410,7 +410,7 @@ def test_a_token_update_on_a_live_connection() -> None:
     driven.update("T1", "u")
     assert driven.last(Update).token == "T1"
     driven.submit("a")
-    assert driven.last(Message).id == "a"
+    assert driven.last(RestCall).id == "a"
     driven.answer(Update)
 
     assert driven.settled["u"] is None
@@ -542,7 +542,7 @@ def test_a_first_token_that_is_refused_is_replaced_by_the_provider(code: int | N
     driven.establish()
 
     assert driven.last(Init).token == "good"
-    assert driven.last(Message).id == "a"
+    assert driven.last(RestCall).id == "a"
 
 
 def test_a_provider_that_ends_while_its_last_token_is_good_is_reported() -> None:
@@ -757,7 +757,7 @@ def test_a_cancelled_request_is_not_written() -> None:
     driven.do(driven.session.cancel("a", driven.now))
     driven.establish()
 
-    assert not any(isinstance(packet, Message) for packet in driven.sent)
+    assert not any(isinstance(packet, RestCall) for packet in driven.sent)
 
 
 # Frames
@@ -827,7 +827,7 @@ def test_every_phase_can_be_closed_and_has_a_public_state() -> None:
     """But for the closed one there is a way out of everything."""
     for phase in Phase:
         assert phase in PUBLIC_STATES
-        assert ((phase, Event.CLOSE) in TRANSITIONS) is (phase is not Phase.CLOSED)
+        assert ((phase, Input.CLOSE) in TRANSITIONS) is (phase is not Phase.CLOSED)
 
 
 def test_the_page_for_the_docs_shows_every_row() -> None:
@@ -920,7 +920,7 @@ class RandomEvents(RuleBasedStateMachine):
     @precondition(lambda self: self.asked)
     @rule(data=st.data(), code=st.sampled_from([200, 404, 503]))
     def answer(self, data: st.DataObject, code: int) -> None:
-        written = [packet.id for packet in self.driven.sent if isinstance(packet, Message)]
+        written = [packet.id for packet in self.driven.sent if isinstance(packet, RestCall)]
         if written:
             self.driven.receive(http_reply(data.draw(st.sampled_from(written)), code))
 

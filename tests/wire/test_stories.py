@@ -7,7 +7,7 @@ import random
 from tests.support.stories import Moves, tell
 from tests.wire.driven import Driven
 from tests.wire.test_session import EXPIRED, RandomEvents, http_reply
-from twilio_conversations.wire.packets import Init, Message, Update
+from twilio_conversations.wire.packets import Init, RestCall, Update
 from twilio_conversations.wire.transitions import Phase
 
 CONTROL = (Init, Update)
@@ -68,7 +68,7 @@ class Told(RandomEvents):
             assert last.token == self.latest, "connected with an older token"
 
     def answer_one(self, which: int, code: int) -> None:
-        written = [packet.id for packet in self.driven.sent if isinstance(packet, Message)]
+        written = [packet.id for packet in self.driven.sent if isinstance(packet, RestCall)]
         if written:
             self.driven.receive(http_reply(written[which % len(written)], code))
 

@@ -36,7 +36,7 @@ from twilio_conversations.events.stream import EventStream
 from twilio_conversations.options import Endpoints, OptionFields, Options
 from twilio_conversations.runtime import Services
 from twilio_conversations.state.conversations import Directory
-from twilio_conversations.state.tracked import Presence
+from twilio_conversations.state.tracked import Following
 from twilio_conversations.state.users import Users
 from twilio_conversations.transport.connection import CLOSE_LIMIT, Connection, ConnectionStats
 from twilio_conversations.transport.plain_requests import session_class
@@ -325,8 +325,8 @@ class ClientLife(ClientEvents):
 
     def _survey(self, event: EventName, take: Callable[[Iterable[Any]], None]) -> None:
         there: dict[EventName, Callable[[], Iterable[Any]]] = {
-            ClientEvent.CONVERSATION_ADDED: lambda: self._directory.announced(Presence.KNOWN),
-            ClientEvent.CONVERSATION_JOINED: lambda: self._directory.announced(Presence.JOINED),
+            ClientEvent.CONVERSATION_ADDED: lambda: self._directory.announced(Following.KNOWN),
+            ClientEvent.CONVERSATION_JOINED: lambda: self._directory.announced(Following.JOINED),
             ClientEvent.USER_SUBSCRIBED: self._users.subscribed,
         }
         self._connection.post(lambda: take(there[event]()))

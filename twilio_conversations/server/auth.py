@@ -9,7 +9,7 @@ import attrs
 import jwt
 
 from twilio_conversations.server.domain import limits
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.credentials import Credentials
 from twilio_conversations.tokens import ALGORITHM, CONTENT_TYPE
 
@@ -35,15 +35,15 @@ def verify(token: str, credentials: Credentials) -> Grant:
     """
     claims = _claims(token, credentials.api_key_secret)
     if claims.get("iss") != credentials.api_key_sid or claims.get("sub") != credentials.account_sid:
-        raise ServiceError(20103)
+        raise Refusal(20103)
     _check_times(claims)
     grants = claims.get("grants")
     identity = grants.get("identity") if isinstance(grants, dict) else None
     chat = (grants.get("chat") or grants.get("ip_messaging")) if isinstance(grants, dict) else None
     if not isinstance(chat, dict):
-        raise ServiceError(20106)
+        raise Refusal(20106)
     if chat.get("service_sid") != credentials.service_sid:
-        raise ServiceError(20106, "The chat grant is for another service")
+        raise Refusal(20106, "The chat grant is for another service")
     return Grant(_identity(identity), float(claims["exp"]))
 
 
@@ -51,13 +51,13 @@ def _identity(value: Any) -> str:
     """Nobody is let in as what could not be a participant: that would be taken for somebody, or something, else."""
     try:
         return limits.identity(value)
-    except ServiceError as error:
-        raise ServiceError(20106, error.message) from error
+    except Refusal as error:
+        raise Refusal(20106, error.message) from error
 
 
 def _claims(token: str, secret: str) -> dict[str, Any]:
     if len(token) > MAX_TOKEN:
-        raise ServiceError(20101)
+        raise Refusal(20101)
     try:
         complete = jwt.PyJWT().decode_complete(  # the module's own function came with 2.10
             token,
@@ -66,12 +66,12 @@ def _claims(token: str, secret: str) -> dict[str, Any]:
             options={"verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False, "verify_sub": False},
         )
     except jwt.InvalidSignatureError as error:
-        raise ServiceError(20107) from error
+        raise Refusal(20107) from error
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
-        raise ServiceError(20101) from error
+        raise Refusal(20101) from error
     # Something else that was signed with the same key is no access token.
     if complete["header"].get("cty") != CONTENT_TYPE:
-        raise ServiceError(20102)
+        raise Refusal(20102)
     claims: dict[str, Any] = complete["payload"]
     return claims
 
@@ -80,13 +80,13 @@ def _check_times(claims: dict[str, Any]) -> None:
     now = time.time()
     expires = _time(claims.get("exp"))
     if expires is None:
-        raise ServiceError(20104, "Access Token has no valid expiry")
+        raise Refusal(20104, "Access Token has no valid expiry")
     if expires <= now:
-        raise ServiceError(20104)
+        raise Refusal(20104)
     for name in ("nbf", "iat"):
         starts = _time(claims.get(name, 0))
         if starts is None or starts > now + LEEWAY:
-            raise ServiceError(20105)
+            raise Refusal(20105)
 
 
 def _time(value: Any) -> float | None:

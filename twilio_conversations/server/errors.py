@@ -87,7 +87,7 @@ CATALOGUE: dict[int, tuple[int, str]] = {
 }
 
 
-class ServiceError(Exception):
+class Refusal(Exception):
     """A refusal, told to the client as Twilio's error body ``{status, code, message, more_info}``."""
 
     def __init__(self, code: int, message: str | None = None) -> None:

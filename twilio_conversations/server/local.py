@@ -19,7 +19,7 @@ import uvicorn
 from twilio_conversations.errors import InvalidArgumentError, RequestTimeoutError
 from twilio_conversations.server.api.addresses import AddressBook, public_base, trusted_network
 from twilio_conversations.server.control.methods import Controls
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.http import certificates
 from twilio_conversations.server.http.app import App
 from twilio_conversations.server.http.certificates import Certificate
@@ -195,7 +195,7 @@ class LocalServer(Controls):
         outcome = asyncio.run_coroutine_threadsafe(self._app.control().perform(method, operation, body), self._app.loop)
         try:
             return outcome.result(CONTROL_TIMEOUT)
-        except ServiceError as error:
+        except Refusal as error:
             raise InvalidArgumentError(f"{error.message} ({error.code})") from error
         except TimeoutError as error:
             raise RequestTimeoutError(f"{method} {operation} took longer than {CONTROL_TIMEOUT:.0f} s") from error

@@ -22,7 +22,7 @@ from twilio_conversations.server.control.faults import DELAY, REFUSE, Faults
 from twilio_conversations.server.domain import reachability, roles, users
 from twilio_conversations.server.domain.media import KNOWN
 from twilio_conversations.server.domain.timers import Timekeeper
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.http.admission import Door
 from twilio_conversations.server.http.connections import Gateway
 from twilio_conversations.server.http.session import Session
@@ -110,9 +110,9 @@ class Service:
     # -- for sessions ------------------------------------------------------------------------------------------------------
 
     def verify(self, token: str) -> Grant:
-        """What the token allows. Raises `ServiceError`."""
+        """What the token allows. Raises `Refusal`."""
         if self.faults.is_expired(token):
-            raise ServiceError(20104)
+            raise Refusal(20104)
         return auth.verify(token, self._credentials)
 
     def let_in(self, token: str) -> Grant:
@@ -194,11 +194,11 @@ class Service:
         try:
             answer = self.routes.answer(caller, request)
             mutation = None if isinstance(answer, Response) else self._mutation(caller, request)
-        except ServiceError as error:
+        except Refusal as error:
             reply(Response.error(error))
         except Exception:
             _log.exception("a request failed")
-            reply(Response.error(ServiceError(20500)))
+            reply(Response.error(Refusal(20500)))
         else:
             if not isinstance(answer, Response):
                 self._writer.submit(Job(answer, reply, mutation))
@@ -245,7 +245,7 @@ class Service:
         if not mutation_id:
             return None
         if len(mutation_id) > MAX_MUTATION_ID:
-            raise ServiceError(20001, "X-Twilio-Mutation-Id is too long")
+            raise Refusal(20001, "X-Twilio-Mutation-Id is too long")
         sid = self._credentials.service_sid
         return Mutation(sid, caller.identity, mutation_id, request.method, caller.addresses.api)
 

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from twilio_conversations.server.api.messages import is_text
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 
 FARTHEST = dt.timedelta(days=3650)
 """How far ahead of the real time the clock may be moved."""
@@ -47,10 +47,10 @@ class Clock:
             self._latest = max(moment, self._latest or moment)
 
     def advance(self, seconds: float) -> None:
-        """Move on. Raises `ServiceError` 20001: it never goes back, and not beyond what calendars know."""
+        """Move on. Raises `Refusal` 20001: it never goes back, and not beyond what calendars know."""
         with self._lock:
             if not 0 <= seconds <= (FARTHEST - self._moved).total_seconds():
-                raise ServiceError(20001, "The clock moves ahead, by ten years in all")
+                raise Refusal(20001, "The clock moves ahead, by ten years in all")
             self._moved += dt.timedelta(seconds=seconds)
             self._ahead += dt.timedelta(seconds=seconds)
 
@@ -100,12 +100,12 @@ class Settings:
     """``at_once``: what is sent outside is sent and delivered in the moment; ``on_command``: it stays queued until told."""
 
     def changed(self, fields: Mapping[str, Any]) -> Settings:
-        """A copy with other values. Raises `ServiceError` 20001 naming the field that is unknown or has a wrong value."""
+        """A copy with other values. Raises `Refusal` 20001 naming the field that is unknown or has a wrong value."""
         defaults = attrs.asdict(self)
         values: dict[str, Any] = {}
         for name, value in fields.items():
             if name not in defaults:
-                raise ServiceError(20001, f"There is no setting {name!r}; there are: {', '.join(sorted(defaults))}")
+                raise Refusal(20001, f"There is no setting {name!r}; there are: {', '.join(sorted(defaults))}")
             values[name] = _checked(name, value, defaults[name])
         return attrs.evolve(self, **values)
 
@@ -121,7 +121,7 @@ def _checked(name: str, value: Any, default: Any) -> Any:
         valid = isinstance(value, list | tuple) and all(is_text(item) for item in value)
         value = tuple(value) if valid else value
     if not valid:
-        raise ServiceError(20001, f"{value!r} is no value for the setting {name!r}")
+        raise Refusal(20001, f"{value!r} is no value for the setting {name!r}")
     return value
 
 

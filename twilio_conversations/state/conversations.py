@@ -19,7 +19,7 @@ from twilio_conversations.models.layers import Layered
 from twilio_conversations.state.messages import Messages
 from twilio_conversations.state.participants import Roster
 from twilio_conversations.state.read_horizon import ReadHorizon
-from twilio_conversations.state.tracked import Membership, Presence, SyncNames
+from twilio_conversations.state.tracked import Following, Membership, SyncNames
 from twilio_conversations.state.tracker import Lifecycle, all_items, may_pass
 from twilio_conversations.state.typing import TypingIndicator, duration
 from twilio_conversations.sync.changes import (
@@ -38,7 +38,7 @@ from twilio_conversations.values.conversation import ConversationData
 
 if TYPE_CHECKING:
     from twilio_conversations.runtime import Services
-    from twilio_conversations.sync.client import Entity
+    from twilio_conversations.sync.client import Handle
 
 _log = logs.logger(__name__)
 _GONE_STATUS = frozenset({403, 404})
@@ -52,7 +52,7 @@ class Directory:
         self._services = services
         self._members: dict[str, Membership] = {}
         self._live: weakref.WeakValueDictionary[str, Conversation] = weakref.WeakValueDictionary()
-        self._map: Entity | None = None
+        self._map: Handle | None = None
         self._told: set[str] = set()
         self._lifecycle = Lifecycle(services, lambda sid: self._members.pop(sid, None))
         self.listed: Future[None] = Future()
@@ -121,7 +121,7 @@ class Directory:
                 "notificationLevel": entry.get("notification_level"),
             }
             membership.item = data
-            membership.want(Presence.JOINED if joined else Presence.KNOWN)
+            membership.want(Following.JOINED if joined else Following.KNOWN)
             self._lifecycle.fulfil(membership)
         elif joined:
             self.follow(sid)
@@ -132,8 +132,8 @@ class Directory:
         membership = self._members.get(sid)
         if membership is None:
             return failed(NotFoundError(f"conversation {sid} is gone"))
-        if membership.wanted is Presence.KNOWN:
-            membership.want(Presence.JOINED)
+        if membership.wanted is Following.KNOWN:
+            membership.want(Following.JOINED)
             self._lifecycle.fulfil(membership)
         return membership.ready
 
@@ -141,7 +141,7 @@ class Directory:
         """What is known of `sid`."""
         return self._members.get(sid)
 
-    def announced(self, presence: Presence) -> list[Conversation]:
+    def announced(self, presence: Following) -> list[Conversation]:
         """The conversations that are announced as that much or more, in the order they became known."""
         return [member.conversation for member in self._members.values() if member.presence.value >= presence.value]
 
@@ -160,17 +160,17 @@ class Directory:
         return [
             member.conversation
             for _, member in sorted(self._members.items())
-            if member.presence is Presence.JOINED and member.conversation.status is ConversationStatus.JOINED
+            if member.presence is Following.JOINED and member.conversation.status is ConversationStatus.JOINED
         ]
 
     def typing(self, sid: Any, identity: Any, seconds: Any) -> None:
         """Somebody types somewhere; for conversations that are not followed it means nothing."""
         membership = self._members.get(sid) if isinstance(sid, str) else None
-        if membership is None or membership.presence is not Presence.JOINED or not isinstance(identity, str):
+        if membership is None or membership.presence is not Following.JOINED or not isinstance(identity, str):
             return
         membership.conversation._typing.received(identity, duration(seconds, 6.0))
 
-    def _map_changed(self, _: Entity, change: Change) -> None:
+    def _map_changed(self, _: Handle, change: Change) -> None:
         """The own map of conversations changed."""
         if isinstance(change, ItemAdded | ItemUpdated | ItemRemoved) and not self.listed.done():
             self._told.add(str(change.key))
@@ -203,7 +203,7 @@ class Directory:
         for item in items:
             self._map_item(str(item.key), item.data)
         for sid, membership in list(self._members.items()):
-            if membership.wanted is Presence.JOINED and sid not in present:
+            if membership.wanted is Following.JOINED and sid not in present:
                 self._lifecycle.go(membership)
 
     def _map_item(self, sid: str, data: Any) -> None:
@@ -218,9 +218,9 @@ class Directory:
         membership.item = data
         status = data.get("status")
         if status == ConversationStatus.JOINED.value:
-            membership.want(Presence.JOINED)
-        elif status == ConversationStatus.NOT_PARTICIPATING.value or membership.wanted is Presence.GONE:
-            membership.want(Presence.KNOWN)
+            membership.want(Following.JOINED)
+        elif status == ConversationStatus.NOT_PARTICIPATING.value or membership.wanted is Following.GONE:
+            membership.want(Following.KNOWN)
         self._lifecycle.fulfil(membership)
         if membership.presence is membership.wanted:
             self._lifecycle.apply(membership, lambda state: state.with_membership(data))
@@ -257,7 +257,7 @@ class Directory:
     # -- objects for the collections ----------------------------------------------------------------------------------
 
     @flow
-    def _messages_of(self, sid: str) -> Flow[Entity]:
+    def _messages_of(self, sid: str) -> Flow[Handle]:
         """The message list of a conversation; of one that is not joined it is opened for reading."""
         membership = self._members.get(sid)
         if membership is None:
@@ -272,7 +272,7 @@ class Directory:
         return entity
 
     @flow
-    def _roster_of(self, sid: str) -> Flow[Entity]:
+    def _roster_of(self, sid: str) -> Flow[Handle]:
         """The roster of a conversation, loaded; of one that is not joined it is opened for reading."""
         membership = self._members.get(sid)
         if membership is None:

@@ -28,7 +28,7 @@ from twilio_conversations.values.progress import OnProgress
 if TYPE_CHECKING:
     from twilio_conversations.models.conversation import Conversation
     from twilio_conversations.runtime import Services
-    from twilio_conversations.sync.client import Entity
+    from twilio_conversations.sync.client import Handle
 
 _log = logs.logger(__name__)
 _MOST_PER_REQUEST = 100
@@ -47,7 +47,7 @@ class _Slice:
 class Messages:
     """The messages of one conversation. Live objects are held weakly; the latest ones also by the client."""
 
-    def __init__(self, conversation: Conversation, services: Services, opened: Callable[[], Future[Entity]]) -> None:
+    def __init__(self, conversation: Conversation, services: Services, opened: Callable[[], Future[Handle]]) -> None:
         """`opened` gives the Sync list, opening it if need be; it runs on the io thread."""
         self._conversation = conversation
         self._services = services
@@ -114,7 +114,7 @@ class Messages:
             return list(self._held.values())
 
     @flow
-    def reread(self, entity: Entity) -> Flow[None]:
+    def reread(self, entity: Handle) -> Flow[None]:
         """Changes were made that no event told: bring what is held up to date, and forget what is gone."""
         with self._services.lock:
             held = dict(self._held)
@@ -175,7 +175,7 @@ class Messages:
     @flow
     def _read(self, start: int | None, size: int, order: Order, *, inclusive: bool) -> Flow[_Slice]:
         """Up to `size` messages from `start`, in as many requests as the service's largest page makes necessary."""
-        entity: Entity = yield self._opened()
+        entity: Handle = yield self._opened()
         messages: list[Message] = []
         before = after = False
         first = True
@@ -227,7 +227,7 @@ class Messages:
     @flow
     def fetch(self, index: int) -> Flow[tuple[MessageData, int] | None]:
         """What the service says of one message now."""
-        entity: Entity = yield self._opened()
+        entity: Handle = yield self._opened()
         item: Item | None = yield entity.item(index)
         return None if item is None else (MessageData.parse(item.data), item.event_id)
 

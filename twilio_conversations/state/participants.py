@@ -17,7 +17,7 @@ from twilio_conversations.values.participant import ParticipantData
 if TYPE_CHECKING:
     from twilio_conversations.models.conversation import Conversation
     from twilio_conversations.runtime import Services
-    from twilio_conversations.sync.client import Entity
+    from twilio_conversations.sync.client import Handle
 
 _log = logs.logger(__name__)
 
@@ -25,7 +25,7 @@ _log = logs.logger(__name__)
 class Roster:
     """The participants of one conversation, all of them, once it is loaded."""
 
-    def __init__(self, conversation: Conversation, services: Services, loaded: Callable[[], Future[Entity]]) -> None:
+    def __init__(self, conversation: Conversation, services: Services, loaded: Callable[[], Future[Handle]]) -> None:
         """`loaded` gives the Sync map after `load` has run for it; it runs on the io thread."""
         self._conversation = conversation
         self._services = services
@@ -235,6 +235,6 @@ class Roster:
     @flow
     def fetch(self, sid: str) -> Flow[tuple[ParticipantData, int] | None]:
         """What the service says of one participant now."""
-        entity: Entity = yield self._loaded()
+        entity: Handle = yield self._loaded()
         item: Item | None = yield entity.item(sid)
         return None if item is None else (ParticipantData.parse(item.data), item.event_id)

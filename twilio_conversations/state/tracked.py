@@ -14,10 +14,10 @@ from twilio_conversations.wire.backoff import Backoff
 
 if TYPE_CHECKING:
     from twilio_conversations.sync.changes import Item
-    from twilio_conversations.sync.client import Entity
+    from twilio_conversations.sync.client import Handle
 
 
-class Presence(enum.Enum):
+class Following(enum.Enum):
     """How much of a conversation there is for this client."""
 
     GONE = 0
@@ -69,8 +69,8 @@ class Membership:
     conversation: Conversation
     names: SyncNames
     item: Mapping[str, Any] = attrs.field(factory=dict)
-    wanted: Presence = Presence.GONE
-    presence: Presence = Presence.GONE
+    wanted: Following = Following.GONE
+    presence: Following = Following.GONE
     generation: int = 0
     epoch: int = 0
     busy: bool = False
@@ -83,9 +83,9 @@ class Membership:
     backoff: Backoff | None = None
     waiting: list[Callable[[], None]] = attrs.field(factory=list)
     ready: Future[Conversation] = attrs.field(factory=Future)
-    _roots: dict[str, tuple[str, Entity]] = attrs.field(factory=dict)
+    _roots: dict[str, tuple[str, Handle]] = attrs.field(factory=dict)
 
-    def want(self, presence: Presence) -> None:
+    def want(self, presence: Following) -> None:
         """Change what is wanted."""
         if presence is self.wanted:
             return
@@ -94,7 +94,7 @@ class Membership:
         if self.ready.done():
             self.ready = Future()
 
-    def root(self, kind: str) -> Entity | None:
+    def root(self, kind: str) -> Handle | None:
         """The open object of a kind (document, list, map)."""
         found = self._roots.get(kind)
         return None if found is None else found[1]
@@ -104,7 +104,7 @@ class Membership:
         found = self._roots.get(kind)
         return found is not None and found[0] == name
 
-    def put_root(self, kind: str, name: str, entity: Entity) -> None:
+    def put_root(self, kind: str, name: str, entity: Handle) -> None:
         """Keep an object that was opened, in place of the one before."""
         former = self.root(kind)
         self._roots[kind] = (name, entity)

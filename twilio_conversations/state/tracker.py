@@ -23,7 +23,7 @@ from twilio_conversations.errors import (
 )
 from twilio_conversations.events.names import ClientEvent, ConversationEvent, HandlerError
 from twilio_conversations.models.conversation import Conversation
-from twilio_conversations.state.tracked import Membership, Presence
+from twilio_conversations.state.tracked import Following, Membership
 from twilio_conversations.sync.changes import Change, DocumentUpdated, EntityFailed, EntityRemoved, Item, Key, Resynced
 from twilio_conversations.util import logs
 from twilio_conversations.util.futures import Flow, Future, fail, flow, gather, settle
@@ -32,7 +32,7 @@ from twilio_conversations.wire.backoff import Backoff
 
 if TYPE_CHECKING:
     from twilio_conversations.runtime import Services
-    from twilio_conversations.sync.client import Entity
+    from twilio_conversations.sync.client import Handle
 
 _log = logs.logger(__name__)
 _GONE_STATUS = frozenset({403, 404})
@@ -40,7 +40,7 @@ _ROSTER_PAGE = 50
 
 
 @flow
-def all_items(entity: Entity, start: Key | None = None) -> Flow[list[Item]]:
+def all_items(entity: Handle, start: Key | None = None) -> Flow[list[Item]]:
     """All items of a map behind `start`, page after page, until there are none or they lead back."""
     items: list[Item] = []
     seen: set[Key] = set()
@@ -78,7 +78,7 @@ class Lifecycle:
             return
         membership.busy = True
         try:
-            while membership.wanted not in (Presence.GONE, membership.presence):
+            while membership.wanted not in (Following.GONE, membership.presence):
                 generation = membership.generation
                 try:
                     yield self._open_roots(membership)
@@ -93,10 +93,10 @@ class Lifecycle:
 
     def _let_through(self, membership: Membership) -> None:
         """Nothing is being opened any more: apply what waited for that."""
-        if membership.wanted is Presence.GONE:
+        if membership.wanted is Following.GONE:
             membership.close()
             return
-        if membership.presence is Presence.KNOWN:
+        if membership.presence is Following.KNOWN:
             membership.close_joined()
         waiting, membership.waiting = membership.waiting, []
         for change in waiting:
@@ -106,7 +106,7 @@ class Lifecycle:
     @flow
     def _open_roots(self, membership: Membership) -> Flow[None]:
         """Open what `wanted` needs and is not open: the document, and when joined the list and the roster beside it."""
-        joined = membership.wanted is Presence.JOINED
+        joined = membership.wanted is Following.JOINED
         names = membership.names
         pending = [self.open_root(membership, "document", names.document)]
         if joined:
@@ -130,7 +130,7 @@ class Lifecycle:
             return
         sync = self._services.sync
         listener = functools.partial(self._root_changed, membership, kind, membership.epoch)
-        openers: dict[str, Callable[[], Future[Entity]]] = {
+        openers: dict[str, Callable[[], Future[Handle]]] = {
             "document": lambda: sync.open_document(name, listener),
             "list": lambda: sync.open_list(name, listener),
             "map": lambda: sync.open_map(name, listener, include_items=True),
@@ -140,7 +140,7 @@ class Lifecycle:
             membership.conversation._roster.reading()
         epoch = membership.epoch
         entity = yield openers[kind]()
-        if membership.epoch != epoch or membership.wanted is Presence.GONE:
+        if membership.epoch != epoch or membership.wanted is Following.GONE:
             entity.close()
             return
         membership.put_root(kind, name, entity)
@@ -194,7 +194,7 @@ class Lifecycle:
         """The objects that `wanted` needs are open: say what that makes of the conversation."""
         conversation, former = membership.conversation, membership.presence
         membership.presence = membership.wanted
-        joined = membership.wanted is Presence.JOINED
+        joined = membership.wanted is Following.JOINED
         status = ConversationStatus.JOINED if joined else ConversationStatus.NOT_PARTICIPATING
         document, membership.opened_document = membership.opened_document, None
         if document is not None:
@@ -203,11 +203,11 @@ class Lifecycle:
             with self._services.lock:
                 conversation._state.drop_overlay(membership.written_before, DOCUMENT_FIELDS)
         self._set(conversation, lambda state: attrs.evolve(state.with_membership(membership.item), status=status))
-        if former is Presence.GONE:
+        if former is Following.GONE:
             self._emit(conversation, ClientEvent.CONVERSATION_ADDED)
         if joined:
             self._emit(conversation, ClientEvent.CONVERSATION_JOINED)
-        elif former is Presence.JOINED:
+        elif former is Following.JOINED:
             membership.close_joined()
             conversation._typing.clear()
             self._emit(conversation, ClientEvent.CONVERSATION_LEFT)
@@ -216,16 +216,16 @@ class Lifecycle:
         """The conversation is gone for this client: left, if it was joined, then removed, if it was ever announced."""
         conversation, former = membership.conversation, membership.presence
         self._forget(conversation.sid)
-        membership.want(Presence.GONE)
-        membership.presence = Presence.GONE
+        membership.want(Following.GONE)
+        membership.presence = Following.GONE
         membership.waiting.clear()
         membership.close()
         fail(membership.ready, NotFoundError(f"conversation {conversation.sid} is gone", status=404))
-        if former is Presence.GONE:
+        if former is Following.GONE:
             return
         conversation._typing.clear()
         self._set(conversation, lambda state: attrs.evolve(state, status=ConversationStatus.NOT_PARTICIPATING))
-        if former is Presence.JOINED:
+        if former is Following.JOINED:
             self._emit(conversation, ClientEvent.CONVERSATION_LEFT)
         self._services.emit(
             conversation,
@@ -235,11 +235,11 @@ class Lifecycle:
         for model in conversation._models():
             model._leave()
 
-    def _root_changed(self, membership: Membership, kind: str, epoch: int, entity: Entity, change: Change) -> None:
+    def _root_changed(self, membership: Membership, kind: str, epoch: int, entity: Handle, change: Change) -> None:
         """One of a conversation's objects changed; before the announcement the change waits."""
-        if membership.epoch != epoch or membership.wanted is Presence.GONE:
+        if membership.epoch != epoch or membership.wanted is Following.GONE:
             return
-        if membership.presence is Presence.GONE or membership.busy:
+        if membership.presence is Following.GONE or membership.busy:
             membership.waiting.append(functools.partial(self._root_changed, membership, kind, epoch, entity, change))
             return
         if isinstance(change, EntityFailed):
@@ -259,7 +259,7 @@ class Lifecycle:
             self.apply(membership, lambda state: state.with_document(change.data, former))
 
     @flow
-    def _resynced(self, membership: Membership, kind: str, entity: Entity) -> Flow[None]:
+    def _resynced(self, membership: Membership, kind: str, entity: Handle) -> Flow[None]:
         """Changes were made that no event told: read again what we hold, then say so."""
         conversation, epoch = membership.conversation, membership.epoch
 
@@ -275,7 +275,7 @@ class Lifecycle:
             return
         finally:
             membership.rereading -= 1
-        if membership.rereading or membership.epoch != epoch or membership.presence is Presence.GONE:
+        if membership.rereading or membership.epoch != epoch or membership.presence is Following.GONE:
             return
         self._services.emit(
             conversation,
@@ -284,7 +284,7 @@ class Lifecycle:
         )
 
     @flow
-    def _reread(self, conversation: Conversation, kind: str, entity: Entity) -> Flow[None]:
+    def _reread(self, conversation: Conversation, kind: str, entity: Handle) -> Flow[None]:
         if kind == "list":
             yield conversation._messages.reread(entity)
         elif kind == "map":

@@ -16,7 +16,7 @@ from twilio_conversations.values.user import UserData
 
 if TYPE_CHECKING:
     from twilio_conversations.runtime import Services
-    from twilio_conversations.sync.client import Entity
+    from twilio_conversations.sync.client import Handle
 
 _log = logs.logger(__name__)
 
@@ -31,7 +31,7 @@ class Users:
     def __init__(self, services: Services, identity: str = "") -> None:
         """`identity` is that of the own user, as far as it is known."""
         self._services = services
-        self._maps: dict[User, Entity] = {}
+        self._maps: dict[User, Handle] = {}
         self._followed: dict[str, User] = {}
         self._coming: dict[str, Future[User]] = {}
         self._live: weakref.WeakValueDictionary[str, User] = weakref.WeakValueDictionary()
@@ -110,7 +110,7 @@ class Users:
     def _open_map(self, user: User, name: str) -> Flow[UserData]:
         """Open a user's map (``GET .../Maps/{name}?Include=items``) and take what it says; gives the state before."""
         former = user._state.replica or UserData()
-        entity: Entity = yield self._services.sync.open_map(
+        entity: Handle = yield self._services.sync.open_map(
             name, functools.partial(self._changed, user), include_items=True
         )
         items: list[Item] = list(entity.items.values())
@@ -149,7 +149,7 @@ class Users:
 
     # -- from Sync ----------------------------------------------------------------------------------------------------
 
-    def _changed(self, user: User, entity: Entity, change: Change) -> None:
+    def _changed(self, user: User, entity: Handle, change: Change) -> None:
         if self._maps.get(user) is not entity:
             return  # not announced yet: what is in the map then is what counts
         if isinstance(change, ItemAdded | ItemUpdated):
@@ -162,7 +162,7 @@ class Users:
             _log.warning("%r cannot be followed: %s", user, change.error)
 
     @flow
-    def _reread(self, user: User, entity: Entity) -> Flow[None]:
+    def _reread(self, user: User, entity: Handle) -> Flow[None]:
         """Changes were made that no event told."""
         page = yield entity.page(size=50)
         if self._maps.get(user) is entity:

@@ -22,15 +22,15 @@ from twilio_conversations.sync.changes import (
     ItemUpdated,
     Kind,
 )
-from twilio_conversations.sync.handle import FIRST_PATIENCE, LAST_PATIENCE, Entity, Listener, Root
+from twilio_conversations.sync.handle import FIRST_PATIENCE, LAST_PATIENCE, Handle, Listener, SyncObject
 from twilio_conversations.sync.replica import CollectionReplica, DocumentReplica, ItemAction, event_id_of
 from twilio_conversations.sync.resources import Answer, Request, Resources, RootState, content, refusal, retry_after
-from twilio_conversations.sync.subscriptions import Phase, Poke, Refusal, Subscriptions
+from twilio_conversations.sync.subscriptions import Poke, Refusal, SubscriptionPhase, Subscriptions
 from twilio_conversations.util import logs
 from twilio_conversations.util.futures import Future, fail, failed, settle
 from twilio_conversations.util.json import whole_number
 
-__all__ = ["MESSAGE_TYPES", "Entity", "Listener", "SyncClient", "Timer", "Timers"]
+__all__ = ["MESSAGE_TYPES", "Handle", "Listener", "SyncClient", "Timer", "Timers"]
 
 _log = logs.logger(__name__)
 
@@ -91,21 +91,21 @@ class SyncClient:
         self._now = now
         self._congested = congested
         self._subscriptions = Subscriptions(_correlation_ids, rng)
-        self._roots: dict[str, Root] = {}
-        self._named: dict[tuple[Kind, str], Root] = {}
-        self._opening: dict[tuple[Kind, str, bool], list[tuple[Listener, Future[Entity]]]] = {}
-        self._gaps: dict[Root, float] = {}
+        self._roots: dict[str, SyncObject] = {}
+        self._named: dict[tuple[Kind, str], SyncObject] = {}
+        self._opening: dict[tuple[Kind, str, bool], list[tuple[Listener, Future[Handle]]]] = {}
+        self._gaps: dict[SyncObject, float] = {}
         self._timer: Timer | None = None
         self._timer_at = 0.0
         self._closed = False
 
     # Opening and closing
 
-    def open_document(self, name: str, listener: Listener) -> Future[Entity]:
+    def open_document(self, name: str, listener: Listener) -> Future[Handle]:
         """Open the document with a sid or unique name. See `open_list`."""
         return self._open("document", name, listener, False)
 
-    def open_list(self, name: str, listener: Listener) -> Future[Entity]:
+    def open_list(self, name: str, listener: Listener) -> Future[Handle]:
         """Open the list with a sid or unique name.
 
         `listener` gets every change after the state that was read, from before the future is done. Simultaneous opens share
@@ -115,14 +115,14 @@ class SyncClient:
         """
         return self._open("list", name, listener, False)
 
-    def open_map(self, name: str, listener: Listener, *, include_items: bool = False) -> Future[Entity]:
-        """Open the map with a sid or unique name; with `include_items`, `Entity.items` is kept current. See `open_list`."""
+    def open_map(self, name: str, listener: Listener, *, include_items: bool = False) -> Future[Handle]:
+        """Open the map with a sid or unique name; with `include_items`, `Handle.items` is kept current. See `open_list`."""
         return self._open("map", name, listener, include_items)
 
-    def _open(self, kind: Kind, name: str, listener: Listener, include_items: bool) -> Future[Entity]:
+    def _open(self, kind: Kind, name: str, listener: Listener, include_items: bool) -> Future[Handle]:
         if self._closed:
             return failed(ClientClosedError("the client is closed"))
-        future: Future[Entity] = Future()
+        future: Future[Handle] = Future()
         root = self._named.get((kind, name))
         if root is not None and (not include_items or _has_items(root)):
             self._hand_out(root, [(listener, future)])
@@ -149,14 +149,14 @@ class SyncClient:
             self._opening[key] = waiting
             self._read_root(key)
 
-    def _adopt(self, kind: Kind, name: str, include_items: bool, state: RootState) -> Root | None:
+    def _adopt(self, kind: Kind, name: str, include_items: bool, state: RootState) -> SyncObject | None:
         """The object for a root that was read: the one that is there already, if there is one.
 
         `None` if items are wanted of an object that was there without, and events have overtaken those that were read.
         """
         root = self._roots.get(state.sid)
         if root is None:
-            root = self._roots[state.sid] = Root(kind, state)
+            root = self._roots[state.sid] = SyncObject(kind, state)
             self._subscriptions.add(root.subscription, self._now())
             self._pump()
         elif include_items and isinstance(root.replica, CollectionReplica) and root.replica.items is None:
@@ -169,16 +169,16 @@ class SyncClient:
                 self._named[kind, alias] = root
         return root
 
-    def _hand_out(self, root: Root, waiting: list[tuple[Listener, Future[Entity]]]) -> None:
-        handles = [(Entity(self, root, listener), future) for listener, future in waiting]
+    def _hand_out(self, root: SyncObject, waiting: list[tuple[Listener, Future[Handle]]]) -> None:
+        handles = [(Handle(self, root, listener), future) for listener, future in waiting]
         # All attached before anybody hears of it: a first user that closes at once must not end it for the others.
         root.handles += tuple(handle for handle, _ in handles)
         for handle, future in handles:
             if not settle(future, handle):
                 handle.close()
 
-    def detach(self, entity: Entity) -> None:
-        """A handle was closed (`Entity.close`)."""
+    def detach(self, entity: Handle) -> None:
+        """A handle was closed (`Handle.close`)."""
         root = entity.root
         root.handles = tuple(handle for handle in root.handles if handle is not entity)
         if entity in root.held_by:
@@ -188,7 +188,7 @@ class SyncClient:
             self._subscriptions.drop(root.subscription, self._now())
             self._pump()
 
-    def _evict(self, root: Root) -> None:
+    def _evict(self, root: SyncObject) -> None:
         """Forget an object, and only that one: another may have its sid by now."""
         for alias in root.aliases:
             if self._named.get((root.kind, alias)) is root:
@@ -237,7 +237,7 @@ class SyncClient:
         self._subscriptions.token_updated(self._now())
         self._pump()
 
-    def hold(self, entity: Entity) -> None:
+    def hold(self, entity: Handle) -> None:
         """Drop the events of an object for now: its cursor stands still, so that `release` gets them replayed."""
         root = entity.root
         if entity.open:
@@ -245,7 +245,7 @@ class SyncClient:
             root.muted = True
             self._subscriptions.hold(root.subscription)
 
-    def release(self, entity: Entity) -> None:
+    def release(self, entity: Handle) -> None:
         """Take events again, beginning with those that were dropped.
 
         Events stay dropped until the replay begins, so that they come in order.
@@ -297,11 +297,11 @@ class SyncClient:
             self._mend(root, now)
         self._pump()
 
-    def _mend(self, root: Root, now: float) -> None:
+    def _mend(self, root: SyncObject, now: float) -> None:
         """A gap was open for long enough: have it replayed (during a replay, its end closes the gap)."""
         if not root.replica.gaps:
             root.patience = FIRST_PATIENCE
-        elif root.subscription.phase is Phase.ESTABLISHED:
+        elif root.subscription.phase is SubscriptionPhase.ESTABLISHED:
             _log.info("events of %s are missing; asking for a replay", root.sid)
             root.patience = min(LAST_PATIENCE, 2 * root.patience)
             self._subscriptions.renew(root.subscription, now)
@@ -355,14 +355,14 @@ class SyncClient:
         if sid_field == "object_sid":
             self._pump()
 
-    def _deaf(self, root: Root, correlation: Any) -> bool:
+    def _deaf(self, root: SyncObject, correlation: Any) -> bool:
         """Whether an event must be dropped: the object is held, or its replay has not begun."""
         if root.held_by or not root.subscription.awaits(correlation):
             return True
         root.muted = False
         return False
 
-    def _item_event(self, root: Root, event: dict[str, Any], correlation: Any, action: ItemAction) -> None:
+    def _item_event(self, root: SyncObject, event: dict[str, Any], correlation: Any, action: ItemAction) -> None:
         replica = root.replica
         if (root.muted and self._deaf(root, correlation)) or not isinstance(replica, CollectionReplica):
             return
@@ -373,17 +373,17 @@ class SyncClient:
         if change is not None:
             self._emit(root, change)
 
-    def _silent_event(self, root: Root, event: dict[str, Any], correlation: Any, _: Any) -> None:
+    def _silent_event(self, root: SyncObject, event: dict[str, Any], correlation: Any, _: Any) -> None:
         """A change that Conversations does not use still counts."""
         if not (root.muted and self._deaf(root, correlation)) and isinstance(root.replica, CollectionReplica):
             ordered = correlation is not None and root.subscription.awaits(correlation)
             root.replica.skip(event_id_of(event), ordered)
 
-    def _watch(self, root: Root) -> None:
+    def _watch(self, root: SyncObject) -> None:
         self._gaps[root] = self._now() + root.patience
         self._pump()
 
-    def _document_event(self, root: Root, event: dict[str, Any], correlation: Any, _: Any) -> None:
+    def _document_event(self, root: SyncObject, event: dict[str, Any], correlation: Any, _: Any) -> None:
         replica = root.replica
         if (root.muted and self._deaf(root, correlation)) or not isinstance(replica, DocumentReplica):
             return
@@ -391,11 +391,11 @@ class SyncClient:
         if change is not None:
             self._emit(root, change)
 
-    def _removed_event(self, root: Root, event: dict[str, Any], correlation: Any, _: Any) -> None:
+    def _removed_event(self, root: SyncObject, event: dict[str, Any], correlation: Any, _: Any) -> None:
         self._subscriptions.removed(root.subscription)
         self._remove(root)
 
-    def _established_event(self, root: Root, event: dict[str, Any], correlation: Any, _: Any) -> None:
+    def _established_event(self, root: SyncObject, event: dict[str, Any], correlation: Any, _: Any) -> None:
         subscription = root.subscription
         now = self._now()
         status = event.get("replay_status")
@@ -405,7 +405,7 @@ class SyncClient:
             root.muted = False
             self._complete(root, event.get("last_event_id"), subscription.asked_from)
 
-    def _complete(self, root: Root, last_event_id: Any, asked_from: int) -> None:
+    def _complete(self, root: SyncObject, last_event_id: Any, asked_from: int) -> None:
         """A replay has ended: see whether it told everything."""
         last = whole_number(last_event_id)
         replica = root.replica
@@ -423,7 +423,7 @@ class SyncClient:
             if replica.behind(last):
                 self._refresh(root)
 
-    def _refresh(self, root: Root) -> None:
+    def _refresh(self, root: SyncObject) -> None:
         """Read a document again whose events did not tell everything."""
 
         def refreshed(answer: Future[RootState]) -> None:
@@ -444,12 +444,12 @@ class SyncClient:
 
         self.resources.root("document", root.sid).add_done_callback(refreshed)
 
-    def _canceled_event(self, root: Root, event: dict[str, Any], correlation: Any, _: Any) -> None:
+    def _canceled_event(self, root: SyncObject, event: dict[str, Any], correlation: Any, _: Any) -> None:
         if self._subscriptions.canceled(root.subscription, correlation, self._now()):
             error = SyncError("the service ended the subscription", retryable=True)
             self._emit(root, EntityFailed(error, will_retry=True))
 
-    def _failed_event(self, root: Root, event: dict[str, Any], correlation: Any, _: Any) -> None:
+    def _failed_event(self, root: SyncObject, event: dict[str, Any], correlation: Any, _: Any) -> None:
         facts = event.get("error")
         status = facts.get("status") if isinstance(facts, dict) else None
         refused = self._subscriptions.failed(root.subscription, correlation, status, self._now())
@@ -460,7 +460,7 @@ class SyncClient:
             _log.warning("%s: %s", root.sid, error)
             self._emit(root, EntityFailed(error, will_retry=refused is Refusal.TROUBLE))
 
-    def _remove(self, root: Root) -> None:
+    def _remove(self, root: SyncObject) -> None:
         """The object is gone: tell it once, and forget it."""
         self._evict(root)
         handles, root.handles = root.handles, ()
@@ -469,12 +469,12 @@ class SyncClient:
         for handle in handles:
             self._tell(handle, EntityRemoved())
 
-    def _emit(self, root: Root, change: Change) -> None:
+    def _emit(self, root: SyncObject, change: Change) -> None:
         for handle in root.handles:
             if handle.open:  # a listener before may have closed it
                 self._tell(handle, change)
 
-    def _tell(self, handle: Entity, change: Change) -> None:
+    def _tell(self, handle: Handle, change: Change) -> None:
         try:
             handle.listener(handle, change)
         except Exception:
@@ -483,11 +483,11 @@ class SyncClient:
             self.hold(handle)
 
 
-def _has_items(root: Root) -> bool:
+def _has_items(root: SyncObject) -> bool:
     return isinstance(root.replica, CollectionReplica) and root.replica.items is not None
 
 
-_Take = Callable[[SyncClient, Root, dict[str, Any], Any, Any], None]
+_Take = Callable[[SyncClient, SyncObject, dict[str, Any], Any, Any], None]
 
 _ROUTES: dict[str, tuple[_Take, str, Any]] = {
     "list_item_added": (SyncClient._item_event, "list_sid", ItemAdded),

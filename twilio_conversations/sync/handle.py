@@ -9,17 +9,17 @@ from twilio_conversations.errors import UnsupportedOperationError
 from twilio_conversations.sync.changes import Change, Item, Key, Kind, Page
 from twilio_conversations.sync.replica import CollectionReplica, DocumentReplica
 from twilio_conversations.sync.resources import PageState, Resources, RootState
-from twilio_conversations.sync.subscriptions import Phase, Subscription
+from twilio_conversations.sync.subscriptions import Subscription, SubscriptionPhase
 from twilio_conversations.util.futures import Flow, Future, failed, flow
 
-Listener = Callable[["Entity", Change], None]
+Listener = Callable[["Handle", Change], None]
 """Called on the io thread with every change, in order; it must not block."""
 
 FIRST_PATIENCE, LAST_PATIENCE = 5.0, 600.0
 """How long a gap in the ids may stay open before the service is asked to replay it (doubled each time that did not help)."""
 
 
-class Root:
+class SyncObject:
     """The part of an object that all its handles share."""
 
     __slots__ = (
@@ -47,9 +47,9 @@ class Root:
             else CollectionReplica(kind, state.last_event_id, state.items)
         )
         self.subscription = Subscription(state.sid, kind, lambda: self.replica.cursor)
-        self.handles: tuple[Entity, ...] = ()
+        self.handles: tuple[Handle, ...] = ()
         self.aliases: set[str] = set()
-        self.held_by: set[Entity] = set()
+        self.held_by: set[Handle] = set()
         self.muted = False  # events are dropped: held, or released and not replayed yet
         self.patience = FIRST_PATIENCE
 
@@ -59,12 +59,12 @@ class HandleOwner(Protocol):
 
     resources: Resources
 
-    def detach(self, entity: Entity) -> None:
+    def detach(self, entity: Handle) -> None:
         """The handle is closed."""
         ...
 
 
-class Entity:
+class Handle:
     """A handle on one Sync object; use it on the io thread only.
 
     Several handles may share one object. The object is followed until the last of them is closed.
@@ -72,7 +72,7 @@ class Entity:
 
     __slots__ = ("_open", "_owner", "listener", "root")
 
-    def __init__(self, owner: HandleOwner, root: Root, listener: Listener) -> None:
+    def __init__(self, owner: HandleOwner, root: SyncObject, listener: Listener) -> None:
         self._owner = owner
         self._open = True
         self.root = root
@@ -116,7 +116,7 @@ class Entity:
     @property
     def established(self) -> bool:
         """Whether the service has confirmed that it sends every change."""
-        return self.root.subscription.phase is Phase.ESTABLISHED
+        return self.root.subscription.phase is SubscriptionPhase.ESTABLISHED
 
     @property
     def open(self) -> bool:

@@ -32,7 +32,7 @@ DEFAULT_DELIVERY = 30.0
 """Silence that is waited for when the service does not say how long confirmations take."""
 
 
-class Phase(enum.Enum):
+class SubscriptionPhase(enum.Enum):
     """Where a subscription stands."""
 
     IDLE = "idle"  # wanted; a poke will ask for it
@@ -59,7 +59,7 @@ class Subscription:
     sid: str
     kind: Kind
     cursor: Callable[[], int]
-    phase: Phase = Phase.IDLE
+    phase: SubscriptionPhase = SubscriptionPhase.IDLE
     poke: Poke | None = None
     asked_from: int = -1
     confirmed_by: int | None = None
@@ -141,25 +141,25 @@ class Subscriptions:
     def hold(self, subscription: Subscription) -> None:
         """Ask for nothing until `release`; confirmations that are under way no longer count."""
         if subscription in self._all:
-            self._withdraw(subscription, Phase.HELD)
+            self._withdraw(subscription, SubscriptionPhase.HELD)
 
     def release(self, subscription: Subscription, now: float) -> None:
         """Ask again, from the cursor."""
-        if subscription.phase is Phase.HELD:
+        if subscription.phase is SubscriptionPhase.HELD:
             self._want(subscription, now)
 
     def retry(self, subscription: Subscription, now: float) -> None:
         """Ask again for an established object, after a delay: what its confirmation called for has failed."""
-        if subscription.phase is Phase.ESTABLISHED:
+        if subscription.phase is SubscriptionPhase.ESTABLISHED:
             self._want_later(subscription, now)
 
     def renew(self, subscription: Subscription, now: float) -> None:
         """Ask again for an established object, so that the service replays what did not arrive."""
-        if subscription.phase is Phase.ESTABLISHED:
+        if subscription.phase is SubscriptionPhase.ESTABLISHED:
             self._want(subscription, now)
 
     def _want(self, subscription: Subscription, now: float) -> None:
-        subscription.phase = Phase.IDLE
+        subscription.phase = SubscriptionPhase.IDLE
         self._ready[subscription] = None
         self._schedule(now)
 
@@ -169,12 +169,12 @@ class Subscriptions:
         if steady is not None and now - steady > STEADY:
             subscription.failures = 0
         subscription.steady_since = None
-        self._withdraw(subscription, Phase.IDLE)
+        self._withdraw(subscription, SubscriptionPhase.IDLE)
         subscription.not_before = now + self._delay(subscription.failures)
         subscription.failures += 1
         heapq.heappush(self._delayed, (subscription.not_before, next(self._order), subscription))
 
-    def _withdraw(self, subscription: Subscription, phase: Phase) -> None:
+    def _withdraw(self, subscription: Subscription, phase: SubscriptionPhase) -> None:
         self._settle(subscription)
         self._ready.pop(subscription, None)
         subscription.phase = phase
@@ -188,7 +188,7 @@ class Subscriptions:
                 self._awaited.pop(poke.correlation_id, None)
 
     def _end(self, subscription: Subscription) -> None:
-        self._withdraw(subscription, Phase.ENDED)
+        self._withdraw(subscription, SubscriptionPhase.ENDED)
         del self._all[subscription]
         if self._live.get(subscription.sid) is subscription:
             del self._live[subscription.sid]
@@ -200,7 +200,7 @@ class Subscriptions:
         self.disconnected()
         self._connected = True
         for subscription in self._all:
-            if subscription.phase is not Phase.HELD:
+            if subscription.phase is not SubscriptionPhase.HELD:
                 self._want(subscription, now)
 
     def disconnected(self) -> None:
@@ -212,14 +212,14 @@ class Subscriptions:
             subscription.on_server = False
             subscription.failures = subscription.silences = 0
             subscription.steady_since = None
-            if subscription.phase is not Phase.HELD:
-                subscription.phase = Phase.IDLE
+            if subscription.phase is not SubscriptionPhase.HELD:
+                subscription.phase = SubscriptionPhase.IDLE
 
     def token_updated(self, now: float) -> None:
         """What was forbidden may be allowed now."""
         self._pause_until = now
         for subscription in self._all:
-            if subscription.phase in (Phase.FAILED, Phase.IDLE):
+            if subscription.phase in (SubscriptionPhase.FAILED, SubscriptionPhase.IDLE):
                 self._want(subscription, now)
 
     # Time
@@ -243,7 +243,7 @@ class Subscriptions:
             return
         while self._delayed and self._delayed[0][0] <= now:
             when, _, subscription = heapq.heappop(self._delayed)
-            if subscription.phase is Phase.IDLE and subscription.not_before == when and subscription in self._all:
+            if subscription.phase is SubscriptionPhase.IDLE and subscription.not_before == when and subscription in self._all:
                 self._want(subscription, now)
         self._check_silence(now)
         if self._renew_at is not None and self._renew_at <= now:
@@ -301,7 +301,7 @@ class Subscriptions:
         for subscription in batch:
             del self._ready[subscription]
             self._settle(subscription)
-            subscription.phase = Phase.REQUESTED
+            subscription.phase = SubscriptionPhase.REQUESTED
             subscription.poke = poke
             subscription.on_server = True
             subscription.asked_from = subscription.cursor()
@@ -341,7 +341,7 @@ class Subscriptions:
             self._renew_at = now + max(1.0, ttl)
         delivery = _positive(facts.get("estimated_delivery_in_ms"))
         for subscription in poke.waiting:
-            subscription.phase = Phase.ACCEPTED
+            subscription.phase = SubscriptionPhase.ACCEPTED
         if poke.waiting:
             poke.patience = DEFAULT_DELIVERY if delivery is None else delivery / 1000
             poke.last_sign = now
@@ -363,7 +363,7 @@ class Subscriptions:
             if refused:
                 self._want_later(subscription, now)
             else:
-                self._withdraw(subscription, Phase.IDLE)
+                self._withdraw(subscription, SubscriptionPhase.IDLE)
                 self._want(subscription, now)
         if refused:
             # One object that the service chokes on must not keep the others waiting: smaller batches part them.
@@ -401,7 +401,7 @@ class Subscriptions:
             return False
         self._settle(subscription)
         subscription.confirmed_by = correlation_id
-        subscription.phase = Phase.ESTABLISHED
+        subscription.phase = SubscriptionPhase.ESTABLISHED
         subscription.silences = 0
         subscription.steady_since = now
         return True
@@ -412,14 +412,14 @@ class Subscriptions:
             return
         if subscription.cursor() > subscription.asked_from:
             subscription.failures = 0
-            self._withdraw(subscription, Phase.IDLE)
+            self._withdraw(subscription, SubscriptionPhase.IDLE)
             self._want(subscription, now)
         else:
             self._want_later(subscription, now)
 
     def canceled(self, subscription: Subscription, correlation_id: Any, now: float) -> bool:
         """The service ended the subscription by itself: it is asked again. `False` if that answers an older cancel of ours."""
-        if subscription.phase not in (Phase.ESTABLISHED, Phase.ACCEPTED):
+        if subscription.phase not in (SubscriptionPhase.ESTABLISHED, SubscriptionPhase.ACCEPTED):
             return False
         if correlation_id not in (None, subscription.confirmed_by):
             return False
@@ -436,7 +436,7 @@ class Subscriptions:
             self.removed(subscription)
             return Refusal.GONE
         if status in (401, 403):
-            self._withdraw(subscription, Phase.FAILED)
+            self._withdraw(subscription, SubscriptionPhase.FAILED)
             return Refusal.FORBIDDEN
         self._want_later(subscription, now)
         return Refusal.TROUBLE

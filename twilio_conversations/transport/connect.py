@@ -26,7 +26,7 @@ from twilio_conversations.transport.diagnosis import answer_in, in_words
 from twilio_conversations.transport.dialling import Connecting, close_descriptor
 from twilio_conversations.transport.http_connections import DialledConnection, DialledTlsConnection
 from twilio_conversations.transport.nested_tls import NestedTls
-from twilio_conversations.transport.route import Route, named_by_environment
+from twilio_conversations.transport.route import ProxyRoute, named_by_environment
 from twilio_conversations.transport.socks_proxy import SocksProxy
 from twilio_conversations.transport.upgrade import upgrade
 from twilio_conversations.util.futures import Deadline, Role, mark_thread
@@ -98,7 +98,7 @@ class Attempt:
         mark_thread(Role.CONNECT)
         ready = None
         try:
-            ready = open_socket(self._url, Route.find(self._url, self._session), self._deadline, self._connecting)
+            ready = open_socket(self._url, ProxyRoute.find(self._url, self._session), self._deadline, self._connecting)
         except ConversationsError as error:
             self._error = error
         except BaseException as error:  # whatever it is, io waits for the outcome, and does not ask what is the program's
@@ -114,7 +114,7 @@ class Attempt:
             ready.close()
 
 
-def open_socket(url: str, route: Route, deadline: Deadline, connecting: Connecting) -> Any:
+def open_socket(url: str, route: ProxyRoute, deadline: Deadline, connecting: Connecting) -> Any:
     """Open a WebSocket and return its socket, non-blocking, right after the upgrade.
 
     `connecting` is told of each TCP socket before anything is waited for.
@@ -152,7 +152,7 @@ def _address(url: str) -> tuple[str, int, bool]:
 
 
 def _connection(
-    host: str, port: int, route: Route, *, secure: bool, **facts: Any
+    host: str, port: int, route: ProxyRoute, *, secure: bool, **facts: Any
 ) -> DialledConnection | DialledTlsConnection:
     """urllib3's connection by that route, not yet connected."""
     kind = partial(DialledTlsConnection, **_tls(route)) if secure else DialledConnection
@@ -169,7 +169,7 @@ def _connection(
     return connection
 
 
-def _parsed(route: Route) -> tuple[SocksProxy | None, Any]:
+def _parsed(route: ProxyRoute) -> tuple[SocksProxy | None, Any]:
     """The SOCKS proxy, or the URL of an HTTP one. What cannot be used is refused without quoting it: it may hold a password."""
     try:
         if (socks := SocksProxy.parse(route.proxy or "")) is not None:
@@ -189,7 +189,7 @@ def _unavailable(error: Exception, peer: str) -> TransportUnavailableError:
     return ConnectRefusedError(words, *answer)
 
 
-def _tls(route: Route) -> dict[str, Any]:
+def _tls(route: ProxyRoute) -> dict[str, Any]:
     """What urllib3 must know about certificates, read the way requests reads `verify` and `cert`."""
     certificate, key = route.certificate if isinstance(route.certificate, tuple) else (route.certificate, None)
     _must_exist(certificate, "client certificate")

@@ -36,7 +36,7 @@ from twilio_conversations.transport.connection_log import ConnectionLog
 from twilio_conversations.transport.link import Link, LinkLost
 from twilio_conversations.transport.listener import Listener
 from twilio_conversations.transport.loop import Loop
-from twilio_conversations.transport.pending import Answer, Pending
+from twilio_conversations.transport.pending import Pending, PendingReply
 from twilio_conversations.transport.token_source import TokenSource
 from twilio_conversations.transport.ws_codec import BINARY
 from twilio_conversations.util import logs
@@ -46,7 +46,7 @@ from twilio_conversations.util.os_errors import start_thread
 from twilio_conversations.wire import effects as fx
 from twilio_conversations.wire import packets
 from twilio_conversations.wire.inflight import Submission, new_id
-from twilio_conversations.wire.packets import HttpRequest, Message, Notification
+from twilio_conversations.wire.packets import HttpRequest, Notification, RestCall
 from twilio_conversations.wire.session import Session
 
 _log = logs.logger(__name__)
@@ -219,7 +219,7 @@ class Connection:
             self.post(start)
         return future
 
-    def send(self, request: HttpRequest, deadline: Deadline, *, cuts: int = 0) -> Answer:
+    def send(self, request: HttpRequest, deadline: Deadline, *, cuts: int = 0) -> PendingReply:
         """Send a REST call through the connection, or queue it until there is one.
 
         `cuts` is how many connections in a row have ended while it was under way.
@@ -228,8 +228,8 @@ class Connection:
         `ClientClosedError`; `sent` says whether the request had been written. Cancelling the future takes the request back.
         """
         id_ = new_id()
-        future = Answer(id_)
-        submission = Submission(id_, Message(id_, request).encode(), deadline.at, cuts)
+        future = PendingReply(id_)
+        submission = Submission(id_, RestCall(id_, request).encode(), deadline.at, cuts)
         self._pending.add(future, id_)
         future.add_done_callback(functools.partial(self._on_done, id_))
         if self.on_io_thread:
@@ -247,7 +247,7 @@ class Connection:
         """As `futures.wait`; when the time runs out without a connection, the error says what keeps it away."""
         return wait(future, deadline, what, lambda: self.trouble)
 
-    def has_written(self, answer: Answer) -> bool:
+    def has_written(self, answer: PendingReply) -> bool:
         """Whether the request was written whose answer is still to come."""
         return self._session.requests.has_written(answer.id)
 

@@ -10,7 +10,7 @@ from twilio_conversations.errors import ProtocolError
 from twilio_conversations.options import Options
 from twilio_conversations.transport import ws_codec as stream
 from twilio_conversations.transport.dialling import close_descriptor
-from twilio_conversations.transport.ws_codec import Message, Stream
+from twilio_conversations.transport.ws_codec import Stream, WsMessage
 
 READ_SIZE: Final = 64 * 1024
 READS_PER_TURN: Final = 16
@@ -60,7 +60,7 @@ class Link:
         """Whether `read` should be called when the socket is readable."""
         return len(self._outbox) < OUTBOX_LIMIT
 
-    def read(self, now: float) -> Iterator[Message]:
+    def read(self, now: float) -> Iterator[WsMessage]:
         """Yield the data messages that have come; WebSocket's own control frames are dealt with here.
 
         Raises:
@@ -92,7 +92,7 @@ class Link:
             raise LinkLost("the peer closed the connection")
         return data
 
-    def _messages(self, data: bytes) -> Iterator[Message]:
+    def _messages(self, data: bytes) -> Iterator[WsMessage]:
         try:
             for opcode, payload in self._stream.feed(data):
                 if opcode == stream.BINARY or opcode == stream.TEXT:

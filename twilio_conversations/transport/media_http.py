@@ -31,7 +31,7 @@ from twilio_conversations.transport.diagnosis import caused_by, in_words
 from twilio_conversations.transport.link_secrecy import without_queries, without_url
 from twilio_conversations.transport.plain_requests import PlainAdapter, PlainSession
 from twilio_conversations.transport.retries import RESENDS, retry_after
-from twilio_conversations.transport.route import Route
+from twilio_conversations.transport.route import ProxyRoute
 from twilio_conversations.util import json_text, logs, urls
 from twilio_conversations.util.futures import Deadline, refuse_to_wait
 from twilio_conversations.wire.backoff import Backoff
@@ -285,7 +285,7 @@ class MediaHttp:
 
     def _no_answer(self, request: MediaRequest, error: Exception, attempts: int) -> ConversationsError:
         asked = getattr(getattr(error, "request", None), "url", None) or request.url  # perhaps elsewhere, by a redirect
-        peer, proxy = urlsplit(asked).netloc.rpartition("@")[2], Route.find(asked, self._session).proxy_name
+        peer, proxy = urlsplit(asked).netloc.rpartition("@")[2], ProxyRoute.find(asked, self._session).proxy_name
         if proxy is not None:
             peer = proxy if caused_by(error, _PROXY_FAULTS) else f"{peer}, through {proxy},"
         failure = TransportUnavailableError(
@@ -298,7 +298,7 @@ class MediaHttp:
 
     def _told(self, request: MediaRequest, url: str) -> str:
         """What was refused, and by whom: without TLS the answer may be a proxy's."""
-        proxy = Route.find(url, self._session).proxy_name if url.startswith("http:") else None
+        proxy = ProxyRoute.find(url, self._session).proxy_name if url.startswith("http:") else None
         return f"{request}" if proxy is None else f"{request} through {proxy}"
 
 

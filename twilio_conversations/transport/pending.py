@@ -10,7 +10,7 @@ from twilio_conversations.util.futures import Future, fail, settle
 from twilio_conversations.wire.packets import Reply
 
 
-class Answer(Future[Reply]):
+class PendingReply(Future[Reply]):
     """The answer to one request, to come. `id` names the request."""
 
     def __init__(self, id_: str) -> None:

@@ -31,7 +31,7 @@ _TLS_SETTINGS: Final = (
 
 
 @attrs.frozen
-class Route:
+class ProxyRoute:
     """How to reach an address: the caller's own settings and those of the environment, merged.
 
     Attributes:
@@ -49,7 +49,7 @@ class Route:
     tls: Mapping[str, Any] = attrs.field(factory=dict, eq=False, repr=False)
 
     @classmethod
-    def find(cls, url: str, session: requests.Session | None) -> Route:
+    def find(cls, url: str, session: requests.Session | None) -> ProxyRoute:
         """Return the route that a request of `session` to the same host would take; without one, as the environment says."""
         http_url = "http" + url.removeprefix("ws") if url.startswith("ws") else url
         if session is not None:
@@ -58,7 +58,7 @@ class Route:
             return cls._of(plain, http_url)
 
     @classmethod
-    def _of(cls, session: requests.Session, http_url: str) -> Route:
+    def _of(cls, session: requests.Session, http_url: str) -> ProxyRoute:
         proxies = chosen_proxies(session, http_url)
         merged = session.merge_environment_settings(http_url, proxies, None, chosen_verify(session), None)
         verify = merged["verify"] if merged["verify"] is not None else True

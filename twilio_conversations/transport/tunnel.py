@@ -15,7 +15,7 @@ from requests.structures import CaseInsensitiveDict
 from twilio_conversations.errors import ConversationsError, ReplyError, RequestTimeoutError, TransportUnavailableError
 from twilio_conversations.options import Options
 from twilio_conversations.transport.connection import Connection
-from twilio_conversations.transport.pending import Answer
+from twilio_conversations.transport.pending import PendingReply
 from twilio_conversations.transport.retries import RESENDS, TEMPORARY, retry_after
 from twilio_conversations.util import checks
 from twilio_conversations.util.futures import Deadline, Future, fail, refuse_to_wait, settle
@@ -176,7 +176,7 @@ class _Exchange:
         self.attempts = 0
         self._cuts = 0
         self._sent = False
-        self._latest: Answer | None = None
+        self._latest: PendingReply | None = None
 
     @property
     def sent(self) -> bool:

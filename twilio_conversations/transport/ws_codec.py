@@ -25,7 +25,7 @@ _CONTINUATION: Final = ABNF.OPCODE_CONT
 _LONGEST_CONTROL: Final = 125
 _FIRST_CONTROL: Final = 8
 
-Message = tuple[int, bytes]
+WsMessage = tuple[int, bytes]
 """Opcode and payload of one whole message (BINARY, TEXT) or control frame (CLOSE, PING, PONG)."""
 
 
@@ -107,7 +107,7 @@ class Stream:
         self._opcode: int | None = None  # of the message whose fragments are coming in
         self._parts: list[bytes] = []
 
-    def feed(self, data: bytes) -> Iterator[Message]:
+    def feed(self, data: bytes) -> Iterator[WsMessage]:
         """Take in bytes and yield what they complete.
 
         Raises:
@@ -128,7 +128,7 @@ class Stream:
             elif (message := self._collect(opcode, bool(frame.fin), frame.data)) is not None:  # type: ignore[arg-type]
                 yield message
 
-    def _collect(self, opcode: int, final: bool, payload: bytes) -> Message | None:
+    def _collect(self, opcode: int, final: bool, payload: bytes) -> WsMessage | None:
         if opcode >= _FIRST_CONTROL:
             if not final or len(payload) > _LONGEST_CONTROL:
                 raise ProtocolError("a fragmented or oversized control frame")

@@ -220,7 +220,7 @@ class Update:
 
 
 @attrs.frozen
-class Message:
+class RestCall:
     """A REST call in a frame."""
 
     id: str
@@ -327,7 +327,7 @@ class Unknown:
         return frame.encode({**self.header, "method": self.method, "id": self.id}, self.payload)
 
 
-Packet = Init | Update | Message | Reply | Notification | ClientUpdate | Close | Unknown
+Packet = Init | Update | RestCall | Reply | Notification | ClientUpdate | Close | Unknown
 
 
 def decode(data: bytes, *, max_bytes: int = MAX_FRAME) -> Packet:
@@ -435,7 +435,7 @@ def _read_update(id_: str | None, received: Frame) -> Packet:
 
 def _read_message(id_: str | None, received: Frame) -> Packet:
     request = HttpRequest.parse(received.header.get("http_request"), received.payload)
-    return Message(_required_id(id_), request, _text(received.header.get("active_grant")) or "")
+    return RestCall(_required_id(id_), request, _text(received.header.get("active_grant")) or "")
 
 
 def _read_reply(id_: str | None, received: Frame) -> Packet:

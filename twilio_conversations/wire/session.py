@@ -45,7 +45,7 @@ from twilio_conversations.wire.failures import Cause, outcome_of, timed_out
 from twilio_conversations.wire.frame_limit import MESSAGE_TOO_BIG, FrameLimit
 from twilio_conversations.wire.inflight import Requests, Submission, new_id
 from twilio_conversations.wire.packets import Packet, Reply, Status
-from twilio_conversations.wire.transitions import PUBLIC_STATES, TRANSITIONS, Action, Event, Phase
+from twilio_conversations.wire.transitions import PUBLIC_STATES, TRANSITIONS, Action, Input, Phase
 
 _log = logs.logger(__name__)
 
@@ -175,18 +175,18 @@ class Session:
 
     def connect(self, now: float) -> list[Effect]:
         """Start."""
-        return self._input(now, Event.CONNECT_TOKENLESS if self._credentials.missing else Event.CONNECT)
+        return self._input(now, Input.CONNECT_TOKENLESS if self._credentials.missing else Input.CONNECT)
 
     def close(self, now: float) -> list[Effect]:
         """End for good: everything pending fails, nothing happens afterwards."""
-        return self._input(now, Event.CLOSE, Cause("the client was closed"))
+        return self._input(now, Input.CLOSE, Cause("the client was closed"))
 
     def socket_opened(self, generation: int, now: float) -> list[Effect]:
         """The socket of `generation` is open, its WebSocket handshake done."""
         if not self._is_current(generation):
             return []
         self._socket_open = True
-        return self._input(now, Event.SOCKET_OPEN)
+        return self._input(now, Input.SOCKET_OPEN)
 
     def socket_lost(
         self, generation: int, error: BaseException | str, now: float, close_code: int | None = None
@@ -194,11 +194,11 @@ class Session:
         """The socket of `generation` could not be opened, failed, fell silent or was closed by the peer, with `close_code`."""
         if not self._is_current(generation):
             return []
-        return self._input(now, Event.SOCKET_DOWN, Cause.of_socket(error, close_code))
+        return self._input(now, Input.SOCKET_DOWN, Cause.of_socket(error, close_code))
 
     def wake(self, now: float) -> list[Effect]:
         """The computer slept, or the network is back: no reason to wait any longer."""
-        return self._input(now, Event.WAKE)
+        return self._input(now, Input.WAKE)
 
     def submit(self, request: Submission, now: float) -> list[Effect]:
         """Write a request, or queue it until there is a connection."""
@@ -227,11 +227,11 @@ class Session:
             return [] if key is None else [Settle(key, None)]
         if key is not None:
             self._credentials.expect(key, token, deadline)
-        return self._input(now, Event.TOKEN)
+        return self._input(now, Input.TOKEN)
 
     def token_refused(self, error: BaseException, now: float) -> list[Effect]:
         """The provider says that there will be no token."""
-        return self._input(now, Event.TOKEN_REFUSED, Cause(str(error), Status(401, "UNAUTHORIZED")))
+        return self._input(now, Input.TOKEN_REFUSED, Cause(str(error), Status(401, "UNAUTHORIZED")))
 
     def token_delayed(self, message: str) -> None:
         """The provider has failed and is asked again: if it is the token that is waited for, that is the trouble."""
@@ -272,7 +272,7 @@ class Session:
         if isinstance(error, packets.PacketError) and error.id:
             self._answer_bad(error, error.id)
         if self._bad_frames >= MAX_BAD_FRAMES:
-            self._dispatch(Event.GARBAGE, Cause(f"the service does not speak the protocol: {error}"))
+            self._dispatch(Input.GARBAGE, Cause(f"the service does not speak the protocol: {error}"))
         return self._take_effects()
 
     def on_time(self, now: float) -> list[Effect]:
@@ -289,7 +289,7 @@ class Session:
 
     # The machine
 
-    def _input(self, now: float, event: Event, cause: Cause | None = None) -> list[Effect]:
+    def _input(self, now: float, event: Input, cause: Cause | None = None) -> list[Effect]:
         self._now = now
         self._dispatch(event, cause or Cause())
         return self._take_effects()
@@ -300,7 +300,7 @@ class Session:
         effects, self._effects = self._effects, []
         return effects
 
-    def _dispatch(self, event: Event, cause: Cause) -> None:
+    def _dispatch(self, event: Input, cause: Cause) -> None:
         row = TRANSITIONS.get((self._phase, event))
         if row is None:
             _log.debug("nothing to do for %s while %s", event.name, self._phase)
@@ -322,9 +322,9 @@ class Session:
 
     def _on_phase_over(self) -> None:
         if self._phase is Phase.WAITING:
-            self._dispatch(Event.TIMEOUT_TOKENLESS if self._credentials.missing else Event.TIMEOUT, Cause())
+            self._dispatch(Input.TIMEOUT_TOKENLESS if self._credentials.missing else Input.TIMEOUT, Cause())
             return
-        self._dispatch(Event.TIMEOUT, Cause(f"no answer in time while {self._phase}"))
+        self._dispatch(Input.TIMEOUT, Cause(f"no answer in time while {self._phase}"))
 
     def _is_current(self, generation: int) -> bool:
         return self._has_socket and generation == self._generation
@@ -352,34 +352,34 @@ class Session:
             return
         if isinstance(token := reply.fields.get("continuation_token"), str):
             self._credentials.continuation_token = token
-        self._dispatch(Event.ACCEPTED, Cause())
+        self._dispatch(Input.ACCEPTED, Cause())
         if self._credentials.newer_at_hand:
-            self._dispatch(Event.TOKEN, Cause())
+            self._dispatch(Input.TOKEN, Cause())
 
     def _receive_close(self, packet: packets.Close) -> None:
         status = packet.status or Status(0)
         if status.code in (406, 417):
-            event = Event.UNSUPPORTED
+            event = Input.UNSUPPORTED
         elif (denied := _denies(status)) and self._phase is Phase.UPDATING:
-            event = Event.ENDED_OUTDATED
+            event = Input.ENDED_OUTDATED
         else:
-            event = self._refused_as(status, denied=denied, otherwise=Event.OFFLOADED)
+            event = self._refused_as(status, denied=denied, otherwise=Input.OFFLOADED)
         self._dispatch(event, Cause.of_close(packet))
 
-    def _refused_as(self, status: Status, *, denied: bool, otherwise: Event = Event.REFUSED) -> Event:
+    def _refused_as(self, status: Status, *, denied: bool, otherwise: Input = Input.REFUSED) -> Input:
         """Which event a refusal is; that the token in use expired is announced on the way."""
         if not denied:
             return otherwise
         credentials = self._credentials
         if credentials.newer_at_hand:
-            return Event.DENIED_OUTDATED
+            return Input.DENIED_OUTDATED
         expired = status.code == 410 or status.error_code == TOKEN_EXPIRED
         self._effects.append(TokenRefused(credentials.sent, expired))
         if credentials.has_fallback:
-            return Event.DENIED_FALLBACK
+            return Input.DENIED_FALLBACK
         if expired:
             self._effects.append(TokenExpired())
-        return Event.DENIED_RENEWABLE if credentials.refreshable else Event.DENIED
+        return Input.DENIED_RENEWABLE if credentials.refreshable else Input.DENIED
 
     def _note_expiry(self) -> None:
         """A single request was refused because the token in use is over, though the connection stands."""
@@ -393,7 +393,7 @@ class Session:
             self._effects.append(Send(packets.acknowledgement(id_, _BAD_REQUEST)))
         elif id_ == self._control_id:
             self._control_id = None
-            self._dispatch(Event.REFUSED, Cause(f"Connection error: {error}"))
+            self._dispatch(Input.REFUSED, Cause(f"Connection error: {error}"))
         elif self._requests.answered(id_) is not None:
             self._effects.append(Settle(id_, ProtocolError(f"a malformed answer: {error}", sent=True)))
 

@@ -48,7 +48,7 @@ PUBLIC_STATES: Final[Mapping[Phase, ConnectionState]] = MappingProxyType(
 """What the program is told."""
 
 
-class Event(enum.Enum):
+class Input(enum.Enum):
     """What can happen. The value is its wording in the docs."""
 
     CONNECT = "the client starts"
@@ -104,7 +104,7 @@ def _row(phase: Phase, *actions: Action) -> Transition:
     return Transition(phase, actions)
 
 
-_A, _E, _P = Action, Event, Phase
+_A, _E, _P = Action, Input, Phase
 
 _RETRY = _row(_P.WAITING, _A.DROP, _A.REPORT, _A.BACK_OFF)
 _RETRY_POLITELY = _row(_P.WAITING, _A.FAREWELL, _A.DROP, _A.REPORT, _A.BACK_OFF)
@@ -128,7 +128,7 @@ _ORDERED_AWAY = {
 }
 """What an initialised socket can end with, whatever else is going on."""
 
-_BY_PHASE: dict[Phase, dict[Event, Transition]] = {
+_BY_PHASE: dict[Phase, dict[Input, Transition]] = {
     _P.IDLE: {
         _E.CONNECT: _row(_P.CONNECTING, _A.OPEN),
         _E.CONNECT_TOKENLESS: _row(_P.AUTHORISING, _A.ASK_TOKEN),
@@ -188,7 +188,7 @@ _BY_PHASE: dict[Phase, dict[Event, Transition]] = {
     _P.CLOSED: {},
 }
 
-TRANSITIONS: Final[Mapping[tuple[Phase, Event], Transition]] = MappingProxyType(
+TRANSITIONS: Final[Mapping[tuple[Phase, Input], Transition]] = MappingProxyType(
     {(phase, event): row for phase, rows in _BY_PHASE.items() for event, row in rows.items()}
 )
 """(phase, event) -> where it leads and what is done."""

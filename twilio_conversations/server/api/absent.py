@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 
 _REST = "Twilio's public REST API is not part of the local service yet"
 _BY_PREFIX = {
@@ -16,7 +16,7 @@ _BY_PREFIX = {
 _LIMITS = "see 'Current limits' in its documentation (docs/guides/local-service.md)"
 
 
-def refusal(path: Sequence[str]) -> ServiceError:
+def refusal(path: Sequence[str]) -> Refusal:
     """Return 20404 with a text that points to the limits of the service."""
     known = (text for prefix, text in _BY_PREFIX.items() if tuple(path[: len(prefix)]) == prefix)
-    return ServiceError(20404, f"{next(known, 'The local service has nothing at this path')}; {_LIMITS}")
+    return Refusal(20404, f"{next(known, 'The local service has nothing at this path')}; {_LIMITS}")

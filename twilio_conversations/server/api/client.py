@@ -15,7 +15,7 @@ from twilio_conversations.server.api.representation import Links
 from twilio_conversations.server.api.routing import Route
 from twilio_conversations.server.domain import content, conversations, limits, messages, participants, reachability, users
 from twilio_conversations.server.domain.media import BODY, Enclosure
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.http.connections import TYPING, Gateway
 from twilio_conversations.server.settings import World
 from twilio_conversations.server.storage.database import Connection
@@ -132,7 +132,7 @@ class ClientApi:
         if row is None:
             # Says whether there is none, or only none of the caller's.
             conversations.enter(self.reader, caller.identity, reference)
-            raise ServiceError(50430)
+            raise Refusal(50430)
         return Response.json(200, self._links(caller).my_conversation(row, caller.identity))
 
     def _message(self, caller: Caller, reference: str, sid: str) -> Any:
@@ -158,7 +158,7 @@ class ClientApi:
 
     def _require_self(self, caller: Caller, reference: str) -> None:
         if reference != caller.identity and self._user(reference).identity != caller.identity:
-            raise ServiceError(20404)
+            raise Refusal(20404)
 
     def _links(self, caller: Caller) -> Links:
         return Links(caller.addresses, self.account_sid, self.service_sid)
@@ -285,7 +285,7 @@ class ClientApi:
         sid = _found(conversation, 50350).sid
         others = self.catalog.members(sid)
         if caller.identity not in others:
-            raise ServiceError(50430)
+            raise Refusal(50430)
         window = self.world.settings.typing_timeout
         payload = {"channel_sid": sid, "identity": caller.identity, "typing_timeout": window + TYPING_ALLOWANCE}
         self.gateway.notify(others - {caller.identity}, TYPING, payload)
@@ -328,5 +328,5 @@ def _deletion(action: Callable[..., None], *arguments: str) -> Command:
 
 def _found(row: Any, code: int) -> Any:
     if row is None:
-        raise ServiceError(code)
+        raise Refusal(code)
     return row

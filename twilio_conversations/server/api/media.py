@@ -17,7 +17,7 @@ from twilio_conversations.server.api.media_links import PATH
 from twilio_conversations.server.api.media_upload import Description, receive
 from twilio_conversations.server.api.messages import Caller, Response
 from twilio_conversations.server.domain import media as rules
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.http import plain as web
 from twilio_conversations.server.service import Service
 from twilio_conversations.server.storage.media_files import Incoming
@@ -97,7 +97,7 @@ class MediaApi:
         media = self._service().media
         try:
             return {"code": 200, "media_record": media.record(media.visible(caller, sid), caller.addresses.media)}
-        except ServiceError as error:
+        except Refusal as error:
             return {"code": error.status, "media_record": {"sid": sid}}
 
     async def _content(self, request: Request) -> HttpResponse:
@@ -115,7 +115,7 @@ class MediaApi:
         service = self._service()
         grant = service.verify(request.headers.get("x-twilio-token", ""))
         if request.path_params["service_sid"] != service.media.service_sid:
-            raise ServiceError(20404)
+            raise Refusal(20404)
         return Caller(grant.identity, self._addresses(request))
 
 
@@ -141,10 +141,10 @@ def _wanted(body: dict[str, Any]) -> list[str]:
     """The sids that a media set is asked for. Raises 20001 or 50510."""
     entries = body.get("list")
     if body.get("command") != "get" or not isinstance(entries, list) or len(entries) > MAX_SET:
-        raise ServiceError(20001, "The body must be a 'get' command with a list")
+        raise Refusal(20001, "The body must be a 'get' command with a list")
     sids = [entry.get("media_sid") if isinstance(entry, dict) else None for entry in entries]
     if not all(isinstance(sid, str) for sid in sids):
-        raise ServiceError(50510)
+        raise Refusal(50510)
     return [str(sid) for sid in sids]
 
 
@@ -152,7 +152,7 @@ def _route(path: str, endpoint: Endpoint, method: str) -> Route:
     async def guarded(request: Request) -> HttpResponse:
         try:
             return await endpoint(request)
-        except ServiceError as error:
+        except Refusal as error:
             return web.answer(Response.error(error))
         except ClientDisconnect:
             return HttpResponse(status_code=CLIENT_CLOSED_REQUEST)  # nobody reads it

@@ -7,7 +7,7 @@ import hmac
 
 import attrs
 
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.settings import Clock
 
 LIFETIME = 300
@@ -28,13 +28,13 @@ class MediaLinks:
         return f"{base_url}{PATH}/{sid}?Expires={expires}&Signature={self._signature(sid, expires)}"
 
     def check(self, sid: str, expires: str, signature: str) -> None:
-        """Raises `ServiceError` 20403 when the link was not made here, or has expired."""
+        """Raises `Refusal` 20403 when the link was not made here, or has expired."""
         if not (expires.isascii() and expires.isdigit() and len(expires) <= 12):
-            raise ServiceError(20403, "The link is not valid")
+            raise Refusal(20403, "The link is not valid")
         if not hmac.compare_digest(self._signature(sid, expires).encode(), signature.encode()):
-            raise ServiceError(20403, "The link is not valid")
+            raise Refusal(20403, "The link is not valid")
         if int(expires) <= self._clock.now().timestamp():
-            raise ServiceError(20403, "The link has expired")
+            raise Refusal(20403, "The link has expired")
 
     def _signature(self, sid: str, expires: str) -> str:
         # SHA-512, as nothing else that is signed with this key uses it: no other signature can pass for one of these.

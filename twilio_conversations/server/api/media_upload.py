@@ -11,7 +11,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.media_files import Incoming
 
 BLOCK = 256 * 1024
@@ -42,17 +42,17 @@ async def receive(request: Request, incoming: Incoming, limit: int) -> Descripti
     form = Form(given) if given.lower().startswith("multipart/form-data") else None
     allowed = limit if form is None else limit + FORM_OVERHEAD
     if _declared(request) > allowed + MAX_DISCARDED:
-        raise ServiceError(20413)
+        raise Refusal(20413)
     received = 0
     async for block in _blocks(request):
         received += len(block)
         if received > allowed + MAX_DISCARDED:
-            raise ServiceError(20413)
+            raise Refusal(20413)
         if received <= allowed:
             data = block if form is None else form.feed(block)
             await asyncio.to_thread(incoming.write, data)
     if received > allowed or incoming.size > limit:
-        raise ServiceError(20413)
+        raise Refusal(20413)
     if form is None:
         return Description(given, request.query_params.get("Filename") or None, multipart=False)
     content_type, filename = form.finish()
@@ -84,7 +84,7 @@ class Form:
     def __init__(self, content_type: str) -> None:
         boundary = parse_options_header(content_type)[1].get(b"boundary")
         if not boundary:
-            raise ServiceError(20001, "The form has no boundary")
+            raise Refusal(20001, "The form has no boundary")
         self._description: tuple[str, str] | None = None
         self._inside = False
         self._ended = False
@@ -106,21 +106,21 @@ class Form:
         )
 
     def feed(self, block: bytes) -> bytes:
-        """What of the file is in the next piece of the body. Raises `ServiceError` 20001."""
+        """What of the file is in the next piece of the body. Raises `Refusal` 20001."""
         try:
             self._parser.write(block)
         except FormParserError as error:
-            raise ServiceError(20001, "The body is not a form") from error
+            raise Refusal(20001, "The body is not a form") from error
         data = b"".join(self._data)
         self._data.clear()
         return data
 
     def finish(self) -> tuple[str, str]:
-        """Content type and name of the file. Raises `ServiceError` 20001 when the form ended early or had no file."""
+        """Content type and name of the file. Raises `Refusal` 20001 when the form ended early or had no file."""
         if not self._ended:
-            raise ServiceError(20001, "The form ends early")
+            raise Refusal(20001, "The form ends early")
         if self._description is None:
-            raise ServiceError(20001, "The form has no file")
+            raise Refusal(20001, "The form has no file")
         return self._description
 
     def _on_name(self, data: bytes, start: int, end: int) -> None:

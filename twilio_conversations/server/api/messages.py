@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote
 import attrs
 
 from twilio_conversations.server.api.addresses import Addresses
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.wire.frame import json_bytes
 from twilio_conversations.wire.packets import HttpRequest
 
@@ -44,31 +44,31 @@ class Request:
 
     @classmethod
     def from_tunnel(cls, request: HttpRequest) -> Request:
-        """Decode what the frame carries percent-encoded; ``+`` stands for itself. Raises `ServiceError` 20001."""
+        """Decode what the frame carries percent-encoded; ``+`` stands for itself. Raises `Refusal` 20001."""
         query = {unquote(name): unquote(value) for name, value in request.params}
         headers = {name.lower(): value for name, value in request.headers.items()}
         if not all(is_text(value) for value in (request.path, *query.values(), *headers.values())):
-            raise ServiceError(20001, "The request holds half of a surrogate pair")
+            raise Refusal(20001, "The request holds half of a surrogate pair")
         return cls(request.method, split_path(request.path), query, headers, request.body)
 
     def json(self) -> dict[str, Any]:
-        """The JSON object in the body; an empty body is an empty object. Raises `ServiceError` 20001."""
+        """The JSON object in the body; an empty body is an empty object. Raises `Refusal` 20001."""
         if not self.body:
             return {}
         try:
             value = json.loads(self.body)
         except (ValueError, RecursionError) as error:
-            raise ServiceError(20001, "The body is not JSON") from error
+            raise Refusal(20001, "The body is not JSON") from error
         if not isinstance(value, dict):
-            raise ServiceError(20001, "The body is not a JSON object")
+            raise Refusal(20001, "The body is not a JSON object")
         return value
 
     def form(self) -> dict[str, str]:
-        """The form fields in the body. Raises `ServiceError` 20001."""
+        """The form fields in the body. Raises `Refusal` 20001."""
         try:
             return dict(parse_qsl(self.body.decode(), keep_blank_values=True, max_num_fields=100))
         except ValueError as error:
-            raise ServiceError(20001, "The body is not a form") from error
+            raise Refusal(20001, "The body is not a form") from error
 
 
 def is_text(value: Any) -> TypeGuard[str]:
@@ -106,6 +106,6 @@ class Response:
         return cls(status, json_bytes(value), resource)
 
     @classmethod
-    def error(cls, error: ServiceError) -> Response:
+    def error(cls, error: Refusal) -> Response:
         """A refusal."""
         return cls.json(error.status, error.to_json())

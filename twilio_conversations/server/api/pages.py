@@ -10,7 +10,7 @@ import attrs
 
 from twilio_conversations.server.api.messages import Request
 from twilio_conversations.server.domain import content, delivery
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.database import Connection
 
 DEFAULT_SIZE, MAX_SIZE = 50, 100
@@ -71,20 +71,20 @@ def token(after: str) -> str:
 
 
 def read_token(given: str | None) -> str:
-    """Behind what the page begins; nothing for the first. Raises `ServiceError` 20001."""
+    """Behind what the page begins; nothing for the first. Raises `Refusal` 20001."""
     if given is None or given == "-":
         return ""
     try:
         return base64.b64decode(given, altchars=b"-_", validate=True).decode()
     except ValueError as error:
-        raise ServiceError(20001, "Invalid PageToken") from error
+        raise Refusal(20001, "Invalid PageToken") from error
 
 
 def _size(text: str | None) -> int:
     if text is None:
         return DEFAULT_SIZE
     if not (text.isascii() and text.isdigit()) or int(text[:9]) == 0:
-        raise ServiceError(20001, "Invalid PageSize")
+        raise Refusal(20001, "Invalid PageSize")
     return min(int(text[:9]), MAX_SIZE)
 
 

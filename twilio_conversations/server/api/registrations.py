@@ -9,7 +9,7 @@ import attrs
 from twilio_conversations.server.api.messages import Caller, Request, Response
 from twilio_conversations.server.api.routing import Route
 from twilio_conversations.server.domain import registrations
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.database import Connection
 from twilio_conversations.server.storage.writer import Command, Transaction
 
@@ -29,7 +29,7 @@ class RegistrationsApi:
     def _one(self, caller: Caller, _request: Request, id_: str) -> Response:
         row = self.reader.first(registrations.ONE, id=id_, identity=caller.identity)
         if row is None:
-            raise ServiceError(20404)
+            raise Refusal(20404)
         return Response.json(200, registrations.to_json(row))
 
     def _register(self, caller: Caller, request: Request) -> Command:

@@ -12,11 +12,11 @@ from typing import ClassVar, Protocol
 import attrs
 
 from twilio_conversations.server.api.messages import Caller, Request, Response, split_path
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.writer import Command
 
 Handler = Callable[..., Response | Command]
-"""Called with API, caller, request and parameters: the answer, or the command that will make it. Raises `ServiceError`."""
+"""Called with API, caller, request and parameters: the answer, or the command that will make it. Raises `Refusal`."""
 ANY = "*"
 """Every method that has no route of its own."""
 
@@ -84,12 +84,12 @@ class Table:
         """Whether there is a route for this path, by whichever method."""
         try:
             node, _ = self._walk(path)
-        except ServiceError:
+        except Refusal:
             return False
         return bool(node.handlers)
 
     def answer(self, caller: Caller, request: Request) -> Response | Command:
-        """The answer, or the command that will make it. Raises `ServiceError`, 20404 when there is no such route."""
+        """The answer, or the command that will make it. Raises `Refusal`, 20404 when there is no such route."""
         handler, parameters = self._find(request.method, request.path)
         return handler(caller, request, *parameters)
 
@@ -97,18 +97,18 @@ class Table:
         node, parameters = self._walk(path)
         handler = node.handlers.get(method) or node.handlers.get(ANY)
         if handler is None:
-            raise ServiceError(20404)
+            raise Refusal(20404)
         return handler, parameters
 
     def _walk(self, path: Sequence[str]) -> tuple[_Node, list[str]]:
-        """The place that a path leads to, and its parameters. Raises `ServiceError` 20404."""
+        """The place that a path leads to, and its parameters. Raises `Refusal` 20404."""
         node, parameters = self._root, []
         for segment in path:
             child = node.names.get(segment)
             if child is None:
                 child = node.parameter
                 if child is None:
-                    raise ServiceError(20404)
+                    raise Refusal(20404)
                 parameters.append(segment)
             node = child
         return node, parameters

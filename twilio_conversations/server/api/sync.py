@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, select
 
 from twilio_conversations.server.api.messages import Caller, Request, Response, is_text
 from twilio_conversations.server.api.routing import ANY, Route
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.database import Connection
 from twilio_conversations.server.storage.tables import sync_items
 from twilio_conversations.server.sync.objects import COLLECTIONS, Catalog, Entity
@@ -58,14 +58,14 @@ class Query:
 
     @classmethod
     def from_token(cls, token: str) -> Query:
-        """The query in a page token. Raises `ServiceError` 20001."""
+        """The query in a page token. Raises `Refusal` 20001."""
         try:
             order, size, start, bounds, backwards = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
         except (ValueError, TypeError, RecursionError) as error:
-            raise ServiceError(20001, "Invalid PageToken") from error
+            raise Refusal(20001, "Invalid PageToken") from error
         known = (order, bounds) in _COMPARE if isinstance(order, str) and isinstance(bounds, str) else False
         if not known or type(size) is not int or not 0 < size <= MAX_PAGE or not is_text(start):
-            raise ServiceError(20001, "Invalid PageToken")
+            raise Refusal(20001, "Invalid PageToken")
         return cls(order, size, start, bounds, bool(backwards))
 
 
@@ -90,7 +90,7 @@ class SyncApi:
         entity = self._open(caller, collection, reference, LIST, MAP)
         rows = self._reader.all(_ONE, of=entity.sid, start=_position(entity, key), limit=1)
         if not rows:
-            raise ServiceError(20404)
+            raise Refusal(20404)
         return Response(200, _item(entity, caller.addresses.sync, rows[0]).encode())
 
     def _context(self, caller: Caller, _request: Request, collection: str, reference: str) -> Response:
@@ -98,15 +98,15 @@ class SyncApi:
         return Response.json(200, {"data": {}, "last_event_id": -1})
 
     def _refuse(self, _caller: Caller, _request: Request, collection: str, *_rest: str) -> Response:
-        raise ServiceError(54007, "Clients only read Sync objects") if collection in _KINDS else ServiceError(20404)
+        raise Refusal(54007, "Clients only read Sync objects") if collection in _KINDS else Refusal(20404)
 
     def _open(self, caller: Caller, collection: str, reference: str, *kinds: str) -> Entity:
         """The object, if the caller may read it and its kind is one of `kinds` (or these are none)."""
         if collection not in _KINDS:
-            raise ServiceError(20404)
+            raise Refusal(20404)
         entity = self._catalog.open(caller, _KINDS[collection], reference)
         if kinds and entity.kind not in kinds:
-            raise ServiceError(20404)
+            raise Refusal(20404)
         return entity
 
     def _root_with_items(self, entity: Entity, base_url: str) -> bytes:
@@ -176,7 +176,7 @@ def _query(entity: Entity, request: Request) -> Query:
     order = request.query.get("Order", ASC).lower()
     bounds = request.query.get("Bounds", "inclusive").lower()
     if (order, bounds) not in _COMPARE:
-        raise ServiceError(20001, "Invalid 'Order' or 'Bounds' query parameter")
+        raise Refusal(20001, "Invalid 'Order' or 'Bounds' query parameter")
     start = request.query.get("From")
     return Query(order, _page_size(request), None if start is None else _position(entity, start), bounds)
 
@@ -184,7 +184,7 @@ def _query(entity: Entity, request: Request) -> Query:
 def _page_size(request: Request) -> int:
     text = request.query.get("PageSize", str(DEFAULT_PAGE))
     if not (text.isascii() and text.isdigit()) or int(text[:9]) == 0:
-        raise ServiceError(54454)
+        raise Refusal(54454)
     return min(int(text[:9]), MAX_PAGE)
 
 
@@ -194,7 +194,7 @@ def _position(entity: Entity, text: str) -> str:
         return text
     digits = text.removeprefix("-")
     if not (digits.isascii() and digits.isdigit()):
-        raise ServiceError(20001, "A list index is a number")
+        raise Refusal(20001, "A list index is a number")
     if text.startswith("-"):
         return ""
     return index_key(min(int(digits[: INDEX_DIGITS + 1]), 10**INDEX_DIGITS - 1))

@@ -29,7 +29,7 @@ from typing import Any
 import attrs
 
 from twilio_conversations.server.api.messages import Response
-from twilio_conversations.server.errors import CATALOGUE, ServiceError
+from twilio_conversations.server.errors import CATALOGUE, Refusal
 from twilio_conversations.server.http.connections import Connected, Gateway
 from twilio_conversations.server.sync.objects import Bounded
 
@@ -41,7 +41,7 @@ MAX_TOKENS = 20_000
 _CODES = {400: 20001, 403: 20403, 404: 20404, 409: 20409, 429: 20429, 500: 20500, 503: 20503}
 
 
-class TooManyConnectionsError(ServiceError):
+class TooManyConnectionsError(Refusal):
     """A connection is refused for now."""
 
     def __init__(self, reconnect_min_ms: int) -> None:
@@ -66,12 +66,12 @@ class Fault:
 
     @classmethod
     def parse(cls, body: dict[str, Any]) -> Fault:
-        """Read an order. Raises `ServiceError` 20001."""
+        """Read an order. Raises `Refusal` 20001."""
         try:
             fault = cls(**body)
             fault._check()
         except (TypeError, ValueError, re.error) as error:
-            raise ServiceError(20001, f"Not a fault: {error}") from error
+            raise Refusal(20001, f"Not a fault: {error}") from error
         return fault
 
     def _check(self) -> None:
@@ -173,7 +173,7 @@ class Faults:
         """
         digest = _digest(token)
         if digest in self._expired:
-            raise ServiceError(20104)
+            raise Refusal(20104)
         for fault in self._waiting:
             if fault.kind == REFUSE_CONNECTIONS and fault.identity in (None, identity):
                 self._count_down(fault)

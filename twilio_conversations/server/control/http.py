@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from twilio_conversations.server.api.messages import Response
 from twilio_conversations.server.control.faults import REFUSE, Faults
 from twilio_conversations.server.control.operations import Control
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.http import plain as web
 from twilio_conversations.server.storage.credentials import Credentials
 
@@ -59,11 +59,11 @@ class ControlApi:
     async def _answer(self, request: Request) -> HttpResponse:
         try:
             if "origin" in request.headers:
-                raise ServiceError(20403, "Web pages may not use the control plane")
+                raise Refusal(20403, "Web pages may not use the control plane")
             self._authenticate(request.headers.get("authorization", ""))
             body = dict(request.query_params) | await web.json_body(request)
             outcome = await self._control().perform(request.method, request.path_params["operation"], body)
-        except ServiceError as error:
+        except Refusal as error:
             return web.answer(Response.error(error))
         return JSONResponse(outcome)
 
@@ -75,4 +75,4 @@ class ControlApi:
             given = b""
         expected = f"{self._credentials.api_key_sid}:{self._credentials.api_key_secret}".encode()
         if not hmac.compare_digest(given, expected):
-            raise ServiceError(20003)
+            raise Refusal(20003)

@@ -32,7 +32,7 @@ from twilio_conversations.server.control import seed
 from twilio_conversations.server.control.faults import Fault
 from twilio_conversations.server.domain import outside, registrations, states
 from twilio_conversations.server.domain.media import Enclosure
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.service import Service
 from twilio_conversations.server.storage.database import timestamp
 from twilio_conversations.server.storage.writer import Transaction
@@ -48,10 +48,10 @@ class Control:
     links: Links
 
     async def perform(self, method: str, operation: str, body: Json) -> Any:
-        """The outcome, as JSON. Raises `ServiceError`."""
+        """The outcome, as JSON. Raises `Refusal`."""
         perform = self.OPERATIONS.get((method, operation))
         if perform is None:
-            raise ServiceError(20404)
+            raise Refusal(20404)
         outcome = perform(self, body)
         return await outcome if isawaitable(outcome) else outcome
 
@@ -67,22 +67,22 @@ class Control:
         return attrs.asdict(self.service.world.settings)
 
     async def _run(self, command: Callable[[Transaction], Any]) -> Any:
-        """Carry out a command; what it returns. Raises `ServiceError`."""
+        """Carry out a command; what it returns. Raises `Refusal`."""
         outcome: list[Any] = []
 
         def run(tx: Transaction) -> Response:
             try:
                 outcome[:] = [command(tx)]
-            except ServiceError as error:
+            except Refusal as error:
                 outcome[:] = [error]
                 raise
             return Response(204)
 
         response = await self.service.execute(run)
-        if outcome and isinstance(outcome[0], ServiceError):
+        if outcome and isinstance(outcome[0], Refusal):
             raise outcome[0]
         if response.status >= 400:
-            raise ServiceError(20500)
+            raise Refusal(20500)
         return outcome[0]
 
     async def _seed(self, body: Json) -> Any:
@@ -92,13 +92,13 @@ class Control:
         settings = body.get("settings") or {}
         try:
             if not isinstance(settings, dict):
-                raise ServiceError(20422, "'settings' must be an object")
+                raise Refusal(20422, "'settings' must be an object")
             self.service.world.settings = before.changed(settings)
-        except ServiceError as error:
+        except Refusal as error:
             raise seed.SeedError.at(("settings",), error) from error
         try:
             return await self._run(lambda tx: seed.plant(tx, data, if_empty=if_empty))
-        except ServiceError:
+        except Refusal:
             self.service.world.settings = before
             raise
 
@@ -108,7 +108,7 @@ class Control:
     async def _advance(self, body: Json) -> Json:
         seconds = body.get("advance")
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not abs(seconds) < 1e12:
-            raise ServiceError(20001, "'advance' must be a number of seconds")
+            raise Refusal(20001, "'advance' must be a number of seconds")
         self.service.world.clock.advance(seconds)
         await self.service.keep_time()
         return self._clock(body)
@@ -148,7 +148,7 @@ class Control:
         changes = {name: value for name, value in body.items() if name != "conversation"}
         unknown = set(changes) - {"state", "timers", "bindings"}
         if unknown:
-            raise ServiceError(20422, f"unknown: {', '.join(sorted(unknown))}")
+            raise Refusal(20422, f"unknown: {', '.join(sorted(unknown))}")
         row = await self._run(lambda tx: states.administer(tx, str(body.get("conversation")), changes))
         dates = {"date_inactive": row.date_inactive, "date_closed": row.date_closed}
         return {"sid": row.sid, "state": row.state, "timers": dates}
@@ -157,7 +157,7 @@ class Control:
         """The files are written before the rows, so that no row is ever without its bytes."""
         items = body.get("media") or []
         if not isinstance(items, list):
-            raise ServiceError(20422, "'media' must be a list")
+            raise Refusal(20422, "'media' must be a list")
         kept = []
         try:
             enclosures = []
@@ -195,12 +195,12 @@ class Control:
 def _medium(item: Any) -> tuple[bytes, str, str | None, str]:
     """A medium of a message from outside: ``{"content" (base64), "content_type", "filename", "category"}``."""
     if not isinstance(item, dict) or not is_text(item.get("content_type")):
-        raise ServiceError(20422, "a medium needs a 'content_type' and 'content'")
+        raise Refusal(20422, "a medium needs a 'content_type' and 'content'")
     filename, category = item.get("filename"), item.get("category", "media")
     if not (filename is None or is_text(filename)) or not is_text(category):
-        raise ServiceError(20422, "the 'filename' and 'category' of a medium are text")
+        raise Refusal(20422, "the 'filename' and 'category' of a medium are text")
     try:
         data = base64.b64decode(item.get("content", ""), validate=True)
     except (TypeError, ValueError) as error:
-        raise ServiceError(20422, "the 'content' of a medium is base64") from error
+        raise Refusal(20422, "the 'content' of a medium is base64") from error
     return data, item["content_type"], filename, category

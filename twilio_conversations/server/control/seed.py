@@ -28,7 +28,7 @@ from sqlalchemy import bindparam, insert, or_, select, update
 
 from twilio_conversations.server.control.seed_file import Steps
 from twilio_conversations.server.domain import content, conversations, limits, messages, outside, participants, states, users
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.tables import participants as participants_table
 from twilio_conversations.server.storage.tables import roles as roles_table
 from twilio_conversations.server.storage.tables import users as users_table
@@ -57,19 +57,19 @@ _AUTHOR = select(participants_table.c.sid).where(
 )
 
 
-class SeedError(ServiceError):
+class SeedError(Refusal):
     """What is refused in a seed, and the way to it."""
 
-    def __init__(self, refusal: ServiceError, steps: Steps) -> None:
+    def __init__(self, refusal: Refusal, steps: Steps) -> None:
         self.steps = steps
         self.reason = refusal.message
         super().__init__(refusal.code, f"{_spelled(steps)}: {self.reason}")
 
     @classmethod
-    def at(cls, steps: Steps, refusal: ServiceError) -> SeedError:
+    def at(cls, steps: Steps, refusal: Refusal) -> SeedError:
         """What was refused below `steps`."""
         if isinstance(refusal, SeedError):
-            return cls(ServiceError(refusal.code, refusal.reason), steps + refusal.steps)
+            return cls(Refusal(refusal.code, refusal.reason), steps + refusal.steps)
         return cls(refusal, steps)
 
 
@@ -86,7 +86,7 @@ def plant(tx: Transaction, data: Mapping[str, Any], *, if_empty: bool = False) -
     """
     unknown = set(data) - {"roles", "users", "templates", "conversations"}
     if unknown:
-        error = ServiceError(20422, f"unknown in a seed: {', '.join(sorted(map(str, unknown)))}")
+        error = Refusal(20422, f"unknown in a seed: {', '.join(sorted(map(str, unknown)))}")
         raise SeedError(error, (next(name for name in data if name in unknown),))
     if if_empty and tx.first(_ANYTHING) is not None:
         data = {}
@@ -102,22 +102,22 @@ def _each(data: Mapping[str, Any], name: str, make: Callable[[dict[str, Any]], M
     """Make something of each entry of a list. Raises `SeedError`."""
     entries = data.get(name) or []
     if not isinstance(entries, list):
-        raise SeedError(ServiceError(20422, f"'{name}' must be a list of objects"), (name,))
+        raise SeedError(Refusal(20422, f"'{name}' must be a list of objects"), (name,))
     made = []
     for number, entry in enumerate(entries):
         try:
             made.append(make(_checked(entry, name)))
-        except ServiceError as error:
+        except Refusal as error:
             raise SeedError.at((name, number), error) from error
     return made
 
 
 def _checked(entry: Any, name: str) -> dict[str, Any]:
     if not isinstance(entry, dict):
-        raise ServiceError(20422, f"'{name}' must be a list of objects")
+        raise Refusal(20422, f"'{name}' must be a list of objects")
     unknown = set(entry) - _FIELDS[name]
     if unknown:
-        raise ServiceError(20422, f"unknown in '{name}': {', '.join(sorted(map(str, unknown)))}")
+        raise Refusal(20422, f"unknown in '{name}': {', '.join(sorted(map(str, unknown)))}")
     return _with_text_attributes(entry)
 
 
@@ -130,7 +130,7 @@ def _with_text_attributes(entry: dict[str, Any]) -> dict[str, Any]:
 def _role(tx: Transaction, entry: dict[str, Any]) -> None:
     name, permissions = limits.text(entry, "friendly_name", limits.ROLE_NAME, 50003), entry.get("permissions") or []
     if not name or not isinstance(permissions, list) or tx.first(_ROLE, name=name) is not None:
-        raise ServiceError(20422, "a role needs a new 'friendly_name' and a list of 'permissions'")
+        raise Refusal(20422, "a role needs a new 'friendly_name' and a list of 'permissions'")
     values = {"sid": f"RL{uuid.uuid4().hex}", "friendly_name": name, "type": entry.get("type", "conversation")}
     values |= {"permissions": json.dumps(permissions), "date_created": tx.now, "date_updated": tx.now}
     tx.execute(_NEW_ROLE, values)
@@ -139,14 +139,14 @@ def _role(tx: Transaction, entry: dict[str, Any]) -> None:
 def _role_sid(tx: Transaction, entry: dict[str, Any]) -> str:
     row = tx.first(_ROLE, name=entry["role"])
     if row is None:
-        raise ServiceError(20422, f"there is no role {entry['role']!r}")
+        raise Refusal(20422, f"there is no role {entry['role']!r}")
     return str(row.sid)
 
 
 def _user(tx: Transaction, entry: dict[str, Any]) -> dict[str, Any]:
     identity = entry.get("identity")
     if not isinstance(identity, str) or not identity:
-        raise ServiceError(50204)
+        raise Refusal(50204)
     users.ensure(tx, identity)
     user = users.change(tx, identity, identity, entry)
     if "role" in entry:
@@ -161,7 +161,7 @@ def _conversation(tx: Transaction, entry: dict[str, Any]) -> dict[str, Any]:
     said = _each(entry, "messages", lambda item: _message(tx, row.sid, item))
     administered = {name: entry[name] for name in ("state", "timers", "bindings") if entry.get(name) is not None}
     if administered.get("state") == conversations.CLOSED and not said:
-        raise ServiceError(50384)
+        raise Refusal(50384)
     if administered:
         states.administer(tx, row.sid, administered)
     return {"sid": row.sid, "unique_name": row.unique_name, "participants": members, "messages": said}
@@ -182,6 +182,6 @@ def _message(tx: Transaction, conversation_sid: str, entry: dict[str, Any]) -> s
     fields = {"sid": f"IM{uuid.uuid4().hex}", **outside.said(entry)}
     if "index" in entry:
         if type(entry["index"]) is not int or entry["index"] < conversation.next_index:
-            raise ServiceError(20422, f"'index' must be a number from {conversation.next_index} on")
+            raise Refusal(20422, f"'index' must be a number from {conversation.next_index} on")
         fields["index"] = entry["index"]
     return str(messages.add(tx, conversation, author, member and member.sid, fields).sid)

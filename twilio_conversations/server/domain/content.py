@@ -11,7 +11,7 @@ import attrs
 from sqlalchemy import bindparam, insert, select
 
 from twilio_conversations.server.domain import limits
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.tables import content_templates
 from twilio_conversations.server.storage.writer import Transaction
 from twilio_conversations.server.sync.projection import to_json
@@ -49,12 +49,12 @@ def create(tx: Transaction, body: dict[str, Any]) -> Any:
     """
     sid = body.get("sid") or f"HX{uuid.uuid4().hex}"
     if not isinstance(sid, str) or not _SID.fullmatch(sid):
-        raise ServiceError(50526)
+        raise Refusal(50526)
     variants, variables = body.get("variants"), body.get("variables") or {}
     if not isinstance(variants, dict) or not variants or not all(isinstance(item, dict) for item in variants.values()):
-        raise ServiceError(20422, "'variants' must be an object of objects, such as {\"twilio/text\": {\"body\": \"Hi\"}}")
+        raise Refusal(20422, "'variants' must be an object of objects, such as {\"twilio/text\": {\"body\": \"Hi\"}}")
     if not isinstance(variables, dict):
-        raise ServiceError(20422, "'variables' must be an object of names and defaults")
+        raise Refusal(20422, "'variables' must be an object of names and defaults")
     values = {
         "sid": sid,
         "friendly_name": limits.text(body, "friendly_name", limits.FRIENDLY_NAME, 50003) or sid,
@@ -64,7 +64,7 @@ def create(tx: Transaction, body: dict[str, Any]) -> Any:
         "date_updated": tx.now,
     }
     if tx.first(BY_SID, sid=sid) is not None:
-        raise ServiceError(20409, f"There is a template {sid} already")
+        raise Refusal(20409, f"There is a template {sid} already")
     return tx.first(_NEW, **values)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from twilio_conversations.server.domain import limits, media, roles, users
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.database import Connection
 from twilio_conversations.server.storage.tables import conversations, messages, participants, receipts, recipients
 from twilio_conversations.server.storage.tables import roles as roles_table
@@ -95,7 +95,7 @@ class Place:
     def require(self, permission: str) -> None:
         """Raises 50107 unless allowed."""
         if permission not in self.permissions:
-            raise ServiceError(50107)
+            raise Refusal(50107)
 
     def require_for(self, body: dict[str, Any], needed: Mapping[str, str]) -> None:
         """What is to be changed must be allowed: `needed` says by which permission. Raises 50107.
@@ -103,7 +103,7 @@ class Place:
         A change of nothing is for those who may change something: it, too, is told to everybody.
         """
         if self.permissions.isdisjoint(needed.values()):
-            raise ServiceError(50107)
+            raise Refusal(50107)
         for field in needed.keys() & body.keys():
             self.require(needed[field])
 
@@ -118,7 +118,7 @@ def enter(source: Transaction | Connection, caller: str, reference: str) -> Plac
     """
     conversation = source.first(BY_REFERENCE, ref=reference)
     if conversation is None:
-        raise ServiceError(50350)
+        raise Refusal(50350)
     member = source.first(MEMBER, conversation=conversation.sid, identity=caller)
     if member is not None:
         return Place(conversation, caller, member, roles.parse(member.permissions))
@@ -127,7 +127,7 @@ def enter(source: Transaction | Connection, caller: str, reference: str) -> Plac
     user = source.first(_SERVICE_ROLE, identity=caller)
     allowed = frozenset() if user is None else roles.parse(user.permissions)
     if "editAnyUserInfo" not in allowed:
-        raise ServiceError(50430)
+        raise Refusal(50430)
     return Place(conversation, caller, None, allowed)
 
 
@@ -135,7 +135,7 @@ def enter_open(tx: Transaction, caller: str, reference: str) -> Place:
     """As `enter`, for changes: raises 50377 when the conversation is closed."""
     place = enter(tx, caller, reference)
     if place.conversation.state == CLOSED:
-        raise ServiceError(50377)
+        raise Refusal(50377)
     return place
 
 
@@ -168,7 +168,7 @@ def publish(tx: Transaction, conversation: Any) -> None:
 def create(tx: Transaction, caller: str, body: dict[str, Any]) -> Any:
     """Make a conversation. Its creator is not a participant until joining."""
     if "createConversation" not in roles.permissions(tx, users.ensure(tx, caller).role_sid):
-        raise ServiceError(50107)
+        raise Refusal(50107)
     sid = f"CH{uuid.uuid4().hex}"
     values = {
         "sid": sid,
@@ -225,7 +225,7 @@ def _write(tx: Transaction, statement: Any, values: dict[str, Any]) -> Any:
     try:
         return tx.first(statement, **values)
     except IntegrityError as error:
-        raise ServiceError(50353) from error
+        raise Refusal(50353) from error
 
 
 def destroy(tx: Transaction, caller: str, reference: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, or_, select, update
 
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.tables import participants, receipts, recipients
 from twilio_conversations.server.storage.writer import Transaction
 from twilio_conversations.server.sync.projection import index_key, to_json
@@ -122,12 +122,12 @@ def _level(participant: Any) -> str:
 def mark(
     tx: Transaction, message_sid: str, status: str, participant_sid: str | None, error_code: int
 ) -> list[str]:
-    """Set the status of one receipt or all of a message; all statuses of the message. Raises `ServiceError` 20422, 50432."""
+    """Set the status of one receipt or all of a message; all statuses of the message. Raises `Refusal` 20422, 50432."""
     if status not in STATUSES:
-        raise ServiceError(20422, f"{status!r} is no delivery status; there are: {', '.join(STATUSES)}")
+        raise Refusal(20422, f"{status!r} is no delivery status; there are: {', '.join(STATUSES)}")
     values = {"of": message_sid, "whose": participant_sid, "new_status": status, "new_error_code": error_code, "at": tx.now}
     if not tx.all(_MARK, **values):
-        raise ServiceError(50432, "The message did not go out to this participant")
+        raise Refusal(50432, "The message did not go out to this participant")
     return [row.status for row in tx.all(_STATUSES, of=message_sid)]
 
 

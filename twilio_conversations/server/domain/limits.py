@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from twilio_conversations.server.api.messages import is_text
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 
 FRIENDLY_NAME = 256
 UNIQUE_NAME = 256
@@ -35,9 +35,9 @@ def text(body: dict[str, Any], name: str, limit: int, code: int) -> str | None:
     if value is None:
         return None
     if not is_text(value):
-        raise ServiceError(20422, f"'{name}' must be text")
+        raise Refusal(20422, f"'{name}' must be text")
     if len(value) > limit:
-        raise ServiceError(code)
+        raise Refusal(code)
     return value
 
 
@@ -45,7 +45,7 @@ def unique_name(body: dict[str, Any]) -> str | None:
     """A unique name; the empty one means none. Raises 50004 or 50390."""
     value = text(body, "unique_name", UNIQUE_NAME, 50004)
     if value and _CONVERSATION_SID.fullmatch(value):
-        raise ServiceError(50390)
+        raise Refusal(50390)
     return value or None
 
 
@@ -53,26 +53,26 @@ def attributes(body: dict[str, Any], limit: int) -> str:
     """Attributes: JSON text, kept as it was written. Raises 50303 or 50304."""
     value = body.get("attributes", "{}")
     if not is_text(value):
-        raise ServiceError(50304)
+        raise Refusal(50304)
     if len(value.encode()) > limit:
-        raise ServiceError(50303)
+        raise Refusal(50303)
     try:
         json.loads(value, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
-        raise ServiceError(50304) from error
+        raise Refusal(50304) from error
     return value
 
 
 def identity(value: Any) -> str:
     """An identity. Raises 50203, 50204, 50206 or 50207."""
     if not is_text(value) or not value:
-        raise ServiceError(50204)
+        raise Refusal(50204)
     if len(value) > IDENTITY:
-        raise ServiceError(50207)
+        raise Refusal(50207)
     if _USER_SID.fullmatch(value):
-        raise ServiceError(50206)
+        raise Refusal(50206)
     if value == SYSTEM:
-        raise ServiceError(50203)
+        raise Refusal(50203)
     return value
 
 
@@ -82,9 +82,9 @@ def message_body(body: dict[str, Any]) -> str | None:
     if value is None:
         return None
     if not is_text(value):
-        raise ServiceError(50503, "Message body must be text")
+        raise Refusal(50503, "Message body must be text")
     if len(value.encode()) > BODY:
-        raise ServiceError(50504)
+        raise Refusal(50504)
     return value
 
 
@@ -94,7 +94,7 @@ def content_sid(body: dict[str, Any]) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not _CONTENT_SID.fullmatch(value):
-        raise ServiceError(50526)
+        raise Refusal(50526)
     return value
 
 
@@ -104,33 +104,33 @@ def content_variables(body: dict[str, Any]) -> dict[str, str]:
     if given is None:
         return {}
     if body.get("content_sid") is None:
-        raise ServiceError(50528)
+        raise Refusal(50528)
     try:
         values = json.loads(given) if is_text(given) else None
     except (ValueError, RecursionError) as error:
-        raise ServiceError(50527) from error
+        raise Refusal(50527) from error
     if not isinstance(values, dict) or not all(is_text(value) for value in values.values()):
-        raise ServiceError(50527)
+        raise Refusal(50527)
     if len(values) > CONTENT_VARIABLES:
-        raise ServiceError(50529)
+        raise Refusal(50529)
     if any(len(name) > CONTENT_KEY for name in values):
-        raise ServiceError(50540)
+        raise Refusal(50540)
     if any(len(value) > CONTENT_VALUE for value in values.values()):
-        raise ServiceError(50541)
+        raise Refusal(50541)
     return values
 
 
 def read_index(value: Any) -> int | None:
     """A read horizon: a message index or null. Raises 50421."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 10**12):
-        raise ServiceError(50421)
+        raise Refusal(50421)
     return value
 
 
 def notification_level(value: Any) -> str:
     """``default`` or ``muted``. Raises 50210."""
     if value not in ("default", "muted"):
-        raise ServiceError(50210)
+        raise Refusal(50210)
     return str(value)
 
 

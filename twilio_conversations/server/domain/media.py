@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.settings import Settings
 from twilio_conversations.server.storage.database import timestamp
 from twilio_conversations.server.storage.tables import media
@@ -48,7 +48,7 @@ def category(value: str | None) -> str:
     if value is None:
         return MEDIA
     if value not in CATEGORIES:
-        raise ServiceError(20422, f"Category must be one of {', '.join(CATEGORIES)}")
+        raise Refusal(20422, f"Category must be one of {', '.join(CATEGORIES)}")
     return value
 
 
@@ -61,9 +61,9 @@ def create(
         ServiceError: 50511 no content type that could be sent as a header; 20422 the name is too long.
     """
     if len(content_type) > MAX_CONTENT_TYPE or not _CONTENT_TYPE.fullmatch(content_type):
-        raise ServiceError(50511)
+        raise Refusal(50511)
     if filename is not None and len(filename) > MAX_FILENAME:
-        raise ServiceError(20422, "The filename is too long")
+        raise Refusal(20422, "The filename is too long")
     values = {
         "sid": sid,
         "author": author,
@@ -126,22 +126,22 @@ def attach(tx: Transaction, author: str, sids: Any, *, message_sid: str, convers
 
 def _checked(sids: Any) -> list[str]:
     if not isinstance(sids, list):
-        raise ServiceError(50510)
+        raise Refusal(50510)
     if None in sids or "" in sids:
-        raise ServiceError(50506)
+        raise Refusal(50506)
     if not all(isinstance(sid, str) and _SID.fullmatch(sid) for sid in sids):
-        raise ServiceError(50510)
+        raise Refusal(50510)
     if len(set(sids)) < len(sids):
-        raise ServiceError(50510, "A media SID is given twice")
+        raise Refusal(50510, "A media SID is given twice")
     return sids
 
 
 def _find(tx: Transaction, author: str, sid: str) -> Any:
     row = tx.first(BY_SID, sid=sid)
     if row is None or row.author != author:
-        raise ServiceError(50507)
+        raise Refusal(50507)
     if row.message_sid is not None:
-        raise ServiceError(50508)
+        raise Refusal(50508)
     return row
 
 
@@ -150,9 +150,9 @@ def _check_limits(rows: Iterable[Any], settings: Settings) -> None:
     for row in rows:
         by_category[row.category].append(row)
     if len(by_category[MEDIA]) > settings.media_attachments_count_limit:
-        raise ServiceError(20422, "Too many media")
+        raise Refusal(20422, "Too many media")
     if sum(row.size for row in by_category[MEDIA]) > settings.media_attachments_total_size_limit_in_mb * MEGABYTE:
-        raise ServiceError(50512)
+        raise Refusal(50512)
     _check_email(by_category[BODY], settings.email_bodies_allowed_mime_types)
     _check_email(by_category[HISTORY], settings.email_histories_allowed_mime_types)
 
@@ -161,9 +161,9 @@ def _check_email(rows: list[Any], allowed: tuple[str, ...]) -> None:
     """E-mail bodies and histories: allowed types only, and one of each."""
     types = [row.content_type.partition(";")[0].strip().lower() for row in rows]
     if not set(types) <= set(allowed):
-        raise ServiceError(50511)
+        raise Refusal(50511)
     if len(set(types)) < len(types):
-        raise ServiceError(20422, "More than one e-mail body or history of the same content type")
+        raise Refusal(20422, "More than one e-mail body or history of the same content type")
 
 
 def entry(row: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from twilio_conversations.server.domain import conversations, delivery, limits, media, states
 from twilio_conversations.server.domain.conversations import ACTIVE, Place, message_list
 from twilio_conversations.server.domain.media import Enclosure
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.settings import AT_ONCE
 from twilio_conversations.server.storage.tables import conversations as conversations_table
 from twilio_conversations.server.storage.tables import messages
@@ -102,7 +102,7 @@ def send(tx: Transaction, caller: str, reference: str, body: dict[str, Any], tem
     """Add a message of a member. A template's content takes the place of text and media."""
     place = conversations.enter_open(tx, caller, reference)
     if place.member is None:
-        raise ServiceError(50430)
+        raise Refusal(50430)
     sid = f"IM{uuid.uuid4().hex}"
     content = {"sid": sid, **_new_content(tx, place, sid, body if template is None else {**body, "media_sids": []})}
     if template is not None:
@@ -178,7 +178,7 @@ def _new_content(tx: Transaction, place: Place, sid: str, body: dict[str, Any]) 
     if text is not None or not with_media:
         place.require("sendMessage")
     if text is None and content_sid is None and not medias:
-        raise ServiceError(50503)
+        raise Refusal(50503)
     return {
         "body": text,
         "subject": limits.text(body, "subject", limits.SUBJECT, 20422),
@@ -198,7 +198,7 @@ def change(tx: Transaction, caller: str, reference: str, sid: str, body: dict[st
     if "body" in body:
         text = limits.message_body(body)
         if text is None:
-            raise ServiceError(50503)
+            raise Refusal(50503)
         values |= {"new_body": text, "new_editor": caller}
     if "attributes" in body:
         values["new_attributes"] = limits.attributes(body, limits.MESSAGE_ATTRIBUTES)
@@ -231,7 +231,7 @@ def _find(tx: Transaction, caller: str, reference: str, sid: str) -> tuple[Place
     place = conversations.enter_open(tx, caller, reference)
     message = tx.first(BY_SID, conversation=place.conversation.sid, sid=sid)
     if message is None:
-        raise ServiceError(50500)
+        raise Refusal(50500)
     return place, message
 
 

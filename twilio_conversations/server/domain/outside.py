@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, select
 from twilio_conversations.server.api.messages import is_text
 from twilio_conversations.server.domain import conversations, limits, media, messages
 from twilio_conversations.server.domain.media import Enclosure
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.tables import messages as messages_table
 from twilio_conversations.server.storage.tables import participants, receipts
 from twilio_conversations.server.storage.writer import Transaction
@@ -40,7 +40,7 @@ def receive(tx: Transaction, body: dict[str, Any], enclosures: list[Enclosure]) 
     pair = {"address": _address(body, "address"), "proxy_address": _address(body, "proxy_address")}
     participant = tx.first(_BY_PAIR, **pair)
     if participant is None:
-        raise ServiceError(20404, f"Nobody is in a conversation as {pair['address']} through {pair['proxy_address']}")
+        raise Refusal(20404, f"Nobody is in a conversation as {pair['address']} through {pair['proxy_address']}")
     conversation = tx.first(conversations.BY_REFERENCE, ref=participant.conversation_sid)
     sid = f"IM{uuid.uuid4().hex}"
     content = said(body)
@@ -48,7 +48,7 @@ def receive(tx: Transaction, body: dict[str, Any], enclosures: list[Enclosure]) 
         place = {"message_sid": sid, "conversation_sid": conversation.sid}
         content["medias"] = to_json([media.enclose(tx, participant.address, item, **place) for item in enclosures])
     elif content["body"] is None:
-        raise ServiceError(50503)
+        raise Refusal(50503)
     return messages.add(tx, conversation, participant.address, participant.sid, {"sid": sid, **content})
 
 
@@ -56,7 +56,7 @@ def said(body: dict[str, Any]) -> dict[str, Any]:
     """What a message that does not come from a client says, as columns."""
     metadata = body.get("channel_metadata")
     if metadata is not None and not (isinstance(metadata, dict) and is_text(metadata.get("type"))):
-        raise ServiceError(20422, "'channel_metadata' must be an object with 'type' and 'data'")
+        raise Refusal(20422, "'channel_metadata' must be an object with 'type' and 'data'")
     return {
         "body": limits.message_body(body),
         "subject": limits.text(body, "subject", limits.SUBJECT, 20422),
@@ -75,15 +75,15 @@ def deliver(tx: Transaction, body: dict[str, Any]) -> Any:
     """
     message = tx.first(_MESSAGE, sid=body.get("message_sid"))
     if message is None:
-        raise ServiceError(50500)
+        raise Refusal(50500)
     error_code = body.get("error_code") or 0
     if type(error_code) is not int:
-        raise ServiceError(20422, "'error_code' must be a number")
+        raise Refusal(20422, "'error_code' must be a number")
     participant_sid = None
     if body.get("address") is not None:
         receipt = tx.first(_BY_ADDRESS, of=message.sid, address=body["address"])
         if receipt is None:
-            raise ServiceError(50432, "The message did not go out to this address")
+            raise Refusal(50432, "The message did not go out to this address")
         participant_sid = receipt.participant_sid
     return messages.deliver(tx, message.sid, str(body.get("status")), participant_sid, error_code)
 
@@ -112,5 +112,5 @@ def sent_to_json(row: Any) -> dict[str, Any]:
 def _address(body: dict[str, Any], name: str) -> str:
     value = body.get(name)
     if not is_text(value) or not value:
-        raise ServiceError(20422, f"'{name}' must be an address")
+        raise Refusal(20422, f"'{name}' must be an address")
     return value

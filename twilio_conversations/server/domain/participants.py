@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from twilio_conversations.server.api.messages import is_text
 from twilio_conversations.server.domain import conversations, limits, roles, users
 from twilio_conversations.server.domain.conversations import Place, roster
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.tables import participants
 from twilio_conversations.server.storage.writer import Transaction
 from twilio_conversations.server.sync import projection
@@ -84,17 +84,17 @@ def add(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> A
     if place.member is not None or identity != caller:
         place.require("addParticipant")
     elif "joinConversation" not in roles.permissions(tx, users.ensure(tx, caller).role_sid):
-        raise ServiceError(50107)
+        raise Refusal(50107)
     return _add_chat(tx, place, identity, body)
 
 
 def _add_chat(tx: Transaction, place: Place, identity: str, body: dict[str, Any]) -> Any:
     conversation = place.conversation
     if tx.first(conversations.MEMBER, conversation=conversation.sid, identity=identity) is not None:
-        raise ServiceError(50433)
+        raise Refusal(50433)
     user = users.ensure(tx, identity)
     if tx.first(_COUNT_OF_IDENTITY, identity=identity)[0] >= tx.settings.conversations_per_identity_limit:
-        raise ServiceError(50214)
+        raise Refusal(50214)
     role = roles.CHANNEL_ADMIN if identity == conversation.created_by else roles.CHANNEL_USER
     participant = _insert(tx, place, {"identity": identity, "type": CHAT, "role_sid": roles.sid_of(tx, role)}, body)
     projection.add_item(tx, roster(conversation.sid), participant.sid, roster_item(participant, user.sid))
@@ -120,9 +120,9 @@ def _add_outsider(tx: Transaction, place: Place, body: dict[str, Any]) -> Any:
 def _insert(tx: Transaction, place: Place, values: dict[str, Any], body: dict[str, Any]) -> Any:
     total, outsiders = tx.first(_COUNT, conversation=place.conversation.sid)
     if total >= tx.settings.participants_limit:
-        raise ServiceError(50417)
+        raise Refusal(50417)
     if values["type"] != CHAT and outsiders >= tx.settings.non_chat_participants_limit:
-        raise ServiceError(50418)
+        raise Refusal(50418)
     blank = {"identity": None, "address": None, "proxy_address": None, "binding": None}
     row = {
         **blank,
@@ -139,32 +139,32 @@ def _insert(tx: Transaction, place: Place, values: dict[str, Any], body: dict[st
     try:
         tx.execute(_NEW, row)
     except IntegrityError as error:
-        raise ServiceError(50416) from error
+        raise Refusal(50416) from error
     return tx.first(BY_SID, sid=row["sid"])
 
 
 def _binding(value: Any) -> tuple[str, dict[str, str]]:
     """The type of a messaging binding and its checked fields."""
     if not isinstance(value, dict):
-        raise ServiceError(50407)
+        raise Refusal(50407)
     address = _address(value.get("address"), 50411, 50407)
     proxy = _address(value.get("proxy_address"), 50412, 50408)
     if address == proxy:
-        raise ServiceError(50409)
+        raise Refusal(50409)
     type_ = _address_type(address)
     if _address_type(proxy) != type_:
-        raise ServiceError(50414)
+        raise Refusal(50414)
     extras = {name: value[name] for name in ("name", "level") if is_text(value.get(name))}
     if extras and type_ != EMAIL:
-        raise ServiceError(50420)
+        raise Refusal(50420)
     return type_, {"address": address, "proxy_address": proxy, **extras}
 
 
 def _address(value: Any, missing: int, invalid: int) -> str:
     if value is None or value == "":
-        raise ServiceError(missing)
+        raise Refusal(missing)
     if not is_text(value) or len(value) > limits.ADDRESS:
-        raise ServiceError(invalid)
+        raise Refusal(invalid)
     return value
 
 
@@ -177,7 +177,7 @@ def _address_type(address: str) -> str:
 def _find(tx: Transaction, place: Place, reference: str) -> Any:
     participant = tx.first(BY_REFERENCE, conversation=place.conversation.sid, ref=reference)
     if participant is None:
-        raise ServiceError(50432)
+        raise Refusal(50432)
     return participant
 
 
@@ -230,7 +230,7 @@ def read(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> 
     place = conversations.enter(tx, caller, reference)
     member = place.member
     if member is None:
-        raise ServiceError(50430)
+        raise Refusal(50430)
     values = {"of": member.sid, "new_index": member.last_read_index, "new_timestamp": member.last_read_timestamp}
     values["new_level"] = member.notification_level
     if "last_read_message_index" in body:

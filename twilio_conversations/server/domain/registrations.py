@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 
 from twilio_conversations.server.api.messages import is_text
 from twilio_conversations.server.domain import reachability
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.tables import registrations
 from twilio_conversations.server.storage.writer import Transaction
 from twilio_conversations.server.sync import projection
@@ -90,9 +90,9 @@ def to_json(row: Any) -> dict[str, Any]:
 
 def _device(channel: Any, address: Any) -> tuple[str, str]:
     if channel not in CHANNELS:
-        raise ServiceError(20422, f"The channel must be one of {', '.join(CHANNELS)}")
+        raise Refusal(20422, f"The channel must be one of {', '.join(CHANNELS)}")
     if not is_text(address) or not 0 < len(address) <= MAX_ADDRESS:
-        raise ServiceError(20422, "The registration id of the device must be text")
+        raise Refusal(20422, "The registration id of the device must be text")
     return str(channel), address
 
 
@@ -103,11 +103,11 @@ def _member(value: Any, name: str) -> Any:
 def _text(body: dict[str, Any], name: str) -> str:
     value = body.get(name, "")
     if not is_text(value) or len(value) > MAX_TEXT:
-        raise ServiceError(20422, f"'{name}' must be text of at most {MAX_TEXT} characters")
+        raise Refusal(20422, f"'{name}' must be text of at most {MAX_TEXT} characters")
     return value
 
 
 def _types(value: Any) -> list[str]:
     if not isinstance(value, list) or len(value) > MAX_TYPES or not all(is_text(item) for item in value):
-        raise ServiceError(20422, "'message_types' must be a list of text")
+        raise Refusal(20422, "'message_types' must be a list of text")
     return value

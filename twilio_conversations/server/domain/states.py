@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, or_, select, update
 
 from twilio_conversations.server.domain import conversations
 from twilio_conversations.server.domain.conversations import ACTIVE, CLOSED, INACTIVE
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.database import timestamp
 from twilio_conversations.server.storage.tables import conversations as table
 from twilio_conversations.server.storage.tables import participants
@@ -57,11 +57,11 @@ def seconds(value: Any, least: int, too_short: int, malformed: int) -> int:
     """An ISO-8601 duration of days, hours, minutes and seconds. Raises the code for its fault."""
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise ServiceError(malformed)
+        raise Refusal(malformed)
     days, hours, minutes, rest = (int(group or 0) for group in match.groups())
     total = ((days * 24 + hours) * 60 + minutes) * 60 + rest
     if total < least:
-        raise ServiceError(too_short)
+        raise Refusal(too_short)
     return total
 
 
@@ -81,7 +81,7 @@ def _after(tx: Transaction, delay: int) -> str:
     try:
         return timestamp(dt.datetime.fromisoformat(tx.now) + dt.timedelta(seconds=delay))
     except OverflowError as error:
-        raise ServiceError(50379) from error
+        raise Refusal(50379) from error
 
 
 def administer(tx: Transaction, reference: str, body: dict[str, Any]) -> Any:
@@ -92,9 +92,9 @@ def administer(tx: Transaction, reference: str, body: dict[str, Any]) -> Any:
     """
     row = tx.first(conversations.BY_REFERENCE, ref=reference)
     if row is None:
-        raise ServiceError(50350)
+        raise Refusal(50350)
     if row.state == CLOSED:
-        raise ServiceError(50377)
+        raise Refusal(50377)
     state = _state(body["state"]) if "state" in body else row.state
     timers = _mapping(body, "timers")
     inactive = timers.get("inactive", row.timer_inactive)
@@ -129,14 +129,14 @@ def _write(tx: Transaction, row: Any, values: dict[str, Any]) -> Any:
 
 def _state(value: Any) -> str:
     if value in (None, ""):
-        raise ServiceError(50374)
+        raise Refusal(50374)
     if value not in STATES:
-        raise ServiceError(50378)
+        raise Refusal(50378)
     return str(value)
 
 
 def _mapping(body: dict[str, Any], name: str) -> dict[str, Any]:
     value = body.get(name) or {}
     if not isinstance(value, dict):
-        raise ServiceError(20422, f"'{name}' must be an object")
+        raise Refusal(20422, f"'{name}' must be an object")
     return value

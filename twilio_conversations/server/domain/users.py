@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import bindparam, insert, or_, select, update
 
 from twilio_conversations.server.domain import limits, roles
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.tables import users
 from twilio_conversations.server.storage.writer import Transaction
 from twilio_conversations.server.sync import projection
@@ -62,9 +62,9 @@ def change(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -
     own = ensure(tx, caller)
     needed = "editOwnUserInfo" if user is not None and user.identity == caller else "editAnyUserInfo"
     if needed not in roles.permissions(tx, own.role_sid):
-        raise ServiceError(50107)
+        raise Refusal(50107)
     if user is None:
-        raise ServiceError(50200)
+        raise Refusal(50200)
     if "friendly_name" in body:
         name = limits.text(body, "friendly_name", limits.FRIENDLY_NAME, 50003)
         tx.execute(_SET_NAME, {"of": user.sid, "value": name, "at": tx.now})

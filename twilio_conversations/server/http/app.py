@@ -25,7 +25,7 @@ from twilio_conversations.server.api.messages import Caller, Response
 from twilio_conversations.server.api.representation import Links
 from twilio_conversations.server.control.http import ControlApi, FaultyHttp
 from twilio_conversations.server.control.operations import Control
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.http import plain as web
 from twilio_conversations.server.http import token_endpoint
 from twilio_conversations.server.http.admission import DOOR
@@ -37,7 +37,7 @@ from twilio_conversations.server.storage.credentials import Credentials
 from twilio_conversations.server.storage.data_watch import DataWatch
 from twilio_conversations.server.storage.database import DATABASE_FILE
 
-_TOO_MANY = attrs.evolve(Response.error(ServiceError(20429)), headers={"retry-after": "1"})
+_TOO_MANY = attrs.evolve(Response.error(Refusal(20429)), headers={"retry-after": "1"})
 
 
 class App:
@@ -140,7 +140,7 @@ class App:
                 raise absent.refusal(path)
             grant = self.service.verify(request.headers.get("x-twilio-token", ""))
             decoded = await web.decoded(request)
-        except ServiceError as error:
+        except Refusal as error:
             return web.answer(Response.error(error))
         answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         caller = Caller(grant.identity, self._addresses.seen_by(request))

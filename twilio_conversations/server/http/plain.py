@@ -14,7 +14,7 @@ from starlette.responses import Response as HttpResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from twilio_conversations.server.api.messages import JSON, Request, Response, split_path
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 
 MAX_BODY = 1024 * 1024
 LOCAL = "/_local/"
@@ -48,7 +48,7 @@ class OpenToPages:
 
 
 async def decoded(request: HttpRequest) -> Request:
-    """The request as if it had come through the tunnel. Raises `ServiceError` 20413."""
+    """The request as if it had come through the tunnel. Raises `Refusal` 20413."""
     body = await _body(request)
     return Request(request.method, segments(request.scope), dict(request.query_params), dict(request.headers), body)
 
@@ -59,7 +59,7 @@ def segments(scope: Scope) -> tuple[str, ...]:
 
 
 async def json_body(request: HttpRequest) -> dict[str, Any]:
-    """The JSON object in the body. Raises `ServiceError` 20001 or 20413."""
+    """The JSON object in the body. Raises `Refusal` 20001 or 20413."""
     return (await decoded(request)).json()
 
 
@@ -72,7 +72,7 @@ def answer(response: Response) -> HttpResponse:
 async def refusal(_request: HttpRequest, error: Exception) -> HttpResponse:
     """What Starlette refuses, and whatever else goes wrong, told as Twilio tells errors."""
     status = error.status_code if isinstance(error, HTTPException) else 500
-    return answer(Response.error(ServiceError(_CODES.get(status, 20001 if status < 500 else 20500))))
+    return answer(Response.error(Refusal(_CODES.get(status, 20001 if status < 500 else 20500))))
 
 
 async def _body(request: HttpRequest) -> bytes:
@@ -81,7 +81,7 @@ async def _body(request: HttpRequest) -> bytes:
         async for chunk in request.stream():
             body += chunk
             if len(body) > MAX_BODY:
-                raise ServiceError(20413)
+                raise Refusal(20413)
     except ClientDisconnect:
-        raise ServiceError(20408) from None  # nobody reads it
+        raise Refusal(20408) from None  # nobody reads it
     return bytes(body)

@@ -22,7 +22,7 @@ from twilio_conversations.server.api.addresses import Addresses
 from twilio_conversations.server.api.messages import Caller, Request, Response
 from twilio_conversations.server.auth import Grant
 from twilio_conversations.server.control.faults import TooManyConnectionsError
-from twilio_conversations.server.errors import ServiceError, reason
+from twilio_conversations.server.errors import Refusal, reason
 from twilio_conversations.server.http.admission import Door
 from twilio_conversations.server.http.traffic import IN, OUT, Peer, Traffic
 from twilio_conversations.server.http.uvicorn_websocket import LINE, Line
@@ -35,10 +35,10 @@ from twilio_conversations.wire.packets import (
     Close,
     HttpRequest,
     Init,
-    Message,
     Packet,
     PacketError,
     Reply,
+    RestCall,
     Status,
     Unknown,
     Update,
@@ -72,7 +72,7 @@ class Host(Protocol):
     door: Door
 
     def let_in(self, token: str) -> Grant:
-        """Raises `ServiceError`."""
+        """Raises `Refusal`."""
 
     def storage_id(self, identity: str) -> str:
         """Opaque, the same for an identity at all times."""
@@ -272,7 +272,7 @@ class Session:
         try:
             self._host.door.enter(self)
             grant = self._host.let_in(packet.token)
-        except ServiceError as error:
+        except Refusal as error:
             self._reject(packet.id, error)
             return
         self.identity = self._peer.identity = grant.identity
@@ -302,17 +302,17 @@ class Session:
     def _on_update(self, packet: Update) -> None:
         try:
             if not self._admitted:
-                raise ServiceError(20101, "The session is not initialised")
+                raise Refusal(20101, "The session is not initialised")
             grant = self._host.let_in(packet.token)
             if grant.identity != self.identity:
-                raise ServiceError(20106, "The token is for another identity")
-        except ServiceError as error:
+                raise Refusal(20106, "The token is for another identity")
+        except Refusal as error:
             self._reject(packet.id, error)
             return
         self._push(Reply(packet.id).encode())
         self._watch_expiry(grant)
 
-    def _reject(self, id_: str, error: ServiceError) -> None:
+    def _reject(self, id_: str, error: Refusal) -> None:
         status = Status(error.status, reason(error.status), error.message, error.code)
         body = b""
         if isinstance(error, TooManyConnectionsError):
@@ -379,19 +379,19 @@ class Session:
 
     # -- requests ----------------------------------------------------------------------------------------------------------
 
-    def _on_message(self, packet: Message) -> None:
+    def _on_message(self, packet: RestCall) -> None:
         if not self._admitted:
             self._push(Reply(packet.id, Status(401, "UNAUTHORIZED", "send init first", 20101)).encode())
             return
         self._commands += 1
         try:
             request = Request.from_tunnel(packet.request)
-        except ServiceError as error:
+        except Refusal as error:
             self._answer(packet, Response.error(error))
             return
         self._host.request(self, request, lambda response: self._answer(packet, response))
 
-    def _answer(self, packet: Message, response: Response) -> None:
+    def _answer(self, packet: RestCall, response: Response) -> None:
         """Called exactly once for each request, perhaps after the connection has ended."""
         self._commands -= 1
         self._regulate()
@@ -402,7 +402,7 @@ class Session:
         self._push(Reply(packet.id, packets.OK, status, headers, response.body, kind).encode())
 
     FRAMES: ClassVar[Mapping[type[Packet], Callable[[Session, Any], None]]] = {
-        Message: _on_message,
+        RestCall: _on_message,
         Init: _on_init,
         Update: _on_update,
         Unknown: _on_unknown,

@@ -20,7 +20,7 @@ from twilio_conversations.errors import InvalidArgumentError
 from twilio_conversations.server.api.addresses import peer_address
 from twilio_conversations.server.api.messages import Response
 from twilio_conversations.server.domain import limits
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.http import plain as web
 from twilio_conversations.util import logs
 
@@ -51,10 +51,10 @@ class TokenEndpoint:
     async def _answer(self, request: Request) -> HttpResponse:
         try:
             if request.method != "GET":
-                raise ServiceError(20004)
+                raise Refusal(20004)
             self._admit(request)
             identity = limits.identity(request.query_params.get("identity"))
-        except ServiceError as error:
+        except Refusal as error:
             return web.answer(Response.error(error))
         token = self._mint(identity)
         if _wants_json(request):
@@ -62,20 +62,20 @@ class TokenEndpoint:
         return PlainTextResponse(token, headers=_HEADERS)
 
     def _admit(self, request: Request) -> None:
-        """Raises `ServiceError` 20403 that says who may not ask."""
+        """Raises `Refusal` 20403 that says who may not ask."""
         peer = peer_address(request)
         if peer is None or not peer.is_loopback:
-            raise ServiceError(20403, "Tokens are for programs on the machine of the service")
+            raise Refusal(20403, "Tokens are for programs on the machine of the service")
         if not _LOOPBACK_HOST.fullmatch(request.headers.get("host", "")):
-            raise ServiceError(20403, "Tokens are there by the names of loopback only, such as http://localhost")
+            raise Refusal(20403, "Tokens are there by the names of loopback only, such as http://localhost")
         if any(name == "forwarded" or name.startswith(("x-forwarded-", "x-real-ip")) for name in request.headers):
-            raise ServiceError(20403, "Tokens are not for those who come through a proxy")
+            raise Refusal(20403, "Tokens are not for those who come through a proxy")
         origin = request.headers.get("origin")
         if origin is None and request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-            raise ServiceError(20403, "Pages ask for tokens with CORS")
+            raise Refusal(20403, "Pages ask for tokens with CORS")
         if origin is not None and origin not in self._origins:
             self._warn(origin)
-            raise ServiceError(20403, "Tokens are not for pages of this origin; start the service with --allow-origin")
+            raise Refusal(20403, "Tokens are not for pages of this origin; start the service with --allow-origin")
 
     def _warn(self, origin: str) -> None:
         if origin not in self._warned and len(self._warned) < _MAX_WARNINGS:
@@ -88,7 +88,7 @@ def closed() -> list[Route]:
 
     async def refuse(_request: Request) -> HttpResponse:
         hint = "There is no token endpoint; start the service with --token-endpoint and --allow-origin to have one"
-        return web.answer(Response.error(ServiceError(20404, hint)))
+        return web.answer(Response.error(Refusal(20404, hint)))
 
     return [Route(PATH, refuse, methods=_METHODS, middleware=[Middleware(web.ANY_PAGE)])]
 

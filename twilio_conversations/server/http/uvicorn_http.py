@@ -10,7 +10,7 @@ import asyncio
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from twilio_conversations.server.errors import ServiceError, reason
+from twilio_conversations.server.errors import Refusal, reason
 from twilio_conversations.server.http.admission import DOOR, Door
 from twilio_conversations.wire.frame import json_bytes
 
@@ -39,7 +39,7 @@ class HttpProtocol(H11Protocol):
         elif self._door.take_plain(self):
             self._wait(HEAD_TIME)
         else:
-            self._turn_away(ServiceError(20429), b"retry-after: 1\r\n")
+            self._turn_away(Refusal(20429), b"retry-after: 1\r\n")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""
@@ -92,9 +92,9 @@ class HttpProtocol(H11Protocol):
         elif self.flow.read_paused or ((request := self._request()) and request.waiting_for_100_continue):
             self._wait(STALL_TIME)  # it is the service that is slow
         else:
-            self._turn_away(ServiceError(20408))
+            self._turn_away(Refusal(20408))
 
-    def _turn_away(self, error: ServiceError, more: bytes = b"") -> None:
+    def _turn_away(self, error: Refusal, more: bytes = b"") -> None:
         """Say why, unless an answer is under way, and close."""
         request = self._request()
         if request is None or request.response_complete or not request.response_started:

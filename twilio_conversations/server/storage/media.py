@@ -11,7 +11,7 @@ from twilio_conversations.server.api.media_links import MediaLinks
 from twilio_conversations.server.api.messages import Caller
 from twilio_conversations.server.domain import media as rules
 from twilio_conversations.server.domain.conversations import document
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.database import Connection
 from twilio_conversations.server.storage.media_files import MediaFiles
 from twilio_conversations.server.storage.writer import Commit
@@ -42,7 +42,7 @@ class Media:
         """A medium's row, for its uploader until it is sent, and then for those who may read the conversation. Raises 50507."""
         row = self.reader.first(rules.BY_SID, sid=sid)
         if row is None or not self._may_read(caller, row):
-            raise ServiceError(50507)
+            raise Refusal(50507)
         return row
 
     def _may_read(self, caller: Caller, row: Any) -> bool:
@@ -50,7 +50,7 @@ class Media:
             return bool(row.author == caller.identity)
         try:
             self.catalog.open(caller, DOCUMENT, document(row.conversation_sid))
-        except ServiceError:
+        except Refusal:
             return False
         return True
 
@@ -59,7 +59,7 @@ class Media:
         self.links.check(sid, expires, signature)
         row = self.reader.first(rules.BY_SID, sid=sid)
         if row is None:
-            raise ServiceError(50507)
+            raise Refusal(50507)
         return row
 
     def path(self, row: Any) -> Path:

@@ -21,7 +21,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from twilio_conversations.server.api.messages import Response
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.settings import Settings, World
 from twilio_conversations.server.start_errors import explained
 from twilio_conversations.server.storage.database import DATABASE_FILE, Connection, timestamp
@@ -251,7 +251,7 @@ class Writer:
             with self._connection.savepoint():
                 response = _carry_out(tx, job)
                 return Outcome(tx.finish(), response, job.reply)
-        except ServiceError as error:
+        except Refusal as error:
             return Outcome(Commit(), Response.error(error), job.reply)
 
     def _sweep(self, count: int) -> None:
@@ -265,14 +265,14 @@ class Writer:
             _log.exception("old mutation ids could not be deleted")
 
 
-def _failure(error: Exception) -> ServiceError:
+def _failure(error: Exception) -> Refusal:
     """What a command is answered that was rolled back: trouble of storage is a sentence, anything else a fault of ours."""
     told = explained(error, Path(DATABASE_FILE))
     if told is None:
         _log.error("a command failed and was rolled back", exc_info=error)
-        return ServiceError(20500)
+        return Refusal(20500)
     _log.error("a command was rolled back: %s", told)
-    return ServiceError(20500, str(told))
+    return Refusal(20500, str(told))
 
 
 def _carry_out(tx: Transaction, job: Job) -> Response:

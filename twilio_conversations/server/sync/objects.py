@@ -14,7 +14,7 @@ import attrs
 from sqlalchemy import bindparam, select
 
 from twilio_conversations.server.api.messages import Caller
-from twilio_conversations.server.errors import ServiceError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.database import Connection
 from twilio_conversations.server.storage.tables import participants, sync_entities
 from twilio_conversations.server.storage.writer import Commit
@@ -116,9 +116,9 @@ class Catalog:
         entry = self._by_reference(reference)
         if entry is None or entry.removed or entry.entity.kind != kind:
             is_sid = len(reference) == 34 and reference[:2] in PREFIXES.values()
-            raise ServiceError(NOT_FOUND[kind] if is_sid else 54300)
+            raise Refusal(NOT_FOUND[kind] if is_sid else 54300)
         if not self.may_read(caller.identity, entry.entity):
-            raise ServiceError(54007)
+            raise Refusal(54007)
         return entry.entity
 
     def find(self, sid: str) -> Entity | None:
@@ -180,7 +180,7 @@ class Catalog:
         if entry is None or not entry.fresh:
             entry = self._load(_BY_SID, sid=sid)
         if entry is None:
-            raise ServiceError(20404)
+            raise Refusal(20404)
         return entry
 
     def _load(self, statement: Any, **values: Any) -> Entry | None:

@@ -23,7 +23,7 @@ from sqlalchemy import bindparam, select
 
 from twilio_conversations.server.api.messages import Caller, Request, Response, is_text
 from twilio_conversations.server.api.routing import Route
-from twilio_conversations.server.errors import CATALOGUE, ServiceError
+from twilio_conversations.server.errors import CATALOGUE, Refusal
 from twilio_conversations.server.settings import World
 from twilio_conversations.server.storage.database import Connection
 from twilio_conversations.server.storage.tables import sync_events
@@ -113,16 +113,16 @@ class Feed:
     def poke(self, caller: Caller, request: Request) -> Response:
         """Answer ``POST /v4/Subscriptions``, then carry it out: official clients stall when they hear of it in the other order.
 
-        Raises `ServiceError`, also for a caller without a connection.
+        Raises `Refusal`, also for a caller without a connection.
         """
         if caller.connection is None:
-            raise ServiceError(20404)
+            raise Refusal(20404)
         body = request.json()
         requests = body.get("requests")
         if body.get("action") not in ("establish", "cancel") or not isinstance(requests, list) or len(requests) > MAX_POKE:
-            raise ServiceError(20001, "Not a subscription request")
+            raise Refusal(20001, "Not a subscription request")
         if not all(isinstance(item, dict) and is_text(item.get("object_sid")) for item in requests):
-            raise ServiceError(20001, "A subscription request without object_sid")
+            raise Refusal(20001, "A subscription request without object_sid")
         poke = Poke(caller.connection, body.get("correlation_id"), requests)
         carry_out = self._cancel if body["action"] == "cancel" else self._establish
         answer = {"estimated_delivery_in_ms": 10_000, "max_batch_size": MAX_POKE, "ttl_in_s": -1}
