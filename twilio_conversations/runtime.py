@@ -139,9 +139,7 @@ class Services:
         return body
 
     @flow
-    def insist(
-        self, step: Callable[[], Future[T]], what: str, worth_repeating: Callable[[ConversationsError], bool]
-    ) -> Flow[T]:
+    def insist(self, step: Callable[[], Future[T]], what: str, worth_repeating: Callable[[ConversationsError], bool]) -> Flow[T]:
         """Do a step on the io thread; after an error that may pass again, with back-off and at each new connection."""
         backoff = Backoff(self.options.reconnect)
         while True:

@@ -186,9 +186,10 @@ def test_a_name_that_does_not_resolve(service: LocalServer) -> None:
 
 def test_a_proxy_that_refuses(service: LocalServer) -> None:
     """It wants a password that nobody has given."""
-    with Proxy(password="secret") as proxy, bot(
-        BOT, service.token("alice"), "http://elsewhere.example", HTTP_PROXY=f"http://127.0.0.1:{proxy.port}"
-    ) as one:
+    with (
+        Proxy(password="secret") as proxy,
+        bot(BOT, service.token("alice"), "http://elsewhere.example", HTTP_PROXY=f"http://127.0.0.1:{proxy.port}") as one,
+    ):
         says_first(one, f"127.0.0.1:{proxy.port}")
         assert "407" in one.lines[0]
 

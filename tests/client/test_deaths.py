@@ -89,6 +89,7 @@ class Unspeakable(SystemExit):
 
 CAUSES = [Plug("pulled"), SystemExit(1), MemoryError("none left"), Unspeakable()]
 
+
 @pytest.mark.parametrize(
     ("die", "cause"),
     [
@@ -251,9 +252,7 @@ class NoThreads:
 
 
 @pytest.mark.parametrize("kind", ["events", "io"])
-def test_no_thread_for_a_new_client(
-    service: LocalServer, fresh: Any, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
+def test_no_thread_for_a_new_client(service: LocalServer, fresh: Any, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     """The constructor says so and leaves nothing behind."""
     token = service.token(fresh("alice"))
     before = descriptors()
@@ -266,9 +265,7 @@ def test_no_thread_for_a_new_client(
 
 
 @pytest.mark.parametrize("kind", ["connect", "token"])
-def test_no_thread_for_something_short(
-    service: LocalServer, fresh: Any, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
+def test_no_thread_for_something_short(service: LocalServer, fresh: Any, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     """Connecting, or asking for a token, has failed this time: reported, and tried again."""
     identity = fresh("alice")
     refusing = NoThreads(monkeypatch, kind, 2)

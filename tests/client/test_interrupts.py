@@ -297,9 +297,7 @@ def test_an_unclosed_client_of_a_dead_service_does_not_hold_up_the_end(
     service: LocalServer, proxy: FaultProxy, fresh: Any
 ) -> None:
     """There is nobody to say goodbye to."""
-    script = Script(
-        service, fresh("script"), proxy.url, "client = Client(token, endpoint=url).wait_until_ready(); here()"
-    )
+    script = Script(service, fresh("script"), proxy.url, "client = Client(token, endpoint=url).wait_until_ready(); here()")
     script.wait_until_here()
     proxy.stall()
     assert script.end() == (0, "", "")

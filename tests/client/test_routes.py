@@ -122,9 +122,7 @@ def test_this_machine_needs_no_proxy_of_the_environment(
         assert proxy.requests == []
 
 
-def test_media_errors_name_the_proxy_of_the_environment(
-    connect: Connect, fresh: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_media_errors_name_the_proxy_of_the_environment(connect: Connect, fresh: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether it is not there, or answers in the service's place."""
     with LocalServer() as service, Proxy(password="secret") as proxy:
         resolve(monkeypatch, chat_example=[("127.0.0.1", service.port)])
@@ -256,9 +254,7 @@ def test_a_client_certificate(connect: Connect, service: LocalServer, authority:
 
 
 @pytest.mark.parametrize("encrypted", [False, True], ids=["http", "https"])
-def test_a_proxy_with_a_password(
-    connect: Connect, front: TlsFront, authority: Authority, fresh: Any, encrypted: bool
-) -> None:
+def test_a_proxy_with_a_password(connect: Connect, front: TlsFront, authority: Authority, fresh: Any, encrypted: bool) -> None:
     """Everything goes through the proxy; an HTTPS one is spoken to in TLS, inside which the service's TLS runs."""
     with Proxy(password="secret", tls=authority.server_context() if encrypted else None) as proxy:
         session = session_of(verify=authority.bundle, proxies={"https": proxy.url("secret")})

@@ -187,9 +187,7 @@ def test_typing_cannot_fill_the_queue(connect: Connect, fresh: Any) -> None:
     assert told == ["started", "ended"] * (len(told) // 2)
 
 
-def test_a_client_is_closed_while_events_are_on_hold(
-    connect: Connect, fresh: Any, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_client_is_closed_while_events_are_on_hold(connect: Connect, fresh: Any, caplog: pytest.LogCaptureFixture) -> None:
     """It takes no longer than promised; the handler that holds it up is named, and its thread ends when it returns."""
     sender, reader = connect(fresh("sender")), connect(fresh("reader"), max_pending_events=LIMIT)
     (room,) = rooms_of(sender, reader, 1)
@@ -210,9 +208,7 @@ def test_a_client_is_closed_while_events_are_on_hold(
     assert len(handler.got) == 1
 
 
-def test_a_loop_over_events_that_nobody_reads_is_bounded(
-    connect: Connect, fresh: Any, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_loop_over_events_that_nobody_reads_is_bounded(connect: Connect, fresh: Any, caplog: pytest.LogCaptureFixture) -> None:
     """It holds events up as a slow handler does; read at last, it gives all of them."""
     sender, reader = connect(fresh("sender")), connect(fresh("reader"), max_pending_events=LIMIT)
     (room,) = rooms_of(sender, reader, 1)
@@ -333,9 +329,7 @@ def show(number: int) -> None:
     """A handler that is quick."""
 
 
-def test_before_any_handler_has_run_the_first_to_come_is_named(
-    dispatcher: Dispatcher, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_before_any_handler_has_run_the_first_to_come_is_named(dispatcher: Dispatcher, caplog: pytest.LogCaptureFixture) -> None:
     """A burst may fill the queue before the events thread has run at all."""
     source = Source(dispatcher)
     dispatcher.post(((source, ConversationEvent.UPDATED),), None)  # nobody is registered for that

@@ -101,9 +101,7 @@ def test_media_from_elsewhere(official: Connect, fresh: Fresh, service: LocalSer
         room = alice.room(bob.identity)
         sid = bob.wait_event("conversationJoined")["sid"]
         headers = {"X-Twilio-Token": service.token(alice.identity)}
-        made = requests.post(
-            alice.link("media_service"), files={"file": ("f.bin", CONTENT)}, headers=headers, timeout=10
-        ).json()
+        made = requests.post(alice.link("media_service"), files={"file": ("f.bin", CONTENT)}, headers=headers, timeout=10).json()
         alice.say(room, "a caption", media_sids=[made["sid"]])
     message = bob.wait_event("messageAdded")
     assert (message["type"], message["body"]) == ("media", "a caption")

@@ -435,4 +435,3 @@ def test_content_templates(room: Conversation) -> None:
     assert built._request()["content_variables"] == '{"1":"b"}'
     with pytest.raises(InvalidArgumentError):
         room.send_message("x", content_variables={"1": "a"})
-

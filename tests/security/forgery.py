@@ -121,7 +121,6 @@ GRANTS: dict[str, tuple[int, dict[str, Any]]] = {
 }
 
 
-
 def _changing(make: Callable[..., dict[str, Any]], changes: dict[str, Any]) -> Forge:
     return lambda service: signed(service, header(), part(make(service, **changes)))
 

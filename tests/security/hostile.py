@@ -69,10 +69,14 @@ RAW = (
 """Bodies that are no JSON object, or a strange one."""
 
 texts = st.sampled_from(TEXTS) | st.text(max_size=20)
-values = st.sampled_from(VALUES) | texts | st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=5,
+values = (
+    st.sampled_from(VALUES)
+    | texts
+    | st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+        max_leaves=5,
+    )
 )
 
 

@@ -165,7 +165,7 @@ def rows(table: str) -> list[Row]:
     """The lines of a table. Every line has a cell for each of `PEOPLE`, in their order."""
     head, *lines = [line.split() for line in table.splitlines() if line.strip()]
     assert tuple(head) == PEOPLE
-    return [Row(tuple(words[:-len(PEOPLE)]), dict(zip(PEOPLE, words[-len(PEOPLE) :], strict=True))) for words in lines]
+    return [Row(tuple(words[: -len(PEOPLE)]), dict(zip(PEOPLE, words[-len(PEOPLE) :], strict=True))) for words in lines]
 
 
 def path(text: str) -> str:

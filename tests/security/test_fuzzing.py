@@ -64,7 +64,8 @@ def test_every_route_is_attacked(target: Target) -> None:
         (method, route.path)
         for route in app.asgi().routes
         if isinstance(route, Route) and ":path}" not in route.path
-        for method in route.methods or () if method != "HEAD"
+        for method in route.methods or ()
+        if method != "HEAD"
     ]
     assert len(tunnelled) > 20
     assert len(plain) > 5

@@ -168,6 +168,8 @@ def configured(**changes: Any) -> Callable[[str, Any], Any]:
 
 
 ABSURD = (10**400, -(10**400), 1e308, -1, 0, "NaN", [], {"a": 1}, True, None)
+
+
 def test_pages_that_lead_in_a_circle() -> None:
     """Whichever lists say that they go on, and begin again: the client has read them when it has read them once."""
 

@@ -111,9 +111,7 @@ def outcomes(people: People, row: Row, doors: Iterable[str], *, refusals: bool) 
 
 def cells(row: Row, doors: Iterable[str], *, refusals: bool) -> dict[Case, tuple[int, int | None]]:
     """What is to be told, of what is refused or of what is not."""
-    return {
-        (door, who): expected(cell) for door in doors for who, cell in row.cells.items() if is_refusal(cell) is refusals
-    }
+    return {(door, who): expected(cell) for door in doors for who, cell in row.cells.items() if is_refusal(cell) is refusals}
 
 
 @pytest.mark.parametrize("row", rows(CLIENT_API), ids=str)

@@ -49,9 +49,7 @@ class Peer:
 
     def __init__(self, server: LocalServer, *, sockopt: tuple[tuple[int, int, int], ...] = ()) -> None:
         self.server = server
-        self.socket = websocket.create_connection(
-            server.twilsock, timeout=TIMEOUT, skip_utf8_validation=True, sockopt=sockopt
-        )
+        self.socket = websocket.create_connection(server.twilsock, timeout=TIMEOUT, skip_utf8_validation=True, sockopt=sockopt)
         self.inbox: list[Packet] = []
         self.configuration: dict[str, Any] = {}
 

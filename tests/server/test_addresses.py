@@ -107,14 +107,26 @@ def test_other_host_names_are_as_any(host: str) -> None:
 
 @pytest.mark.parametrize(
     ("url", "base"),
-    [("https://chat.test", "https://chat.test"), ("HTTPS://chat.test:8443/", "https://chat.test:8443"), ("http://[::1]:1", "http://[::1]:1")],
+    [
+        ("https://chat.test", "https://chat.test"),
+        ("HTTPS://chat.test:8443/", "https://chat.test:8443"),
+        ("http://[::1]:1", "http://[::1]:1"),
+    ],
 )
 def test_public_urls(url: str, base: str) -> None:
     """Scheme, host and port; the slash at the end does not count."""
     assert public_base(url) == base
 
 
-WRONG_URLS = ["", "chat.test", "ftp://chat.test", "https://chat.test/chat", "https://", "https://a:b@chat.test", "https://x:99999"]
+WRONG_URLS = [
+    "",
+    "chat.test",
+    "ftp://chat.test",
+    "https://chat.test/chat",
+    "https://",
+    "https://a:b@chat.test",
+    "https://x:99999",
+]
 
 
 @pytest.mark.parametrize("url", WRONG_URLS)

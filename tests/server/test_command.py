@@ -102,7 +102,12 @@ def test_the_environment_of_sample_apps(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("--public-url", "chat.test"), ("--trust-proxy", "localhost"), ("--allow-origin", "*"), ("--allow-origin", "http://localhost:3000")],
+    [
+        ("--public-url", "chat.test"),
+        ("--trust-proxy", "localhost"),
+        ("--allow-origin", "*"),
+        ("--allow-origin", "http://localhost:3000"),
+    ],
 )
 def test_serve_with_a_wrong_option(tmp_path: Path, option: str, value: str) -> None:
     """A wrong address, origin or proxy is said in a line; so is an origin that has nothing to ask for."""

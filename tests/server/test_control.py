@@ -267,5 +267,3 @@ def test_states_survive_a_restart(tmp_path: Path, fresh: Callable[[str], str]) -
     with server, Peer.connected(server, "x") as peer:
         server.advance_clock(601)
         assert peer.get(f"{peer.link('conversations')}/a").body["state"] == "closed"
-
-

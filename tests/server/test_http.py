@@ -26,9 +26,7 @@ def test_requests_without_the_tunnel(service: LocalServer, fresh: Fresh) -> None
     headers = {"X-Twilio-Token": service.token(fresh("alice"))}
     configuration = requests.get(f"{service.url}/Client/v2/Configuration", headers=headers, timeout=10).json()
     name = fresh("a b/c")
-    made = requests.post(
-        configuration["links"]["conversations"], json={"unique_name": name}, headers=headers, timeout=10
-    )
+    made = requests.post(configuration["links"]["conversations"], json={"unique_name": name}, headers=headers, timeout=10)
     assert made.status_code == 201
     found = requests.get(
         configuration["links"]["conversations"] + "/" + name.replace(" ", "%20").replace("/", "%2F"), headers=headers, timeout=10

@@ -31,8 +31,10 @@ def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
     return [data[start:end] for start, end in itertools.pairwise(places)]
 
 
-contents = st.lists(st.sampled_from([b"\r\n", b"--", b"----edg", BOUNDARY, b"\r\n--", b"x", b"\0"])).map(b"".join).filter(
-    lambda content: b"\r\n--" + BOUNDARY not in content and not content.startswith(b"--" + BOUNDARY)
+contents = (
+    st.lists(st.sampled_from([b"\r\n", b"--", b"----edg", BOUNDARY, b"\r\n--", b"x", b"\0"]))
+    .map(b"".join)
+    .filter(lambda content: b"\r\n--" + BOUNDARY not in content and not content.startswith(b"--" + BOUNDARY))
 )
 
 

@@ -77,9 +77,7 @@ def test_init_reply_has_what_clients_read(peer: Peer, service: LocalServer, fres
         (20106, lambda service: altered(service, lambda claims: claims["grants"]["chat"].update(service_sid="ISother"))),
     ],
 )
-def test_bad_tokens_are_refused_by_name(
-    peer: Peer, service: LocalServer, code: int, make: Callable[[LocalServer], str]
-) -> None:
+def test_bad_tokens_are_refused_by_name(peer: Peer, service: LocalServer, code: int, make: Callable[[LocalServer], str]) -> None:
     """Each fault of a token has its code, with status 401 and a description."""
     reply = peer.init(make(service))
     assert (reply.status.code, reply.status.error_code) == (401, code)

@@ -269,9 +269,7 @@ def test_errors_of_the_server_are_of_this_package(used: Path) -> None:
 
 
 @pytest.mark.parametrize("replaced", [False, True])
-def test_a_directory_that_goes_away_ends_the_service(
-    used: Path, caplog: pytest.LogCaptureFixture, replaced: bool
-) -> None:
+def test_a_directory_that_goes_away_ends_the_service(used: Path, caplog: pytest.LogCaptureFixture, replaced: bool) -> None:
     """Without its directory the service would lose what it is told: it ends, with one line that says why."""
     server = LocalServer(used).start()
     caplog.set_level(logging.WARNING)

@@ -86,9 +86,7 @@ def test_user_map_with_items(alice: Peer) -> None:
         ({"HideExpired": "true", "PageSize": 500}, PRESENT, False, False),
     ],
 )
-def test_pages(
-    alice: Peer, room: str, query: dict[str, Any], expected: list[int], more_before: bool, more_after: bool
-) -> None:
+def test_pages(alice: Peer, room: str, query: dict[str, Any], expected: list[int], more_before: bool, more_after: bool) -> None:
     """Start, direction, bounds and size; tokens are null exactly at the edges, in the order of the query."""
     page = alice.page(alice.open("list", f"{sid_of(room)}.messages"), **query)
     assert indexes(page) == expected

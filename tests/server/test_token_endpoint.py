@@ -143,7 +143,9 @@ def test_off_unless_asked_for(service: LocalServer) -> None:
     assert answer.headers[ALLOWED] == "*"
 
 
-@pytest.mark.parametrize("origin", ["*", "null", "localhost:3000", "http://", "http://localhost:3000/app", "file://", "http://*.test"])
+@pytest.mark.parametrize(
+    "origin", ["*", "null", "localhost:3000", "http://", "http://localhost:3000/app", "file://", "http://*.test"]
+)
 def test_origins_that_are_none(origin: str) -> None:
     """Neither everybody nor nobody can be named."""
     with pytest.raises(InvalidArgumentError, match="origin"):

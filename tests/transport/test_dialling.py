@@ -46,9 +46,7 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def test_an_address_that_swallows_packets_costs_a_head_start(
-    monkeypatch: pytest.MonkeyPatch, hole: Place, good: Place
-) -> None:
+def test_an_address_that_swallows_packets_costs_a_head_start(monkeypatch: pytest.MonkeyPatch, hole: Place, good: Place) -> None:
     """The next one is tried beside it, neither before its time nor after a time limit; nothing is left of the loser."""
     resolve(monkeypatch, chat_example=[hole, good])
     connecting, before, began = Connecting(), descriptors(), time.monotonic()
@@ -61,9 +59,7 @@ def test_an_address_that_swallows_packets_costs_a_head_start(
         assert winner.gettimeout() is not None
 
 
-def test_a_refused_address_gives_way_at_once(
-    monkeypatch: pytest.MonkeyPatch, refusing: Place, hole: Place, good: Place
-) -> None:
+def test_a_refused_address_gives_way_at_once(monkeypatch: pytest.MonkeyPatch, refusing: Place, hole: Place, good: Place) -> None:
     """No head start is waited out for who has answered; the slow one before it may still win later."""
     resolve(monkeypatch, chat_example=[refusing, good, hole])
     connecting = Connecting()

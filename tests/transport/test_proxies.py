@@ -218,7 +218,13 @@ def test_this_machine_is_known_by_name_and_address(host: str, expected: bool) ->
 
 @pytest.mark.parametrize(
     ("url", "proxy"),
-    [(URL, "ftp://127.0.0.1:1"), (URL, "http://"), (URL, "socks5://"), (URL, "http://me:secret@[::1"), ("ws://h/p", "https://127.0.0.1:1")],
+    [
+        (URL, "ftp://127.0.0.1:1"),
+        (URL, "http://"),
+        (URL, "socks5://"),
+        (URL, "http://me:secret@[::1"),
+        ("ws://h/p", "https://127.0.0.1:1"),
+    ],
 )
 def test_other_proxies_are_refused_in_words(url: str, proxy: str) -> None:
     """Rather than passed by."""

@@ -23,9 +23,7 @@ SOON = PATIENCE
 
 def token(ttl: float = 3600, *, identity: str = "alice", service_sid: str = "IS1") -> str:
     """A real one, different each time."""
-    return tokens.mint(
-        identity, account_sid="AC1", api_key_sid="SK1", api_key_secret="s" * 32, service_sid=service_sid, ttl=ttl
-    )
+    return tokens.mint(identity, account_sid="AC1", api_key_sid="SK1", api_key_secret="s" * 32, service_sid=service_sid, ttl=ttl)
 
 
 class Provider:

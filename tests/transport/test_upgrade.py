@@ -38,8 +38,16 @@ def reported(wire: Wire, answer: bytes, *, closes: bool = False, **options: Any)
 @pytest.mark.parametrize(
     ("answer", "status", "words"),
     [
-        (b"HTTP/1.1 301 Moved Permanently\r\nLocation: https://chat.example/v3/wsconnect\r\n\r\n", 301, "https://chat.example/v3"),
-        (b"HTTP/1.1 302 Found\r\nLocation: http://portal.example/login?sid=1\r\n" + PAGE, 302, "redirect to http://portal.example/login"),
+        (
+            b"HTTP/1.1 301 Moved Permanently\r\nLocation: https://chat.example/v3/wsconnect\r\n\r\n",
+            301,
+            "https://chat.example/v3",
+        ),
+        (
+            b"HTTP/1.1 302 Found\r\nLocation: http://portal.example/login?sid=1\r\n" + PAGE,
+            302,
+            "redirect to http://portal.example/login",
+        ),
         (b"HTTP/1.1 303 See Other\r\nLocation: /login\r\n\r\n", 303, "redirect to /login"),
         (b"HTTP/1.1 307 Temporary Redirect\r\nLocation: //other.example\r\n\r\n", 307, "redirect to //other.example"),
         (b"HTTP/1.1 308 Permanent Redirect\r\n\r\n", 308, "308 Permanent Redirect"),

@@ -120,9 +120,7 @@ def test_other_threads_pass_their_records_on_at_once(program: Program, role: Rol
 
 
 @pytest.mark.parametrize("role", [*Role, None])
-def test_what_a_handler_raises_stays_outside(
-    program: Program, role: Role | None, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_what_a_handler_raises_stays_outside(program: Program, role: Role | None, capfd: pytest.CaptureFixture[str]) -> None:
     """It is printed once for each place, as `logging` does it, and never reaches the code that logs."""
     program.what = raising(LookupError("no request here"))
     log = logs.logger(NAME)

@@ -75,4 +75,3 @@ def as_text(known: dict[str, Any]) -> Iterator[str]:
         yield f"  trust      {authority}: the authority of the certificate; it is good for this service only"
         yield f"             REQUESTS_CA_BUNDLE={authority}, NODE_EXTRA_CA_CERTS={authority}, curl --cacert {authority}"
         yield f"  Chromium   {shlex.join(['chromium', *known['chromium'], 'http://localhost:3000'])}"
-

@@ -164,9 +164,7 @@ class Media:
                 write(piece)
         return Path(path)
 
-    def open(
-        self, *, on_progress: OnDownloadProgress | None = None, timeout: float | None = None
-    ) -> io.BufferedReader:
+    def open(self, *, on_progress: OnDownloadProgress | None = None, timeout: float | None = None) -> io.BufferedReader:
         """Return the content as a binary file to read from, streamed; close it, best by ``with``.
 
         Args:

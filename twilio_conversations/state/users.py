@@ -110,9 +110,7 @@ class Users:
     def _open_map(self, user: User, name: str) -> Flow[UserData]:
         """Open a user's map (``GET .../Maps/{name}?Include=items``) and take what it says; gives the state before."""
         former = user._state.replica or UserData()
-        entity: Handle = yield self._services.sync.open_map(
-            name, functools.partial(self._changed, user), include_items=True
-        )
+        entity: Handle = yield self._services.sync.open_map(name, functools.partial(self._changed, user), include_items=True)
         items: list[Item] = list(entity.items.values())
         if not items:
             page = yield entity.page(size=50)
@@ -138,9 +136,7 @@ class Users:
         entity.close()
         user.is_subscribed = False
         self._followed.pop(user.identity, None)
-        self._services.emit(
-            user, (user, UserEvent.USER_UNSUBSCRIBED), (self._services.events, ClientEvent.USER_UNSUBSCRIBED)
-        )
+        self._services.emit(user, (user, UserEvent.USER_UNSUBSCRIBED), (self._services.events, ClientEvent.USER_UNSUBSCRIBED))
 
     @flow
     def _refollow_myself(self) -> Flow[None]:

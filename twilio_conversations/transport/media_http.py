@@ -193,9 +193,7 @@ class MediaHttp:
         headers = {"Content-Type": "application/json"}
         return self._json(MediaRequest("POST", url, headers, True, json.dumps(body).encode()), transfer)
 
-    def upload(
-        self, url: str, content_type: str, content: Content, transfer: Transfer, on_sent: Callable[[int], object]
-    ) -> Any:
+    def upload(self, url: str, content_type: str, content: Content, transfer: Transfer, on_sent: Callable[[int], object]) -> Any:
         """POST of content with the token: the decoded answer. It may be repeated: what no message carries is nobody's."""
 
         def body() -> UploadBody:
@@ -279,7 +277,6 @@ class MediaHttp:
             if isinstance(body, UploadBody) and body.error is not None:
                 raise body.error from None
             raise
-
 
     # -- what went wrong ----------------------------------------------------------------------------------------------
 
@@ -370,4 +367,3 @@ def _refusal(what: str, response: requests.Response, transfer: Transfer, attempt
             body = text.decode(errors="replace")
     request_id = response.headers.get("Twilio-Request-Id")
     return MediaError.from_answer(what, response.status_code, body, request_id=request_id, attempts=attempts)
-

@@ -126,9 +126,7 @@ def refuse_to_wait(what: str) -> None:
     role = current_role()
     if role in _NO_WAITING:
         thread = threading.current_thread().name
-        raise WrongThreadError(
-            f"{what} blocks and must not be called on the client's own thread {thread!r}{_NO_WAITING[role]}"
-        )
+        raise WrongThreadError(f"{what} blocks and must not be called on the client's own thread {thread!r}{_NO_WAITING[role]}")
 
 
 def wait(future: Future[T], deadline: Deadline, what: str, trouble: Callable[[], str | None] = lambda: None) -> T:

@@ -274,9 +274,7 @@ _READERS: dict[str, Callable[[Mapping[str, Any], str], ContentData]] = {
     "twilio/media": lambda source, raw: ContentDataMedia(parse_text(source.get("body")), _links(source), raw_data=raw),
     "twilio/location": _location,
     "twilio/quick-reply": _quick_reply,
-    "twilio/call-to-action": lambda source, raw: ContentDataCallToAction(
-        _text(source, "body"), _actions(source), raw_data=raw
-    ),
+    "twilio/call-to-action": lambda source, raw: ContentDataCallToAction(_text(source, "body"), _actions(source), raw_data=raw),
     "twilio/list-picker": _list_picker,
     "twilio/card": _card,
 }

@@ -109,18 +109,14 @@ class HttpRequest:
     body: bytes = b""
 
     @classmethod
-    def from_url(
-        cls, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b""
-    ) -> HttpRequest:
+    def from_url(cls, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> HttpRequest:
         """Take a complete URL apart without decoding or re-encoding anything.
 
         Raises:
             InvalidArgumentError: not an absolute http(s) URL.
         """
         parts = _split_url(url)
-        params = tuple(
-            (name, value) for name, _, value in (pair.partition("=") for pair in parts[2].split("&") if pair)
-        )
+        params = tuple((name, value) for name, _, value in (pair.partition("=") for pair in parts[2].split("&") if pair))
         return cls(method, parts[0], parts[1], params, headers or {}, body)
 
     @property
@@ -357,9 +353,7 @@ def acknowledgement(id_: str, status: Status = OK) -> bytes:
 _is_plain = re.compile(r"[A-Za-z0-9_-]+").fullmatch
 
 _ACKNOWLEDGEMENT_HEAD = (
-    '{"method":"reply","id":"%s","status":{"code":200,"status":"OK"},"payload_type":"'
-    + JSON_TYPE
-    + '","payload_size":0}'
+    '{"method":"reply","id":"%s","status":{"code":200,"status":"OK"},"payload_type":"' + JSON_TYPE + '","payload_size":0}'
 )
 
 

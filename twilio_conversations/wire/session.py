@@ -188,9 +188,7 @@ class Session:
         self._socket_open = True
         return self._input(now, Input.SOCKET_OPEN)
 
-    def socket_lost(
-        self, generation: int, error: BaseException | str, now: float, close_code: int | None = None
-    ) -> list[Effect]:
+    def socket_lost(self, generation: int, error: BaseException | str, now: float, close_code: int | None = None) -> list[Effect]:
         """The socket of `generation` could not be opened, failed, fell silent or was closed by the peer, with `close_code`."""
         if not self._is_current(generation):
             return []
@@ -421,9 +419,7 @@ class Session:
         if self._phase is Phase.CLOSED:
             return ClientClosedError("the client was closed", sent=False)
         code, error_code = self._cause.codes
-        return TransportUnavailableError(
-            f"unable to connect: {self._cause.message}", status=code, code=error_code, sent=False
-        )
+        return TransportUnavailableError(f"unable to connect: {self._cause.message}", status=code, code=error_code, sent=False)
 
     # Actions
 

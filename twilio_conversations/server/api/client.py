@@ -60,9 +60,7 @@ _MINE = (
 _MY_PAGE = _MINE.where(_P.conversation_sid > bindparam("after")).order_by(_P.conversation_sid).limit(bindparam("limit"))
 _MY_ONE = _MINE.where((_C.sid == bindparam("ref")) | (_C.unique_name == bindparam("ref")))
 _COUNT_MESSAGES = select(func.count()).select_from(messages_table).where(_M.conversation_sid == bindparam("conversation"))
-_COUNT_PARTICIPANTS = select(func.count()).select_from(participants_table).where(
-    _P.conversation_sid == bindparam("conversation")
-)
+_COUNT_PARTICIPANTS = select(func.count()).select_from(participants_table).where(_P.conversation_sid == bindparam("conversation"))
 
 
 @attrs.frozen

@@ -56,9 +56,7 @@ class FaultOrders:
         """Expire the tokens with which somebody has connected so far, and close those connections with 410, now."""
         self._order("expire_tokens", identity=identity)
 
-    def refuse_connections(
-        self, count: int | None = 1, *, identity: str | None = None, reconnect_min_ms: int = 1000
-    ) -> None:
+    def refuse_connections(self, count: int | None = 1, *, identity: str | None = None, reconnect_min_ms: int = 1000) -> None:
         """Refuse the next connections with 429."""
         self._order("refuse_connections", count=count, identity=identity, reconnect_min_ms=reconnect_min_ms)
 
@@ -257,9 +255,7 @@ class Controls:
         """What went out by SMS, WhatsApp and e-mail, oldest first: to whom, what, and how far it has come."""
         return list(self.perform("GET", "sent", {"address": address})["sent"])
 
-    def set_delivery(
-        self, message_sid: str, status: str, *, address: str | None = None, error_code: int = 0
-    ) -> dict[str, Any]:
+    def set_delivery(self, message_sid: str, status: str, *, address: str | None = None, error_code: int = 0) -> dict[str, Any]:
         """Say how a message fares: ``queued``, ``sent``, ``delivered``, ``read``, ``failed`` or ``undelivered``.
 
         Args:

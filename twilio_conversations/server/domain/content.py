@@ -52,7 +52,7 @@ def create(tx: Transaction, body: dict[str, Any]) -> Any:
         raise Refusal(50526)
     variants, variables = body.get("variants"), body.get("variables") or {}
     if not isinstance(variants, dict) or not variants or not all(isinstance(item, dict) for item in variants.values()):
-        raise Refusal(20422, "'variants' must be an object of objects, such as {\"twilio/text\": {\"body\": \"Hi\"}}")
+        raise Refusal(20422, '\'variants\' must be an object of objects, such as {"twilio/text": {"body": "Hi"}}')
     if not isinstance(variables, dict):
         raise Refusal(20422, "'variables' must be an object of names and defaults")
     values = {

@@ -192,9 +192,7 @@ def create(tx: Transaction, caller: str, body: dict[str, Any]) -> Any:
     conversation = _write(tx, _NEW, values)
     projection.create(tx, projection.LIST, message_list(sid), owner=caller, conversation_sid=sid)
     projection.create(tx, projection.MAP, roster(sid), owner=caller, conversation_sid=sid)
-    projection.create(
-        tx, projection.DOCUMENT, document(sid), data=content(conversation), owner=caller, conversation_sid=sid
-    )
+    projection.create(tx, projection.DOCUMENT, document(sid), data=content(conversation), owner=caller, conversation_sid=sid)
     return conversation
 
 

@@ -119,9 +119,7 @@ def _level(participant: Any) -> str:
     return str(json.loads(participant.binding).get("level") or "to")
 
 
-def mark(
-    tx: Transaction, message_sid: str, status: str, participant_sid: str | None, error_code: int
-) -> list[str]:
+def mark(tx: Transaction, message_sid: str, status: str, participant_sid: str | None, error_code: int) -> list[str]:
     """Set the status of one receipt or all of a message; all statuses of the message. Raises `Refusal` 20422, 50432."""
     if status not in STATUSES:
         raise Refusal(20422, f"{status!r} is no delivery status; there are: {', '.join(STATUSES)}")

@@ -38,8 +38,8 @@ _ATTACH = (
 )
 _DROP_OF_MESSAGE = delete(media).where(media.c.message_sid == bindparam("of")).returning(media.c.sid)
 _DROP_OF_CONVERSATION = delete(media).where(media.c.conversation_sid == bindparam("of")).returning(media.c.sid)
-_DROP_ABANDONED = delete(media).where(media.c.message_sid.is_(None), media.c.date_created < bindparam("before")).returning(
-    media.c.sid
+_DROP_ABANDONED = (
+    delete(media).where(media.c.message_sid.is_(None), media.c.date_created < bindparam("before")).returning(media.c.sid)
 )
 
 

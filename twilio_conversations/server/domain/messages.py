@@ -19,9 +19,7 @@ from twilio_conversations.server.storage.tables import messages
 from twilio_conversations.server.storage.writer import Transaction
 from twilio_conversations.server.sync import projection
 
-BY_SID = select(messages).where(
-    messages.c.conversation_sid == bindparam("conversation"), messages.c.sid == bindparam("sid")
-)
+BY_SID = select(messages).where(messages.c.conversation_sid == bindparam("conversation"), messages.c.sid == bindparam("sid"))
 _NEWEST = (
     select(messages.c.index, messages.c.date_created)
     .where(messages.c.conversation_sid == bindparam("conversation"))
@@ -41,10 +39,7 @@ _SET = (
     .returning(messages)
 )
 _SET_DELIVERY = (
-    update(messages)
-    .where(messages.c.sid == bindparam("of"))
-    .values(delivery=bindparam("new_delivery"))
-    .returning(messages)
+    update(messages).where(messages.c.sid == bindparam("of")).values(delivery=bindparam("new_delivery")).returning(messages)
 )
 _DROP = delete(messages).where(messages.c.sid == bindparam("of"))
 _SET_LAST = (

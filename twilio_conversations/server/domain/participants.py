@@ -200,9 +200,7 @@ def change(tx: Transaction, caller: str, reference: str, participant_reference: 
 def publish(tx: Transaction, sid: str) -> Any:
     """Bring the roster up to date with a participant's row; the row."""
     participant = tx.first(BY_SID, sid=sid)
-    projection.set_item(
-        tx, roster(participant.conversation_sid), sid, roster_item(participant, _user_sid(tx, participant))
-    )
+    projection.set_item(tx, roster(participant.conversation_sid), sid, roster_item(participant, _user_sid(tx, participant)))
     return participant
 
 

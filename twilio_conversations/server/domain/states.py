@@ -43,9 +43,7 @@ _SET = (
     .returning(table)
 )
 _FREE_ADDRESSES = (
-    update(participants)
-    .where(participants.c.conversation_sid == bindparam("of"))
-    .values(address=None, proxy_address=None)
+    update(participants).where(participants.c.conversation_sid == bindparam("of")).values(address=None, proxy_address=None)
 )
 _DUE = select(table).where(or_(table.c.date_inactive <= bindparam("at"), table.c.date_closed <= bindparam("at")))
 NEXT_INACTIVE = select(table.c.date_inactive).where(table.c.date_inactive.is_not(None)).order_by(table.c.date_inactive).limit(1)

@@ -118,9 +118,7 @@ def _made(names: tuple[str, ...]) -> bytes:
     authority_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority = _authority(authority_key, names)
     server = _server(server_key, names, authority, authority_key)
-    key = server_key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    key = server_key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return key + b"".join(one.public_bytes(serialization.Encoding.PEM) for one in (server, authority))
 
 

@@ -110,5 +110,3 @@ class HttpProtocol(H11Protocol):
     def _let_go(self) -> None:
         self._door.leave(self)
         self._wait(None)
-
-

@@ -42,9 +42,7 @@ _ADD_ITEM = insert(sync_items)
 _SET_ITEM = (
     update(sync_items)
     .where(sync_items.c.entity_sid == bindparam("of"), sync_items.c.key == bindparam("at_key"))
-    .values(
-        event_id=bindparam("new_id"), added_id=bindparam("added"), data=bindparam("new_data"), date_updated=bindparam("at")
-    )
+    .values(event_id=bindparam("new_id"), added_id=bindparam("added"), data=bindparam("new_data"), date_updated=bindparam("at"))
 )
 _ITEM = select(sync_items.c.event_id, sync_items.c.added_id).where(
     sync_items.c.entity_sid == bindparam("of"), sync_items.c.key == bindparam("at_key")

@@ -220,9 +220,7 @@ class Feed:
             if outcome is None:
                 return
             bodies = [_replay_ended(subscription, outcome)]
-            _notify(
-                subscription.subscriber, SYNC_EVENT, "subscription_established", bodies, subscription.correlation_id
-            )
+            _notify(subscription.subscriber, SYNC_EVENT, "subscription_established", bodies, subscription.correlation_id)
         head = self._catalog.head(subscription.entity)
         while subscription.established and subscription.cursor < head:
             if not self._ready(subscription):
@@ -329,9 +327,7 @@ def _failure(item: dict[str, Any]) -> bytes:
     return json_bytes({"object_sid": item["object_sid"], "object_type": item.get("object_type"), "error": error})
 
 
-def _notify(
-    subscriber: Subscriber, message_type: str, event_type: str, bodies: list[bytes], correlation_id: Any = None
-) -> None:
+def _notify(subscriber: Subscriber, message_type: str, event_type: str, bodies: list[bytes], correlation_id: Any = None) -> None:
     subscriber.send(message_type, _frame(message_type, event_type, bodies, correlation_id))
 
 
