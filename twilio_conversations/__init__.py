@@ -67,7 +67,6 @@ from twilio_conversations.errors import (
     UnsupportedOperationError,
     WrongThreadError,
 )
-from twilio_conversations.events.emitter import Subscription
 from twilio_conversations.events.names import (
     ClientEvent,
     ConversationEvent,
@@ -78,6 +77,7 @@ from twilio_conversations.events.names import (
     ParticipantEvent,
     UserEvent,
 )
+from twilio_conversations.events.signals import Subscription
 from twilio_conversations.models.conversation import Conversation, ConversationUpdatedEventArgs
 from twilio_conversations.models.media import Media
 from twilio_conversations.models.message import Message, MessageUpdatedEventArgs

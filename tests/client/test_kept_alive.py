@@ -57,7 +57,7 @@ def let_go(objects: list[Callable[[], Any]], *told_of: EventEmitter) -> None:
 
     def all_gone() -> bool:
         for emitter in told_of:
-            (emitter._last or {}).clear()
+            (emitter._live.last or {}).clear()
         return all(gone(one) for one in objects)
 
     until(all_gone, "all is let go")

@@ -25,6 +25,7 @@ from twilio_conversations import Client, Conversation, Participant
 from twilio_conversations.events.dispatcher import Dispatcher
 from twilio_conversations.events.emitter import EventEmitter
 from twilio_conversations.events.names import ConversationEvent
+from twilio_conversations.events.signals import Receivers
 from twilio_conversations.server import LocalServer
 from twilio_conversations.util.futures import Deadline
 
@@ -331,7 +332,7 @@ def show(number: int) -> None:
 
 def test_before_any_handler_has_run_the_first_to_come_is_named(dispatcher: Dispatcher, caplog: pytest.LogCaptureFixture) -> None:
     """A burst may fill the queue before the events thread has run at all."""
-    source = Source(dispatcher)
+    source = Source(Receivers(dispatcher))
     dispatcher.post(((source, ConversationEvent.UPDATED),), None)  # nobody is registered for that
     source.on("message_added", functools.partial(show))
     filled(source, dispatcher)
@@ -343,7 +344,7 @@ def test_before_any_handler_has_run_the_first_to_come_is_named(dispatcher: Dispa
 @pytest.mark.parametrize("late", ["replay", "callback"])
 def test_what_waits_may_be_something_else(dispatcher: Dispatcher, caplog: pytest.LogCaptureFixture, late: str) -> None:
     """A late handler that is given what was, or a callback of an upload."""
-    source = Source(dispatcher)
+    source = Source(Receivers(dispatcher))
     subscription = source.on("message_added", show)
     for _ in range(LIMIT):
         if late == "replay":
@@ -356,7 +357,7 @@ def test_what_waits_may_be_something_else(dispatcher: Dispatcher, caplog: pytest
 
 def test_the_one_that_runs_is_named(dispatcher: Dispatcher, caplog: pytest.LogCaptureFixture) -> None:
     """Not the next one, which may be quick; once for each time that the queue is full."""
-    source, entered, release = Source(dispatcher), threading.Event(), threading.Event()
+    source, entered, release = Source(Receivers(dispatcher)), threading.Event(), threading.Event()
     subscriptions = []
 
     def stand_still(number: int) -> None:
@@ -388,7 +389,7 @@ def test_the_one_that_runs_is_named(dispatcher: Dispatcher, caplog: pytest.LogCa
 
 def test_the_one_that_ran_last_is_named(dispatcher: Dispatcher, caplog: pytest.LogCaptureFixture) -> None:
     """Between two handlers, when nobody runs, the one before is the one who took the time."""
-    source, full = Source(dispatcher), list[bool]()
+    source, full = Source(Receivers(dispatcher)), list[bool]()
 
     class Look:
         """Looks when no handler runs, between two that do."""

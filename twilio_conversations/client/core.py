@@ -110,6 +110,7 @@ class ClientLife(ClientEvents):
         super().__init__(dispatcher, self._options.max_pending_events, Readiness(lambda: connection.trouble))
         self._services = Services.assembled(self._options, session, connection, self._readiness, dispatcher, self)
         self._connection = connection
+        self._dispatcher = dispatcher
         self._directory = Directory(self._services)
         self._users = self._services.users = Users(self._services, identity)
         self._templates = Templates(self._services)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol, TypeA
 
 from twilio_conversations.enums import ConnectionState, State
 from twilio_conversations.errors import ConnectionErrorInfo
-from twilio_conversations.events.emitter import EventEmitter, Subscription
+from twilio_conversations.events.emitter import EventEmitter
 from twilio_conversations.events.model_events import Handler, Ignored, Registrar
 from twilio_conversations.events.names import ClientEvent, EventName, HandlerError, InitFailedEventArgs
+from twilio_conversations.events.signals import Receivers, Subscription
 from twilio_conversations.events.stream import EventStream
 from twilio_conversations.util import checks
 from twilio_conversations.values.push import PushNotification
@@ -243,7 +244,7 @@ class ClientEvents(EventEmitter):
 
     def __init__(self, dispatcher: Dispatcher, limit: int, readiness: Readiness) -> None:
         """`limit` is how many events may wait in one stream; `readiness` says when no more come."""
-        super().__init__(dispatcher)
+        super().__init__(Receivers(dispatcher))
         self._limit = limit
         self._readiness = readiness
         self._streams: weakref.WeakSet[EventStream[Any]] = weakref.WeakSet()

@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 import attrs
 
@@ -19,16 +19,51 @@ from twilio_conversations.util.futures import Deadline, Role, mark_thread
 from twilio_conversations.util.naming import name_of, shown
 from twilio_conversations.util.os_errors import start_thread
 
-if TYPE_CHECKING:
-    from twilio_conversations.events.emitter import EventEmitter, Subscription
-
 _log = logs.logger(__name__)
-Targets = tuple[tuple["EventEmitter", EventName], ...]
+Calls = list[tuple[Callable[..., Any], Callable[..., Any]]]
+"""For each receiver the program's own function, and what is to be called for it."""
 
 
 _UNDO_LIMIT: Final = 2.0  # seconds for a thread to end that has run nothing
 _ENDING: Final = (SystemExit, KeyboardInterrupt)
 """What ends the thread when a handler raises it; everything else is reported, also what is no `Exception`."""
+
+
+class Receiving(Protocol):
+    """What an object keeps of its events, as far as their delivery is concerned."""
+
+    def deliver(self, emitter: Emitter, event: EventName, payload: Any) -> Calls:
+        """Return what `connected` returns, and remember the payload as the latest one."""
+
+    def connected(self, emitter: Emitter, event: EventName) -> Calls:
+        """Return who is connected, in order; the caller holds `Dispatcher.registering`."""
+
+    def pin(self, emitter: Emitter) -> None:
+        """Pin or unpin `emitter`, after its receivers changed."""
+
+
+class Emitter(Protocol):
+    """An object that has events."""
+
+    @property
+    def _live(self) -> Receiving: ...
+
+
+class LateHandler(Protocol):
+    """A registration that is given what it has missed."""
+
+    @property
+    def handler(self) -> Callable[..., Any]:
+        """The program's function."""
+
+    def begin(self) -> None:
+        """Pass on what comes from now on."""
+
+    def __call__(self, sender: Any, /, *, event: EventName, payload: Any) -> Any:
+        """Run the handler."""
+
+
+Targets = tuple[tuple[Emitter, EventName], ...]
 
 
 class _Item(Protocol):
@@ -50,11 +85,11 @@ class _Delivery:
 
     def deliver(self, dispatcher: Dispatcher) -> None:
         for emitter, event in self.targets:
-            for handler, receiver in emitter._receivers(event, self.payload):
+            for handler, receiver in emitter._live.deliver(emitter, event, self.payload):
                 dispatcher.run(handler, event, functools.partial(receiver, emitter, event=event, payload=self.payload))
 
     def first(self) -> str | None:
-        handlers = ((handler, event) for emitter, event in self.targets for handler, _ in emitter._connected(event))
+        handlers = ((handler, event) for emitter, event in self.targets for handler, _ in emitter._live.connected(emitter, event))
         return next((_named(handler, event) for handler, event in handlers), None)
 
 
@@ -62,8 +97,8 @@ class _Delivery:
 class _Replay:
     """What one handler that was registered late is given before the events that come from now on."""
 
-    emitter: EventEmitter
-    subscription: Subscription
+    emitter: Emitter
+    subscription: LateHandler
     event: EventName
     payloads: tuple[Any, ...]
 
@@ -107,13 +142,13 @@ class Dispatcher:
         self._full = False
         self._closed = False
         self._busy_with: str | None = None  # the handler that runs, or ran last since the queue was empty
-        self._pins: dict[EventEmitter, None] = {}
+        self._pins: dict[Emitter, None] = {}
         self.registering = threading.Lock()
         """Held for a few assignments while registrations and remembered payloads of any emitter change."""
         self._name = name
         self._thread: threading.Thread | None = None
         self._released: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        self.root: EventEmitter | None = None
+        self.root: Emitter | None = None
         """Where failures of handlers are reported: the client."""
         self.on_room: Callable[[], None] = lambda: None
         self.on_death: Callable[[BaseException], None] = lambda error: None
@@ -193,16 +228,16 @@ class Dispatcher:
         if not self._closed:
             self._put(_Call(function, arguments))
 
-    def replay(self, emitter: EventEmitter, subscription: Subscription, event: EventName, payloads: Iterable[Any]) -> None:
+    def replay(self, emitter: Emitter, subscription: LateHandler, event: EventName, payloads: Iterable[Any]) -> None:
         """Give one late handler what the others got earlier, one after the other."""
         if not self._closed:
             self._put(_Replay(emitter, subscription, event, tuple(payloads)))
 
-    def pin(self, emitter: EventEmitter) -> None:
+    def pin(self, emitter: Emitter) -> None:
         """Keep an object with handlers alive, so that the handlers outlive the program's own reference to it."""
         self._pins[emitter] = None
 
-    def unpin(self, emitter: EventEmitter) -> None:
+    def unpin(self, emitter: Emitter) -> None:
         """It has no handlers any more, or will have no events."""
         self._pins.pop(emitter, None)
 

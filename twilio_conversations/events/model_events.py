@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pathlib import PurePath
     from typing import Any
 
-    from twilio_conversations.events.emitter import EventEmitter, Subscription
+    from twilio_conversations.events.emitter import EventEmitter
+    from twilio_conversations.events.signals import Subscription
     from twilio_conversations.models.conversation import Conversation, ConversationUpdatedEventArgs
     from twilio_conversations.models.message import Message, MessageUpdatedEventArgs
     from twilio_conversations.models.participant import Participant, ParticipantUpdatedEventArgs

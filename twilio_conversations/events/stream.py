@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from twilio_conversations.errors import ClientClosedError, RequestTimeoutError, WrongThreadError
-from twilio_conversations.events.emitter import EventEmitter, Subscription
+from twilio_conversations.events.emitter import EventEmitter
 from twilio_conversations.events.names import Event, EventName, Payload
+from twilio_conversations.events.signals import Subscription
 from twilio_conversations.util.checks import shown
 from twilio_conversations.util.futures import Deadline, Role, current_role
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from twilio_conversations.enums import ConversationStatus
 from twilio_conversations.errors import ClientClosedError, ConversationsError, NotFoundError, ProtocolError, SyncError
 from twilio_conversations.events.names import HandlerError
+from twilio_conversations.events.signals import Receivers
 from twilio_conversations.models.conversation import Conversation
 from twilio_conversations.models.layers import Layered
 from twilio_conversations.state.messages import Messages
@@ -230,7 +231,7 @@ class Directory:
         conversation = self._live.get(sid)
         if conversation is None:
             services = self._services
-            conversation = Conversation(services.dispatcher, services, Layered(ConversationData()), sid, self)
+            conversation = Conversation(Receivers(services.dispatcher), services, Layered(ConversationData()), sid, self)
             conversation._messages = Messages(conversation, services, functools.partial(self._messages_of, sid))
             conversation._roster = Roster(conversation, services, functools.partial(self._roster_of, sid))
             conversation._horizon = ReadHorizon(conversation, services)
@@ -238,7 +239,7 @@ class Directory:
             self._live[sid] = conversation
         else:
             for model in conversation._models():
-                model._return()
+                model._live.come_back(model)
         membership = Membership(conversation, names)
         self._members[sid] = membership
         return membership

@@ -11,6 +11,7 @@ import attrs
 from twilio_conversations.enums import Direction, MediaCategory, MessageType
 from twilio_conversations.errors import InvalidArgumentError, ProtocolError
 from twilio_conversations.events.names import ClientEvent, ConversationEvent
+from twilio_conversations.events.signals import Receivers
 from twilio_conversations.models.layers import Layered
 from twilio_conversations.models.media import MediaData
 from twilio_conversations.models.message import Message
@@ -106,7 +107,7 @@ class Messages:
             (self._conversation, ConversationEvent.MESSAGE_REMOVED),
             (self._services.events, ClientEvent.MESSAGE_REMOVED),
         )
-        message._leave()
+        message._live.leave(message)
 
     def held(self) -> list[Message]:
         """The messages that somebody has."""
@@ -134,7 +135,7 @@ class Messages:
             with self._services.lock:
                 if item is None:
                     self._held.pop(index, None)
-                    message._leave()
+                    message._live.leave(message)
                 else:
                     message._state.catch_up(MessageData.parse(item.data, message._state.replica), item.event_id)
         except ProtocolError as error:
@@ -150,7 +151,7 @@ class Messages:
     def _make(self, index: int, data: MessageData, version: int, *, delivered: bool) -> Message:
         services = self._services
         state = Layered(data, version, delivered=delivered)
-        return Message(services.dispatcher, services, state, self._conversation, index)
+        return Message(Receivers(services.dispatcher), services, state, self._conversation, index)
 
     # -- reading ------------------------------------------------------------------------------------------------------
 

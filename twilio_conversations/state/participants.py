@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from twilio_conversations.errors import ConversationsError, NotFoundError, ProtocolError
 from twilio_conversations.events.names import ClientEvent, ConversationEvent
+from twilio_conversations.events.signals import Receivers
 from twilio_conversations.models.layers import OVERLAY_SECONDS, Layered
 from twilio_conversations.models.participant import Participant
 from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated
@@ -57,7 +58,7 @@ class Roster:
             left = [self._by_sid.pop(sid) for sid in gone]
             self._has_gone(gone)
         for participant in left:
-            participant._leave()
+            participant._live.leave(participant)
 
     def resynced(self) -> None:
         """The map was made anew: whatever is loaded next is newer than what is held."""
@@ -107,7 +108,7 @@ class Roster:
             self._has_gone({sid})
         if participant is not None:
             self._emit(participant, ConversationEvent.PARTICIPANT_LEFT, ClientEvent.PARTICIPANT_LEFT)
-            participant._leave()
+            participant._live.leave(participant)
 
     def _has_gone(self, sids: set[str]) -> None:
         for gone in self._gone_since.values():
@@ -128,7 +129,7 @@ class Roster:
 
     def _made(self, sid: str, state: Layered[ParticipantData]) -> Participant:
         services = self._services
-        return Participant(services.dispatcher, services, state, self._conversation, sid)
+        return Participant(Receivers(services.dispatcher), services, state, self._conversation, sid)
 
     def with_identity(self, identity: str) -> Participant | None:
         """The participant with that identity, as far as is known; from any thread."""
@@ -186,7 +187,7 @@ class Roster:
             if not left:
                 self._by_sid[sid] = participant
         if left:
-            participant._leave()
+            participant._live.leave(participant)
         else:
             self._services.later(OVERLAY_SECONDS, lambda: self._settle_added(sid))
         return participant
@@ -207,7 +208,7 @@ class Roster:
             if gone:
                 del self._by_sid[sid]
         if gone:
-            participant._leave()
+            participant._live.leave(participant)
 
     def url_of(self, key: str, deadline: Deadline) -> str:
         """The resource of a participant, named by sid or identity.

@@ -233,7 +233,7 @@ class Lifecycle:
             (conversation, ConversationEvent.REMOVED),
         )
         for model in conversation._models():
-            model._leave()
+            model._live.leave(model)
 
     def _root_changed(self, membership: Membership, kind: str, epoch: int, entity: Handle, change: Change) -> None:
         """One of a conversation's objects changed; before the announcement the change waits."""

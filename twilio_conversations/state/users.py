@@ -7,6 +7,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from twilio_conversations.events.names import ClientEvent, UserEvent
+from twilio_conversations.events.signals import Receivers
 from twilio_conversations.models.layers import Layered
 from twilio_conversations.models.user import User
 from twilio_conversations.sync.changes import Change, EntityFailed, EntityRemoved, Item, ItemAdded, ItemUpdated, Resynced
@@ -39,7 +40,7 @@ class Users:
         """The own user; the same object for the whole life of the client."""
 
     def _make(self, identity: str) -> User:
-        return User(self._services.dispatcher, self._services, Layered(UserData()), identity, self)
+        return User(Receivers(self._services.dispatcher), self._services, Layered(UserData()), identity, self)
 
     # -- for the start and for callers --------------------------------------------------------------------------------
 
