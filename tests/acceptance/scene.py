@@ -149,7 +149,7 @@ class Diary:
     """The messages that a client's `message_added` handler saw, in that order."""
 
     def __init__(self, client: Client) -> None:
-        self.entries: list[tuple[int, str]] = []
+        self.entries: list[tuple[int, str | None]] = []
         client.on("message_added", lambda message: self.entries.append((message.index, message.body)))
 
     def has(self, count: int) -> bool:

@@ -82,7 +82,7 @@ def test_a_handler_may_answer_inside_the_event_it_got(server: LocalServer) -> No
 
         echo.on("message_added", reply)
         mine, _ = pair_up(caller, echo, "echo", "echo chamber")
-        heard: list[str] = []
+        heard: list[str | None] = []
         caller.on("message_added", lambda message: heard.append(message.body) if message.author == "echo" else None)
         for word in ("a", "b", "c"):
             mine.send_message(word)

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from tests.acceptance.scene import Diary, Served, every_message, pair_up, until
-from tests.faults.proxy import Cuts, FaultProxy
+from tests.faults.plan import Cuts
+from tests.faults.proxy import FaultProxy
 from tests.support.patience import LONG_PATIENCE
 
 EACH = 1000

@@ -113,7 +113,7 @@ def test_they_are_refused_wherever_a_function_is_given(room: Conversation, lazy:
 def test_the_text_says_what_to_do(room: Conversation) -> None:
     """The name is that of the program's function, also inside of a partial; the call is one to copy."""
     with pytest.raises(InvalidArgumentError) as caught:
-        room.on("message_added", functools.partial(later, 1))
+        room.on("message_added", functools.partial(later, 1))  # type: ignore[call-overload]
     assert str(caught.value) == (
         "a handler must be a plain function, but later is `async def`, and no event loop runs it; "
         "give the work to your event loop: asyncio.run_coroutine_threadsafe(later(...), loop)"
@@ -144,7 +144,12 @@ def test_a_token_function_that_only_returns_one_is_reported(service: LocalServer
     problems: list[ConnectionErrorInfo] = []
     told = threading.Event()
     with Client(lambda: later(), endpoint=service.url, auto_connect=False) as client:  # type: ignore[arg-type,return-value]
-        client.on("connection_error", lambda info: (problems.append(info), told.set()))
+
+        @client.on("connection_error")
+        def note(info: ConnectionErrorInfo) -> None:
+            problems.append(info)
+            told.set()
+
         client.connect()
         assert told.wait(10)
     assert "returned <coroutine" in problems[0].message

@@ -184,7 +184,7 @@ def test_options_are_checked(service: LocalServer) -> None:
     """Unknown options and impossible values are errors of the constructor."""
     token = service.token("alice")
     with pytest.raises(InvalidArgumentError, match="default_timeout"):
-        Client(token, endpoint=service.url, default_timout=5)
+        Client(token, endpoint=service.url, default_timout=5)  # type: ignore[call-arg]
     with pytest.raises(InvalidArgumentError):
         Client(token, endpoint=service.url, default_timeout=0)
     with pytest.raises(InvalidArgumentError):

@@ -175,7 +175,8 @@ def test_the_body_may_be_empty_and_attributes_anything(pair: Pair) -> None:
     conversation, _ = pair
 
     assert conversation.send_message("").body == ""
-    for value in ("text", 5, True, [1], {}):
+    values: tuple[Any, ...] = ("text", 5, True, [1], {})
+    for value in values:
         assert conversation.send_message("x", attributes=value).attributes == value
     with pytest.raises(InvalidArgumentError):
         conversation.send_message(5)  # type: ignore[arg-type]
@@ -411,7 +412,7 @@ def test_who_was_removed_and_added_again_is_shown(pair: Pair, monkeypatch: pytes
     caller = theirs._services
     delete = caller.rest.delete
 
-    def delete_and_wait(*arguments: object, **options: object) -> None:
+    def delete_and_wait(*arguments: Any, **options: Any) -> None:
         delete(*arguments, **options)
         again = mine.join().get_participant_by_identity(mine._services.configuration.identity)
         until(lambda: again.sid in theirs._roster._by_sid, "the new participant is known")

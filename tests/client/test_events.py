@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from twilio_conversations import (
     ClientEvent,
     Conversation,
     InvalidArgumentError,
+    Message,
     RequestTimeoutError,
 )
 
@@ -54,7 +56,7 @@ def test_an_event_has_three_spellings(pair: Pair) -> None:
 def test_an_unknown_event_is_an_error_that_lists_the_known(alice: Client) -> None:
     """A typing mistake surfaces at once."""
     with pytest.raises(InvalidArgumentError, match="message_added"):
-        alice.on("message_addded", print)
+        alice.on("message_addded", print)  # type: ignore[call-overload]
     with pytest.raises(InvalidArgumentError):
         alice.on(ClientEvent.MESSAGE_ADDED, 5)  # type: ignore[call-overload]
     with pytest.raises(AttributeError):
@@ -150,9 +152,14 @@ def test_replay_gives_the_latest(pair: Pair) -> None:
     conversation.send_message("1")
     conversation.send_message("2")
     diary.wait("message_added", lambda message: message.body == "2")
-    got: list[str] = []
+    got: list[str | None] = []
     done = threading.Event()
-    conversation.on("message_added", lambda message: (got.append(message.body), done.set()), replay=True)
+
+    def note(message: Message) -> None:
+        got.append(message.body)
+        done.set()
+
+    conversation.on("message_added", note, replay=True)
     assert done.wait(PATIENCE)
     assert got == ["2"]
 
@@ -198,7 +205,8 @@ def test_waiting_for_events_inside_a_handler_is_an_error_in_words(pair: Pair) ->
     done = threading.Event()
 
     def handler(message: Any) -> None:
-        for call in (lambda: client.wait_for("message_added"), lambda: client.events()):
+        calls: tuple[Callable[[], object], ...] = (lambda: client.wait_for("message_added"), client.events)
+        for call in calls:
             try:
                 call()
             except RuntimeError as error:

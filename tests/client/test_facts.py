@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -75,10 +76,11 @@ def test_what_a_participant_shows(pair: Pair, fresh: Any) -> None:
 def test_look_ups_that_find_nothing(pair: Pair) -> None:
     """Each says so with the same kind of error, which is a `LookupError` too; `None` is never the answer."""
     conversation, bobs = pair
-    for look_up in (
+    look_ups: tuple[Callable[[], object], ...] = (
         lambda: conversation.get_participant_by_sid("MB" + SID),
         lambda: conversation.get_participant_by_identity("nobody"),
-    ):
+    )
+    for look_up in look_ups:
         with pytest.raises(NotFoundError) as caught:
             look_up()
         assert isinstance(caught.value, LookupError)

@@ -111,7 +111,7 @@ def test_the_child_has_none_of_the_parent_s_connections(connect: Connect, servic
     client = connect(fresh("alice"))
     mine = client._connection._link
     assert mine is not None
-    ours = mine._socket.getsockname()  # type: ignore[attr-defined]
+    ours = mine._socket.getsockname()
 
     def child() -> str:
         ends = []

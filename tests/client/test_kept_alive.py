@@ -6,7 +6,7 @@ import gc
 import threading
 import traceback
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -52,7 +52,7 @@ def meet(connect: Connect, fresh: Any) -> Callable[[], Pair]:
     return make
 
 
-def let_go(objects: list[Callable[[], Any]], *told_of: EventEmitter) -> None:
+def let_go(objects: Sequence[Callable[[], Any]], *told_of: EventEmitter) -> None:
     """The objects are let go, once what happened last, which is remembered for `replay=True`, was something else."""
 
     def all_gone() -> bool:
@@ -162,8 +162,8 @@ def test_all_that_lives_in_a_conversation_goes_with_it(meet: Callable[[], Pair])
     bob.on("conversation_removed", ignore)
     bobs.on("removed", lambda gone: ends.set())
     conversation.send_message("x")
-    items: list[Any] = []
-    until(lambda bobs=bobs: items.extend(bobs.get_messages().items) or items, "the message")
+    until(lambda bobs=bobs: bobs.get_messages().items, "the message")
+    items: list[Any] = list(bobs.get_messages().items)
     models = [bobs, *items, *bobs.get_participants()]
     for model in models:
         model.on("updated", ignore)

@@ -67,7 +67,8 @@ def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 def damages(keys: tuple[str, ...]) -> Iterator[Callable[[Any], Any]]:
     """No object at all; an object with something more; and each field missing or odd, by itself."""
-    for thing in (None, 5, "text", [], {}):
+    things: tuple[Any, ...] = (None, 5, "text", [], {})
+    for thing in things:
         yield lambda data, thing=thing: thing
     yield lambda data: data | {"hologram": {"depth": 3}}
     for key in keys:

@@ -150,10 +150,10 @@ def test_a_forked_child_is_not_ready(connect: Connect) -> None:
         os._exit(0)
     os.close(writer)
     with open(reader, "rb") as told_by_child:
-        found = told_by_child.read().decode()
+        told = told_by_child.read().decode()
     os.waitpid(pid, 0)
 
-    assert found == repr([False, *["ClientClosedError"] * len(later_waits(client))])
+    assert told == repr([False, *["ClientClosedError"] * len(later_waits(client))])
     assert client.is_ready
 
 
@@ -165,7 +165,7 @@ def test_a_wait_that_times_out_leaves_nothing_behind(connect: Connect) -> None:
         with pytest.raises(RequestTimeoutError):
             client.wait_for("message_added", timeout=0)
     assert len(client._readiness._waits) == 1
-    assert len(client._closed._done_callbacks) == 1
+    assert len(client._closed._done_callbacks) == 1  # type: ignore[attr-defined]
 
 
 def test_the_listing_goes_on_where_another_token_connects(service: LocalServer) -> None:

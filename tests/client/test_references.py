@@ -11,7 +11,7 @@ import pytest
 
 from tests.client.conftest import Connect
 from tests.support.patience import PATIENCE
-from twilio_conversations import Conversation
+from twilio_conversations import Conversation, Message
 
 WAIT = PATIENCE
 
@@ -19,18 +19,18 @@ WAIT = PATIENCE
 class Bot:
     """Something whose method is a handler."""
 
-    def __init__(self, heard: queue.Queue[str]) -> None:
+    def __init__(self, heard: queue.Queue[str | None]) -> None:
         self.heard = heard
 
-    def hear(self, message: object) -> None:
+    def hear(self, message: Message) -> None:
         """Note the text."""
-        self.heard.put(message.body)  # type: ignore[attr-defined]
+        self.heard.put(message.body)
 
 
 def test_a_handler_that_nobody_else_holds_is_called(pair: tuple[Conversation, Conversation]) -> None:
     """Neither a lambda nor a method of an object that the program let go is lost."""
     mine, theirs = pair
-    heard: queue.Queue[str] = queue.Queue()
+    heard: queue.Queue[str | None] = queue.Queue()
     theirs.on("message_added", lambda message: heard.put(message.body))
     theirs.on("message_added", Bot(heard).hear)
     gc.collect()
@@ -42,7 +42,7 @@ def test_an_object_with_a_handler_outlives_the_program_s_own_reference(connect: 
     """A handler registered on a message is called though the program keeps no reference to the message."""
     client = connect(fresh("alice"))
     room = client.create_conversation().join()
-    heard: queue.Queue[str] = queue.Queue()
+    heard: queue.Queue[str | None] = queue.Queue()
     room.send_message("first").on("updated", lambda update: heard.put(update.message.body))
     gc.collect()
     room.get_messages().items[0].update_body("second")
@@ -52,7 +52,7 @@ def test_an_object_with_a_handler_outlives_the_program_s_own_reference(connect: 
 def test_a_receiver_of_blinker_s_own_may_be_weak(pair: tuple[Conversation, Conversation]) -> None:
     """Who connects to the signal in blinker's way is held weakly, and gone with its owner."""
     mine, theirs = pair
-    heard: queue.Queue[str] = queue.Queue()
+    heard: queue.Queue[str | None] = queue.Queue()
 
     class Receiver:
         def hear(self, sender: object, *, event: object, payload: object) -> None:

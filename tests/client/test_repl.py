@@ -107,7 +107,7 @@ def test_data_says_whose_it_is(message: Message) -> None:
     room = message.conversation
     room.refresh()
     person, user, media = room.get_participants()[0], room._services.users.myself, message.attached_media[0]
-    wanted = {
+    wanted: dict[str, tuple[Any, dict[str, Any]]] = {
         "conversation": (room, {"sid": room.sid, "friendly_name": NAME, "attributes": {"a": LONG}}),
         "message": (message, {"sid": message.sid, "index": 0, "conversation_sid": room.sid, "author": message.author}),
         "participant": (person, {"sid": person.sid, "conversation_sid": room.sid, "identity": person.identity}),

@@ -13,8 +13,9 @@ import pytest
 
 from tests.acceptance.scene import until
 from tests.client.conftest import Connect
-from tests.client.diary import PATIENCE, Diary
+from tests.client.diary import Diary
 from tests.faults.proxy import FaultProxy
+from tests.support.patience import PATIENCE
 from twilio_conversations import BackoffPolicy, Client, Conversation
 from twilio_conversations.server import LocalServer
 from twilio_conversations.server.storage.database import DATABASE_FILE
@@ -111,8 +112,8 @@ def test_a_reading_that_fails_is_repeated_until_it_succeeds(away: Away) -> None:
     message = added.wait("message_added")
     seen: list[tuple[Any, Any]] = []
     client = Diary(alice, "conversation_resynced")
-    alice.on("conversation_resynced", lambda _: seen.append((message.body, seat.attributes)))
     seat = room.get_participant_by_identity("bob")
+    alice.on("conversation_resynced", lambda _: seen.append((message.body, seat.attributes)))
 
     with away.while_nobody_tells():
         sent.update_body("after")

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import certifi
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
@@ -63,7 +64,7 @@ def works(client: Client, scheme: str = "https") -> None:
     """A conversation, a message with a medium, and its content back: websocket, upload and download."""
     conversation = client.create_conversation().join()
     medium = conversation.send_message(media=("a.bin", CONTENT)).attached_media[0]
-    assert medium.get_content_temporary_url().startswith(f"{scheme}://")
+    assert str(medium.get_content_temporary_url()).startswith(f"{scheme}://")
     assert medium.read() == CONTENT
 
 
@@ -84,7 +85,7 @@ def test_the_session_overrules_the_environment(
     connect: Connect, front: TlsFront, authority: Authority, fresh: Any, monkeypatch: pytest.MonkeyPatch, chosen: str
 ) -> None:
     """A CA bundle of the environment that does not fit counts neither for the websocket nor for media."""
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", requests.certs.where())
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certifi.where())
     session = session_of(verify=authority.bundle if chosen == "bundle" else False)
     if chosen == "bundle":
         works(connect(fresh("alice"), endpoint=front.url, session=session))

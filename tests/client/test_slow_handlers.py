@@ -21,7 +21,7 @@ from tests.client.diary import Diary
 from tests.faults.proxy import FaultProxy
 from tests.support.patience import PATIENCE
 from tests.support.stopwatch import within
-from twilio_conversations import Client, Conversation, Participant
+from twilio_conversations import Client, Conversation, Participant, Subscription
 from twilio_conversations.events.dispatcher import Dispatcher
 from twilio_conversations.events.emitter import EventEmitter
 from twilio_conversations.events.names import ConversationEvent
@@ -358,7 +358,7 @@ def test_what_waits_may_be_something_else(dispatcher: Dispatcher, caplog: pytest
 def test_the_one_that_runs_is_named(dispatcher: Dispatcher, caplog: pytest.LogCaptureFixture) -> None:
     """Not the next one, which may be quick; once for each time that the queue is full."""
     source, entered, release = Source(Receivers(dispatcher)), threading.Event(), threading.Event()
-    subscriptions = []
+    subscriptions: list[Subscription] = []
 
     def stand_still(number: int) -> None:
         subscriptions.pop().cancel()

@@ -15,11 +15,12 @@ from tests.acceptance.scene import Served
 from tests.faults.database import kept_messages
 from tests.faults.ledger import Kept, Verdict, judge
 from tests.faults.logs import LogWatch
-from tests.faults.members import OFFICIAL_PACKAGE, PATIENCE, Member, OfficialMember, OurMember, sending, stop
+from tests.faults.members import OFFICIAL_PACKAGE, Member, OfficialMember, OurMember, sending, stop
 from tests.faults.plan import Cuts, Ending
 from tests.faults.proxy import FaultProxy
 from tests.faults.service_faults import Mischief
 from tests.interop.official import Driver
+from tests.support.patience import PATIENCE
 from twilio_conversations import Client
 from twilio_conversations.server.storage.credentials import load_or_create
 

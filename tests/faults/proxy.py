@@ -113,7 +113,8 @@ class Course:
 
     @classmethod
     def of(cls, plan: Plan) -> Course:
-        return cls(plan, plan.cut_at and plan.cut_at[1], plan.commands, plan.stall and plan.stall.after)
+        stall_in = None if plan.stall is None else plan.stall.after
+        return cls(plan, None if plan.cut_at is None else plan.cut_at[1], plan.commands, stall_in)
 
     def go_on_for_ever(self) -> None:
         """Forget how it should end."""

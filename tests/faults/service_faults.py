@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import threading
 from collections import Counter
@@ -84,7 +85,7 @@ class Mischief:
         self.counts: Counter[str] = Counter()
         self.failure: BaseException | None = None
         self._served = served
-        self._draw = lambda number: draw(seed, number, identities, tokens=tokens, kills=kills)
+        self._draw = functools.partial(draw, seed, identities=identities, tokens=tokens, kills=kills)
         self._plane = ControlPlane(served.url, served.data)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mischief", daemon=True)

@@ -15,7 +15,8 @@ import pytest
 
 from tests.faults.lockstep import LockstepProxy
 from tests.faults.observer import Observer
-from tests.faults.proxy import Cuts, DelayProxy, FaultProxy
+from tests.faults.plan import Cuts
+from tests.faults.proxy import DelayProxy, FaultProxy
 from tests.faults.relay import Direction, Relay
 from tests.support.patience import PATIENCE
 

@@ -94,7 +94,7 @@ def test_a_client_survives_every_way_in_which_its_connection_can_end(server: Loc
     """While it sends, however the line ends, and whether or not it is told: it is back, and everything is there once."""
     how = {"cut_at": (Direction.UP, 9_000)} if ending is Ending.HALF_CLOSE_UP else {"commands": 6}
     with through(server, Plan(ending=ending, late=0.4, **how)) as proxy, Pair(server, proxy, **HASTY) as pair:
-        bodies = []
+        bodies: list[str] = []
         while not proxy.counts["cuts"]:
             bodies += exchange(pair, len(bodies), 2)
         until(lambda: pair.reconnects == 1, "it connected again")
@@ -108,7 +108,7 @@ def test_a_black_hole_is_found_by_a_client_that_only_listens(server: LocalServer
     """Nothing comes and nothing ends; the client asks, hears nothing, and connects again without having missed a message."""
     plan = Plan(cut_at=(Direction.DOWN, 20_000), ending=Ending.BLACK_HOLE)
     with through(server, plan) as proxy, Pair(server, proxy, **HASTY) as pair:
-        bodies = []
+        bodies: list[str] = []
         while not proxy.counts["cuts"]:
             bodies.append(f"into the dark {len(bodies)}")
             pair.seen_by_bob.send_message(bodies[-1])
@@ -120,7 +120,7 @@ def test_a_stall_that_ends_costs_nothing_but_time(server: LocalServer) -> None:
     """The line stands still for less than the keepalive's patience: no reconnect, nothing lost, nothing twice."""
     plan = Plan(Line(latency=0.002, jitter=0.005, bandwidth=300_000), stall=Stall(Direction.UP, 8_000, 0.5))
     with through(server, plan) as proxy, Pair(server, proxy) as pair:
-        bodies = []
+        bodies: list[str] = []
         while not proxy.counts["stalls"]:
             bodies += exchange(pair, len(bodies), 2)
         bodies += exchange(pair, len(bodies), 4)
@@ -131,7 +131,7 @@ def test_a_stall_that_ends_costs_nothing_but_time(server: LocalServer) -> None:
 def test_an_outage_is_outlived_by_the_call_that_it_met(server: LocalServer) -> None:
     """The line is cut before the answer and nobody gets in for a while; the same call returns its message afterwards."""
     with through(server, Plan(commands=4, outage=0.7)) as proxy, Pair(server, proxy, **HASTY) as pair:
-        bodies = []
+        bodies: list[str] = []
         while not proxy.counts["cuts"]:
             bodies += exchange(pair, len(bodies), 2)
         bodies += exchange(pair, len(bodies), 2)
@@ -145,7 +145,7 @@ def test_a_command_is_carried_out_once_though_its_resends_are_cut_off_too(server
     lost = Plan(commands=4)
     dying = [Plan(cut_at=(way, size)) for way in Direction for size in (1, 60, 250, 500, 700)]
     with through(server, lost, *dying, Plan(commands=1), Plan(commands=1)) as proxy, Pair(server, proxy, **HASTY) as pair:
-        bodies = []
+        bodies: list[str] = []
         while not proxy.counts["cuts"]:
             bodies.append(f"once {len(bodies)}")
             assert pair.room.send_message(bodies[-1], timeout=30).index == len(bodies) - 1

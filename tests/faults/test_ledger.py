@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -48,7 +49,9 @@ def test_a_clean_run_is_clean() -> None:
         (KEPT, {"a": [Send("CH1", "a 0", "TimeoutError")]}, KEPT, {"raised": 1, "unknown": 1}),
     ],
 )
-def test_each_fault_is_counted_as_what_it_is(kept: dict, sends: dict, seen: dict, complaint: dict[str, int]) -> None:
+def test_each_fault_is_counted_as_what_it_is(
+    kept: dict[str, Any], sends: dict[str, Any], seen: dict[str, Any], complaint: dict[str, int]
+) -> None:
     """One deviation gives one count, in its own column, and words that say where."""
     verdict = judge(kept, sends, {"a": seen})
     assert counts(verdict) == complaint

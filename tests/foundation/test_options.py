@@ -163,7 +163,7 @@ def test_a_delay_that_cannot_be_is_refused(field: attrs.Attribute[Any]) -> None:
     """The delays are reckoned with on the client's own thread."""
     for value in [value for value in VALUES if value is not True]:
         with pytest.raises(InvalidArgumentError, match=field.name):
-            BackoffPolicy(**{field.name: value})
+            BackoffPolicy(**{field.name: value})  # type: ignore[arg-type]
 
 
 def test_a_session_must_be_one() -> None:

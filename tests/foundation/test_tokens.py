@@ -8,6 +8,7 @@ import math
 import time
 from typing import Any
 
+import attrs
 import jwt
 import pytest
 from hypothesis import given
@@ -142,7 +143,7 @@ def test_no_error_repeats_the_token() -> None:
 
 def claims(**changes: Any) -> tokens.Claims:
     """Those of a token that is good for ten minutes at 10,000 seconds."""
-    return tokens.Claims(**{"identity": "alice", "expires_at": 10_600.0, "not_before": None, "service_sid": "IS1"} | changes)
+    return attrs.evolve(tokens.Claims(identity="alice", expires_at=10_600.0, not_before=None, service_sid="IS1"), **changes)
 
 
 @pytest.mark.parametrize(

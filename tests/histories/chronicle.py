@@ -77,13 +77,14 @@ class Chronicle:
         self.rooms: dict[str, Conversation] = {}
         self.messages: dict[str, list[Message]] = {}
         self._marks = marks
+        listen: Callable[[str, Callable[[Any], None]], Any] = client.on  # type: ignore[assignment]  # names that a loop makes
         for event in ("added", "joined", "left", "removed", "resynced"):
-            client.on(f"conversation_{event}", self._noter(f"conversation_{event}"))
+            listen(f"conversation_{event}", self._noter(f"conversation_{event}"))
         client.on("conversation_updated", lambda args: self._note("conversation_updated", args.conversation))
         for event in ("message_added", "message_removed", "participant_joined", "participant_left"):
-            client.on(event, self._noter(event))
+            listen(event, self._noter(event))
         for event in ("typing_started", "typing_ended"):
-            client.on(event, self._noter(event))
+            listen(event, self._noter(event))
         client.on("message_updated", lambda args: self._note("message_updated", args.message))
         client.on("participant_updated", lambda args: self._note("participant_updated", args.participant))
         client.on("error", lambda failure: self.errors.append(failure.error))

@@ -101,12 +101,13 @@ def _read(act: Act) -> None:
 
 def _horizon(act: Act) -> None:
     index = act.number % 4
-    [
+    moves: list[Callable[[], object]] = [
         lambda: act.conversation.advance_last_read_message_index(index),
         lambda: act.conversation.update_last_read_message_index(index),
         act.conversation.set_all_messages_read if act.joined else lambda: None,
         act.conversation.set_all_messages_unread,
-    ][index]()
+    ]
+    moves[index]()
 
 
 def _type(act: Act) -> None:

@@ -106,7 +106,7 @@ class Person:
             if member.busy or member.rereading or member.wanted is not member.presence or member.waiting:
                 return f"{self.identity} is not where it should be in {sid}: {member.presence} of {member.wanted}"
             roster = member.conversation._roster._by_sid.values()
-            models = (member.conversation, *roster, *member.conversation._messages._held.values())
+            models: tuple[Any, ...] = (member.conversation, *roster, *member.conversation._messages._held.values())
             if any(model._state.overlay for model in models) or any(one._state.replica is None for one in roster):
                 return f"{self.identity} has unconfirmed writes in {sid}"
         return ""

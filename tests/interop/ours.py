@@ -121,7 +121,7 @@ class Ours(History):
         super().__init__(identity)
         self.client = client
         for event in ClientEvent:
-            client.on(event, self._recorder(event))
+            client.on(event, self._recorder(event))  # type: ignore[call-overload]  # any of them
 
     def call(self, method: str, *args: Any) -> Any:
         """Call a method of the client."""

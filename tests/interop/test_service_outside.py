@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import requests
@@ -125,7 +126,7 @@ def test_templates(new_official: Connect, fresh: Fresh, service: LocalServer) ->
     listed = alice.call("getContentTemplates")
     assert {template["sid"] for template in listed} >= set(made)
     sid = official_room(alice)
-    calls = (("prepareMessage",), ("setContentTemplate", made[0], []), ("build",), ("send",))
+    calls: tuple[tuple[Any, ...], ...] = (("prepareMessage",), ("setContentTemplate", made[0], []), ("build",), ("send",))
     alice.conversation(sid).chain(*calls)
     message = alice.wait_event("messageAdded")
     assert message["body"] == "Lunch, you?"

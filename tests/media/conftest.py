@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import attrs
 import pytest
@@ -40,7 +41,7 @@ def lead_media_to(client: Client, service: HttpService) -> None:
     services.known_configuration = attrs.evolve(services.configuration, media_url=url, media_set_url=f"{url}Set")
 
 
-def limited(client: Client, **limits: object) -> None:
+def limited(client: Client, **limits: Any) -> None:
     """Have the client believe in other limits."""
     services = client._services
     configuration = services.configuration

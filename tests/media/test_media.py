@@ -116,7 +116,7 @@ def test_content_as_a_stream(media: Media) -> None:
 def test_the_progress_of_a_download(media: Media, tmp_path: Path) -> None:
     """It is reported on the reading thread, grows up to all bytes, and is the same in memory, to a file and as a stream."""
 
-    def streamed(on_progress: Callable[[DownloadProgress], object]) -> bytes:
+    def streamed(on_progress: Callable[[DownloadProgress], None]) -> bytes:
         with media.open(on_progress=on_progress) as file:
             return file.read()
 
@@ -126,7 +126,7 @@ def test_the_progress_of_a_download(media: Media, tmp_path: Path) -> None:
         streamed,
     ):
         told: list[DownloadProgress] = []
-        threads = set()
+        threads: set[threading.Thread] = set()
 
         def note(progress: DownloadProgress, told: Any = told, threads: Any = threads) -> None:
             told.append(progress)

@@ -113,7 +113,7 @@ def test_an_empty_file_is_sent(room: Conversation, tmp_path: Path, kind: str) ->
     os.close(writing)
     told: list[Any] = []
     with open(reading, "rb") as pipe:
-        kinds = {"bytes": b"", "path": tmp_path / "e.txt", "file": io.BytesIO(), "pipe": pipe, "text": ""}
+        kinds: dict[str, Any] = {"bytes": b"", "path": tmp_path / "e.txt", "file": io.BytesIO(), "pipe": pipe, "text": ""}
         room.send_message(media=("e.txt", kinds[kind], "text/plain"), on_progress=told.append)
     (media,) = room.get_messages().items[0].attached_media
     assert (media.filename, media.content_type, media.size, media.read()) == ("e.txt", "text/plain", 0, b"")
@@ -207,7 +207,7 @@ def test_limits_are_checked_before_anything_is_uploaded(alice: Client, room: Con
             unsent.send()
         pipe = OneWay(megabyte + b"1")
         with pytest.raises(InvalidArgumentError, match="larger than"):
-            room.send_message(media=[b"first", pipe])
+            room.send_message(media=[b"first", pipe])  # type: ignore[list-item]
         assert service.seen == []
     assert room.get_messages().items == []
 
@@ -234,10 +234,10 @@ def test_setters_check_their_arguments(room: Conversation) -> None:
         lambda: builder.set_subject(5),  # type: ignore[arg-type]
         lambda: builder.set_attributes({1: 2}),
         lambda: builder.set_email_body("", ("a", b"1")),
-        lambda: builder.set_email_body("text/plain", ("a", 5)),
+        lambda: builder.set_email_body("text/plain", ("a", 5)),  # type: ignore[arg-type]
         lambda: builder.add_media(("a", b"1", "")),
         lambda: builder.set_content_template(""),
-        lambda: builder.set_content_template("HX1", {"name": 5}),  # type: ignore[dict-item]
+        lambda: builder.set_content_template("HX1", {"name": 5}),  # type: ignore[arg-type]
         lambda: builder.set_content_template("HX1", ["name"]),  # type: ignore[list-item]
     ]
     for call in wrong:

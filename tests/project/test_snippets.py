@@ -38,7 +38,8 @@ class Block:
 def blocks_of(text: str) -> list[Block]:
     """Return the fenced blocks of a Markdown page, in order."""
     found: list[Block] = []
-    language, start, lines, skip = None, 0, [], False
+    lines: list[str] = []
+    language, start, skip = None, 0, False
     for number, line in enumerate(text.splitlines(), start=1):
         fence = FENCE.match(line)
         if language is None:

@@ -170,7 +170,7 @@ class People:
     def ask_with(self, headers: dict[str, str], method: str, path: str, body: Any = None) -> Told:
         """Ask over HTTP as whoever the headers say."""
         data = body if isinstance(body, bytes | str) else None if body is None else json.dumps(body)
-        kinds = {str: "application/x-www-form-urlencoded", bytes: "text/plain"}
+        kinds: dict[type, str] = {str: "application/x-www-form-urlencoded", bytes: "text/plain"}
         headers = {**headers, "Content-Type": kinds.get(type(body), "application/json")}
         answer = self.http.request(method, self.server.url + path, data=data, headers=headers, timeout=TIMEOUT)
         is_json = answer.headers.get("Content-Type", "").startswith("application/json")

@@ -167,7 +167,7 @@ def configured(**changes: Any) -> Callable[[str, Any], Any]:
     return change
 
 
-ABSURD = (10**400, -(10**400), 1e308, -1, 0, "NaN", [], {"a": 1}, True, None)
+ABSURD: tuple[Any, ...] = (10**400, -(10**400), 1e308, -1, 0, "NaN", [], {"a": 1}, True, None)
 
 
 def test_pages_that_lead_in_a_circle() -> None:
@@ -228,12 +228,13 @@ def test_links_that_lead_elsewhere(link: str) -> None:
     with HttpService() as elsewhere:
         for target in (f"{elsewhere.url}/x", "file:///etc/passwd"):
             with lied_to(configured(links={link: target}), default_timeout=0.5) as client:
-                for act in (
+                acts: tuple[Callable[[], object], ...] = (
                     lambda client=client: client.wait_until_ready(1),
-                    lambda client=client: client.create_conversation(),
+                    client.create_conversation,
                     lambda client=client: client.get_user("somebody"),
                     lambda client=client: client.get_conversation_by_sid(CONVERSATION).typing(),
-                ):
+                )
+                for act in acts:
                     with contextlib.suppress(ConversationsError, TimeoutError):
                         act()
         assert elsewhere.seen == []

@@ -250,7 +250,7 @@ BAD_TOKENS: dict[str, tuple[int, Callable[[People], str]]] = {
     "expired": (20104, lambda people: people.server.token("member", -60)),
     "the key": (20101, lambda people: people.server.api_key[1]),
 } | {
-    name: (FORGED[name][0], lambda people, name=name: FORGED[name][1](people.server))  # type: ignore[misc]
+    name: (FORGED[name][0], lambda people, name=name: FORGED[name][1](people.server))
     for name in ("not yet valid", "alg none", "HS512 with the right key", "RS256, signed with what looks like a public key")
 }
 

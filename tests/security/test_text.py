@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -91,7 +92,7 @@ def test_statements_are_bound(tmp_path: Path) -> None:
         for text in (injected, injected.replace("'", '"'), *SHORT):
             peer.say(room, text)
         for reference in (injected, "' OR '1'='1", "%", "_", "CH%", "*"):
-            assert peer.get(f"{peer.link('conversations')}/{requests.utils.quote(reference, safe='')}").code == 50350
+            assert peer.get(f"{peer.link('conversations')}/{quote(reference, safe='')}").code == 50350
     database = sqlite3.connect(tmp_path / DATABASE_FILE)
     try:
         assert database.execute("SELECT count(*) FROM messages").fetchone() == (len(SHORT) + 2,)
@@ -107,7 +108,7 @@ def test_statements_are_bound(tmp_path: Path) -> None:
 def test_sids_are_no_paths(service: LocalServer, alice: Peer, path: str, place: str) -> None:
     """What stands for a medium in a URL is looked up, never opened: encoded slashes, dots, NUL and backslashes find nothing."""
     service_sid = alice.link("media_service").split("/")[-2]
-    for spelled in {place, requests.utils.quote(place, safe="")}:
+    for spelled in {place, quote(place, safe="")}:
         url = service.url + path.replace("{service}", service_sid).replace("{}", spelled)
         prepared = requests.Request("GET", url, headers={"X-Twilio-Token": service.token(alice.identity)}).prepare()
         prepared.url = url.replace("\x00", "%00").replace(" ", "%20")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import socket
 import uuid
 from collections.abc import Callable
 from types import TracebackType
@@ -75,9 +76,15 @@ class Peer:
     def __exit__(self, _type: type[BaseException] | None, _value: BaseException | None, _trace: TracebackType | None) -> None:
         self.close()
 
+    @property
+    def raw(self) -> socket.socket:
+        """The socket below WebSocket frames."""
+        assert self.socket.sock is not None
+        return self.socket.sock
+
     def close(self) -> None:
         """Cut the connection."""
-        self.socket.shutdown()
+        self.socket.shutdown()  # type: ignore[no-untyped-call]
 
     # -- frames ------------------------------------------------------------------------------------------------------------
 

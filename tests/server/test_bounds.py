@@ -184,7 +184,7 @@ def test_the_meter_keeps_its_rate() -> None:
 def test_a_message_of_endless_parts(server: LocalServer) -> None:
     """Empty continuation frames cost no bytes of the message's limit; too many of them end the connection."""
     with Peer(server) as peer:
-        connection = peer.socket.sock
+        connection = peer.raw
         connection.sendall(b"\x02\x80\x00\x00\x00\x00" + b"\x00\x80\x00\x00\x00\x00" * (protocol.MAX_FRAGMENTS + 10))
         assert connection.recv(4)[2:] == (1009).to_bytes(2, "big")
     assert is_well(server)
@@ -205,8 +205,8 @@ def test_a_message_of_endless_parts(server: LocalServer) -> None:
 def test_frames_against_the_rules(server: LocalServer, data: bytes, code: int) -> None:
     """They end their own connection, with the code that says why, before the payload is there."""
     with Peer(server) as peer:
-        peer.socket.sock.sendall(data)
-        assert peer.socket.sock.recv(4)[2:] == code.to_bytes(2, "big")
+        peer.raw.sendall(data)
+        assert peer.raw.recv(4)[2:] == code.to_bytes(2, "big")
     assert is_well(server)
 
 

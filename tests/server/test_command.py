@@ -154,7 +154,7 @@ def test_serve_names_the_address(tmp_path: Path) -> None:
         assert (result.returncode, "Invalid value for '--port'" in result.stderr) == (2, True)
 
 
-SEEDS = {
+SEEDS: dict[str, tuple[str | bytes, int, str]] = {
     "syntax.json": ('{\n "users": [\n  {"identity": "alice",}\n ]\n}', 3, "not JSON: "),
     "latin.json": (b'{\n "users": "caf\xe9"}', 2, "not UTF-8"),
     "list.json": ("[]", 1, "not an object"),
@@ -233,7 +233,7 @@ def test_terminals_that_are_not_utf_8(tmp_path: Path, name: str) -> None:
     result = subprocess.run([*CLI, "demo"], env=environment, capture_output=True, timeout=60, check=False)
     assert (result.returncode, result.stderr) == (0, b"")
     assert b"The usual place? ?" in result.stdout
-    command = [*CLI, "token", "alice", "--data", tmp_path / "καφές"]
+    command = [*CLI, "token", "alice", "--data", str(tmp_path / "καφές")]
     result = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
     assert (result.returncode, b"Traceback" in result.stderr) == (1, False)
 

@@ -157,7 +157,7 @@ def test_delivery_on_command(service: LocalServer, alice: Peer, fresh: Fresh) ->
     assert latest(alice, room)["delivery"] == {**NONE, "total": 2, "sent": "all", "undelivered": "all"}
     for wrong in ({"status": "lost"}, {"status": "read", "address": "+1"}):
         with pytest.raises(ValueError, match=r"no delivery status|did not go out"):
-            service.set_delivery(message["sid"], **wrong)
+            service.set_delivery(message["sid"], **wrong)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="50500"):
         service.set_delivery("IM" + "0" * 32, "read")
 
@@ -167,7 +167,9 @@ def test_receipts_come_in_pages(alice: Peer, fresh: Fresh) -> None:
     room = alice.room()
     for number in range(5):
         outsider(alice, room, f"{fresh('+1555')}{number}", "+15550000")
-    url, seen, sizes, token = f"{room}/Messages/{alice.say(room)['sid']}/Receipts?PageSize=2", [], [], ""
+    seen: list[str] = []
+    sizes: list[int] = []
+    url, token = f"{room}/Messages/{alice.say(room)['sid']}/Receipts?PageSize=2", ""
     while token is not None:
         body = alice.get(url + (f"&PageToken={token}" if token else "")).body
         assert (body["meta"]["previous_token"] is not None) == bool(seen)

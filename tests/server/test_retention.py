@@ -282,7 +282,9 @@ def test_replays_are_cut_and_go_on(forgetful: LocalServer) -> None:
     forgetful.start()
     forgetful.configure(events_retained=0, replay_limit=2)
     with Peer.connected(forgetful, "alice") as alice:
-        cursor, ends, seen = -1, [], []
+        ends: list[tuple[str, int]] = []
+        seen: list[int] = []
+        cursor = -1
         while not ends or ends[-1][0] == "interrupted":
             alice.poke(("list", root["sid"], cursor))
             found = alice.barrier()

@@ -51,7 +51,7 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
 def is_cut(peer: Peer) -> bool:
     """Whether the service has ended the connection; nothing is read."""
     watch = select.poll()
-    watch.register(peer.socket.sock.fileno(), 0)  # errors are always reported
+    watch.register(peer.raw.fileno(), 0)  # errors are always reported
     return bool(watch.poll(0))
 
 

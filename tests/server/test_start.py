@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -135,7 +136,7 @@ def test_a_start_that_failed_can_be_repeated(used: Path) -> None:
     assert (server.is_running, threading.active_count()) == (False, threads)
     (used / DATABASE_FILE).write_bytes(good)
     with server:
-        assert server.now()
+        assert server.now().tzinfo is UTC
 
 
 def test_an_older_database_is_migrated(used: Path) -> None:

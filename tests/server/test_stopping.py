@@ -43,4 +43,4 @@ def keep_coming(address: str, arrived: threading.Semaphore, over: threading.Even
             connections.append(websocket.create_connection(address, timeout=TIMEOUT))
             arrived.release()
     for connection in connections:
-        connection.shutdown()
+        connection.shutdown()  # type: ignore[no-untyped-call]

@@ -260,7 +260,8 @@ def test_bad_pokes(alice: Peer, body: dict[str, Any]) -> None:
 def test_strange_cursors_and_types(alice: Peer) -> None:
     """Cursors and types of any JSON kind are answered one way or the other."""
     root = alice.open("list", f"{sid_of(alice.room())}.messages")
-    for last in ("7", [], {}, True, 1.5, 10**40, -(10**40)):
+    strange: tuple[Any, ...] = ("7", [], {}, True, 1.5, 10**40, -(10**40))
+    for last in strange:
         alice.poke(("list", root["sid"], last))
         assert names(alice.barrier()) == ["subscription_established"]
     alice.post("/v4/Subscriptions", {"action": "establish", "requests": [{"object_sid": root["sid"], "object_type": []}]})

@@ -120,8 +120,12 @@ def answered(peer: str | None) -> int:
     async def receive() -> Any:
         return {"type": "http.request"}
 
-    scope = {"type": "http", "method": "GET", "path": PATH, "raw_path": PATH.encode(), "query_string": b"identity=alice"}
-    scope |= {"headers": [(b"host", b"localhost:8089")], "client": None if peer is None else (peer, 4711)}
+    scope: dict[str, Any] = {"type": "http", "method": "GET", "path": PATH, "raw_path": PATH.encode()}
+    scope |= {
+        "query_string": b"identity=alice",
+        "headers": [(b"host", b"localhost:8089")],
+        "client": None if peer is None else (peer, 4711),
+    }
     asyncio.run(app(scope, receive, send))
     status: int = sent[0]["status"]
     return status

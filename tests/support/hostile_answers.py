@@ -99,7 +99,7 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 def spoiled_service(patch: pytest.MonkeyPatch) -> Spoiler:
     """Put a spoiler between the services of this process and their clients."""
     spoiler = Spoiler()
-    reply, notify = packets.Reply, feed.encode_notification
+    reply, notify = packets.Reply, packets.encode_notification
 
     def spoiled_reply(id_: str, *facts: Any, **more: Any) -> Any:
         if len(facts) > 3 and isinstance(facts[3], bytes):

@@ -57,7 +57,7 @@ class Peer:
         """The next WebSocket frame of the client's: opcode and payload."""
         frame = self._frames.recv_frame()
         data = frame.data
-        return frame.opcode, data if isinstance(data, bytes) else bytes(data)
+        return frame.opcode, data.encode() if isinstance(data, str) else bytes(data)
 
     def packet(self, *, acks: bool = False) -> Packet:
         """The next packet of the client's; acknowledgements are passed over unless asked for, pings are answered."""
@@ -84,12 +84,14 @@ class Peer:
         self.send(Reply(init.id, fields={"continuation_token": "ct", "capabilities": [], **fields}))
         return init
 
-    def refuse(self, packet: Init | Update | RestCall, code: int, error_code: int | None = None, body: bytes = b"") -> None:
+    def refuse(self, packet: Packet, code: int, error_code: int | None = None, body: bytes = b"") -> None:
         """Answer a frame with a status other than 2xx."""
+        assert isinstance(packet, Init | Update | RestCall), packet
         self.send(Reply(packet.id, Status(code, "NO", "because", error_code), body=body))
 
-    def answer(self, message: RestCall, status: int = 200, body: bytes = b"{}", headers: dict[str, str] | None = None) -> None:
+    def answer(self, message: Packet, status: int = 200, body: bytes = b"{}", headers: dict[str, str] | None = None) -> None:
         """Answer a tunnelled request."""
+        assert isinstance(message, RestCall), message
         http = Status(status, "Whatever")
         self.send(Reply(message.id, http_status=http, http_headers=headers or {}, body=body))
 

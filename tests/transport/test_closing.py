@@ -20,7 +20,6 @@ from tests.transport.conftest import Wire, Wired, own_threads, wait_until
 from twilio_conversations.enums import ConnectionState
 from twilio_conversations.errors import ClientClosedError, ConversationsError
 from twilio_conversations.options import BackoffPolicy, Endpoints
-from twilio_conversations.transport import connect as sockets
 from twilio_conversations.transport.connection import CLOSE_LIMIT
 from twilio_conversations.util.futures import Deadline, wait
 from twilio_conversations.wire.packets import HttpRequest, Init, RestCall, Update
@@ -137,7 +136,7 @@ def test_close_while_a_name_is_looked_up(wire: Wire, monkeypatch: pytest.MonkeyP
         assert release.wait(30)
         return real(*facts, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(sockets.socket, "getaddrinfo", slow)
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
     wired = wire()
     wired.connection.start()
     assert looking.wait(SOON)
@@ -223,7 +222,7 @@ from twilio_conversations.errors import ClientClosedError
 from twilio_conversations.util.futures import Deadline, wait
 from twilio_conversations.transport.connection import Connection
 from twilio_conversations.transport.token_source import TokenSource
-from twilio_conversations.wire.packets import HttpRequest, Message, Notification
+from twilio_conversations.wire.packets import HttpRequest, Notification, RestCall
 GET = HttpRequest.from_url("GET", "https://h/p")
 
 def up(service):

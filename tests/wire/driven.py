@@ -11,6 +11,7 @@ from twilio_conversations.wire.effects import CloseSocket, Effect, OpenSocket, S
 from twilio_conversations.wire.inflight import Submission
 from twilio_conversations.wire.packets import Init, Packet, Reply, RestCall, Status, Update
 from twilio_conversations.wire.session import Session
+from twilio_conversations.wire.transitions import Phase
 
 ENDPOINTS = Endpoints.for_base("http://127.0.0.1:1")
 
@@ -37,6 +38,11 @@ class Driven:
         self.settled: dict[str, Any] = {}
         self.open_generation: int | None = None
         self.over = False
+
+    @property
+    def phase(self) -> Phase:
+        """The session's phase; a type checker takes `session.phase` to stay as it was compared last."""
+        return self.session.phase
 
     def do(self, effects: list[Effect]) -> list[Effect]:
         """Note what an input caused."""

@@ -159,7 +159,7 @@ def test_a_provider_that_refuses_for_good_denies() -> None:
     assert driven.of(ConnectionErrorInfo)[0].terminal
     driven.update("T1")
     driven.establish()
-    assert driven.session.phase is Phase.CONNECTED
+    assert driven.phase is Phase.CONNECTED
 
 
 # Sockets that fail
@@ -314,7 +314,7 @@ def test_a_throttled_init_waits_as_long_as_it_is_told() -> None:
     assert driven.session.phase is Phase.WAITING
     driven.advance(0.2)
 
-    assert driven.session.phase is Phase.CONNECTING
+    assert driven.phase is Phase.CONNECTING
     driven.open()
     assert driven.last(Init).token == "T1"
 
@@ -371,7 +371,7 @@ def test_a_close_that_refuses_the_token_denies_at_once(status: Status) -> None:
     assert bool(driven.of(TokenExpired)) is (status.code == 410)
     driven.update("T1")
     driven.establish()
-    assert driven.session.phase is Phase.CONNECTED
+    assert driven.phase is Phase.CONNECTED
 
 
 def test_a_close_for_expiry_asks_the_provider() -> None:
