@@ -6,6 +6,7 @@
     processes.py    the processes: the service, the delay, the blaster, and one worker for each client
     ours.py  official.js  bare.py       the workers; they answer the same questions
     script.py  scripted.py  blaster.py  a scripted service that sends prebuilt events as fast as the client takes them
+    support/        the relay, the line with a delay and the reader of frames, which the tests use too
     seed.py         hundreds of conversations within seconds
 
 Nothing here asserts: absolute figures depend on the machine, only ratios of one run mean something.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from tests.faults.proxy import DelayProxy
+from benchmarks.support.line import DelayProxy
 
 if __name__ == "__main__":
     with DelayProxy(("127.0.0.1", int(sys.argv[1])), delay=float(sys.argv[2])) as proxy:

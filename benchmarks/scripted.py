@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from benchmarks.script import Script, events, notification, reply
-from tests.faults.observer import Observer, Packet
+from benchmarks.support.observer import Observer, Packet
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 FIRST_OWN_ID = 1 << 40  # ids of subscription messages, far above those of events

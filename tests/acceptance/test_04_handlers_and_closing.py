@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from benchmarks.support.observer import Observer
+from benchmarks.support.relay import Direction, Flow, Link, Relay
 from tests.acceptance.scene import own_threads, pair_up, until
-from tests.faults.observer import Observer
 from tests.faults.proxy import FaultProxy
-from tests.faults.relay import Direction, Flow, Link, Relay
 from tests.support.stopwatch import Stopwatch, within
 from twilio_conversations import Client, ClientClosedError
 from twilio_conversations.server import LocalServer

@@ -19,9 +19,9 @@ import pytest
 from benchmarks.bare import Bare
 from benchmarks.script import CONVERSATION, DOCUMENT, IDENTITY, LIST, document
 from benchmarks.scripted import Connected, ScriptedService
+from benchmarks.support.observer import Packet
 from tests.acceptance.scene import Served, descriptors, own_threads, tasks, until
 from tests.faults.malformed import FROM_CLIENT, FROM_SERVICE, Malformer, encode, fresh_seed
-from tests.faults.observer import Packet
 from tests.support.patience import LONG_PATIENCE
 from twilio_conversations import Client, ConversationsError
 from twilio_conversations.options import BackoffPolicy

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import attrs
 
-from tests.faults.observer import Observer, Packet
-from tests.faults.relay import Direction, Flow, Link, Relay
+from benchmarks.support.observer import Observer, Packet
+from benchmarks.support.relay import Direction, Flow, Link, Relay
 from tests.support.stopwatch import Stopwatch
 
 UNANSWERED = 5.0

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 
 import attrs
 
-from tests.faults.relay import Direction
+from benchmarks.support.line import STRAIGHT, Line
+from benchmarks.support.relay import Direction
 
 Range = tuple[float, float]
 """Least and most."""
@@ -42,21 +43,6 @@ class Ending(enum.Enum):
 
 
 @attrs.frozen
-class Line:
-    """How bytes travel, in either direction: order is kept.
-
-    Attributes:
-        latency: seconds that each byte takes.
-        jitter: up to so many seconds more, different for each piece.
-        bandwidth: bytes a second; `None` for no limit.
-    """
-
-    latency: float = 0.0
-    jitter: float = 0.0
-    bandwidth: float | None = None
-
-
-@attrs.frozen
 class Stall:
     """After `after` bytes of one direction nothing passes in either for `seconds`; then what was sent meanwhile arrives."""
 
@@ -80,7 +66,7 @@ class Plan:
         jitter_seed: what the jitter is drawn from.
     """
 
-    line: Line = Line()
+    line: Line = STRAIGHT
     stall: Stall | None = None
     cut_at: tuple[Direction, int] | None = None
     commands: int | None = None

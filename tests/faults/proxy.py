@@ -13,89 +13,16 @@ import contextlib
 import random
 import socket
 import time
-from collections import Counter, deque
+from collections import Counter
 
 import attrs
 
-from tests.faults.observer import Observer, Packet
-from tests.faults.plan import Cuts, Ending, Line, Plan, Script, fresh_seed
-from tests.faults.relay import Direction, Flow, Link, Relay
+from benchmarks.support.line import STRAIGHT, DelayProxy, Road
+from benchmarks.support.observer import Observer, Packet
+from benchmarks.support.relay import Direction, Flow, Link
+from tests.faults.plan import Cuts, Ending, Plan, Script, fresh_seed
 
-PIECES_PER_SECOND = 50  # of a line with a bandwidth
 GOODBYE = 1.0  # seconds in which the service may read what came late
-
-
-@attrs.define(eq=False)
-class Road:
-    """One direction of a line: when each piece arrives, and those that are under way."""
-
-    line: Line
-    chance: random.Random
-    pieces: deque[bytes] = attrs.field(factory=deque)
-    free_at: float = 0.0
-    last_arrival: float = 0.0
-
-    def split(self, data: bytes) -> list[bytes]:
-        """What travels as one piece."""
-        size = len(data) if self.line.bandwidth is None else max(1, int(self.line.bandwidth / PIECES_PER_SECOND))
-        return [data[start : start + size] for start in range(0, len(data), size)]
-
-    def arrival(self, now: float, size: int) -> float:
-        """When a piece that is sent now is there: never before the one that was sent before it."""
-        self.free_at = max(now, self.free_at)
-        if self.line.bandwidth is not None:
-            self.free_at += size / self.line.bandwidth
-        jitter = self.chance.uniform(0.0, self.line.jitter) if self.line.jitter else 0.0
-        self.last_arrival = max(self.last_arrival, self.free_at + self.line.latency + jitter)
-        return self.last_arrival
-
-
-class DelayProxy(Relay):
-    """Every byte takes `delay` seconds each way: the round trip is twice that."""
-
-    def __init__(self, target: tuple[str, int], *, delay: float = 0.0) -> None:
-        super().__init__(target)
-        self.delay = delay
-        self._roads: dict[int, Road] = {}
-
-    def road(self, link: Link) -> Road:
-        """How the bytes of one direction of a connection travel."""
-        return Road(Line(self.delay), random.Random(0))
-
-    def received(self, link: Link, flow: Flow, data: bytes) -> None:
-        self.carry(link, flow, data)
-
-    def carry(self, link: Link, flow: Flow, data: bytes) -> None:
-        """Send bytes on their way."""
-        if id(flow) not in self._roads:
-            self._roads[id(flow)] = self.road(link)
-        road = self._roads[id(flow)]
-        if road.line == Line():
-            flow.push(data)
-            return
-
-        def arrive() -> None:
-            if link.alive:
-                piece = road.pieces.popleft()
-                flow.under_way -= len(piece)
-                flow.push(piece)
-
-        for piece in road.split(data):
-            road.pieces.append(piece)
-            flow.under_way += len(piece)
-            self.later(road.arrival(time.monotonic(), len(piece)), arrive)
-
-    def holds(self, flow: Flow) -> bool:
-        return flow.under_way > 0
-
-    def unsent(self, flow: Flow) -> bytes:
-        """What a flow has read and not written yet, on the road or at its end."""
-        road = self._roads.get(id(flow))
-        return b"".join([*flow.queue, *(road.pieces if road else ())])
-
-    def closed(self, link: Link) -> None:
-        for flow in link.flows:
-            self._roads.pop(id(flow), None)
 
 
 @attrs.define(eq=False)
@@ -207,7 +134,7 @@ class FaultProxy(DelayProxy):
 
     def road(self, link: Link) -> Road:
         course = self._courses.get(link.number)
-        if course is None or course.plan.line == Line():
+        if course is None or course.plan.line == STRAIGHT:
             return super().road(link)
         return Road(course.plan.line, random.Random(course.plan.jitter_seed))
 

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from benchmarks.support.line import DelayProxy
+from benchmarks.support.observer import Observer
+from benchmarks.support.relay import Direction, Relay
 from tests.faults.lockstep import LockstepProxy
-from tests.faults.observer import Observer
 from tests.faults.plan import Cuts
-from tests.faults.proxy import DelayProxy, FaultProxy
-from tests.faults.relay import Direction, Relay
+from tests.faults.proxy import FaultProxy
 from tests.support.patience import PATIENCE
 
 HEAD_UP = b"GET /v3/wsconnect HTTP/1.1\r\nUpgrade: websocket\r\n\r\n"

@@ -13,12 +13,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from benchmarks.support.line import Line
+from benchmarks.support.relay import Direction
 from tests.acceptance.scene import QUICK, Diary, Served, every_message, pair_up, until
 from tests.faults.database import kept_messages
 from tests.faults.members import OPTIONS
-from tests.faults.plan import Cuts, Ending, Line, Plan, Script, Stall, fresh_seed
+from tests.faults.plan import Cuts, Ending, Plan, Script, Stall, fresh_seed
 from tests.faults.proxy import FaultProxy
-from tests.faults.relay import Direction
 from tests.support.patience import LONG_PATIENCE
 from twilio_conversations import Client
 from twilio_conversations.server import LocalServer

@@ -8,10 +8,11 @@ from collections import Counter
 
 import pytest
 
-from tests.faults.observer import Observer
-from tests.faults.plan import Cuts, Ending, Line, Plan, Script, Stall
-from tests.faults.proxy import DelayProxy, FaultProxy
-from tests.faults.relay import Direction
+from benchmarks.support.line import DelayProxy, Line
+from benchmarks.support.observer import Observer
+from benchmarks.support.relay import Direction
+from tests.faults.plan import Cuts, Ending, Plan, Script, Stall
+from tests.faults.proxy import FaultProxy
 from tests.faults.test_faults import HEAD_DOWN, HEAD_UP, Service, command, receive, reply, service, until
 from tests.support.patience import PATIENCE
 

@@ -105,6 +105,13 @@ def test_every_module_logs_under_the_package() -> None:
     assert [type(handler) for handler in handlers] == [logging.NullHandler]
 
 
+def test_benchmarks_need_no_tests() -> None:
+    """Tests use what benchmarks have (`benchmarks/support/`, for one), never the other way round."""
+    modules = sorted((ROOT / "benchmarks").rglob("*.py"))
+    assert [path.name for path in modules if re.search(r"^\s*(from|import) tests\b", path.read_text("utf-8"), re.MULTILINE)] == []
+    assert len(modules) > 10
+
+
 def test_version_is_the_installed_one() -> None:
     """The version that the package says is the one it was installed as."""
     assert importlib.metadata.version("twilio-conversations") == twilio_conversations.__version__

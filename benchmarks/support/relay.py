@@ -63,10 +63,12 @@ class Flow:
 
     @property
     def wants_to_read(self) -> bool:
+        """Whether more may be read from the source."""
         return not (self.stalled or self.end_seen) and self.queued + self.under_way < HIGH_WATER
 
     @property
     def wants_to_write(self) -> bool:
+        """Whether bytes wait for the sink."""
         return bool(self.queue) and not self.stalled
 
     def write(self) -> None:
@@ -95,6 +97,7 @@ class Link:
 
     @property
     def flows(self) -> tuple[Flow, Flow]:
+        """Both directions."""
         return (self.up, self.down)
 
     def close(self) -> None:
@@ -137,6 +140,7 @@ class Relay:
         return f"ws://127.0.0.1:{self.port}/v3/wsconnect"
 
     def start(self) -> Self:
+        """Accept connections from here on."""
         self._thread.start()
         return self
 

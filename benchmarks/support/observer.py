@@ -1,6 +1,6 @@
 """Reading the frames that pass, without touching them.
 
-Written from the protocol's description and not with the package's own codec: a witness should not share the suspect's eyes.
+Written from the protocol's description and not with the package's own codec, so that a mistake of the codec cannot hide itself.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ class Packet:
 
     @property
     def method(self) -> str:
+        """What kind of packet it is."""
         return str(self.header.get("method"))
 
     @property
     def id(self) -> str:
+        """The id that its reply repeats."""
         return str(self.header.get("id"))
 
     @property
@@ -79,6 +81,7 @@ class Observer:
         self._fragments = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Packet]:
+        """Add bytes; yield the packets that are complete."""
         self._buffer += data
         if not self._upgraded:
             head, gap, rest = bytes(self._buffer).partition(b"\r\n\r\n")
