@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import uuid
 from collections.abc import Callable, Iterator
 
 import hypothesis
 import pytest
+
+from tests.support.patience import PATIENCE
 
 # Generated cases run on busy machines: the time of one case says nothing. A failure prints what repeats it.
 hypothesis.settings.register_profile("house", deadline=None, print_blob=True)
@@ -34,6 +37,32 @@ def logging_that_works() -> Iterator[None]:
     reported = set(logs._reported)
     logs._reported.clear()
     assert not reported
+
+
+class WholeLog(pytest.LogCaptureFixture):
+    """Records of threads that run no code of the program's are passed on by another one: look once they have come."""
+
+    @property
+    def records(self) -> list[logging.LogRecord]:
+        """The records so far, none of them under way."""
+        from twilio_conversations.util import logs
+
+        logs.flush(PATIENCE)
+        return super().records
+
+    @property
+    def text(self) -> str:
+        """The formatted records so far."""
+        assert isinstance(self.records, list)
+        return super().text
+
+
+@pytest.fixture
+def caplog(request: pytest.FixtureRequest) -> Iterator[WholeLog]:
+    """pytest's own, with the records of all threads."""
+    log = WholeLog(request.node, _ispytest=True)
+    yield log
+    log._finalize()
 
 
 @pytest.fixture(scope="session")

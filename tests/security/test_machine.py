@@ -100,11 +100,11 @@ def test_a_directory_that_others_may_write_to(tmp_path: Path) -> None:
 
 AS_SOMEBODY = """
 import os, pathlib, sys
-from twilio_conversations.server import private
+from twilio_conversations.server.storage import permissions
 
 os.seteuid(54321)
 try:
-    private.data_directory(pathlib.Path(sys.argv[1]))
+    permissions.data_directory(pathlib.Path(sys.argv[1]))
 except PermissionError as error:
     sys.exit(str(error))
 """

@@ -55,9 +55,9 @@ class Directory:
         self._live: weakref.WeakValueDictionary[str, Conversation] = weakref.WeakValueDictionary()
         self._map: Handle | None = None
         self._told: set[str] = set()
-        self._lifecycle = Lifecycle(services, lambda sid: self._members.pop(sid, None))
         self.listed: Future[None] = Future()
         """Done when every conversation of the listing has appeared."""
+        self._lifecycle = Lifecycle(services, lambda sid: self._members.pop(sid, None), self.listed.done)
 
     # -- the list -----------------------------------------------------------------------------------------------------
 

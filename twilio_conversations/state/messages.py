@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 _log = logs.logger(__name__)
 _MOST_PER_REQUEST = 100
+_FEW = 10
+"""Messages that are asked for first where hardly any are expected."""
 Order = Literal["asc", "desc"]
 
 
@@ -54,6 +57,7 @@ class Messages:
         self._services = services
         self._opened = opened
         self._held: weakref.WeakValueDictionary[int, Message] = weakref.WeakValueDictionary()
+        self._announced_early: set[int] = set()  # by `announce_missed`; their events are still to come
         self._added_to = (
             (conversation, ConversationEvent.MESSAGE_ADDED),
             (services.events, ClientEvent.MESSAGE_ADDED),
@@ -75,6 +79,9 @@ class Messages:
 
     def _added(self, change: ItemAdded) -> None:
         message, _, _ = self._apply(change)
+        if message.index in self._announced_early:
+            self._announced_early.discard(message.index)
+            return
         if message.author is not None:
             self._conversation._typing.ended(message.author)
         self._services.dispatcher.post(self._added_to, message)
@@ -108,6 +115,32 @@ class Messages:
             (self._services.events, ClientEvent.MESSAGE_REMOVED),
         )
         message._live.leave(message)
+
+    @flow
+    def since(self, entity: Handle, moment: dt.datetime) -> Flow[list[Item]]:
+        """Read the messages written at `moment` or later, oldest first."""
+        found: list[Item] = []
+        start: Any = None
+        while True:
+            if start is None:
+                page = yield entity.page(size=_FEW, order="desc")
+            else:
+                page = yield entity.page(start=start, size=_MOST_PER_REQUEST, order="desc", bounds="exclusive")
+            found += [item for item in page.items if _written_since(item, moment)]
+            if not page.has_next or not page.items or page.items[-1] not in found[-1:] or page.items[-1].key == start:
+                return found[::-1]
+            start = page.items[-1].key
+
+    def announce_missed(self, items: Iterable[Item], followed_from: int | None) -> None:
+        """Announce messages that were written before the list was followed.
+
+        The list was opened at event `followed_from`; events behind that tell of some of the items again, which is not announced.
+        """
+        for item in items:
+            self.changed(ItemAdded(item.key, item.data, item.event_id, item.date_updated))
+            index = parse_index(item.key)
+            if index is not None and followed_from is not None and item.event_id > followed_from:
+                self._announced_early.add(index)
 
     def held(self) -> list[Message]:
         """The messages that somebody has."""
@@ -307,3 +340,11 @@ def _index(key: Any) -> int:
     if index is None:
         raise ProtocolError(f"{checks.shown(key)} is no message index")
     return index
+
+
+def _written_since(item: Item, moment: dt.datetime) -> bool:
+    try:
+        written = MessageData.parse(item.data).date_created
+    except ProtocolError:
+        return False
+    return written is not None and written >= moment

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -113,6 +114,10 @@ class Roster:
     def _has_gone(self, sids: set[str]) -> None:
         for gone in self._gone_since.values():
             gone |= sids
+
+    def joined_at(self, identity: str) -> dt.datetime | None:
+        """When the participant with that identity joined, by the service's clock; `None` if that is not known."""
+        return next((one.date_created for one in self.held() if one.identity == identity), None)
 
     def held(self) -> list[Participant]:
         """The participants that are known."""

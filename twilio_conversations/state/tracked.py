@@ -60,6 +60,8 @@ class Membership:
         written_before: number of the last own write before the document was read: it has that one's effect.
         opened_roster: items of the roster as it was opened, until they are loaded.
         opened_messages: the list was opened, and messages that are held from an earlier time have not been read again yet.
+        followed_from: event id at which the message list of a participant was opened.
+        missed: messages written between the own identity's joining and `followed_from`, until they are announced.
         document: contents of the document that were applied last.
         rereading: how many of its objects are being read again since events of them were lost.
         waiting: changes that came before the announcement, in order.
@@ -78,6 +80,8 @@ class Membership:
     written_before: int = 0
     opened_roster: list[Item] | None = None
     opened_messages: bool = False
+    followed_from: int | None = None
+    missed: list[Item] = attrs.field(factory=list)
     document: Any = None
     rereading: int = 0
     backoff: Backoff | None = None
@@ -128,6 +132,8 @@ class Membership:
         """Close what only a participant follows."""
         self.opened_roster = None
         self.opened_messages = False
+        self.followed_from = None
+        self.missed = []
         for kind in ("list", "map"):
             found = self._roots.pop(kind, None)
             if found is not None:

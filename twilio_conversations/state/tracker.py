@@ -63,10 +63,12 @@ def may_pass(error: ConversationsError) -> bool:
 class Lifecycle:
     """What happens to each conversation, whoever wanted it."""
 
-    def __init__(self, services: Services, forget: Callable[[str], object]) -> None:
-        """`forget` is told the sid of a conversation that is gone."""
+    def __init__(self, services: Services, forget: Callable[[str], object], started: Callable[[], bool]) -> None:
+        """`forget` is called with the sid of a conversation that is gone; `started` returns whether all that was there at the
+        start has been announced."""
         self._services = services
         self._forget = forget
+        self._started = started
 
     @flow
     def fulfil(self, membership: Membership) -> Flow[None]:
@@ -122,6 +124,7 @@ class Lifecycle:
         if joined:
             yield self.load_roster(membership)
             yield self._catch_up_messages(membership)
+            yield self._find_missed(membership)
 
     @flow
     def open_root(self, membership: Membership, kind: str, name: str | None) -> Flow[None]:
@@ -149,6 +152,7 @@ class Lifecycle:
             membership.opened_document, membership.written_before = entity.data, written_before
         elif kind == "list":
             membership.opened_messages = True
+            membership.followed_from = entity.event_id if membership.wanted is Following.JOINED and self._started() else None
         else:
             membership.opened_roster = sorted(entity.items.values(), key=lambda item: str(item.key))
 
@@ -170,6 +174,18 @@ class Lifecycle:
         if membership.opened_messages and entity is not None:
             yield membership.conversation._messages.reread(entity)
             membership.opened_messages = False
+
+    @flow
+    def _find_missed(self, membership: Membership) -> Flow[None]:
+        """Whoever is added to a conversation is written to at once: read what came before the list was followed."""
+        entity, conversation = membership.root("list"), membership.conversation
+        if (
+            entity is None or membership.followed_from is None or membership.followed_from < 0
+        ):  # no event yet: nothing was written
+            return
+        joined = conversation._roster.joined_at(self._services.users.myself.identity)
+        if joined is not None:
+            membership.missed = yield conversation._messages.since(entity, joined)
 
     @flow
     def _opening_failed(self, membership: Membership, error: ConversationsError) -> Flow[None]:
@@ -207,6 +223,8 @@ class Lifecycle:
             self._emit(conversation, ClientEvent.CONVERSATION_ADDED)
         if joined:
             self._emit(conversation, ClientEvent.CONVERSATION_JOINED)
+            missed, membership.missed = membership.missed, []
+            conversation._messages.announce_missed(missed, membership.followed_from)
         elif former is Following.JOINED:
             membership.close_joined()
             conversation._typing.clear()
