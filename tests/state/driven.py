@@ -1,0 +1,438 @@
+"""A client's state without sockets: the real tunnel, Sync client, models and events, on a clock and a wire that the test drives.
+
+`Wire` stands for the connection and `Backend` for the service; nothing else is replaced. The test's thread is the io thread:
+what a call waits for is answered while it waits, unless the test holds it.
+"""
+
+from __future__ import annotations
+
+import collections
+import re
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import attrs
+
+from tests.support.patience import PATIENCE
+from tests.sync.model_service import Answer, Pending, Service, Stored
+from twilio_conversations.errors import ConversationsError
+from twilio_conversations.events.dispatcher import Dispatcher
+from twilio_conversations.events.emitter import EventEmitter
+from twilio_conversations.events.names import ClientEvent, ConversationEvent, HandlerError
+from twilio_conversations.events.signals import Receivers
+from twilio_conversations.models.conversation import Conversation
+from twilio_conversations.models.message import Message
+from twilio_conversations.models.participant import Participant
+from twilio_conversations.options import BackoffPolicy, Endpoints, Options
+from twilio_conversations.runtime import Services
+from twilio_conversations.state.conversations import Directory
+from twilio_conversations.state.users import Users
+from twilio_conversations.sync.client import SyncClient
+from twilio_conversations.transport.pending import PendingReply
+from twilio_conversations.transport.timers import Timers
+from twilio_conversations.util.futures import Deadline, Future, fail, settle, wait
+from twilio_conversations.util.readiness import Readiness
+from twilio_conversations.values.configuration import Configuration
+from twilio_conversations.wire.frame import json_bytes
+from twilio_conversations.wire.packets import HttpRequest, Reply, Status
+
+BASE = "http://sync.test"
+FIRST_ITEMS = 50
+"""How many items the service gives with the map itself."""
+MINE = f"{BASE}/v1/Users/alice/Conversations"
+ROOMS = f"{BASE}/v1/Conversations"
+CONFIGURATION = {
+    "identity": "alice",
+    "links": {
+        "my_conversations": MINE,
+        "conversations": ROOMS,
+        "users": f"{BASE}/v1/Users",
+        "typing": f"{BASE}/v1/typing",
+        "messages_receipts": f"{BASE}/v1/receipts",
+        "media_service": f"{BASE}/v1/Media",
+    },
+    "sync_objects": {"my_conversations": "alice.conversations", "my_user_info": "alice.info"},
+}
+
+
+def date(second: int) -> str:
+    """A moment on the wire."""
+    return f"2026-01-01T00:00:{second:02d}.000Z"
+
+
+class Backend(Service):
+    """Sync as `Service` has it, and REST answers that a test gives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rest: list[Pending] = []
+        """Every request that is not Sync's, in order."""
+        self._answers: dict[tuple[str, str], collections.deque[Any]] = {}
+        self._meanwhile: list[tuple[str, str, Callable[[], object]]] = []
+        self.held: set[str] = set()
+        """Requests whose ``METHOD path?query`` contains one of these wait."""
+
+    def request(self, method: str, url: str, **facts: Any) -> Future[Answer]:
+        """As `Service` has it, but what is remembered of a request keeps nothing alive that came of it."""
+        future = super().request(method, url, **facts)
+        self.history[-1] = attrs.evolve(self.history[-1], future=Future())
+        return future
+
+    def answer(self, method: str, path: str, *answers: Any, status: int = 200) -> None:
+        """Answer the next requests of that method and path with these bodies (or `Answer`s); the last one again and again."""
+        path = path.removeprefix(BASE)
+        self._answers[method, path] = collections.deque(
+            one if isinstance(one, Answer) else Answer(status, one) for one in answers
+        )
+
+    def meanwhile(self, method: str, path: str, action: Callable[[], object]) -> None:
+        """Do something once, after the service has carried out such a request and before its answer comes."""
+        self._meanwhile.append((method, path.removeprefix(BASE), action))
+
+    def happening(self, pending: Pending) -> Callable[[], object] | None:
+        """What is to be done before the answer to a request comes."""
+        for entry in self._meanwhile:
+            if (pending.method, pending.path) == entry[:2]:
+                self._meanwhile.remove(entry)
+                return entry[2]
+        return None
+
+    def is_held(self, pending: Pending) -> bool:
+        """Whether the test holds a request."""
+        query = "&".join(f"{name}={value}" for name, value in pending.query.items())
+        return any(part in f"{pending.method} {pending.path}?{query}" for part in self.held)
+
+    def _read(self, pending: Pending) -> Answer:
+        answers = self._answers.get((pending.method, pending.path))
+        if answers is None and pending.path.startswith("/v3/"):
+            found = super()._read(pending)
+            if pending.query.get("Include") == "items" and found.status == 200:
+                found.body["items"] = found.body["items"][:FIRST_ITEMS]
+            return found
+        if answers is None:
+            return Answer(404, {"code": 50350, "message": f"nobody answers {pending.method} {pending.path}"})
+        answer: Answer = answers.popleft() if len(answers) > 1 else answers[0]
+        return answer
+
+
+class Wire:
+    """What the state layers use of a connection; the thread that calls is the io thread."""
+
+    name = "driven"
+    token = "T"
+    over: ConversationsError | None = None
+    trouble: str | None = None
+    on_io_thread = True
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self.now = 1000.0
+        self.timers = Timers(lambda: self.now)
+        self.settle: Callable[[], None] = lambda: None
+
+    def call(self, function: Callable[[], Any]) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            result = function()
+        except Exception as error:
+            fail(future, error)
+        else:
+            settle(future, result)
+            if isinstance(result, Future) and not result.done():
+                self.settle()
+        return future
+
+    def post(self, function: Callable[[], object]) -> None:
+        function()
+
+    def sleep(self, seconds: float) -> Future[None]:
+        future: Future[None] = Future()
+        if seconds != float("inf"):
+            self.timers.call_later(seconds, lambda: settle(future, None))
+        return future
+
+    def send(self, request: HttpRequest, deadline: Deadline, *, cuts: int = 0) -> PendingReply:
+        del cuts
+        reply = PendingReply(f"TM{len(self.backend.history)}")
+        query = "&".join(f"{name}={value}" for name, value in request.params)
+        body = request.body if "json" in request.content_type else b""
+        url = f"{BASE}{request.path}?{query}"
+        facts = {"headers": request.headers, "body": body, "deadline": deadline, "idempotent": request.method == "GET"}
+        future = self.backend.request(request.method, url, **facts)
+        if not request.path.startswith(("/v3/", "/v4/")):
+            self.backend.rest.append(self.backend.history[-1])
+
+        def answered(done: Future[Answer]) -> None:
+            if (error := done.exception()) is not None:
+                fail(reply, error)
+            else:
+                answer = done.result()
+                body = b"" if answer.body is None else json_bytes(answer.body)
+                settle(reply, Reply(reply.id, http_status=Status(answer.status, "S"), http_headers=answer.headers, body=body))
+
+        future.add_done_callback(answered)
+        return reply
+
+    def wait(self, future: Future[Any], deadline: Deadline, what: str) -> Any:
+        if not future.done():
+            self.settle()
+        return wait(future, deadline, what)
+
+    def has_written(self, answer: PendingReply) -> bool:
+        del answer
+        return True
+
+
+class Program(EventEmitter):
+    """The client as its program sees it: somebody who has handlers."""
+
+    _events = ClientEvent
+
+
+class Room:
+    """One conversation as the service has it."""
+
+    def __init__(self, backend: Backend, sid: str, document: Mapping[str, Any], names: tuple[str, str, str]) -> None:
+        self.backend = backend
+        self.sid = sid
+        self.names = names
+        self.document = backend.create("document", names[0], dict(document))
+        self.messages = backend.create("list", names[1])
+        self.roster = backend.create("map", names[2])
+
+    @property
+    def url(self) -> str:
+        return f"{ROOMS}/{self.sid}"
+
+    def set(self, **changes: Any) -> None:
+        """Change the document."""
+        self.backend.set(self.document, {**self.document.data, **changes})
+
+    def post(self, body: str, author: str | None = "bob", **fields: Any) -> int:
+        """Add a message; its index."""
+        number = self.messages.next_index
+        data = {"sid": f"IM{number}", "author": author, "text": body, "timestamp": date(number % 60), **fields}
+        index: int = self.backend.add(self.messages, data)
+        return index
+
+    def edit(self, index: int, **changes: Any) -> None:
+        """Change a message."""
+        self.backend.update(self.messages, index, {**self.messages.items[index]["data"], **changes})
+
+    def unpost(self, index: int) -> None:
+        """Remove a message."""
+        self.backend.remove(self.messages, index)
+
+    def add(self, sid: str, identity: str | None, **fields: Any) -> None:
+        """Add a participant."""
+        self.backend.add(self.roster, {"identity": identity, "type": "chat", **fields}, sid)
+
+    def alter(self, sid: str, **changes: Any) -> None:
+        """Change a participant."""
+        self.backend.update(self.roster, sid, {**self.roster.items[sid]["data"], **changes})
+
+    def drop(self, sid: str) -> None:
+        """Remove a participant."""
+        self.backend.remove(self.roster, sid)
+
+
+class Driven:
+    """The state of alice's client, started; every event that her program is told stands in `told`."""
+
+    def __init__(self, *, limit: int = 10_000, **options: Any) -> None:
+        options.setdefault("reconnect", BackoffPolicy(jitter=0))
+        self.options = Options(endpoints=Endpoints.for_base(BASE), default_timeout=1.0, **options)
+        self.backend = Backend()
+        self.wire = Wire(self.backend)
+        self.wire.settle = self.settle
+        self.dispatcher = Dispatcher("driven", limit)
+        self.program = Program(Receivers(self.dispatcher))
+        readiness = Readiness(lambda: None)
+        connection: Any = self.wire
+        self.services = Services.assembled(self.options, None, connection, readiness, self.dispatcher, self.program)
+        self.sync = self.services.sync = SyncClient(
+            self.services.tunnel.request,
+            self.wire.timers,
+            BASE,
+            now=lambda: self.wire.now,
+            rng=lambda: 0.5,
+            congested=lambda: self.dispatcher.full,
+        )
+        self.services.known_configuration = Configuration.parse(CONFIGURATION)
+        self.services.users = Users(self.services, "alice")
+        self.directory = Directory(self.services)
+        self.mine = self.backend.create("map", "alice.conversations")
+        self.backend.create("map", "alice.info")
+        self.listing: list[dict[str, Any]] = []
+        self._told: list[str] = []
+        self.payloads: list[Any] = []
+        self.conversations: dict[str, Conversation] = {}
+        for event in ClientEvent:
+            if event is not ClientEvent.INITIALIZED:
+                self.program.on(event, lambda payload, event=event: self._note("", event, payload))
+        self.dispatcher.root = self.program
+        readiness.started = True
+        readiness.ready()
+        self.readiness = readiness
+
+    def __enter__(self) -> Self:
+        self.dispatcher.start()
+        self.dispatcher.release()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.dispatcher.close()
+        self.dispatcher.join(Deadline(PATIENCE))
+
+    def start(self) -> Self:
+        """Connect, follow the own map and read the listing."""
+        self.sync.connected()
+        self.backend.answer("GET", MINE, {"conversations": self.listing, "meta": {}})
+        for step in (self.services.users.open, self.directory.open, self.directory.load):
+            future: Future[Any] = step()
+            self.run(1)
+            if future.done():
+                future.result()
+        self.backend.rest.clear()
+        return self
+
+    # -- what the service has -----------------------------------------------------------------------------------------
+
+    def room(
+        self, sid: str, *, status: str | None = "joined", names: tuple[str, str, str] | None = None, **document: Any
+    ) -> Room:
+        """Make a conversation; with a status, it is in the listing that the start reads, and later in the own map."""
+        document.setdefault("friendlyName", f"name of {sid}")
+        names = names or (f"{sid}.channel", f"{sid}.messages", f"{sid}.roster")
+        document = {"messages": names[1], "roster": names[2], **document}
+        room = Room(self.backend, sid, document, names)
+        if status is not None:
+            self.own(room, status)
+            if not self.directory.listed.done():
+                self.listing.append(self.entry(room, status=status))
+        return room
+
+    def own(self, room: Room, status: str, **fields: Any) -> None:
+        """Say in the own map how a conversation is had."""
+        data = {"channel": room.names[0], "status": status, **fields}
+        if room.sid in self.mine.items:
+            self.backend.update(self.mine, room.sid, data)
+        else:
+            self.backend.add(self.mine, data, room.sid)
+
+    def disown(self, room: Room) -> None:
+        """Take a conversation out of the own map."""
+        self.backend.remove(self.mine, room.sid)
+
+    def entry(self, room: Room, *, status: str = "joined", named: bool = True, **fields: Any) -> dict[str, Any]:
+        """The conversation's entry in the listing."""
+        kinds = ("conversation", "messages", "participants")
+        objects = {"sync_objects": dict(zip(kinds, room.names, strict=True))} if named else {}
+        return {"conversation_sid": room.sid, "status": status, **objects, **fields}
+
+    # -- the wire -----------------------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Let everything on the wire arrive that is not held, requests and answers before notifications."""
+        backend = self.backend
+        for _ in range(100_000):
+            pending = next((one for one in backend.requests if not backend.is_held(one)), None)
+            if pending is not None:
+                backend.execute(pending)
+                if pending in backend.requests:
+                    backend.requests.remove(pending)
+                    if (action := backend.happening(pending)) is not None:
+                        action()
+                    settle(pending.future, pending.answer)
+            elif not self.hear_one():
+                return
+        raise AssertionError("the wire never came to rest")
+
+    def hear_one(self) -> bool:
+        """Let one notification arrive."""
+        if not self.backend.outbox:
+            return False
+        self.sync.notification(*self.backend.outbox.pop(0))
+        return True
+
+    def hear(self) -> None:
+        """Let all notifications arrive, and nothing else."""
+        while self.hear_one():
+            pass
+
+    def run(self, seconds: float) -> None:
+        """Let time pass with a working wire."""
+        end = self.wire.now + seconds
+        self.settle()
+        while (deadline := self.wire.timers.next_deadline()) is not None and deadline <= end:
+            self.wire.now = max(self.wire.now, deadline)
+            self.wire.timers.run_due(self.wire.now)
+            self.settle()
+        self.wire.now = end
+
+    def lose(self, stored: Stored, head: int = 1000) -> None:
+        """Let the service forget the events of an object: the next replay says that there were some, and none comes."""
+        stored.journal.clear()
+        stored.head += head
+
+    def cut(self) -> None:
+        """The line breaks and comes back."""
+        self.backend.cut()
+        self.sync.disconnected()
+        self.sync.connected()
+        self.services.connected()
+
+    @property
+    def opened(self) -> list[str]:
+        """The Sync objects whose events the service sends, by name."""
+        return sorted(self.backend.objects[sid].name for sid in self.backend.subscribed if sid in self.backend.objects)
+
+    def asked(self) -> list[str]:
+        """The REST requests since the last time, as ``METHOD path``."""
+        asked = [f"{pending.method} {pending.path}" for pending in self.backend.rest]
+        self.backend.rest.clear()
+        return asked
+
+    # -- what the program sees ----------------------------------------------------------------------------------------
+
+    def conversation(self, sid: str) -> Conversation:
+        """The conversation that the program was given first under that sid."""
+        self._drain()
+        return self.conversations[sid]
+
+    def told(self, only: str = "") -> list[str]:
+        """The events since the last time, in order: ``event who reasons``; those of conversations begin with ``own``."""
+        self._drain()
+        told, self._told = self._told, []
+        return [line for line in told if re.search(only, line)]
+
+    def _drain(self) -> None:
+        done = threading.Event()
+        self.dispatcher.call(done.set)
+        assert done.wait(PATIENCE)
+
+    def _note(self, whose: str, event: str, payload: Any) -> None:
+        self.payloads.append(payload)
+        if event == ClientEvent.CONVERSATION_ADDED and payload.sid not in self.conversations:
+            self.conversations[payload.sid] = payload
+            for own in ConversationEvent:
+                payload.on(own, lambda payload, own=own: self._note("own ", own, payload))
+        self._told.append(f"{whose}{event} {_shown(payload)}".rstrip())
+
+
+def _shown(payload: Any) -> str:
+    if isinstance(payload, HandlerError):
+        return str(payload.error)
+    if isinstance(payload, Conversation | Participant):
+        return payload.sid
+    if isinstance(payload, Message):
+        return f"{payload.conversation.sid}/{payload.index}"
+    reasons: Iterable[Any] | None = getattr(payload, "update_reasons", None)
+    if reasons is None:
+        return str(getattr(payload, "identity", payload))
+    subject = next(
+        getattr(payload, name) for name in ("conversation", "participant", "message", "user") if hasattr(payload, name)
+    )
+    return f"{_shown(subject)} {' '.join(reason.value for reason in reasons)}"

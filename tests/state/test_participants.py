@@ -1,0 +1,578 @@
+"""The participants of one conversation: what is known of them, what is told, and what commands make of it."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import pytest
+
+from tests.state.driven import Driven, Room, date
+from tests.sync.model_service import Answer
+from twilio_conversations.errors import NotFoundError, ProtocolError, RequestTimeoutError, RestError
+from twilio_conversations.models.conversation import Conversation
+from twilio_conversations.util import logs
+
+PARTICIPANTS = "/v1/Conversations/CH1/Participants"
+
+
+@pytest.fixture
+def room(alice: Driven) -> Room:
+    """A conversation with Bob and Carol."""
+    room = alice.room("CH1")
+    room.add("MB1", "bob", attributes='{"n": 1}')
+    room.add("MB2", "carol")
+    alice.start()
+    alice.told()
+    return room
+
+
+@pytest.fixture
+def conversation(alice: Driven, room: Room) -> Conversation:
+    """The same as its program sees it."""
+    del room
+    return alice.conversation("CH1")
+
+
+def sids(conversation: Conversation) -> list[str]:
+    """The participants that the program is given."""
+    return [one.sid for one in conversation.get_participants()]
+
+
+def asked_for_items(alice: Driven) -> list[str]:
+    """The keys that single items were read by."""
+    return [one.query["Key"] for one in alice.backend.history if "Key" in one.query]
+
+
+# -- from Sync ------------------------------------------------------------------------------------------------------------
+
+
+def test_who_was_there_is_known_and_not_told(alice: Driven, conversation: Conversation) -> None:
+    """No event for those of before; they are complete, in order, and always the same objects."""
+    bob, carol = conversation.get_participants()
+    assert (bob.sid, bob.identity, bob.attributes, bob.conversation) == ("MB1", "bob", {"n": 1}, conversation)
+    assert (carol.sid, carol.identity, carol.attributes) == ("MB2", "carol", {})
+    assert conversation.get_participants() == [bob, carol]
+    assert alice.told() == []
+    assert alice.asked() == []
+
+
+def test_who_comes_is_told_of(alice: Driven, room: Room, conversation: Conversation) -> None:
+    """The conversation's handlers first, then the client's; the object is the one that is found from now on."""
+    room.add("MB3", "dave", attributes='{"n": 3}')
+    alice.run(1)
+    assert alice.told() == ["own participant_joined MB3", "participant_joined MB3"]
+    dave = conversation.get_participants()[2]
+    assert alice.payloads[-2:] == [dave, dave]
+    assert (dave.identity, dave.attributes) == ("dave", {"n": 3})
+
+
+def test_what_changes_is_told_of_with_reasons(alice: Driven, room: Room, conversation: Conversation) -> None:
+    """The participant's handlers, the conversation's, the client's; what does not differ is not told."""
+    bob = conversation.get_participants()[0]
+    seen: list[object] = []
+    bob.on("updated", lambda args: seen.append(args.update_reasons))
+    room.alter("MB1", attributes='{"n": 2}', roleSid="RL1")
+    room.alter("MB1", attributes='{"n": 2}')
+    alice.run(1)
+    assert alice.told() == ["own participant_updated MB1 attributes roleSid", "participant_updated MB1 attributes roleSid"]
+    assert len(seen) == 1
+    assert (bob.attributes, bob.role_sid) == ({"n": 2}, "RL1")
+
+
+def test_what_an_update_leaves_out_stays(alice: Driven, room: Room, conversation: Conversation) -> None:
+    """An update may carry some fields only."""
+    bob = conversation.get_participants()[0]
+    alice.backend.update(room.roster, "MB1", {"roleSid": "RL1"})
+    alice.run(1)
+    assert (bob.identity, bob.attributes, bob.role_sid) == ("bob", {"n": 1}, "RL1")
+    assert alice.told("own") == ["own participant_updated MB1 roleSid"]
+
+
+def test_who_goes_is_told_of(alice: Driven, room: Room, conversation: Conversation) -> None:
+    """The conversation's handlers first; the object keeps what was known."""
+    bob = conversation.get_participants()[0]
+    room.drop("MB1")
+    alice.run(1)
+    assert alice.told() == ["own participant_left MB1", "participant_left MB1"]
+    assert alice.payloads[-1] is bob
+    assert sids(conversation) == ["MB2"]
+    assert bob.identity == "bob"
+
+
+def test_who_types_and_goes_stops_typing_first(alice: Driven, room: Room, conversation: Conversation) -> None:
+    """Typing never ends after the end; who does not type, or has no identity, just goes."""
+    room.add("MB3", None, type="sms")
+    alice.run(1)
+    alice.directory.typing("CH1", "bob", 100)
+    assert conversation.get_participants()[0].is_typing
+    alice.told()
+    for sid in ("MB1", "MB2", "MB3"):
+        room.drop(sid)
+    alice.run(1)
+    assert alice.told("own") == [
+        "own typing_ended MB1",
+        "own participant_left MB1",
+        "own participant_left MB2",
+        "own participant_left MB3",
+    ]
+
+
+def test_who_is_not_known_goes_unnoticed(alice: Driven, room: Room) -> None:
+    """A participant that could not be read is not told of."""
+    alice.backend.add(room.roster, "strange", "MB3")
+    alice.backend.remove(room.roster, "MB3")
+    alice.run(1)
+    assert alice.told() == []
+
+
+def test_an_entry_that_is_no_participant_is_left_out(
+    alice: Driven, room: Room, conversation: Conversation, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged. Once it can be read it is there, but what changed is not known."""
+    alice.backend.add(room.roster, {"attributes": "{}"}, "MB3")
+    alice.run(1)
+    assert alice.told() == []
+    assert sids(conversation) == ["MB1", "MB2"]
+    logs.flush(10)
+    assert "leaving out participant MB3" in caplog.text
+    alice.backend.update(room.roster, "MB3", {"identity": "dave"})
+    alice.run(1)
+    assert alice.told() == []
+    assert sids(conversation) == ["MB1", "MB2", "MB3"]
+
+
+def test_an_entry_that_is_no_participant_is_left_out_at_the_start(alice: Driven) -> None:
+    """The others are read."""
+    room = alice.room("CH1")
+    alice.backend.add(room.roster, {"attributes": "{}"}, "MB1")
+    room.add("MB2", "carol")
+    alice.start()
+    assert sids(alice.conversation("CH1")) == ["MB2"]
+
+
+def test_who_has_gone_is_not_kept_alive(alice: Driven, room: Room, conversation: Conversation) -> None:
+    """Handlers keep an object only as long as something may happen to it."""
+    bob = conversation.get_participants()[0]
+    bob.on("updated", print)
+    room.drop("MB1")
+    room.drop("MB2")
+    alice.run(1)
+    alice.told()
+    alice.payloads.clear()
+    gone = weakref.ref(bob)
+    del bob
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_late_handler_is_given_who_is_there(alice: Driven, room: Room, conversation: Conversation) -> None:
+    """Those that Sync has told of, in order; who was added by a command comes with its own event."""
+    alice.backend.answer("POST", PARTICIPANTS, {"sid": "MB9", "identity": "eve"})
+    conversation.add("eve")
+    seen: list[str] = []
+    conversation.on("participant_joined", lambda one: seen.append(one.sid), replay=True)
+    alice.settle()
+    alice.told()
+    assert seen == ["MB1", "MB2"]
+    room.add("MB9", "eve")
+    alice.run(1)
+    alice.told()
+    assert seen == ["MB1", "MB2", "MB9"]
+
+
+# -- lost events ----------------------------------------------------------------------------------------------------------
+
+
+def lose(alice: Driven, room: Room) -> None:
+    """The line breaks, and the service forgets the roster's events; reading it again is held."""
+    alice.backend.cut()
+    alice.sync.disconnected()
+    alice.lose(room.roster)
+    alice.backend.held = {f"{room.roster.sid}/Items"}
+    alice.sync.connected()
+    alice.run(1)
+
+
+def test_after_lost_events_everything_is_as_it_is_now(alice: Driven, room: Room, conversation: Conversation) -> None:
+    """Who came is there, who changed has changed, who went is gone; nothing is told of each."""
+    bob, carol = conversation.get_participants()
+    carol.on("updated", print)
+    room.alter("MB1", attributes='{"n": 9}')
+    room.drop("MB2")
+    room.add("MB3", "dave")
+    alice.backend.outbox.clear()
+    lose(alice, room)
+    assert conversation.get_participants() == [bob, carol]
+    alice.backend.held = set()
+    alice.run(1)
+    assert alice.told() == ["own resynced CH1", "conversation_resynced CH1"]
+    assert sids(conversation) == ["MB1", "MB3"]
+    assert bob.attributes == {"n": 9}
+    gone = weakref.ref(carol)
+    del carol
+    gc.collect()
+    assert gone() is None
+
+
+def test_after_lost_events_ids_may_begin_anew(alice: Driven, room: Room, conversation: Conversation) -> None:
+    """What is read then is newer than what is held, whatever its id."""
+    bob = conversation.get_participants()[0]
+    for number in range(5):
+        room.alter("MB1", attributes=f'{{"n": {number}}}')
+    alice.run(1)
+    room.roster.items["MB1"] = {"data": {"identity": "bob", "attributes": '{"n": "new"}'}, "last_event_id": 1}
+    lose(alice, room)
+    alice.backend.held = set()
+    alice.run(1)
+    assert bob.attributes == {"n": "new"}
+
+
+def test_who_was_added_while_it_is_read_stays(alice: Driven, room: Room, conversation: Conversation) -> None:
+    """What was read may be from before the add; who was added before the reading began would be in it."""
+    for sid, identity in (("MB8", "early"), ("MB9", "late")):
+        alice.backend.answer("POST", PARTICIPANTS, {"sid": sid, "identity": identity})
+        if identity == "late":
+            lose(alice, room)
+        conversation.add(identity)
+    assert sids(conversation) == ["MB1", "MB2", "MB8", "MB9"]
+    alice.backend.held = set()
+    alice.settle()
+    assert sids(conversation) == ["MB1", "MB2", "MB9"]
+
+
+# -- adding ---------------------------------------------------------------------------------------------------------------
+
+
+def test_who_is_added_is_there_at_once(alice: Driven, room: Room, conversation: Conversation) -> None:
+    """By the answer; the event tells of the same object."""
+    alice.backend.answer("POST", PARTICIPANTS, {"sid": "MB9", "identity": "eve", "attributes": '{"n": 9}', "role_sid": "RL9"})
+    eve = conversation.add("eve", {"n": 9})
+    assert alice.backend.rest[-1].body == {"identity": "eve", "attributes": '{"n":9}'}
+    assert (eve.sid, eve.identity, eve.attributes, eve.role_sid) == ("MB9", "eve", {"n": 9}, "RL9")
+    assert conversation.get_participants()[2] is eve
+    assert alice.told() == []
+    room.add("MB9", "eve", attributes='{"n": 9}')
+    alice.run(1)
+    assert alice.told("own") == ["own participant_joined MB9"]
+    assert alice.payloads[-1] is eve
+    alice.run(10)
+    assert asked_for_items(alice) == []
+
+
+def test_an_event_that_is_faster_than_the_answer(alice: Driven, room: Room, conversation: Conversation) -> None:
+    """The answer gives the object that was told of; it is not made anew."""
+    alice.backend.answer("POST", PARTICIPANTS, {"sid": "MB9", "identity": "eve", "attributes": '{"n": "answer"}'})
+    alice.backend.meanwhile("POST", PARTICIPANTS, lambda: (room.add("MB9", "eve", attributes='{"n": "event"}'), alice.hear()))
+    eve = conversation.add("eve")
+    assert alice.told("own") == ["own participant_joined MB9"]
+    assert alice.payloads[-1] is eve
+    assert eve.attributes == {"n": "event"}
+    alice.run(10)
+    assert asked_for_items(alice) == []
+
+
+def test_who_has_gone_before_the_answer(alice: Driven, room: Room, conversation: Conversation) -> None:
+    """The object is given, but it is not in the conversation any more."""
+
+    def comes_and_goes() -> None:
+        room.add("MB9", "eve")
+        room.drop("MB9")
+        alice.hear()
+
+    alice.backend.answer("POST", PARTICIPANTS, {"sid": "MB9", "identity": "eve"})
+    alice.backend.meanwhile("POST", PARTICIPANTS, comes_and_goes)
+    eve = conversation.add("eve")
+    assert (eve.sid, eve.identity) == ("MB9", "eve")
+    assert sids(conversation) == ["MB1", "MB2"]
+    assert alice.told("own") == ["own participant_joined MB9", "own participant_left MB9"]
+    alice.run(10)
+    assert asked_for_items(alice) == []
+    eve.on("updated", print)
+    kept = weakref.ref(eve)
+    del eve
+    alice.payloads.clear()
+    room.drop("MB1")
+    room.add("MB3", "x")
+    alice.run(1)
+    alice.told()
+    gc.collect()
+    assert kept() is None
+
+
+def test_who_has_gone_before_an_earlier_add_may_come_again(alice: Driven, room: Room, conversation: Conversation) -> None:
+    """Only who left while this very add was under way is left out."""
+    room.drop("MB2")
+    alice.run(1)
+    alice.backend.answer("POST", PARTICIPANTS, {"sid": "MB2", "identity": "carol"})
+    conversation.add("carol")
+    assert sids(conversation) == ["MB1", "MB2"]
+
+
+def test_who_has_gone_by_a_reading_before_the_answer(alice: Driven, room: Room, conversation: Conversation) -> None:
+    """The roster was read meanwhile, and no event told that they left."""
+
+    def reread() -> None:
+        room.add("MB9", "eve")
+        alice.hear()
+        room.drop("MB9")
+        alice.backend.outbox.clear()
+        lose(alice, room)
+        alice.backend.held = set()
+        alice.settle()
+
+    alice.backend.answer("POST", PARTICIPANTS, {"sid": "MB9", "identity": "eve"})
+    alice.backend.meanwhile("POST", PARTICIPANTS, reread)
+    conversation.add("eve")
+    assert sids(conversation) == ["MB1", "MB2"]
+
+
+@pytest.mark.parametrize("body", [None, [], "text", {}, {"sid": None}, {"sid": 7}])
+def test_an_answer_that_names_nobody(alice: Driven, conversation: Conversation, body: object) -> None:
+    """There is no telling who was added; the error has the answer."""
+    alice.backend.answer("POST", PARTICIPANTS, body)
+    with pytest.raises(ProtocolError, match="sid") as caught:
+        conversation.add("eve")
+    assert caught.value.body == body
+    assert sids(conversation) == ["MB1", "MB2"]
+
+
+def test_an_add_that_is_refused_leaves_nothing(alice: Driven, room: Room, conversation: Conversation) -> None:
+    """The next one works as if nothing had been."""
+    alice.backend.answer("POST", PARTICIPANTS, Answer(409, {"code": 50433}), Answer(201, {"sid": "MB2", "identity": "carol"}))
+    alice.backend.meanwhile("POST", PARTICIPANTS, lambda: (room.drop("MB2"), alice.hear()))
+    with pytest.raises(RestError):
+        conversation.add("eve")
+    conversation.add("carol")
+    assert sids(conversation) == ["MB1", "MB2"]
+
+
+def test_an_add_that_no_event_tells_of_is_looked_up(alice: Driven, conversation: Conversation) -> None:
+    """Five seconds later the roster is asked for it once: it is not there, so it was no participant."""
+    alice.backend.answer("POST", PARTICIPANTS, {"sid": "MB9", "identity": "eve"})
+    eve = conversation.add("eve")
+    eve.on("updated", print)
+    alice.run(4.9)
+    assert sids(conversation) == ["MB1", "MB2", "MB9"]
+    assert asked_for_items(alice) == []
+    alice.run(0.2)
+    assert sids(conversation) == ["MB1", "MB2"]
+    assert asked_for_items(alice) == ["MB9"]
+    assert alice.told() == []
+    gone = weakref.ref(eve)
+    del eve
+    gc.collect()
+    assert gone() is None
+
+
+def test_an_add_that_is_found_stays(alice: Driven, room: Room, conversation: Conversation) -> None:
+    """Its event is late."""
+    alice.backend.answer("POST", PARTICIPANTS, {"sid": "MB9", "identity": "eve"})
+    eve = conversation.add("eve")
+    room.add("MB9", "eve")
+    late = alice.backend.outbox[:]
+    alice.backend.outbox.clear()
+    alice.run(10)
+    assert asked_for_items(alice) == ["MB9"]
+    assert conversation.get_participants()[2] is eve
+    alice.backend.outbox.extend(late)
+    alice.run(1)
+    assert alice.told("own") == ["own participant_joined MB9"]
+
+
+def test_an_add_that_cannot_be_looked_up_stays(
+    alice: Driven, room: Room, conversation: Conversation, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody knows; it is logged."""
+    alice.backend.answer("POST", PARTICIPANTS, {"sid": "MB9", "identity": "eve"})
+    alice.backend.answer("GET", f"/v3/Maps/{room.roster.sid}/Items", Answer(500, {}))
+    conversation.add("eve")
+    with caplog.at_level("INFO"):
+        alice.run(10)
+        logs.flush(10)
+    assert asked_for_items(alice) == ["MB9"]
+    assert sids(conversation) == ["MB1", "MB2", "MB9"]
+    assert "could not look whether MB9 was added" in caplog.text
+
+
+def test_an_add_whose_participant_went_is_not_looked_up(alice: Driven, room: Room, conversation: Conversation) -> None:
+    """Sync told that it left."""
+    alice.backend.answer("POST", PARTICIPANTS, {"sid": "MB9", "identity": "eve"})
+    conversation.add("eve")
+    room.add("MB9", "eve")
+    room.drop("MB9")
+    alice.run(10)
+    assert asked_for_items(alice) == []
+    assert sids(conversation) == ["MB1", "MB2"]
+
+
+def test_who_joins_while_they_are_looked_up_stays(alice: Driven, room: Room, conversation: Conversation) -> None:
+    """The answer is from before; the same sid is another object by then."""
+    alice.backend.answer("POST", PARTICIPANTS, {"sid": "MB9", "identity": "eve"})
+    conversation.add("eve")
+    alice.backend.held = {"Key=MB9"}
+    alice.run(6)
+    assert asked_for_items(alice) == ["MB9"]
+    (looking,) = [one for one in alice.backend.requests if "Key" in one.query]
+    alice.backend.execute(looking)
+    room.add("MB9", "eve")
+    room.drop("MB9")
+    room.add("MB9", "eve")
+    alice.hear()
+    alice.backend.deliver(looking)
+    assert sids(conversation) == ["MB1", "MB2", "MB9"]
+
+
+# -- removing -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", ["MB1", "bob"])
+def test_who_is_removed_is_not_shown_any_more(alice: Driven, room: Room, conversation: Conversation, key: str) -> None:
+    """By sid or identity; the event follows, and tells once."""
+    alice.backend.answer("DELETE", f"{PARTICIPANTS}/{key}", None, status=204)
+    conversation.remove_participant(key)
+    assert alice.asked() == [f"DELETE {PARTICIPANTS}/{key}"]
+    assert sids(conversation) == ["MB2"]
+    assert alice.told() == []
+    with pytest.raises(NotFoundError):
+        conversation.get_participant_by_sid("MB1")
+    with pytest.raises(NotFoundError):
+        conversation.get_participant_by_identity("bob")
+    room.drop("MB1")
+    alice.run(1)
+    assert alice.told("own") == ["own participant_left MB1"]
+
+
+def test_a_removal_that_no_event_tells_of_is_given_up(alice: Driven, conversation: Conversation) -> None:
+    """Five seconds later the roster counts again."""
+    alice.backend.answer("DELETE", f"{PARTICIPANTS}/MB1", None, status=204)
+    conversation.remove_participant("MB1")
+    alice.run(4.9)
+    assert sids(conversation) == ["MB2"]
+    alice.run(0.2)
+    assert sids(conversation) == ["MB1", "MB2"]
+
+
+def test_a_removal_that_is_refused_changes_nothing(alice: Driven, conversation: Conversation) -> None:
+    """The participant is shown as before."""
+    alice.backend.answer("DELETE", f"{PARTICIPANTS}/MB1", {"code": 50400}, status=404)
+    with pytest.raises(RestError):
+        conversation.remove_participant("MB1")
+    assert sids(conversation) == ["MB1", "MB2"]
+
+
+def test_who_comes_back_after_a_removal_is_shown(alice: Driven, room: Room, conversation: Conversation) -> None:
+    """Also under the same sid, and within those five seconds."""
+    alice.backend.answer("DELETE", f"{PARTICIPANTS}/MB1", None, status=204)
+    conversation.remove_participant("MB1")
+    room.drop("MB1")
+    room.add("MB1", "bob")
+    alice.run(1)
+    assert sids(conversation) == ["MB2", "MB1"]
+
+
+def test_who_comes_back_before_the_answer_is_shown(alice: Driven, room: Room, conversation: Conversation) -> None:
+    """The removal was of the one before, with the same identity."""
+
+    def again() -> None:
+        room.drop("MB1")
+        room.add("MB9", "bob")
+        alice.hear()
+
+    alice.backend.answer("DELETE", f"{PARTICIPANTS}/bob", None, status=204)
+    alice.backend.meanwhile("DELETE", f"{PARTICIPANTS}/bob", again)
+    conversation.remove_participant("bob")
+    assert sids(conversation) == ["MB2", "MB9"]
+
+
+def test_one_removal_does_not_end_another(alice: Driven, conversation: Conversation) -> None:
+    """Each is given up after its own time."""
+    for key in ("MB1", "MB2"):
+        alice.backend.answer("DELETE", f"{PARTICIPANTS}/{key}", None, status=204)
+    conversation.remove_participant("MB1")
+    alice.run(3)
+    conversation.remove_participant("MB2")
+    assert sids(conversation) == []
+    alice.run(3)
+    assert sids(conversation) == ["MB1"]
+    alice.run(3)
+    assert sids(conversation) == ["MB1", "MB2"]
+
+
+@pytest.mark.parametrize("dots", [".", ".."])
+def test_an_identity_of_dots_is_removed_by_its_sid(alice: Driven, room: Room, conversation: Conversation, dots: str) -> None:
+    """In a path it would mean another resource; where nobody has it, nothing is asked."""
+    with pytest.raises(NotFoundError):
+        conversation.remove_participant(dots)
+    assert alice.asked() == []
+    room.add("MB9", dots)
+    alice.run(1)
+    alice.backend.answer("DELETE", f"{PARTICIPANTS}/MB9", None, status=204)
+    conversation.remove_participant(dots)
+    assert alice.asked() == [f"DELETE {PARTICIPANTS}/MB9"]
+    assert sids(conversation) == ["MB1", "MB2"]
+
+
+# -- looking up -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_participant_is_found_by_sid_and_identity(alice: Driven, room: Room, conversation: Conversation) -> None:
+    """Of two with one identity, the later one."""
+    bob, carol = conversation.get_participants()
+    assert conversation.get_participant_by_sid("MB2") is carol
+    assert conversation.get_participant_by_identity("bob") is bob
+    room.add("MB9", "bob")
+    alice.run(1)
+    assert conversation.get_participant_by_identity("bob").sid == "MB9"
+    with pytest.raises(NotFoundError, match="no participant with sid 'MB7' in CH1"):
+        conversation.get_participant_by_sid("MB7")
+    with pytest.raises(NotFoundError, match="no participant with identity 'zoe' in CH1"):
+        conversation.get_participant_by_identity("zoe")
+
+
+def test_the_latest_of_an_identity_types(alice: Driven, room: Room, conversation: Conversation) -> None:
+    """The service names the identity only; nobody else is meant."""
+    room.add("MB9", "bob")
+    alice.run(1)
+    alice.told()
+    alice.directory.typing("CH1", "nobody", 10)
+    alice.directory.typing("CH1", "bob", 10)
+    assert [one.sid for one in conversation.get_participants() if one.is_typing] == ["MB9"]
+    assert alice.told("own") == ["own typing_started MB9"]
+
+
+def test_a_participant_is_refreshed_from_the_roster(alice: Driven, room: Room, conversation: Conversation) -> None:
+    """By its own item; nothing is told, as the event still comes."""
+    bob = conversation.get_participants()[0]
+    room.alter("MB1", attributes='{"n": 2}', dateUpdated=date(2))
+    late = alice.backend.outbox[:]
+    alice.backend.outbox.clear()
+    assert bob.refresh().attributes == {"n": 2}
+    assert asked_for_items(alice) == ["MB1"]
+    assert alice.told() == []
+    alice.backend.outbox.extend(late)
+    alice.run(1)
+    assert alice.told("own") == ["own participant_updated MB1 attributes dateUpdated"]
+    room.drop("MB1")
+    with pytest.raises(NotFoundError):
+        bob.refresh()
+
+
+def test_reading_has_a_limit(alice: Driven) -> None:
+    """The roster of a conversation that is not joined is opened for whoever asks; the error names the call."""
+    room = alice.room("CH1", status="notParticipating")
+    room.add("MB1", "bob")
+    alice.start()
+    conversation = alice.conversation("CH1")
+    alice.backend.held = {"CH1.roster?"}
+    for call in (
+        lambda: conversation.get_participants(timeout=0.01),
+        lambda: conversation.get_participant_by_sid("MB1", timeout=0.01),
+        lambda: conversation.get_participant_by_identity("bob", timeout=0.01),
+    ):
+        with pytest.raises(RequestTimeoutError, match=r"get_participants\(\)"):
+            call()
+    alice.backend.held = set()
+    assert sids(conversation) == ["MB1"]
+    alice.run(1)
+    assert "CH1.roster" in alice.opened
