@@ -25,8 +25,9 @@ from twilio_conversations import (
     NotReadyError,
     ProtocolError,
 )
-from twilio_conversations.models.media import Media, MediaData
+from twilio_conversations.models.media import Media
 from twilio_conversations.server import LocalServer
+from twilio_conversations.values.media import MediaData
 from twilio_conversations.values.message import MessageData
 
 CONTENT = bytes(range(256)) * 2000

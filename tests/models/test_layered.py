@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twilio_conversations.models.layers import Layered, Reasons
+from twilio_conversations.models.layers import Layered
+from twilio_conversations.values.fields import Reasons
 
 
 @attrs.frozen

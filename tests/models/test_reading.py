@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tests.wire.test_frame import json_values
 from twilio_conversations.errors import ProtocolError
-from twilio_conversations.models.media import MediaData
 from twilio_conversations.values.conversation import ConversationData, ConversationState, LastMessage
+from twilio_conversations.values.media import MediaData
 from twilio_conversations.values.message import MessageData
 from twilio_conversations.values.participant import ParticipantData
 from twilio_conversations.values.user import UserData

@@ -17,8 +17,9 @@ from twilio_conversations.transport.content_stream import ContentStream, OnBytes
 from twilio_conversations.transport.media_http import Transfer, same_origin
 from twilio_conversations.util import checks, urls
 from twilio_conversations.util.futures import Deadline
-from twilio_conversations.util.json import parse_index, parse_text, plain
+from twilio_conversations.util.json import parse_text, plain
 from twilio_conversations.util.saving import destination
+from twilio_conversations.values.media import MediaData
 from twilio_conversations.values.progress import DownloadProgress, OnDownloadProgress
 
 if TYPE_CHECKING:
@@ -30,37 +31,6 @@ _EXPIRED: Final = frozenset({401, 403, 404, 410})
 """With what a temporary link is refused whose time is over."""
 
 _PIECE: Final = 64 * 1024
-
-
-@attrs.frozen
-class MediaData:
-    """What a message, or the media service, says of one medium."""
-
-    sid: str
-    category: MediaCategory | str = MediaCategory.MEDIA
-    filename: str | None = None
-    content_type: str = ""
-    size: int = 0
-
-    @classmethod
-    def parse(cls, value: Any) -> MediaData | None:
-        """Read Sync's entry (``contentType``) or the REST one (``content_type``); `None` without a sid."""
-        if not isinstance(value, dict) or not isinstance(sid := value.get("sid"), str):
-            return None
-        return cls(
-            sid,
-            _category(value.get("category")),
-            parse_text(value.get("filename")) or None,
-            parse_text(value.get("contentType") or value.get("content_type")) or "",
-            parse_index(value.get("size")) or 0,
-        )
-
-
-def _category(value: Any) -> MediaCategory | str:
-    try:
-        return MediaCategory(value or "media")
-    except ValueError:
-        return str(value)
 
 
 @attrs.frozen(repr=False)

@@ -12,7 +12,6 @@ import attrs
 
 from twilio_conversations.enums import MediaCategory
 from twilio_conversations.errors import ArgumentTypeError, InvalidArgumentError
-from twilio_conversations.models.media import MediaData
 from twilio_conversations.sending.attachment import Content, SendEmailOptions, SendMediaOptions, checked, known_size, opened
 from twilio_conversations.sending.uploads import UploadHandle, upload
 from twilio_conversations.util import checks
@@ -20,6 +19,7 @@ from twilio_conversations.util.futures import Deadline
 from twilio_conversations.util.json import dumps
 from twilio_conversations.values.configuration import ConversationLimits
 from twilio_conversations.values.content_templates import ContentTemplateVariable
+from twilio_conversations.values.media import MediaData
 from twilio_conversations.values.progress import OnProgress, UploadProgress
 
 if TYPE_CHECKING:

@@ -11,13 +11,14 @@ import attrs
 
 from twilio_conversations.enums import MediaCategory
 from twilio_conversations.errors import OperationCancelledError, ProtocolError, TransportUnavailableError
-from twilio_conversations.models.media import MediaData, media_url
+from twilio_conversations.models.media import media_url
 from twilio_conversations.sending.attachment import Content, SendMediaOptions
 from twilio_conversations.transport.media_http import Transfer
 from twilio_conversations.util import checks, urls
 from twilio_conversations.util.futures import Deadline, Future, fail, settle, wait
 from twilio_conversations.util.naming import shown
 from twilio_conversations.util.os_errors import start_thread
+from twilio_conversations.values.media import MediaData
 from twilio_conversations.values.progress import OnProgress, UploadProgress
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ from twilio_conversations.errors import InvalidArgumentError, ProtocolError
 from twilio_conversations.events.names import ClientEvent, ConversationEvent
 from twilio_conversations.events.signals import Receivers
 from twilio_conversations.models.layers import Layered
-from twilio_conversations.models.media import MediaData
 from twilio_conversations.models.message import Message
 from twilio_conversations.models.pages import Paginator
 from twilio_conversations.sending.attachment import Attachment, SendEmailOptions, attachments
@@ -24,6 +23,7 @@ from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemov
 from twilio_conversations.util import checks, logs, urls
 from twilio_conversations.util.futures import Flow, Future, flow
 from twilio_conversations.util.json import parse_index
+from twilio_conversations.values.media import MediaData
 from twilio_conversations.values.message import MessageData
 from twilio_conversations.values.progress import OnProgress
 

@@ -8,7 +8,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import attrs
@@ -25,7 +25,6 @@ from twilio_conversations.errors import (
     TransportUnavailableError,
 )
 from twilio_conversations.options import Options
-from twilio_conversations.sending.attachment import Content
 from twilio_conversations.transport import bare_requests
 from twilio_conversations.transport.diagnosis import caused_by, in_words
 from twilio_conversations.transport.link_secrecy import without_queries, without_url
@@ -104,6 +103,19 @@ class MediaRequest:
     def __str__(self) -> str:
         # A temporary link is as good as a key to the content: its query is nobody's business.
         return f"{self.method} {self.url.partition('?')[0]}"
+
+
+class Content(Protocol):
+    """So many bytes that can be read from the start as often as they are sent."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are."""
+        ...
+
+    def chunks(self) -> Iterator[bytes]:
+        """All bytes, a piece at a time."""
+        ...
 
 
 class UploadBody:

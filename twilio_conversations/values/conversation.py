@@ -9,9 +9,9 @@ import attrs
 
 from twilio_conversations.enums import ConversationStateValue, ConversationStatus, ConversationUpdateReason, NotificationLevel
 from twilio_conversations.errors import ProtocolError
-from twilio_conversations.models.layers import Reasons
 from twilio_conversations.util.json import Attributes, parse_index, parse_text, parse_time
 from twilio_conversations.values.bindings import ConversationBindings
+from twilio_conversations.values.fields import Reasons
 
 REASONS = Reasons(
     {

@@ -10,9 +10,9 @@ import attrs
 
 from twilio_conversations.enums import MessageType, MessageUpdateReason
 from twilio_conversations.errors import ProtocolError
-from twilio_conversations.models.layers import Reasons, renamed
-from twilio_conversations.models.media import MediaData
 from twilio_conversations.util.json import Attributes, parse_text, parse_time
+from twilio_conversations.values.fields import Reasons, renamed
+from twilio_conversations.values.media import MediaData
 from twilio_conversations.values.receipts import AggregatedDeliveryReceipt
 
 _REST_NAMES = {

@@ -9,9 +9,9 @@ import attrs
 
 from twilio_conversations.enums import ParticipantType, ParticipantUpdateReason
 from twilio_conversations.errors import ProtocolError
-from twilio_conversations.models.layers import Reasons, renamed
 from twilio_conversations.util.json import Attributes, parse_index, parse_text, parse_time
 from twilio_conversations.values.bindings import ParticipantBindings
+from twilio_conversations.values.fields import Reasons, renamed
 
 _REST_NAMES = {
     "identity": "identity",

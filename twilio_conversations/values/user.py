@@ -8,8 +8,8 @@ import attrs
 
 from twilio_conversations.enums import UserUpdateReason
 from twilio_conversations.errors import ProtocolError
-from twilio_conversations.models.layers import Reasons
 from twilio_conversations.util.json import Attributes, parse_text
+from twilio_conversations.values.fields import Reasons
 
 REASONS = Reasons(
     {

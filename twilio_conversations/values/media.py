@@ -1,0 +1,34 @@
+"""What the wire says of a medium, in our names: an entry of a message, or the answer to an upload."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from twilio_conversations.enums import MediaCategory, known
+from twilio_conversations.util.json import parse_index, parse_text
+
+
+@attrs.frozen
+class MediaData:
+    """What a message, or the media service, says of one medium."""
+
+    sid: str
+    category: MediaCategory | str = MediaCategory.MEDIA
+    filename: str | None = None
+    content_type: str = ""
+    size: int = 0
+
+    @classmethod
+    def parse(cls, value: Any) -> MediaData | None:
+        """Read Sync's entry (``contentType``) or the REST one (``content_type``); `None` without a sid."""
+        if not isinstance(value, dict) or not isinstance(sid := value.get("sid"), str):
+            return None
+        return cls(
+            sid,
+            known(MediaCategory, value.get("category"), MediaCategory.MEDIA),
+            parse_text(value.get("filename")) or None,
+            parse_text(value.get("contentType") or value.get("content_type")) or "",
+            parse_index(value.get("size")) or 0,
+        )
