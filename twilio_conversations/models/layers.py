@@ -27,7 +27,7 @@ class Write:
     """Fields on their way to the service; `seen` once Sync has carried them. `base` was known when it began."""
 
     fields: Mapping[str, Any]
-    base: Any = None
+    base: Any
     seen: bool = False
 
     def notice(self, data: Any) -> None:
@@ -41,7 +41,7 @@ class Confirmed:
     """What an answer confirmed. Without `has_order` its date says nothing: the service's clock went back before the write."""
 
     fields: Mapping[str, Any]
-    has_order: bool = True
+    has_order: bool
 
     @classmethod
     def of(cls, write: Write, further: Mapping[str, Any]) -> Confirmed:
@@ -143,9 +143,14 @@ class Layered(Generic[Data]):
         if any(old.is_over(new) and new.fields.keys() <= old.fields.keys() for old in self._confirmed.values()):
             return False  # written over already, by a write whose answer was read before
         self.overlays += 1
-        # What this one has written over needs no event any more.
-        self._confirmed = {number: old for number, old in self._confirmed.items() if not old.fields.keys() <= new.fields.keys()}
-        self._confirmed[self.overlays] = new
+        later = {number: old for number, old in self._confirmed.items() if old.is_over(new)}
+        # What this one has written over needs no event any more; what has written over a part of it stays on top.
+        under = {
+            number: old
+            for number, old in self._confirmed.items()
+            if number not in later and not old.fields.keys() <= new.fields.keys()
+        }
+        self._confirmed = under | {self.overlays: new} | later
         self._refresh()
         return True
 
