@@ -310,7 +310,7 @@ def test_a_fork_leaves_the_parent_s_connection_alone() -> None:
             sys.exit(0)
         os.waitpid(child, 0)
         future = connection.send(GET, Deadline(5))
-        peer.answer(peer.expect(Message))
+        peer.answer(peer.expect(RestCall))
         print("parent:", wait(future, Deadline(5), "GET").status.ok, recorder.facts("disconnected"))
         connection.close()
         """
@@ -330,7 +330,7 @@ def test_a_child_can_make_its_own_client() -> None:
             with ScriptedService() as own:
                 mine, recorder, peer = up(own)
                 future = mine.send(GET, Deadline(5))
-                peer.answer(peer.expect(Message))
+                peer.answer(peer.expect(RestCall))
                 print(wait(future, Deadline(5), "GET").status.ok, flush=True)
                 mine.close()
             sys.exit(0)
