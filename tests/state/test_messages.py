@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.state.driven import Driven, Room, date
+from tests.state.backend import Room, date
+from tests.state.driven import Driven
 from tests.sync.model_service import Answer
 from twilio_conversations.enums import MessageType
 from twilio_conversations.errors import InvalidArgumentError, NotFoundError, ProtocolError, RequestTimeoutError

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.state.driven import Driven, Room, date
+from tests.state.backend import Room, date
+from tests.state.driven import Driven
 
 ANNOUNCED = ["conversation_added CH1", "conversation_joined CH1"]
 

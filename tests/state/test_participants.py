@@ -7,7 +7,8 @@ import weakref
 
 import pytest
 
-from tests.state.driven import Driven, Room, date
+from tests.state.backend import Room, date
+from tests.state.driven import Driven
 from tests.sync.model_service import Answer
 from twilio_conversations.errors import NotFoundError, ProtocolError, RequestTimeoutError, RestError
 from twilio_conversations.models.conversation import Conversation
