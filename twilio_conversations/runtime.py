@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import attrs
 import requests
@@ -29,11 +29,15 @@ from twilio_conversations.values.configuration import Configuration
 from twilio_conversations.values.recipients import RecipientDescriptor
 from twilio_conversations.wire.backoff import Backoff
 
-if TYPE_CHECKING:
-    from twilio_conversations.state.users import Users
-
 _log = logs.logger(__name__)
 T = TypeVar("T")
+
+
+class UserSource(Protocol):
+    """The users of the client, as a participant looks for one."""
+
+    def get(self, identity: str, map_name: str | None = None, /) -> Future[Any]:
+        """Return the `User` with that identity, followed from now on; `map_name`, where it is known, saves a request."""
 
 
 @attrs.define(eq=False, repr=False)
@@ -44,7 +48,7 @@ class Services:
         lock: held for a few assignments when state changes; never while waiting or while user code runs.
         readiness: whether the client can be used; callers wait there.
         events: the client, as somebody whose handlers are told.
-        users: the users of the client.
+        users: where the user of a participant is found.
         recent: the latest messages, kept alive here; the registries themselves hold theirs weakly.
         channel_metadata: by message sid; `None` for a message that has none.
         recipients: by message sid, only complete answers.
@@ -63,7 +67,7 @@ class Services:
     channel_metadata: Lru[str, ChannelMetadata | None]
     recipients: Lru[str, tuple[RecipientDescriptor, ...]]
     lock: threading.Lock = attrs.field(factory=threading.Lock)
-    users: Users = attrs.field(init=False)
+    users: UserSource = attrs.field(init=False)
     known_configuration: Configuration | None = None
     _pauses: list[Future[None]] = attrs.field(factory=list, init=False)
 

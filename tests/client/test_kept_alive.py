@@ -26,7 +26,7 @@ def ignore(payload: Any = None) -> None:
 
 def client_of(model: Any) -> Client:
     """The client that a model belongs to."""
-    client: Client = model._services.events
+    client: Client = model._live.services.events
     return client
 
 

@@ -238,7 +238,7 @@ def test_many_threads_write_to_one_object(own: LocalServer, alice: Client) -> No
         list(pool.map(lambda number: message.update_body(f"body {number}"), range(64)))
         list(pool.map(lambda number: room.update_attributes({"number": number}), range(64)))
         room.update_friendly_name("end")
-    until(lambda: room._state.replica is not None and room._state.replica.friendly_name == "end", "Sync tells")
-    for state in (message._state, room._state):
+    until(lambda: room._live.state.replica is not None and room._live.state.replica.friendly_name == "end", "Sync tells")
+    for state in (message._live.state, room._live.state):
         assert state.overlay == {}
         assert state.visible == state.replica

@@ -28,7 +28,7 @@ def message(connect: Connect, fresh: Any) -> Message:
 def things(message: Message) -> dict[str, Any]:
     """Return one of everything that a program holds."""
     room: Conversation = message.conversation
-    client: Any = room._services.events
+    client: Any = room._live.services.events
     stream = client.events("message_added", timeout=5)
     room.send_message(LONG)
     builder = room.prepare_message().set_body(LONG)
@@ -106,7 +106,7 @@ def test_data_says_whose_it_is(message: Message) -> None:
     """What identifies an object is in its data, under the names of the attributes, and JSON gives the same back."""
     room = message.conversation
     room.refresh()
-    person, user, media = room.get_participants()[0], room._services.users.myself, message.attached_media[0]
+    person, user, media = room.get_participants()[0], room._live.services.users.myself, message.attached_media[0]
     wanted: dict[str, tuple[Any, dict[str, Any]]] = {
         "conversation": (room, {"sid": room.sid, "friendly_name": NAME, "attributes": {"a": LONG}}),
         "message": (message, {"sid": message.sid, "index": 0, "conversation_sid": room.sid, "author": message.author}),

@@ -151,7 +151,7 @@ def test_a_participant_leads_to_its_user(pair: Pair) -> None:
     user = bob.get_user()
     assert user.identity == bob.identity
     assert user.is_subscribed
-    assert user in mine._services.users.followed()
+    assert user in mine._live.services.users.followed()
 
 
 @pytest.mark.row("BY15")

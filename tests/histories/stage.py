@@ -105,9 +105,9 @@ class Person:
         for sid, member in directory._members.items():
             if member.busy or member.rereading or member.wanted is not member.presence or member.waiting:
                 return f"{self.identity} is not where it should be in {sid}: {member.presence} of {member.wanted}"
-            roster = member.conversation._roster._by_sid.values()
-            models: tuple[Any, ...] = (member.conversation, *roster, *member.conversation._messages._held.values())
-            if any(model._state.overlay for model in models) or any(one._state.replica is None for one in roster):
+            roster = member.live.participants._by_sid.values()
+            models: tuple[Any, ...] = (member.conversation, *roster, *member.live.messages._held.values())
+            if any(model._live.state.overlay for model in models) or any(one._live.state.replica is None for one in roster):
                 return f"{self.identity} has unconfirmed writes in {sid}"
         return ""
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twilio_conversations.models.layers import Confirmed, Layered
+from twilio_conversations.models.layers import Confirmed, ReplicatedState
 from twilio_conversations.values.fields import Reasons
 
 
@@ -46,7 +46,7 @@ REASONS = Reasons({"name": Why.NAME, "size": Why.SIZE})
 
 def test_a_confirmed_write_is_read_before_its_event() -> None:
     """The overlay shows the write; the replica, from which events are made, does not know it."""
-    state = Layered(Thing("old", 1), 0)
+    state = ReplicatedState(Thing("old", 1), 0)
     write = state.begin({"name": "new"})
 
     assert state.confirm(write, {"size": 2})
@@ -56,7 +56,7 @@ def test_a_confirmed_write_is_read_before_its_event() -> None:
 
 def test_the_event_of_a_write_is_announced_once_and_ends_the_overlay() -> None:
     """The event's difference is that of two replicas, whether or not the answer was faster."""
-    state = Layered(Thing("old", 1), 0)
+    state = ReplicatedState(Thing("old", 1), 0)
     write = state.begin({"name": "new"})
     state.confirm(write, {})
     former = state.apply(Thing("new", 1), 1)
@@ -68,7 +68,7 @@ def test_the_event_of_a_write_is_announced_once_and_ends_the_overlay() -> None:
 
 def test_an_answer_that_comes_after_its_event_puts_no_overlay() -> None:
     """Neither does one whose event was followed by somebody else's change."""
-    state = Layered(Thing("old"), 0)
+    state = ReplicatedState(Thing("old"), 0)
     write = state.begin({"name": "mine"})
     state.apply(Thing("mine"), 1)
     state.apply(Thing("theirs"), 2)
@@ -79,7 +79,7 @@ def test_an_answer_that_comes_after_its_event_puts_no_overlay() -> None:
 
 def test_an_overlay_outlives_events_that_say_nothing_of_it() -> None:
     """Another field's change does not undo the write for its reader."""
-    state = Layered(Thing("old", 1), 0)
+    state = ReplicatedState(Thing("old", 1), 0)
     state.confirm(state.begin({"name": "new"}), {})
     state.apply(Thing("old", 2), 1)
 
@@ -90,7 +90,7 @@ def test_an_overlay_outlives_events_that_say_nothing_of_it() -> None:
 
 def test_each_write_ends_with_its_own_event() -> None:
     """No state ever carries both, since somebody else wrote between them; still neither hides what came after it."""
-    state = Layered(Thing("old", 1), 0)
+    state = ReplicatedState(Thing("old", 1), 0)
     state.confirm(state.begin({"name": "mine"}), {})
     state.confirm(state.begin({"size": 2}), {})
     assert state.visible == Thing("mine", 2)
@@ -103,7 +103,7 @@ def test_each_write_ends_with_its_own_event() -> None:
 
 def test_a_write_over_a_write_needs_the_later_event_only() -> None:
     """The earlier one's event may be missing from a compacted log."""
-    state = Layered(Thing("old", 1), 0)
+    state = ReplicatedState(Thing("old", 1), 0)
     state.confirm(state.begin({"name": "first"}), {})
     state.confirm(state.begin({"name": "second"}), {})
     state.apply(Thing("second", 1), 2)
@@ -115,7 +115,7 @@ def test_a_write_over_a_write_needs_the_later_event_only() -> None:
 @pytest.mark.parametrize("how", ["event", "page", "before the answer"])
 def test_a_later_state_hides_behind_no_earlier_write(how: str) -> None:
     """A state may come that has no event between: its date says that it is newer than the write, whatever it carries of it."""
-    state = Layered(Dated("old"), 0)
+    state = ReplicatedState(Dated("old"), 0)
     write = state.begin({"name": "mine"})
     theirs = Dated("theirs", date_updated=at(2))
     if how == "before the answer":
@@ -131,7 +131,7 @@ def test_a_later_state_hides_behind_no_earlier_write(how: str) -> None:
 
 def test_an_earlier_state_does_not_end_a_write() -> None:
     """Another change, made before, is told of later."""
-    state = Layered(Dated("old"), 0)
+    state = ReplicatedState(Dated("old"), 0)
     state.confirm(state.begin({"name": "mine"}), {"date_updated": at(2)})
     state.apply(Dated("old", 1, date_updated=at(1)), 1)
     assert state.visible == Dated("mine", 1, date_updated=at(2))
@@ -141,7 +141,7 @@ def test_an_earlier_state_does_not_end_a_write() -> None:
 
 def test_a_write_that_is_told_late_gives_way_to_the_newer_page() -> None:
     """The page had overwritten it already, and is what there is to see as soon as the write's own event has come."""
-    state = Layered(Thing("old"), 0)
+    state = ReplicatedState(Thing("old"), 0)
     state.confirm(state.begin({"name": "mine"}), {})
     state.show(Thing("theirs"), 5)
     assert state.visible.name == "mine"
@@ -151,7 +151,7 @@ def test_a_write_that_is_told_late_gives_way_to_the_newer_page() -> None:
 
 def test_an_answer_may_have_whole_seconds() -> None:
     """What was told of in the same second may be from before the write; with its fields it is from after."""
-    state = Layered(Dated("old"), 0)
+    state = ReplicatedState(Dated("old"), 0)
     state.confirm(state.begin({"name": "mine"}), {"date_updated": at(0)})
     state.apply(Dated("earlier", date_updated=at(300)), 1)
     assert state.visible.name == "mine"
@@ -162,7 +162,7 @@ def test_an_answer_may_have_whole_seconds() -> None:
 
 def test_the_clock_of_the_service_went_back() -> None:
     """A write that bears an earlier date than what it changed is shown, until its own state comes; dates say nothing then."""
-    state = Layered(Dated("old", date_updated=at(900)), 0)
+    state = ReplicatedState(Dated("old", date_updated=at(900)), 0)
     assert state.confirm(state.begin({"name": "mine"}), {"date_updated": at(100)})
     assert state.visible.name == "mine"
     state.apply(Dated("before", date_updated=at(950)), 1)  # from before the clock went back
@@ -174,7 +174,7 @@ def test_the_clock_of_the_service_went_back() -> None:
 
 def test_answers_that_are_read_in_another_order() -> None:
     """Of two writes the later one is shown, whichever answer was read first, and both end as soon as its state comes."""
-    state = Layered(Dated("old", date_updated=at(0)), 0)
+    state = ReplicatedState(Dated("old", date_updated=at(0)), 0)
     first, second = state.begin({"name": "first"}), state.begin({"name": "second"})
     assert state.confirm(second, {"date_updated": at(2)})
     assert not state.confirm(first, {"date_updated": at(1)})
@@ -186,7 +186,7 @@ def test_answers_that_are_read_in_another_order() -> None:
 
 def test_a_page_never_announces_and_never_goes_back() -> None:
     """A page's newer state is read; an older one is dropped; the replica follows events only."""
-    state = Layered(Thing("five"), 5)
+    state = ReplicatedState(Thing("five"), 5)
     state.show(Thing("seven"), 7)
     state.show(Thing("six"), 6)
 
@@ -201,16 +201,16 @@ def test_a_page_never_announces_and_never_goes_back() -> None:
 
 def test_an_object_from_a_page_knows_what_an_event_changed() -> None:
     """Its first event differs from what the page showed; an event that the page included already differs from nothing known."""
-    newer = Layered(Thing("page"), 5, delivered=False)
+    newer = ReplicatedState(Thing("page"), 5, delivered=False)
     assert newer.apply(Thing("event"), 6) == Thing("page")
-    older = Layered(Thing("page"), 5, delivered=False)
+    older = ReplicatedState(Thing("page"), 5, delivered=False)
     assert older.apply(Thing("event"), 4) is None
     assert older.visible.name == "page"
 
 
 def test_an_abandoned_write_leaves_nothing() -> None:
     """A write that failed is not shown and not waited for."""
-    state = Layered(Thing("old"), 0)
+    state = ReplicatedState(Thing("old"), 0)
     state.abandon(state.begin({"name": "new"}))
     state.abandon(state.begin({"name": "new"}))
 
@@ -219,7 +219,7 @@ def test_an_abandoned_write_leaves_nothing() -> None:
 
 def test_each_write_has_a_number() -> None:
     """They count up, and say whether a write up to one of them is still shown."""
-    state = Layered(Thing("old", 1), 0)
+    state = ReplicatedState(Thing("old", 1), 0)
     assert (state.overlays, state.has_overlay(0)) == (0, False)
     assert state.confirm(state.begin({"name": "new"}), {})
     assert (state.overlays, state.has_overlay(0), state.has_overlay(1)) == (1, False, True)
@@ -231,7 +231,7 @@ def test_each_write_has_a_number() -> None:
 
 def test_dropping_ends_writes_up_to_a_number() -> None:
     """Later ones are shown as before."""
-    state = Layered(Thing("old", 1), 0)
+    state = ReplicatedState(Thing("old", 1), 0)
     state.confirm(state.begin({"name": "new"}), {})
     state.confirm(state.begin({"size": 2}), {})
     state.drop_overlay(0)
@@ -244,7 +244,7 @@ def test_dropping_ends_writes_up_to_a_number() -> None:
 
 def test_dropping_ends_writes_of_some_fields() -> None:
     """Of those that wrote something else too, nothing is known."""
-    state = Layered(Thing("old", 1), 0)
+    state = ReplicatedState(Thing("old", 1), 0)
     state.confirm(state.begin({"name": "new"}), {})
     state.drop_overlay(1, {"size"})
     assert state.visible == Thing("new", 1)
@@ -261,7 +261,7 @@ def test_dropping_ends_writes_of_some_fields() -> None:
 
 def test_of_one_version_the_latest_counts() -> None:
     """A conversation's states have no ids: all are of version 0."""
-    state = Layered(Thing("first"), 0)
+    state = ReplicatedState(Thing("first"), 0)
     state.show(Thing("second"), 0)
     assert (state.visible, state.replica) == (Thing("second"), Thing("first"))
     assert state.apply(Thing("third"), 0) == Thing("first")
@@ -270,7 +270,7 @@ def test_of_one_version_the_latest_counts() -> None:
 
 def test_catching_up_takes_what_is_not_older() -> None:
     """What a page says in place of lost events is the replica from then on; an event that came meanwhile is newer."""
-    state = Layered(Thing("five"), 5)
+    state = ReplicatedState(Thing("five"), 5)
     state.catch_up(Thing("four"), 4)
     assert (state.visible, state.replica) == (Thing("five"), Thing("five"))
     state.catch_up(Thing("five again"), 5)
@@ -284,17 +284,17 @@ def test_catching_up_takes_what_is_not_older() -> None:
 
 def test_an_event_of_what_a_page_showed_changes_nothing_known() -> None:
     """The page had it already, or the service does not say which state it is."""
-    assert Layered(Thing("page"), 5, delivered=False).apply(Thing("event"), 5) is None
-    assert Layered(Thing("answer"), delivered=False).apply(Thing("event"), -1) is None
-    anew = Layered(Thing("page"), 5, delivered=False)
+    assert ReplicatedState(Thing("page"), 5, delivered=False).apply(Thing("event"), 5) is None
+    assert ReplicatedState(Thing("answer"), delivered=False).apply(Thing("event"), -1) is None
+    anew = ReplicatedState(Thing("page"), 5, delivered=False)
     anew.expect_anything()
     assert anew.apply(Thing("event"), -1) is None
-    assert Layered(Thing("answer"), delivered=False).apply(Thing("event"), 0) == Thing("answer")
+    assert ReplicatedState(Thing("answer"), delivered=False).apply(Thing("event"), 0) == Thing("answer")
 
 
 def test_an_earlier_state_with_the_same_value_does_not_end_a_write() -> None:
     """It was so before, by somebody else's write."""
-    state = Layered(Dated("old", date_updated=at(0)), 0)
+    state = ReplicatedState(Dated("old", date_updated=at(0)), 0)
     state.confirm(state.begin({"name": "mine"}), {"date_updated": at(2)})
     state.apply(Dated("mine", date_updated=at(1)), 1)
     assert state.overlay == {"name": "mine", "date_updated": at(2)}
@@ -302,7 +302,7 @@ def test_an_earlier_state_with_the_same_value_does_not_end_a_write() -> None:
 
 def test_a_state_of_the_same_moment_ends_a_write_if_it_carries_it() -> None:
     """Two changes may have one date."""
-    state = Layered(Dated("old", date_updated=at(0)), 0)
+    state = ReplicatedState(Dated("old", date_updated=at(0)), 0)
     state.confirm(state.begin({"name": "mine"}), {"date_updated": at(2)})
     state.apply(Dated("theirs", date_updated=at(2)), 1)
     assert state.visible.name == "mine"
@@ -313,7 +313,7 @@ def test_a_state_of_the_same_moment_ends_a_write_if_it_carries_it() -> None:
 @pytest.mark.parametrize(("milliseconds", "ends"), [(0, False), (999, False), (1000, True), (1001, True)])
 def test_a_state_of_the_next_second_is_later_than_whole_seconds(milliseconds: int, ends: bool) -> None:
     """Whatever the answer left out of the second."""
-    state = Layered(Dated("old"), 0)
+    state = ReplicatedState(Dated("old"), 0)
     state.confirm(state.begin({"name": "mine"}), {"date_updated": at(0)})
     state.apply(Dated("theirs", date_updated=at(0) + dt.timedelta(milliseconds=milliseconds)), 1)
     assert (state.visible.name == "theirs") == ends
@@ -321,7 +321,7 @@ def test_a_state_of_the_next_second_is_later_than_whole_seconds(milliseconds: in
 
 def test_of_two_writes_of_the_same_moment_the_one_answered_last_is_shown() -> None:
     """Nothing says which came first."""
-    state = Layered(Dated("old"), 0)
+    state = ReplicatedState(Dated("old"), 0)
     first, second = state.begin({"name": "first"}), state.begin({"name": "second"})
     assert state.confirm(second, {"date_updated": at(1)}) is True
     assert state.confirm(first, {"date_updated": at(1)}) is True
@@ -330,7 +330,7 @@ def test_of_two_writes_of_the_same_moment_the_one_answered_last_is_shown() -> No
 
 def test_a_write_that_covers_more_is_shown_beneath_a_later_one() -> None:
     """Of each field the later write is shown, whichever answer was read first."""
-    state = Layered(Dated("old", 1), 0)
+    state = ReplicatedState(Dated("old", 1), 0)
     first, second = state.begin({"name": "first", "size": 2}), state.begin({"name": "second"})
     assert state.confirm(second, {"date_updated": at(2)}) is True
     assert state.confirm(first, {"date_updated": at(1)}) is True
@@ -356,7 +356,7 @@ def test_what_has_no_date_says_nothing_of_order() -> None:
 
 def test_a_write_that_has_ended_takes_note_of_nothing() -> None:
     """Nothing is kept of it, however often it is ended."""
-    state = Layered(Thing("old"), 0)
+    state = ReplicatedState(Thing("old"), 0)
     failed, answered, open_ = (state.begin({"name": "new"}) for _ in range(3))
     state.abandon(failed)
     state.abandon(failed)
@@ -367,7 +367,7 @@ def test_a_write_that_has_ended_takes_note_of_nothing() -> None:
 
 def test_a_write_that_was_seen_stays_seen() -> None:
     """An answer that comes after its event puts nothing over what came after."""
-    state = Layered(Thing("old"), 0)
+    state = ReplicatedState(Thing("old"), 0)
     write = state.begin({"name": "mine"})
     state.apply(Thing("other"), 1)
     assert write.seen is False
@@ -393,7 +393,7 @@ def test_many_writers_settle_when_the_last_state_comes(
     began: list[int], answered: list[int], told: int, skipped: set[int]
 ) -> None:
     """However requests, answers and events lie, and whatever superseded states are left out: the last state is what is shown."""
-    state = Layered(Dated("old", date_updated=at(0)), 0)
+    state = ReplicatedState(Dated("old", date_updated=at(0)), 0)
     writes = {number: state.begin({"name": str(number)}) for number in began}
     states = [Dated(str(number), date_updated=at(number + 1)) for number in range(6)]
 
@@ -420,7 +420,7 @@ def test_many_writers_settle_when_the_last_state_comes(
 )
 def test_in_any_order_reasons_add_up_to_what_the_service_said(steps: list[tuple[str, str, int]]) -> None:
     """Whatever writes and pages come between, the announced differences lead from the first replica to the last."""
-    state = Layered(Thing("a", 0), 0)
+    state = ReplicatedState(Thing("a", 0), 0)
     pictured = {"name": "a"}
     version = 0
     writes = []

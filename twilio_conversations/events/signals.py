@@ -16,7 +16,7 @@ from twilio_conversations.events.dispatcher import Calls, Dispatcher, Emitter
 from twilio_conversations.events.names import WITHOUT_PAYLOAD, EventName
 from twilio_conversations.util import checks, naming
 
-Receiver = TypeVar("Receiver", bound=Callable[..., Any])
+Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 class OrderedSet(MutableSet[Any]):
@@ -60,7 +60,7 @@ class Signal(blinker.Signal):
         self.name = name
         self._changed = changed
 
-    def connect(self, receiver: Receiver, sender: Any = blinker.ANY, weak: bool = True) -> Receiver:
+    def connect(self, receiver: Handler, sender: Any = blinker.ANY, weak: bool = True) -> Handler:
         """Connect a receiver, as blinker has it."""
         super().connect(checks.function(receiver, "a receiver"), sender, weak)
         self._changed()

@@ -1,8 +1,7 @@
-"""A conversation: what is known of it, and what can be done with it."""
+"""A conversation: what can be done with it. What is known of it is in `conversation_facts`."""
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,16 +17,13 @@ from twilio_conversations.enums import (
     ParticipantEmailLevel,
 )
 from twilio_conversations.events.model_events import ConversationEvents
-from twilio_conversations.events.names import ClientEvent, ConversationEvent, EventName
-from twilio_conversations.models import message_queries as message_details
-from twilio_conversations.models.base import Model
+from twilio_conversations.events.names import ConversationEvent, EventName
+from twilio_conversations.models import message_queries
+from twilio_conversations.models.conversation_facts import ConversationFacts
 from twilio_conversations.models.pages import Paginator, RestPaginator
 from twilio_conversations.util import checks, urls
-from twilio_conversations.util.futures import Future
 from twilio_conversations.util.json import dumps, whole_number
-from twilio_conversations.values.bindings import ConversationBindings, ParticipantBindingOptions, ParticipantEmailBinding
-from twilio_conversations.values.configuration import ConversationLimits
-from twilio_conversations.values.conversation import REASONS, ConversationData, ConversationState, LastMessage
+from twilio_conversations.values.bindings import ParticipantBindingOptions, ParticipantEmailBinding
 from twilio_conversations.values.recipients import RecipientDescriptor
 
 if TYPE_CHECKING:
@@ -36,16 +32,11 @@ if TYPE_CHECKING:
     from twilio_conversations.sending.attachment import Attachment
     from twilio_conversations.sending.builder import MessageBuilder
     from twilio_conversations.sending.draft import ContentVariables
-    from twilio_conversations.state.conversations import Directory
-    from twilio_conversations.state.messages import Messages
-    from twilio_conversations.state.participants import Roster
-    from twilio_conversations.state.read_horizon import ReadHorizon
-    from twilio_conversations.state.typing import TypingIndicator
     from twilio_conversations.values.progress import OnProgress
 
 
 @attrs.define(eq=False, repr=False)
-class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore[misc] # `on` is narrower
+class Conversation(ConversationEvents, ConversationFacts):  # type: ignore[misc] # `on` is narrower
     """A conversation. Made by the client only; there is one object per sid.
 
     Properties give the latest state known and never block. Methods send a command, wait for its answer (`timeout` in
@@ -57,81 +48,11 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
 
     _events: ClassVar[type[EventName]] = ConversationEvent
     _surveyed: ClassVar[frozenset[EventName]] = frozenset({ConversationEvent.PARTICIPANT_JOINED})
-    sid: str
-    _directory: Directory
-    _messages: Messages = attrs.field(init=False)
-    _roster: Roster = attrs.field(init=False)
-    _horizon: ReadHorizon = attrs.field(init=False)
-    _typing: TypingIndicator = attrs.field(init=False)
 
     def _survey(self, event: EventName, take: Callable[[Iterable[Any]], None]) -> None:
         del event
-        self._services.connection.post(lambda: self._directory.survey_participants(self.sid, take))
-
-    @property
-    def key(self) -> str:
-        """What names it wherever it lives: its sid. Live objects are equal to themselves only."""
-        return self.sid
-
-    @property
-    def friendly_name(self) -> str | None:
-        """Display name."""
-        return self._data.friendly_name
-
-    @property
-    def unique_name(self) -> str | None:
-        """Name that is unique in the service."""
-        return self._data.unique_name
-
-    @property
-    def created_by(self) -> str:
-        """Identity of the creator; empty when unknown."""
-        return self._data.created_by
-
-    @property
-    def date_created(self) -> dt.datetime | None:
-        """When it was created, UTC."""
-        return self._data.date_created
-
-    @property
-    def date_updated(self) -> dt.datetime | None:
-        """When it was changed last, UTC."""
-        return self._data.date_updated
-
-    @property
-    def last_message(self) -> LastMessage | None:
-        """Index and time of the newest message; `None` while there is none."""
-        return self._data.last_message
-
-    @property
-    def state(self) -> ConversationState | None:
-        """Whether it is active, inactive or closed; `None` until known."""
-        return self._data.state
-
-    @property
-    def status(self) -> ConversationStatus:
-        """Whether the own identity is a participant."""
-        return self._data.status
-
-    @property
-    def last_read_message_index(self) -> int | None:
-        """The own read horizon; `None` when it was never set."""
-        return self._data.last_read_message_index
-
-    @property
-    def notification_level(self) -> NotificationLevel | str:
-        """Whether this conversation pushes to the own identity."""
-        return self._data.notification_level
-
-    @property
-    def bindings(self) -> ConversationBindings:
-        """The channels beyond chat that it is bound to."""
-        return self._data.bindings
-
-    @property
-    def limits(self) -> ConversationLimits:
-        """What one message may carry, by the service's configuration."""
-        return self._services.configuration.limits
+        live = self._live
+        live.services.connection.post(lambda: live.keeper.survey_participants(self.sid, take))
 
     # -- messages -----------------------------------------------------------------------------------------------------
 
@@ -171,7 +92,7 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
             ForbiddenError: the own identity is no participant, or its role may not send.
             RequestTimeoutError: no answer came in time; `.sent` says whether it may have arrived.
         """
-        return self._messages.send(
+        return self._live.messages.send(
             body,
             media,
             attributes=attributes,
@@ -185,7 +106,7 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
 
     def prepare_message(self) -> MessageBuilder:
         """Begin a message of several parts: text, media, e-mail bodies, a content template."""
-        return self._messages.prepare()
+        return self._live.messages.prepare()
 
     def get_messages(
         self,
@@ -205,7 +126,7 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
 
         `next_page` is towards newer messages, `prev_page` towards older ones, whatever the direction.
         """
-        return self._messages.get_page(
+        return self._live.messages.get_page(
             checks.positive(page_size, "page_size"),
             None if anchor is None else checks.index(anchor, "anchor"),
             checks.member(Direction, direction, "direction"),
@@ -231,11 +152,11 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
         """
         start = None if after is None else checks.index(after, "after")
         most = None if limit is None else checks.index(limit, "limit")
-        return self._messages.walk(newest_first=bool(newest_first) and start is None, after=start, limit=most)
+        return self._live.messages.walk(newest_first=bool(newest_first) and start is None, after=start, limit=most)
 
     def get_messages_count(self, *, timeout: float | None = None) -> int:
         """How many messages there are (``GET .../Conversations/{sid}``); eventually right."""
-        return _count(self._services.rest.get(self._url, timeout=timeout), "messages_count")
+        return _count(self._live.services.rest.get(self._url, timeout=timeout), "messages_count")
 
     def get_unread_messages_count(self, *, timeout: float | None = None) -> int | None:
         """How many messages are beyond the own read horizon; `None` when that was never set.
@@ -243,7 +164,7 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
         Raises:
             NotFoundError: the own identity is no participant.
         """
-        return self._horizon.unread_count(timeout)
+        return self._live.horizon.unread_count(timeout)
 
     def get_message_recipients(
         self, *, page_size: int | None = None, timeout: float | None = None
@@ -255,7 +176,7 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
             timeout: seconds.
         """
         size = None if page_size is None else checks.positive(page_size, "page_size")
-        return message_details.all_recipients(self._services, self._url, size, timeout)
+        return message_queries.all_recipients(self._live.services, self._url, size, timeout)
 
     def advance_last_read_message_index(self, index: int, *, timeout: float | None = None) -> int | None:
         """Move the read horizon forward, never back; return the unread count.
@@ -266,11 +187,11 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
         Raises:
             NotFoundError: the own identity is no participant.
         """
-        return self._horizon.advance(checks.index(index, "index"), timeout)
+        return self._live.horizon.advance(checks.index(index, "index"), timeout)
 
     def update_last_read_message_index(self, index: int | None, *, timeout: float | None = None) -> int | None:
         """Set the read horizon, also back; `None` means that nothing was read. Returns the unread count."""
-        return self._horizon.update(None if index is None else checks.index(index, "index"), timeout)
+        return self._live.horizon.update(None if index is None else checks.index(index, "index"), timeout)
 
     def set_all_messages_read(self, *, timeout: float | None = None) -> int | None:
         """Move the read horizon to the newest message, as `advance_last_read_message_index` does; return the unread count.
@@ -280,15 +201,15 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
         Raises:
             NotFoundError: the own identity is no participant.
         """
-        return self._horizon.all_read(timeout)
+        return self._live.horizon.all_read(timeout)
 
     def set_all_messages_unread(self, *, timeout: float | None = None) -> int | None:
         """Forget the read horizon; returns the unread count."""
-        return self._horizon.update(None, timeout)
+        return self._live.horizon.update(None, timeout)
 
     def typing(self, *, timeout: float | None = None) -> None:
         """Tell the others that the own identity is typing; repeated calls within some seconds send nothing."""
-        self._typing.send(timeout)
+        self._live.typing.send(timeout)
 
     def typing_indicator(self) -> AbstractContextManager[None]:
         """Show the others that the own identity is typing for as long as a ``with`` block lasts::
@@ -298,7 +219,7 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
 
         The notices are sent in the background; what goes wrong with them is logged and does not disturb the block.
         """
-        return self._typing.lasting()
+        return self._live.typing.lasting()
 
     # -- participants -------------------------------------------------------------------------------------------------
 
@@ -308,25 +229,22 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
         Raises:
             ConflictError: already a participant.
         """
-        deadline = self._services.deadline(timeout)
-        identity = self._services.configuration.identity
-        url = urls.join(self._url, "Participants")
-        self._write(
-            {"status": ConversationStatus.JOINED},
-            lambda: self._services.rest.post(url, {"identity": identity}, timeout=deadline.remaining()),
-        )
-        self._services.run(lambda: self._directory.follow(self.sid), deadline, "join()")
+        live, services = self._live, self._live.services
+        deadline = services.deadline(timeout)
+        body, url = {"identity": services.configuration.identity}, urls.join(live.url, "Participants")
+        joined = {"status": ConversationStatus.JOINED}
+        live.write(self, joined, lambda: services.rest.post(url, body, timeout=deadline.remaining()))
+        services.run(lambda: live.keeper.follow(self.sid), deadline, "join()")
         return self
 
     def leave(self, *, timeout: float | None = None) -> Conversation:
         """Stop being a participant (``DELETE .../Participants/{identity}``); nothing is sent unless joined."""
         if self.status is ConversationStatus.JOINED:
-            deadline = self._services.deadline(timeout)
-            url = self._roster.url_of(self._services.configuration.identity, deadline)
-            self._write(
-                {"status": ConversationStatus.NOT_PARTICIPATING},
-                lambda: self._services.rest.delete(url, timeout=deadline.remaining()),
-            )
+            live, services = self._live, self._live.services
+            deadline = services.deadline(timeout)
+            url = live.participants.url_of(services.configuration.identity, deadline)
+            left = {"status": ConversationStatus.NOT_PARTICIPATING}
+            live.write(self, left, lambda: services.rest.delete(url, timeout=deadline.remaining()))
         return self
 
     def add(self, identity: str, attributes: Any = None, *, timeout: float | None = None) -> Participant:
@@ -335,7 +253,7 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
         Raises:
             ConflictError: already a participant.
         """
-        return self._roster.add(
+        return self._live.participants.add(
             {
                 "identity": checks.filled(identity, "identity"),
                 "attributes": dumps({} if attributes is None else attributes),
@@ -370,7 +288,7 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
             **_binding_fields(binding_options),
         }
         body = {"attributes": dumps({} if attributes is None else attributes), "messaging_binding": binding}
-        return self._roster.add(body, timeout)
+        return self._live.participants.add(body, timeout)
 
     def remove_participant(self, participant: str | Participant, *, timeout: float | None = None) -> None:
         """Remove a participant, given as object, sid or identity (``DELETE .../Participants/{...}``).
@@ -379,19 +297,19 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
             RestNotFoundError: there is no such participant.
         """
         key = participant if isinstance(participant, str) else getattr(participant, "sid", participant)
-        self._roster.remove(checks.filled(key, "participant"), timeout)
+        self._live.participants.remove(checks.filled(key, "participant"), timeout)
 
     def get_participants(self, *, timeout: float | None = None) -> list[Participant]:
         """All participants."""
-        return self._roster.get_all(timeout)
+        return self._live.participants.get_all(timeout)
 
     def get_participant_by_sid(self, participant_sid: str, *, timeout: float | None = None) -> Participant:
         """The participant with that sid; `NotFoundError` when there is none."""
-        return self._roster.get_by_sid(checks.filled(participant_sid, "participant_sid"), timeout)
+        return self._live.participants.get_by_sid(checks.filled(participant_sid, "participant_sid"), timeout)
 
     def get_participant_by_identity(self, identity: str, *, timeout: float | None = None) -> Participant:
         """The chat participant with that identity; `NotFoundError` when there is none."""
-        return self._roster.get_by_identity(checks.filled(identity, "identity"), timeout)
+        return self._live.participants.get_by_identity(checks.filled(identity, "identity"), timeout)
 
     def iter_participants(self, *, timeout: float | None = None) -> Iterator[Participant]:
         """The participants one after another; all of them are known once the roster is loaded, so that it costs no requests."""
@@ -399,14 +317,14 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
 
     def get_participants_count(self, *, timeout: float | None = None) -> int:
         """How many participants there are (``GET .../Conversations/{sid}``); eventually right."""
-        return _count(self._services.rest.get(self._url, timeout=timeout), "participants_count")
+        return _count(self._live.services.rest.get(self._url, timeout=timeout), "participants_count")
 
     # -- the conversation itself --------------------------------------------------------------------------------------
 
     def update_friendly_name(self, friendly_name: str, *, timeout: float | None = None) -> Conversation:
         """Change the display name (``POST .../Conversations/{sid}``). Returns this conversation, changed."""
         name = checks.text(friendly_name, "friendly_name")
-        self._post(self._url, {"friendly_name": name}, {"friendly_name": name or None}, timeout)
+        self._live.post(self, self._url, {"friendly_name": name}, {"friendly_name": name or None}, timeout)
         return self
 
     def update_unique_name(self, unique_name: str | None, *, timeout: float | None = None) -> Conversation:
@@ -416,7 +334,7 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
             ConflictError: another conversation has that name.
         """
         name = "" if unique_name is None else checks.text(unique_name, "unique_name")
-        self._post(self._url, {"unique_name": name}, {"unique_name": name or None}, timeout)
+        self._live.post(self, self._url, {"unique_name": name}, {"unique_name": name or None}, timeout)
         return self
 
     def get_attributes(self) -> Any:
@@ -426,45 +344,13 @@ class Conversation(ConversationEvents, Model[ConversationData]):  # type: ignore
     def set_user_notification_level(self, notification_level: NotificationLevel | str, *, timeout: float | None = None) -> None:
         """Choose whether this conversation pushes to the own identity (``POST .../Users/{...}/Conversations/{sid}``)."""
         level = checks.member(NotificationLevel, notification_level, "notification_level")
-        self._post(self._my_url, {"notification_level": level.value}, {"notification_level": level}, timeout)
+        self._live.post(self, self._live.my_url, {"notification_level": level.value}, {"notification_level": level}, timeout)
 
     def delete(self, *, timeout: float | None = None) -> Conversation:
         """Delete the conversation for everybody (``DELETE .../Conversations/{sid}``); ``removed`` follows."""
-        self._write(
-            {"status": ConversationStatus.NOT_PARTICIPATING},
-            lambda: self._services.rest.delete(self._url, timeout=timeout),
-        )
+        services, gone = self._live.services, {"status": ConversationStatus.NOT_PARTICIPATING}
+        self._live.write(self, gone, lambda: services.rest.delete(self._url, timeout=timeout))
         return self
-
-    def _names(self) -> dict[str, Any]:
-        return {"sid": self.sid}
-
-    def _models(self) -> list[Model[Any]]:
-        """Itself and what lives in it."""
-        return [self, *self._roster.held(), *self._messages.held()]
-
-    def _announce(self, former: ConversationData | None, current: ConversationData) -> None:
-        if found := REASONS.between(former, current):
-            self._services.emit(
-                ConversationUpdatedEventArgs(self, found),
-                (self, ConversationEvent.UPDATED),
-                (self._services.events, ClientEvent.CONVERSATION_UPDATED),
-            )
-
-    @property
-    def _url(self) -> str:
-        return urls.join(self._services.configuration.conversations_url, self.sid)
-
-    @property
-    def _my_url(self) -> str:
-        return urls.join(self._services.configuration.my_conversations_url, self.sid)
-
-    def _fetch(self) -> Future[tuple[ConversationData, int] | None]:
-        return self._directory.fetch(self.sid)
-
-    def __repr__(self) -> str:
-        name = self.friendly_name or self.unique_name or ""
-        return f"<Conversation {checks.brief(self.sid)} {checks.shown(name)} {self.status.value}>"
 
 
 def _binding_fields(options: ParticipantBindingOptions | None) -> dict[str, str]:

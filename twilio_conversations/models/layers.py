@@ -63,7 +63,11 @@ class Confirmed:
         return self.has_order and other.has_order and ours is not None and theirs is not None and ours > theirs
 
 
-class Layered(Generic[Data]):
+_NONE: Final[Mapping[int, Confirmed]] = {}
+"""Shared by the very many objects that the program never wrote to."""
+
+
+class ReplicatedState(Generic[Data]):
     """The state of one live object. The io thread applies, callers confirm; both under the client's lock."""
 
     __slots__ = ("_confirmed", "_shown", "_version", "_writes", "overlays", "replica", "visible")
@@ -72,10 +76,10 @@ class Layered(Generic[Data]):
         self.replica: Data | None = data if delivered else None
         self.visible = data
         self.overlays = 0  # how many there have been; the number of the newest
-        self._confirmed: dict[int, Confirmed] = {}  # each write that Sync has not told of, by its number
+        self._confirmed: Mapping[int, Confirmed] = _NONE  # each write that Sync has not told of, by its number
         self._shown = data
         self._version = version
-        self._writes: list[Write] = []
+        self._writes: tuple[Write, ...] = ()
 
     @property
     def overlay(self) -> dict[str, Any]:
@@ -115,9 +119,7 @@ class Layered(Generic[Data]):
 
     def _end_told(self, data: Data) -> None:
         """Let the writes go that `data` tells of; each for itself, since no single state need ever have carried two of them."""
-        for number, confirmed in list(self._confirmed.items()):
-            if confirmed.is_told_by(data):
-                del self._confirmed[number]
+        self._confirmed = {number: own for number, own in self._confirmed.items() if not own.is_told_by(data)}
 
     def catch_up(self, data: Data, version: int) -> None:
         """Take what a page said in place of events that never came, unless a newer one has come meanwhile."""
@@ -131,7 +133,7 @@ class Layered(Generic[Data]):
     def begin(self, fields: Mapping[str, Any]) -> Write:
         """Note fields that are about to be written."""
         write = Write(fields, self.visible)
-        self._writes.append(write)
+        self._writes += (write,)
         return write
 
     def confirm(self, write: Write, further: Mapping[str, Any]) -> bool:
@@ -156,14 +158,15 @@ class Layered(Generic[Data]):
 
     def abandon(self, write: Write) -> None:
         """The write has ended."""
-        if write in self._writes:
-            self._writes.remove(write)
+        self._writes = tuple(other for other in self._writes if other is not write)
 
     def drop_overlay(self, up_to: int, fields: Container[str] | None = None) -> None:
         """Show again what the service says, in place of writes up to that number; of `fields` only, if they are given."""
-        for number, written in list(self._confirmed.items()):
-            if number <= up_to and (fields is None or all(name in fields for name in written.fields)):
-                del self._confirmed[number]
+        self._confirmed = {
+            number: own
+            for number, own in self._confirmed.items()
+            if number > up_to or (fields is not None and not all(name in fields for name in own.fields))
+        }
         self._refresh()
 
     def _refresh(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
@@ -11,15 +11,14 @@ import attrs
 from twilio_conversations.enums import MediaCategory, MessageType, MessageUpdateReason
 from twilio_conversations.errors import NotFoundError
 from twilio_conversations.events.model_events import MessageEvents
-from twilio_conversations.events.names import ClientEvent, ConversationEvent, EventName, MessageEvent
-from twilio_conversations.models import message_queries as message_details
-from twilio_conversations.models.base import Model, date_updated
+from twilio_conversations.events.names import EventName, MessageEvent
+from twilio_conversations.models import message_queries
+from twilio_conversations.models.base import Model
 from twilio_conversations.models.media import Media, media_sids_of, temporary_urls
 from twilio_conversations.util import checks, urls
-from twilio_conversations.util.futures import Future
 from twilio_conversations.values.channel_metadata import ChannelMetadata
 from twilio_conversations.values.content_templates import RICH_CONTENT, ContentData, parse_rich_content
-from twilio_conversations.values.message import REASONS, MessageData
+from twilio_conversations.values.message import MessageData
 from twilio_conversations.values.receipts import AggregatedDeliveryReceipt, DetailedDeliveryReceipt
 from twilio_conversations.values.recipients import RecipientDescriptor
 
@@ -49,52 +48,52 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
     @property
     def sid(self) -> str:
         """``IM...``."""
-        return self._data.sid
+        return self._live.state.visible.sid
 
     @property
     def author(self) -> str | None:
         """Identity or address of the sender."""
-        return self._data.author
+        return self._live.state.visible.author
 
     @property
     def body(self) -> str | None:
         """The text; `None` when there is none."""
-        return self._data.body
+        return self._live.state.visible.body
 
     @property
     def subject(self) -> str | None:
         """Subject of an e-mail."""
-        return self._data.subject
+        return self._live.state.visible.subject
 
     @property
     def content_sid(self) -> str | None:
         """The content template it was made from (``HX...``)."""
-        return self._data.content_sid
+        return self._live.state.visible.content_sid
 
     @property
     def participant_sid(self) -> str | None:
         """The author's participant (``MB...``)."""
-        return self._data.participant_sid
+        return self._live.state.visible.participant_sid
 
     @property
     def last_updated_by(self) -> str | None:
         """Who edited it last; `None` while nobody has."""
-        return self._data.last_updated_by
+        return self._live.state.visible.last_updated_by
 
     @property
     def date_created(self) -> dt.datetime | None:
         """When it was sent, UTC."""
-        return self._data.date_created
+        return self._live.state.visible.date_created
 
     @property
     def date_updated(self) -> dt.datetime | None:
         """When it was changed last, UTC."""
-        return self._data.date_updated
+        return self._live.state.visible.date_updated
 
     @property
     def type(self) -> MessageType | str:
         """Whether it carries media."""
-        return self._data.type
+        return self._live.state.visible.type
 
     # -- media --------------------------------------------------------------------------------------------------------
 
@@ -107,7 +106,7 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
         """The media of some categories, in the service's order. Nothing is asked of the service."""
         given = [categories] if isinstance(categories, str) else checks.several(categories, "categories")
         wanted = [checks.member(MediaCategory, category, "category") for category in given]
-        return [Media(data, self._services) for data in self._data.medias if data.category in wanted]
+        return [Media(data, self._live.services) for data in self._live.state.visible.medias if data.category in wanted]
 
     def get_email_body(self, type: str = "text/plain") -> Media | None:  # noqa: A002 - the official name
         """The body of an e-mail in that content type; `None` when there is none."""
@@ -144,7 +143,7 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
         Raises:
             MediaError: one of them cannot be had; `.media_sid` says which.
         """
-        return temporary_urls(self._services, media_sids, self._services.deadline(timeout))
+        return temporary_urls(self._live.services, media_sids, self._live.services.deadline(timeout))
 
     # -- changing -----------------------------------------------------------------------------------------------------
 
@@ -157,13 +156,13 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
         """
         written = {"body": checks.text(body, "body")}
         # Only a new text changes who edited it last.
-        editor = {"last_updated_by": self._services.configuration.identity}
-        self._post(self._url, written, {**written, **editor}, timeout)
+        editor = {"last_updated_by": self._live.services.configuration.identity}
+        self._live.post(self, self._url, written, {**written, **editor}, timeout)
         return self
 
     def remove(self, *, timeout: float | None = None) -> Message:
         """Delete the message (``DELETE .../Messages/{sid}``); ``message_removed`` follows."""
-        self._services.rest.delete(self._url, timeout=timeout)
+        self._live.services.rest.delete(self._url, timeout=timeout)
         return self
 
     def get_participant(self, *, timeout: float | None = None) -> Participant:
@@ -172,7 +171,7 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
         Raises:
             NotFoundError: the author is not, or no longer, a participant.
         """
-        data = self._data
+        data = self._live.state.visible
         participants = self.conversation.get_participants(timeout=timeout)
         for participant in participants:
             if participant.sid == data.participant_sid:
@@ -185,11 +184,11 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
     @property
     def aggregated_delivery_receipt(self) -> AggregatedDeliveryReceipt | None:
         """How many recipients on other channels than chat it has reached; `None` when there are none, or nothing is known."""
-        return self._data.delivery
+        return self._live.state.visible.delivery
 
     def get_detailed_delivery_receipts(self, *, timeout: float | None = None) -> list[DetailedDeliveryReceipt]:
         """How far it has come on its way to each participant of another channel (``GET .../Messages/{sid}/Receipts``)."""
-        return message_details.receipts(self._services, self.conversation.sid, self.sid, timeout)
+        return message_queries.receipts(self._live.services, self.conversation.sid, self.sid, timeout)
 
     def get_content_data(self, *, timeout: float | None = None) -> ContentData | None:
         """What the content template it was made from became; `None` for a message that was made otherwise.
@@ -210,13 +209,13 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
 
         Asked for only when the message says that there is something, and remembered.
         """
-        if not self._data.has_channel_metadata:
+        if not self._live.state.visible.has_channel_metadata:
             return None
-        return message_details.channel_metadata(self._services, self._url, self.sid, timeout)
+        return message_queries.channel_metadata(self._live.services, self._url, self.sid, timeout)
 
     def get_message_recipients(self, *, timeout: float | None = None) -> list[RecipientDescriptor]:
         """Who it was addressed to (``GET .../MessageRecipients?MessageSid={sid}``); remembered once there is somebody."""
-        return message_details.recipients(self._services, self.conversation._url, self.sid, timeout)
+        return message_queries.recipients(self._live.services, self.conversation._live.url, self.sid, timeout)
 
     def _names(self) -> dict[str, Any]:
         return {"index": self.index, "conversation_sid": self.conversation.sid}
@@ -228,25 +227,9 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
         email = [media for media in medias if media["category"] != MediaCategory.MEDIA]
         return {**data, "attached_media": attached, "email_media": email, "aggregated_delivery_receipt": delivery}
 
-    def _announce(self, former: MessageData | None, current: MessageData) -> None:
-        found = REASONS.between(former, current)
-        if found or former is None:
-            self._services.emit(
-                MessageUpdatedEventArgs(self, found),
-                (self, MessageEvent.UPDATED),
-                (self.conversation, ConversationEvent.MESSAGE_UPDATED),
-                (self._services.events, ClientEvent.MESSAGE_UPDATED),
-            )
-
     @property
     def _url(self) -> str:
-        return urls.join(self.conversation._url, "Messages", self.sid)
-
-    def _confirmed(self, answer: Any) -> Mapping[str, Any]:
-        return date_updated(answer)
-
-    def _fetch(self) -> Future[tuple[MessageData, int] | None]:
-        return self.conversation._messages.fetch(self.index)
+        return urls.join(self.conversation._live.url, "Messages", self.sid)
 
     def __repr__(self) -> str:
         return f"<Message {self.index} {checks.brief(self.sid)} by {checks.shown(self.author)}>"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
@@ -11,12 +10,11 @@ import attrs
 from twilio_conversations.enums import ParticipantType, ParticipantUpdateReason
 from twilio_conversations.errors import UnsupportedOperationError
 from twilio_conversations.events.model_events import ParticipantEvents
-from twilio_conversations.events.names import ClientEvent, ConversationEvent, EventName, ParticipantEvent
-from twilio_conversations.models.base import Model, date_updated
+from twilio_conversations.events.names import EventName, ParticipantEvent
+from twilio_conversations.models.base import Model
 from twilio_conversations.util import checks, urls
-from twilio_conversations.util.futures import Future
 from twilio_conversations.values.bindings import ParticipantBindings
-from twilio_conversations.values.participant import REASONS, ParticipantData
+from twilio_conversations.values.participant import ParticipantData
 
 if TYPE_CHECKING:
     from twilio_conversations.models.conversation import Conversation
@@ -54,42 +52,42 @@ class Participant(ParticipantEvents, Model[ParticipantData]):  # type: ignore[mi
     @property
     def identity(self) -> str | None:
         """Who it is; `None` for participants of other channels than chat."""
-        return self._data.identity
+        return self._live.state.visible.identity
 
     @property
     def type(self) -> ParticipantType | str:
         """The channel; a plain string for one that this package does not know."""
-        return self._data.type
+        return self._live.state.visible.type
 
     @property
     def role_sid(self) -> str:
         """``RL...``; empty when unknown."""
-        return self._data.role_sid
+        return self._live.state.visible.role_sid
 
     @property
     def date_created(self) -> dt.datetime | None:
         """When it was added, UTC."""
-        return self._data.date_created
+        return self._live.state.visible.date_created
 
     @property
     def date_updated(self) -> dt.datetime | None:
         """When it was changed last, UTC."""
-        return self._data.date_updated
+        return self._live.state.visible.date_updated
 
     @property
     def last_read_message_index(self) -> int | None:
         """How far it has read; `None` when it never said."""
-        return self._data.last_read_message_index
+        return self._live.state.visible.last_read_message_index
 
     @property
     def last_read_timestamp(self) -> dt.datetime | None:
         """When it said so last, UTC."""
-        return self._data.last_read_timestamp
+        return self._live.state.visible.last_read_timestamp
 
     @property
     def bindings(self) -> ParticipantBindings:
         """The channel beyond chat that it writes with; empty for chat."""
-        return self._data.bindings
+        return self._live.state.visible.bindings
 
     def get_user(self, *, timeout: float | None = None) -> User:
         """The user behind a chat participant, as `Client.get_user` gives it.
@@ -97,11 +95,12 @@ class Participant(ParticipantEvents, Model[ParticipantData]):  # type: ignore[mi
         Raises:
             UnsupportedOperationError: the participant is on another channel.
         """
-        identity, map_name = self.identity, self._data.user_info
+        identity, map_name = self.identity, self._live.state.visible.user_info
         if self.type is not ParticipantType.CHAT or identity is None:
             raise UnsupportedOperationError(f"a participant of type {str(self.type)!r} has no user")
-        services = self._services
-        return services.run(lambda: services.users.get(identity, map_name), services.deadline(timeout), "get_user()")
+        services = self._live.services
+        user: User = services.run(lambda: services.users.get(identity, map_name), services.deadline(timeout), "get_user()")
+        return user
 
     def remove(self, *, timeout: float | None = None) -> None:
         """Remove it from the conversation (``DELETE .../Participants/{sid}``)."""
@@ -114,24 +113,9 @@ class Participant(ParticipantEvents, Model[ParticipantData]):  # type: ignore[mi
         del data["user_info"]  # the name of a Sync object
         return data
 
-    def _announce(self, former: ParticipantData | None, current: ParticipantData) -> None:
-        if found := REASONS.between(former, current):
-            self._services.emit(
-                ParticipantUpdatedEventArgs(self, found),
-                (self, ParticipantEvent.UPDATED),
-                (self.conversation, ConversationEvent.PARTICIPANT_UPDATED),
-                (self._services.events, ClientEvent.PARTICIPANT_UPDATED),
-            )
-
     @property
     def _url(self) -> str:
-        return urls.join(self.conversation._url, "Participants", self.sid)
-
-    def _confirmed(self, answer: Any) -> Mapping[str, Any]:
-        return date_updated(answer)
-
-    def _fetch(self) -> Future[tuple[ParticipantData, int] | None]:
-        return self.conversation._roster.fetch(self.sid)
+        return urls.join(self.conversation._live.url, "Participants", self.sid)
 
     def __repr__(self) -> str:
         return f"<Participant {checks.brief(self.sid)} {checks.shown(self.identity)}>"

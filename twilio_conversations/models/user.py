@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import attrs
 
 from twilio_conversations.enums import UserUpdateReason
 from twilio_conversations.errors import UnsupportedOperationError
 from twilio_conversations.events.model_events import UserEvents
-from twilio_conversations.events.names import ClientEvent, EventName, UserEvent
+from twilio_conversations.events.names import EventName, UserEvent
 from twilio_conversations.models.base import Model
+from twilio_conversations.models.live import Keeper, Live
 from twilio_conversations.util import checks, urls
 from twilio_conversations.util.futures import Deadline, Future
-from twilio_conversations.values.user import REASONS, UserData
+from twilio_conversations.values.user import UserData
 
-if TYPE_CHECKING:
-    from twilio_conversations.state.users import Users
+
+class Users(Keeper, Protocol):
+    """All users of the client."""
+
+    def unfollow(self, user: User) -> Future[None]:
+        """End the following of a user; the own one is followed anew. On the io thread."""
 
 
 @attrs.define(eq=False, repr=False)
@@ -29,8 +34,8 @@ class User(UserEvents, Model[UserData]):  # type: ignore[misc] # `on` is narrowe
     """
 
     _events: ClassVar[type[EventName]] = UserEvent
+    _live: Live[UserData, Users]
     identity: str
-    _users: Users
     is_subscribed: bool = attrs.field(default=False, init=False)
 
     @property
@@ -41,17 +46,17 @@ class User(UserEvents, Model[UserData]):  # type: ignore[misc] # `on` is narrowe
     @property
     def friendly_name(self) -> str | None:
         """Display name."""
-        return self._data.friendly_name
+        return self._live.state.visible.friendly_name
 
     @property
     def is_online(self) -> bool | None:
         """Whether it is connected; `None` unless the service tells reachability."""
-        return self._data.is_online
+        return self._live.state.visible.is_online
 
     @property
     def is_notifiable(self) -> bool | None:
         """Whether push can reach it; `None` unless the service tells reachability."""
-        return self._data.is_notifiable
+        return self._live.state.visible.is_notifiable
 
     def update_friendly_name(self, friendly_name: str, *, timeout: float | None = None) -> User:
         """Change the display name (``POST .../Users/{identity}``). Returns this user, changed.
@@ -63,7 +68,7 @@ class User(UserEvents, Model[UserData]):  # type: ignore[misc] # `on` is narrowe
         body = {"friendly_name": checks.text(friendly_name, "friendly_name")}
         deadline = self._await_ready(timeout, "update_friendly_name()")
         self._check_subscribed()
-        self._post(self._url, body, body, deadline.remaining())
+        self._live.post(self, self._url, body, body, deadline.remaining())
         return self
 
     def update_attributes(self, attributes: Any, *, timeout: float | None = None) -> Self:
@@ -89,11 +94,11 @@ class User(UserEvents, Model[UserData]):  # type: ignore[misc] # `on` is narrowe
         """Stop following it; nothing happens when it is not followed. The own user is followed anew at once."""
         deadline = self._await_ready(timeout, "unsubscribe()")
         if self.is_subscribed:
-            self._services.run(lambda: self._users.unfollow(self), deadline, "unsubscribe()")
+            self._live.services.run(lambda: self._live.keeper.unfollow(self), deadline, "unsubscribe()")
 
     def _await_ready(self, timeout: float | None, what: str) -> Deadline:
         """The own user is there before the client is ready."""
-        return self._services.await_ready(timeout, what)
+        return self._live.services.await_ready(timeout, what)
 
     def _check_subscribed(self) -> None:
         if not self.is_subscribed:
@@ -102,19 +107,9 @@ class User(UserEvents, Model[UserData]):  # type: ignore[misc] # `on` is narrowe
     def _names(self) -> dict[str, Any]:
         return {"identity": self.identity}
 
-    def _announce(self, former: UserData | None, current: UserData) -> None:
-        found = tuple(UserUpdateReason) if former is None else REASONS.between(former, current)
-        if found:
-            self._services.emit(
-                UserUpdatedEventArgs(self, found), (self, UserEvent.UPDATED), (self._services.events, ClientEvent.USER_UPDATED)
-            )
-
     @property
     def _url(self) -> str:
-        return urls.join(self._services.configuration.users_url, self.identity)
-
-    def _fetch(self) -> Future[tuple[UserData, int] | None]:
-        return self._users.fetch(self)
+        return urls.join(self._live.services.configuration.users_url, self.identity)
 
     def __repr__(self) -> str:
         return f"<User {checks.shown(self.identity)}>"

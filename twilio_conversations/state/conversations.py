@@ -14,15 +14,11 @@ from typing import TYPE_CHECKING, Any
 from twilio_conversations.enums import ConversationStatus
 from twilio_conversations.errors import ClientClosedError, ConversationsError, NotFoundError, ProtocolError, SyncError
 from twilio_conversations.events.names import HandlerError
-from twilio_conversations.events.signals import Receivers
 from twilio_conversations.models.conversation import Conversation
-from twilio_conversations.models.layers import Layered
-from twilio_conversations.state.messages import Messages
-from twilio_conversations.state.participants import Roster
-from twilio_conversations.state.read_horizon import ReadHorizon
+from twilio_conversations.state.parts import Parts
 from twilio_conversations.state.tracked import Following, Membership, SyncNames
 from twilio_conversations.state.tracker import Lifecycle, all_items, may_pass
-from twilio_conversations.state.typing import TypingIndicator, duration
+from twilio_conversations.state.typing import duration
 from twilio_conversations.sync.changes import (
     Change,
     EntityFailed,
@@ -52,7 +48,7 @@ class Directory:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._members: dict[str, Membership] = {}
-        self._live: weakref.WeakValueDictionary[str, Conversation] = weakref.WeakValueDictionary()
+        self._live: weakref.WeakValueDictionary[str, Parts] = weakref.WeakValueDictionary()
         self._map: Handle | None = None
         self._told: set[str] = set()
         self.listed: Future[None] = Future()
@@ -154,7 +150,7 @@ class Directory:
         except ConversationsError as error:
             _log.info("the participants of %s cannot be read: %s", sid, error)
         membership = self._members.get(sid)
-        take([] if membership is None else membership.conversation._roster.announced())
+        take([] if membership is None else membership.live.participants.announced())
 
     def joined(self) -> list[Conversation]:
         """The conversations that the own identity participates in, in the order of their sids."""
@@ -169,7 +165,7 @@ class Directory:
         membership = self._members.get(sid) if isinstance(sid, str) else None
         if membership is None or membership.presence is not Following.JOINED or not isinstance(identity, str):
             return
-        membership.conversation._typing.received(identity, duration(seconds, 6.0))
+        membership.live.typing.received(identity, duration(seconds, 6.0))
 
     def _map_changed(self, _: Handle, change: Change) -> None:
         """The own map of conversations changed."""
@@ -228,32 +224,36 @@ class Directory:
 
     def _appear(self, sid: str, names: SyncNames) -> Membership:
         """Make room for a conversation; the object that the program may still hold from earlier is used again."""
-        conversation = self._live.get(sid)
-        if conversation is None:
-            services = self._services
-            conversation = Conversation(Receivers(services.dispatcher), services, Layered(ConversationData()), sid, self)
-            conversation._messages = Messages(conversation, services, functools.partial(self._messages_of, sid))
-            conversation._roster = Roster(conversation, services, functools.partial(self._roster_of, sid))
-            conversation._horizon = ReadHorizon(conversation, services)
-            conversation._typing = TypingIndicator(conversation, services)
-            self._live[sid] = conversation
+        live = self._live.get(sid)
+        if live is None:
+            message_list, roster = functools.partial(self._messages_of, sid), functools.partial(self._roster_of, sid)
+            live = self._live[sid] = Parts(self._services, self, sid, message_list, roster)
         else:
-            for model in conversation._models():
+            for model in live.models():
                 model._live.come_back(model)
-        membership = Membership(conversation, names)
+        membership = Membership(live, names)
         self._members[sid] = membership
         return membership
 
     @flow
-    def fetch(self, sid: str) -> Flow[tuple[ConversationData, int] | None]:
+    def fetch(self, conversation: Conversation) -> Flow[tuple[ConversationData, int] | None]:
         """The state of a conversation by its document as the service has it now."""
-        membership = self._members.get(sid)
+        membership = self._members.get(conversation.sid)
         document = membership.root("document") if membership is not None else None
         if membership is None or document is None:
             return None
         body = yield self._services.get_json(urls.join(self._services.options.endpoints.sync, "v3", "Documents", document.sid))
-        replica = membership.conversation._state.replica or ConversationData()
+        replica = membership.live.state.replica or ConversationData()
         return replica.with_document(body.get("data") if isinstance(body, dict) else None), 0
+
+    def announce_update(self, conversation: Conversation, former: ConversationData | None, current: ConversationData) -> None:
+        """Raise ``updated`` for what differs between two states, if anything."""
+        self._lifecycle.announce_update(conversation, former, current)
+
+    def confirmed(self, answer: Any) -> Mapping[str, Any]:
+        """Nothing that was not written."""
+        del answer
+        return {}
 
     # -- objects for the collections ----------------------------------------------------------------------------------
 

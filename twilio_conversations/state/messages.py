@@ -11,10 +11,10 @@ import attrs
 
 from twilio_conversations.enums import Direction, MediaCategory, MessageType
 from twilio_conversations.errors import InvalidArgumentError, ProtocolError
-from twilio_conversations.events.names import ClientEvent, ConversationEvent
-from twilio_conversations.events.signals import Receivers
-from twilio_conversations.models.layers import Layered
-from twilio_conversations.models.message import Message
+from twilio_conversations.events.names import ClientEvent, ConversationEvent, MessageEvent
+from twilio_conversations.models.layers import ReplicatedState
+from twilio_conversations.models.live import Live, date_updated
+from twilio_conversations.models.message import Message, MessageUpdatedEventArgs
 from twilio_conversations.models.pages import Paginator
 from twilio_conversations.sending.attachment import Attachment, SendEmailOptions, attachments
 from twilio_conversations.sending.builder import MessageBuilder
@@ -24,12 +24,11 @@ from twilio_conversations.util import checks, logs, urls
 from twilio_conversations.util.futures import Flow, Future, flow
 from twilio_conversations.util.json import parse_index
 from twilio_conversations.values.media import MediaData
-from twilio_conversations.values.message import MessageData
+from twilio_conversations.values.message import REASONS, MessageData
 from twilio_conversations.values.progress import OnProgress
 
 if TYPE_CHECKING:
-    from twilio_conversations.models.conversation import Conversation
-    from twilio_conversations.runtime import Services
+    from twilio_conversations.models.conversation_parts import LiveConversation
     from twilio_conversations.sync.client import Handle
 
 _log = logs.logger(__name__)
@@ -51,10 +50,12 @@ class _Slice:
 class Messages:
     """The messages of one conversation. Live objects are held weakly; the latest ones also by the client."""
 
-    def __init__(self, conversation: Conversation, services: Services, opened: Callable[[], Future[Handle]]) -> None:
-        """`opened` gives the Sync list, opening it if need be; it runs on the io thread."""
-        self._conversation = conversation
-        self._services = services
+    def __init__(self, live: LiveConversation, opened: Callable[[], Future[Handle]], typing_ended: Callable[[str], None]) -> None:
+        """`opened` gives the Sync list, opening it if need be; `typing_ended` is told an identity. Both run on the io thread."""
+        self._live = live
+        self._conversation = conversation = live.conversation
+        self._services = services = live.services
+        self._typing_ended = typing_ended
         self._opened = opened
         self._held: weakref.WeakValueDictionary[int, Message] = weakref.WeakValueDictionary()
         self._announced_early: set[int] = set()  # by `announce_missed`; their events are still to come
@@ -83,12 +84,23 @@ class Messages:
             self._announced_early.discard(message.index)
             return
         if message.author is not None:
-            self._conversation._typing.ended(message.author)
+            self._typing_ended(message.author)
         self._services.dispatcher.post(self._added_to, message)
 
     def _updated(self, change: ItemUpdated) -> None:
         message, former, current = self._apply(change)
-        message._announce(former, current)
+        self.announce_update(message, former, current)
+
+    def announce_update(self, message: Message, former: MessageData | None, current: MessageData) -> None:
+        """Raise ``updated`` for what differs between two states; also when the one before is not known."""
+        found = REASONS.between(former, current)
+        if found or former is None:
+            self._services.emit(
+                MessageUpdatedEventArgs(message, found),
+                (message, MessageEvent.UPDATED),
+                (self._conversation, ConversationEvent.MESSAGE_UPDATED),
+                (self._services.events, ClientEvent.MESSAGE_UPDATED),
+            )
 
     def _apply(self, change: ItemAdded | ItemUpdated) -> tuple[Message, MessageData | None, MessageData]:
         """The live message with the change applied, its state before (`None` when that is not known), and that now."""
@@ -98,8 +110,8 @@ class Messages:
             if message is None:
                 current = MessageData.parse(change.data)
                 return self._hold(index, current, change.event_id, delivered=True), None, current
-            current = MessageData.parse(change.data, message._state.replica)
-            return message, message._state.apply(current, change.event_id), current
+            current = MessageData.parse(change.data, message._live.state.replica)
+            return message, message._live.state.apply(current, change.event_id), current
 
     def _removed(self, change: ItemRemoved) -> None:
         index = _index(change.key)
@@ -153,7 +165,7 @@ class Messages:
         with self._services.lock:
             held = dict(self._held)
             for message in held.values():
-                message._state.expect_anything()
+                message._live.state.expect_anything()
         waiting = sorted(held)
         while waiting:
             page = yield entity.page(start=waiting[0], size=_MOST_PER_REQUEST)
@@ -170,7 +182,7 @@ class Messages:
                     self._held.pop(index, None)
                     message._live.leave(message)
                 else:
-                    message._state.catch_up(MessageData.parse(item.data, message._state.replica), item.event_id)
+                    message._live.state.catch_up(MessageData.parse(item.data, message._live.state.replica), item.event_id)
         except ProtocolError as error:
             _log.warning("%r: leaving out message %s: %s", self._conversation, index, error)
 
@@ -182,9 +194,7 @@ class Messages:
         return message
 
     def _make(self, index: int, data: MessageData, version: int, *, delivered: bool) -> Message:
-        services = self._services
-        state = Layered(data, version, delivered=delivered)
-        return Message(Receivers(services.dispatcher), services, state, self._conversation, index)
+        return Message(Live(self._services, ReplicatedState(data, version, delivered=delivered), self), self._conversation, index)
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -234,7 +244,7 @@ class Messages:
                 message = self._held.get(index)
                 if message is None:
                     return self._hold(index, MessageData.parse(item.data), item.event_id, delivered=False)
-                message._state.show(MessageData.parse(item.data, message._data), item.event_id)
+                message._live.state.show(MessageData.parse(item.data, message._live.state.visible), item.event_id)
                 self._services.recent.append(message)
                 return message
         except ProtocolError as error:
@@ -259,11 +269,15 @@ class Messages:
             page = page.prev_page() if newest_first else page.next_page()
 
     @flow
-    def fetch(self, index: int) -> Flow[tuple[MessageData, int] | None]:
+    def fetch(self, message: Message) -> Flow[tuple[MessageData, int] | None]:
         """What the service says of one message now."""
         entity: Handle = yield self._opened()
-        item: Item | None = yield entity.item(index)
+        item: Item | None = yield entity.item(message.index)
         return None if item is None else (MessageData.parse(item.data), item.event_id)
+
+    def confirmed(self, answer: Any) -> Mapping[str, Any]:
+        """The date of a change."""
+        return date_updated(answer)
 
     # -- sending, on the caller's thread ------------------------------------------------------------------------------
 
@@ -310,7 +324,7 @@ class Messages:
         timeout: float | None,
     ) -> Message:
         """POST a message whose media were uploaded: the live object it became."""
-        url = urls.join(self._conversation._url, "Messages")
+        url = urls.join(self._live.url, "Messages")
         answer = self._services.rest.post(url, request, timeout=timeout, mutation_id=mutation_id)
         # A template makes its own content: the service has ignored what was attached.
         return self._sent(answer, () if "content_sid" in request else medias)

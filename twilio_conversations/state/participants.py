@@ -7,18 +7,17 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from twilio_conversations.errors import ConversationsError, NotFoundError, ProtocolError
-from twilio_conversations.events.names import ClientEvent, ConversationEvent
-from twilio_conversations.events.signals import Receivers
-from twilio_conversations.models.layers import OVERLAY_SECONDS, Layered
-from twilio_conversations.models.participant import Participant
+from twilio_conversations.events.names import ClientEvent, ConversationEvent, ParticipantEvent
+from twilio_conversations.models.layers import OVERLAY_SECONDS, ReplicatedState
+from twilio_conversations.models.live import Live, date_updated
+from twilio_conversations.models.participant import Participant, ParticipantUpdatedEventArgs
 from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated
 from twilio_conversations.util import checks, logs, urls
 from twilio_conversations.util.futures import Deadline, Flow, Future, flow
-from twilio_conversations.values.participant import ParticipantData
+from twilio_conversations.values.participant import REASONS, ParticipantData
 
 if TYPE_CHECKING:
-    from twilio_conversations.models.conversation import Conversation
-    from twilio_conversations.runtime import Services
+    from twilio_conversations.models.conversation_parts import LiveConversation
     from twilio_conversations.sync.client import Handle
 
 _log = logs.logger(__name__)
@@ -27,10 +26,12 @@ _log = logs.logger(__name__)
 class Roster:
     """The participants of one conversation, all of them, once it is loaded."""
 
-    def __init__(self, conversation: Conversation, services: Services, loaded: Callable[[], Future[Handle]]) -> None:
-        """`loaded` gives the Sync map after `load` has run for it; it runs on the io thread."""
-        self._conversation = conversation
-        self._services = services
+    def __init__(self, live: LiveConversation, loaded: Callable[[], Future[Handle]], typing_ended: Callable[[str], None]) -> None:
+        """`loaded` gives the Sync map after `load` has run; `typing_ended` is told an identity. Both run on the io thread."""
+        self._live = live
+        self._conversation = live.conversation
+        self._services = live.services
+        self._typing_ended = typing_ended
         self._loaded = loaded
         self._by_sid: dict[str, Participant] = {}
         self._leaving: set[str] = set()
@@ -54,7 +55,7 @@ class Roster:
             gone = {
                 sid
                 for sid, held in self._by_sid.items()
-                if sid not in known and (sid in self._expected or held._state.replica is not None)
+                if sid not in known and (sid in self._expected or held._live.state.replica is not None)
             }
             left = [self._by_sid.pop(sid) for sid in gone]
             self._has_gone(gone)
@@ -65,7 +66,7 @@ class Roster:
         """The map was made anew: whatever is loaded next is newer than what is held."""
         with self._services.lock:
             for participant in self._by_sid.values():
-                participant._state.expect_anything()
+                participant._live.state.expect_anything()
 
     def changed(self, change: Change) -> None:
         """Take what the roster says and announce it."""
@@ -82,7 +83,17 @@ class Roster:
         if isinstance(change, ItemAdded):
             self._emit(participant, ConversationEvent.PARTICIPANT_JOINED, ClientEvent.PARTICIPANT_JOINED)
             return
-        participant._announce(former, current)
+        self.announce_update(participant, former, current)
+
+    def announce_update(self, participant: Participant, former: ParticipantData | None, current: ParticipantData) -> None:
+        """Raise ``updated`` for what differs between two states, if anything."""
+        if found := REASONS.between(former, current):
+            self._services.emit(
+                ParticipantUpdatedEventArgs(participant, found),
+                (participant, ParticipantEvent.UPDATED),
+                (self._conversation, ConversationEvent.PARTICIPANT_UPDATED),
+                (self._services.events, ClientEvent.PARTICIPANT_UPDATED),
+            )
 
     def _take(self, sid: str, data: Any, version: int) -> tuple[Participant, ParticipantData | None, ParticipantData] | None:
         """The live participant with `data` applied, its state before, and that now; `None` for an entry that is none."""
@@ -91,10 +102,10 @@ class Roster:
                 participant = self._by_sid.get(sid)
                 if participant is None:
                     current = ParticipantData.parse(data)
-                    participant = self._by_sid[sid] = self._made(sid, Layered(current, version))
+                    participant = self._by_sid[sid] = self._made(sid, ReplicatedState(current, version))
                     return participant, None, current
-                current = ParticipantData.parse(data, participant._state.replica)
-                return participant, participant._state.apply(current, version), current
+                current = ParticipantData.parse(data, participant._live.state.replica)
+                return participant, participant._live.state.apply(current, version), current
         except ProtocolError as error:
             _log.warning("%r: leaving out participant %s: %s", self._conversation, sid, error)
             return None
@@ -102,7 +113,7 @@ class Roster:
     def _removed(self, sid: str) -> None:
         participant = self._by_sid.get(sid)
         if participant is not None and participant.identity is not None:
-            self._conversation._typing.ended(participant.identity)
+            self._typing_ended(participant.identity)
         with self._services.lock:
             self._by_sid.pop(sid, None)
             self._leaving.discard(sid)
@@ -127,14 +138,13 @@ class Roster:
     def announced(self) -> list[Participant]:
         """The participants that Sync has told of, in the order they became known."""
         with self._services.lock:
-            return [participant for participant in self._by_sid.values() if participant._state.replica is not None]
+            return [participant for participant in self._by_sid.values() if participant._live.state.replica is not None]
 
     def _emit(self, participant: Participant, own: ConversationEvent, clients: ClientEvent) -> None:
         self._services.emit(participant, (self._conversation, own), (self._services.events, clients))
 
-    def _made(self, sid: str, state: Layered[ParticipantData]) -> Participant:
-        services = self._services
-        return Participant(Receivers(services.dispatcher), services, state, self._conversation, sid)
+    def _made(self, sid: str, state: ReplicatedState[ParticipantData]) -> Participant:
+        return Participant(Live(self._services, state, self), self._conversation, sid)
 
     def with_identity(self, identity: str) -> Participant | None:
         """The participant with that identity, as far as is known; from any thread."""
@@ -172,7 +182,7 @@ class Roster:
         with self._services.lock:
             self._gone_since[this] = gone
         try:
-            answer = self._services.rest.post(urls.join(self._conversation._url, "Participants"), request, timeout=timeout)
+            answer = self._services.rest.post(urls.join(self._live.url, "Participants"), request, timeout=timeout)
             return self._added(answer, gone)
         finally:
             with self._services.lock:
@@ -187,7 +197,7 @@ class Roster:
             participant = self._by_sid.get(sid)
             if participant is not None:
                 return participant
-            participant = self._made(sid, Layered(ParticipantData.from_rest(answer), delivered=False))
+            participant = self._made(sid, ReplicatedState(ParticipantData.from_rest(answer), delivered=False))
             left = sid in gone
             if not left:
                 self._by_sid[sid] = participant
@@ -201,10 +211,10 @@ class Roster:
     def _settle_added(self, sid: str) -> Flow[None]:
         """Sync has not told of an added participant for a while: look what became of it."""
         participant = self._by_sid.get(sid)
-        if participant is None or participant._state.replica is not None:
+        if participant is None or participant._live.state.replica is not None:
             return
         try:
-            found = yield self.fetch(sid)
+            found = yield self.fetch(participant)
         except ConversationsError as error:
             _log.info("%r: could not look whether %s was added: %s", self._conversation, sid, error)
             return
@@ -225,7 +235,7 @@ class Roster:
         """
         if key in urls.DOTS:
             key = self.get_by_identity(key, deadline.remaining()).sid
-        return urls.join(self._conversation._url, "Participants", key)
+        return urls.join(self._live.url, "Participants", key)
 
     def remove(self, key: str, timeout: float | None) -> None:
         """DELETE a participant, named by sid or identity; it is not shown any more when this returns."""
@@ -239,8 +249,12 @@ class Roster:
         self._services.later(OVERLAY_SECONDS, lambda: self._leaving.difference_update(gone))
 
     @flow
-    def fetch(self, sid: str) -> Flow[tuple[ParticipantData, int] | None]:
+    def fetch(self, participant: Participant) -> Flow[tuple[ParticipantData, int] | None]:
         """What the service says of one participant now."""
         entity: Handle = yield self._loaded()
-        item: Item | None = yield entity.item(sid)
+        item: Item | None = yield entity.item(participant.sid)
         return None if item is None else (ParticipantData.parse(item.data), item.event_id)
+
+    def confirmed(self, answer: Any) -> Mapping[str, Any]:
+        """The date of a change."""
+        return date_updated(answer)

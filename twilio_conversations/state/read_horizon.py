@@ -12,17 +12,16 @@ from twilio_conversations.util.futures import Deadline, Future, completed, settl
 from twilio_conversations.util.json import parse_index
 
 if TYPE_CHECKING:
-    from twilio_conversations.models.conversation import Conversation
-    from twilio_conversations.runtime import Services
+    from twilio_conversations.models.conversation_parts import LiveConversation
     from twilio_conversations.values.conversation import ConversationData
 
 
 class ReadHorizon:
     """Moves the horizon (``POST {my_conversations}/{sid}``), one request after another, so that none overtakes."""
 
-    def __init__(self, conversation: Conversation, services: Services) -> None:
-        self._conversation = conversation
-        self._services = services
+    def __init__(self, live: LiveConversation) -> None:
+        self._live = live
+        self._services = live.services
         self._queue = threading.Lock()
         self._last_in_line: Future[None] = completed(None)
         self._passed: list[int | None] | None = None  # marks that Sync tells of while one is posted
@@ -46,7 +45,7 @@ class ReadHorizon:
     def all_read(self, timeout: float | None) -> int | None:
         """Move to the newest message; without any nothing is sent."""
         deadline = self._services.deadline(timeout)
-        newest = self._conversation._messages.newest_index(deadline.remaining())
+        newest = self._live.messages.newest_index(deadline.remaining())
         return 0 if newest is None else self.advance(newest, deadline.remaining())
 
     def unread_count(self, timeout: float | None) -> int | None:
@@ -61,27 +60,28 @@ class ReadHorizon:
 
     @property
     def _known(self) -> int | None:
-        return self._conversation.last_read_message_index
+        return self._live.state.visible.last_read_message_index
 
     def _read(self, deadline: Deadline) -> Mapping[str, Any]:
         """The own membership as the service has it now; a mark further on is shown before Sync tells of it."""
-        conversation = self._conversation
-        told = _replica_mark(conversation)
+        live = self._live
+        told = _replica_mark(live)
         try:
-            answer = self._services.rest.get(conversation._my_url, timeout=deadline.remaining())
+            answer = self._services.rest.get(live.my_url, timeout=deadline.remaining())
         except ForbiddenError:
             answer = None
-        if not isinstance(answer, dict) or answer.get("conversation_sid") != conversation.sid:
-            raise NotFoundError(f"{conversation.sid} is not among the own conversations")
+        if not isinstance(answer, dict) or answer.get("conversation_sid") != live.sid:
+            raise NotFoundError(f"{live.sid} is not among the own conversations")
         mark = _mark(answer)
         # What Sync told meanwhile may be newer than the answer.
-        if mark is not None and not _reaches(self._known, mark) and _replica_mark(conversation) == told:
+        if mark is not None and not _reaches(self._known, mark) and _replica_mark(live) == told:
             self._show(mark)
         return answer
 
     def _post(self, index: int | None, deadline: Deadline) -> int | None:
         fields = {"last_read_message_index": index}
-        answer = self._conversation._post(self._conversation._my_url, fields, fields, deadline.remaining())
+        live = self._live
+        answer = live.post(live.conversation, live.my_url, fields, fields, deadline.remaining())
         if index is not None and (mark := _mark(answer)) is not None and mark != index:
             self._show(mark)
         return _unread(answer)
@@ -101,10 +101,7 @@ class ReadHorizon:
             index = overtaken
 
     def _show(self, mark: int) -> None:
-        conversation = self._conversation
-        with self._services.lock:
-            write = conversation._state.begin({"last_read_message_index": mark})
-        conversation._confirm(write, {})
+        self._live.show(self._live.conversation, {"last_read_message_index": mark})
 
     @contextmanager
     def _in_turn(self, deadline: Deadline) -> Iterator[None]:
@@ -123,8 +120,8 @@ def _reaches(mark: int | None, index: int) -> bool:
     return mark is not None and mark >= index
 
 
-def _replica_mark(conversation: Conversation) -> int | None:
-    replica = conversation._state.replica
+def _replica_mark(live: LiveConversation) -> int | None:
+    replica = live.state.replica
     return None if replica is None else replica.last_read_message_index
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from twilio_conversations.models.conversation import Conversation
+from twilio_conversations.state.parts import Parts
 from twilio_conversations.util.futures import Future
 from twilio_conversations.wire.backoff import Backoff
 
@@ -52,6 +53,7 @@ class Membership:
     """One conversation in the directory.
 
     Attributes:
+        live: the inside of the conversation.
         wanted: what the sources say it should be; `generation` counts the changes of that.
         presence: what was announced.
         epoch: counts closings; changes of objects opened in an earlier one mean nothing any more.
@@ -68,7 +70,7 @@ class Membership:
         ready: done with the conversation when `presence` is what is `wanted`.
     """
 
-    conversation: Conversation
+    live: Parts
     names: SyncNames
     item: Mapping[str, Any] = attrs.field(factory=dict)
     wanted: Following = Following.GONE
@@ -88,6 +90,11 @@ class Membership:
     waiting: list[Callable[[], None]] = attrs.field(factory=list)
     ready: Future[Conversation] = attrs.field(factory=Future)
     _roots: dict[str, tuple[str, Handle]] = attrs.field(factory=dict)
+
+    @property
+    def conversation(self) -> Conversation:
+        """The model."""
+        return self.live.conversation
 
     def want(self, presence: Following) -> None:
         """Change what is wanted."""

@@ -22,12 +22,13 @@ from twilio_conversations.errors import (
     ProtocolError,
 )
 from twilio_conversations.events.names import ClientEvent, ConversationEvent, HandlerError
-from twilio_conversations.models.conversation import Conversation
+from twilio_conversations.models.conversation import Conversation, ConversationUpdatedEventArgs
+from twilio_conversations.state.parts import Parts
 from twilio_conversations.state.tracked import Following, Membership
 from twilio_conversations.sync.changes import Change, DocumentUpdated, EntityFailed, EntityRemoved, Item, Key, Resynced
 from twilio_conversations.util import logs
 from twilio_conversations.util.futures import Flow, Future, fail, flow, gather, settle
-from twilio_conversations.values.conversation import DOCUMENT_FIELDS, ConversationData
+from twilio_conversations.values.conversation import DOCUMENT_FIELDS, REASONS, ConversationData
 from twilio_conversations.wire.backoff import Backoff
 
 if TYPE_CHECKING:
@@ -138,9 +139,9 @@ class Lifecycle:
             "list": lambda: sync.open_list(name, listener),
             "map": lambda: sync.open_map(name, listener, include_items=True),
         }
-        written_before = membership.conversation._state.overlays
+        written_before = membership.live.state.overlays
         if kind == "map":
-            membership.conversation._roster.reading()
+            membership.live.participants.reading()
         epoch = membership.epoch
         entity = yield openers[kind]()
         if membership.epoch != epoch or membership.wanted is Following.GONE:
@@ -165,14 +166,14 @@ class Lifecycle:
         if not items or len(items) >= _ROSTER_PAGE:
             items = items + (yield all_items(entity, items[-1].key if items else None))
         membership.opened_roster = None
-        membership.conversation._roster.load(items)
+        membership.live.participants.load(items)
 
     @flow
     def _catch_up_messages(self, membership: Membership) -> Flow[None]:
         """Whoever comes back may hold messages of before, which have changed or gone meanwhile."""
         entity = membership.root("list")
         if membership.opened_messages and entity is not None:
-            yield membership.conversation._messages.reread(entity)
+            yield membership.live.messages.reread(entity)
             membership.opened_messages = False
 
     @flow
@@ -215,10 +216,10 @@ class Lifecycle:
         document, membership.opened_document = membership.opened_document, None
         if document is not None:
             membership.document = document
-            self._set(conversation, lambda state: state.with_document(document))
+            self._set(membership, lambda state: state.with_document(document))
             with self._services.lock:
-                conversation._state.drop_overlay(membership.written_before, DOCUMENT_FIELDS)
-        self._set(conversation, lambda state: attrs.evolve(state.with_membership(membership.item), status=status))
+                membership.live.state.drop_overlay(membership.written_before, DOCUMENT_FIELDS)
+        self._set(membership, lambda state: attrs.evolve(state.with_membership(membership.item), status=status))
         if former is Following.GONE:
             self._emit(conversation, ClientEvent.CONVERSATION_ADDED)
         if joined:
@@ -227,7 +228,7 @@ class Lifecycle:
             conversation._messages.announce_missed(missed, membership.followed_from)
         elif former is Following.JOINED:
             membership.close_joined()
-            conversation._typing.clear()
+            membership.live.typing.clear()
             self._emit(conversation, ClientEvent.CONVERSATION_LEFT)
 
     def go(self, membership: Membership) -> None:
@@ -241,8 +242,8 @@ class Lifecycle:
         fail(membership.ready, NotFoundError(f"conversation {conversation.sid} is gone", status=404))
         if former is Following.GONE:
             return
-        conversation._typing.clear()
-        self._set(conversation, lambda state: attrs.evolve(state, status=ConversationStatus.NOT_PARTICIPATING))
+        membership.live.typing.clear()
+        self._set(membership, lambda state: attrs.evolve(state, status=ConversationStatus.NOT_PARTICIPATING))
         if former is Following.JOINED:
             self._emit(conversation, ClientEvent.CONVERSATION_LEFT)
         self._services.emit(
@@ -250,7 +251,7 @@ class Lifecycle:
             (self._services.events, ClientEvent.CONVERSATION_REMOVED),
             (conversation, ConversationEvent.REMOVED),
         )
-        for model in conversation._models():
+        for model in membership.live.models():
             model._live.leave(model)
 
     def _root_changed(self, membership: Membership, kind: str, epoch: int, entity: Handle, change: Change) -> None:
@@ -269,9 +270,9 @@ class Lifecycle:
         elif isinstance(change, Resynced):
             self._resynced(membership, kind, entity)
         elif kind == "list":
-            membership.conversation._messages.changed(change)
+            membership.live.messages.changed(change)
         elif kind == "map":
-            membership.conversation._roster.changed(change)
+            membership.live.participants.changed(change)
         elif isinstance(change, DocumentUpdated):
             former, membership.document = membership.document, change.data
             self.apply(membership, lambda state: state.with_document(change.data, former))
@@ -287,7 +288,7 @@ class Lifecycle:
         membership.rereading += 1
         try:
             what = f"reading {conversation.sid} again"
-            yield self._services.insist(lambda: self._reread(conversation, kind, entity), what, wanted)
+            yield self._services.insist(lambda: self._reread(membership.live, kind, entity), what, wanted)
         except ConversationsError as error:
             _log.info("%r: changes were missed and cannot be read any more: %s", conversation, error)
             return
@@ -302,13 +303,13 @@ class Lifecycle:
         )
 
     @flow
-    def _reread(self, conversation: Conversation, kind: str, entity: Handle) -> Flow[None]:
+    def _reread(self, live: Parts, kind: str, entity: Handle) -> Flow[None]:
         if kind == "list":
-            yield conversation._messages.reread(entity)
+            yield live.messages.reread(entity)
         elif kind == "map":
-            conversation._roster.reading()
-            conversation._roster.resynced()
-            conversation._roster.load((yield all_items(entity)))
+            live.participants.reading()
+            live.participants.resynced()
+            live.participants.load((yield all_items(entity)))
 
     # -- state --------------------------------------------------------------------------------------------------------
 
@@ -316,17 +317,26 @@ class Lifecycle:
         """Change a conversation's replica and announce the difference."""
         conversation = membership.conversation
         try:
-            former, current = self._set(conversation, change)
+            former, current = self._set(membership, change)
         except ProtocolError as error:
             _log.warning("%r: %s", conversation, error)
             return
-        conversation._horizon.told(former, current)
-        conversation._announce(former, current)
+        membership.live.horizon.told(former, current)
+        self.announce_update(conversation, former, current)
+
+    def announce_update(self, conversation: Conversation, former: ConversationData | None, current: ConversationData) -> None:
+        """Raise ``updated`` for what differs between two states, if anything."""
+        if found := REASONS.between(former, current):
+            self._services.emit(
+                ConversationUpdatedEventArgs(conversation, found),
+                (conversation, ConversationEvent.UPDATED),
+                (self._services.events, ClientEvent.CONVERSATION_UPDATED),
+            )
 
     def _set(
-        self, conversation: Conversation, change: Callable[[ConversationData], ConversationData]
+        self, membership: Membership, change: Callable[[ConversationData], ConversationData]
     ) -> tuple[ConversationData | None, ConversationData]:
-        state = conversation._state
+        state = membership.live.state
         with self._services.lock:
             current = change(state.replica or ConversationData())
             return state.apply(current, 0), current

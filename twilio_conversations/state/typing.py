@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,8 @@ from twilio_conversations.util import logs, urls
 from twilio_conversations.util.futures import Flow, Future, flow, refuse_to_wait, settle
 
 if TYPE_CHECKING:
-    from twilio_conversations.models.conversation import Conversation
+    from twilio_conversations.models.conversation_parts import LiveConversation
     from twilio_conversations.models.participant import Participant
-    from twilio_conversations.runtime import Services
 
 _log = logs.logger(__name__)
 DEFAULT_SECONDS = 5.0
@@ -35,9 +34,11 @@ def duration(told: Any, otherwise: float) -> float:
 class TypingIndicator:
     """Sends at most one notice per window, and ends what others started after their time."""
 
-    def __init__(self, conversation: Conversation, services: Services) -> None:
-        self._conversation = conversation
-        self._services = services
+    def __init__(self, live: LiveConversation, with_identity: Callable[[str], Participant | None]) -> None:
+        """`with_identity` finds a participant."""
+        self._conversation = live.conversation
+        self._services = live.services
+        self._with_identity = with_identity
         self._window_ends = 0.0
         self._timers: dict[str, Any] = {}
 
@@ -99,7 +100,7 @@ class TypingIndicator:
 
     def received(self, identity: str, seconds: float) -> None:
         """Somebody types; announced when it starts, not when it goes on."""
-        participant = self._conversation._roster.with_identity(identity)
+        participant = self._with_identity(identity)
         if participant is None:
             return
         if not participant.is_typing and self._services.dispatcher.full:
@@ -122,7 +123,7 @@ class TypingIndicator:
         """Somebody does not type any more: time is up, a message came, or the participant is gone."""
         if not self._stop_timer(identity):
             return
-        participant = self._conversation._roster.with_identity(identity)
+        participant = self._with_identity(identity)
         if participant is not None and participant.is_typing:
             participant.is_typing = False
             self._emit(participant, ParticipantEvent.TYPING_ENDED, ConversationEvent.TYPING_ENDED, ClientEvent.TYPING_ENDED)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import functools
 import weakref
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from twilio_conversations.enums import UserUpdateReason
 from twilio_conversations.events.names import ClientEvent, UserEvent
-from twilio_conversations.events.signals import Receivers
-from twilio_conversations.models.layers import Layered
-from twilio_conversations.models.user import User
+from twilio_conversations.models.layers import ReplicatedState
+from twilio_conversations.models.live import Live
+from twilio_conversations.models.user import User, UserUpdatedEventArgs
 from twilio_conversations.sync.changes import Change, EntityFailed, EntityRemoved, Item, ItemAdded, ItemUpdated, Resynced
 from twilio_conversations.util import logs, urls
 from twilio_conversations.util.futures import Flow, Future, completed, flow
-from twilio_conversations.values.user import UserData
+from twilio_conversations.values.user import REASONS, UserData
 
 if TYPE_CHECKING:
     from twilio_conversations.runtime import Services
@@ -40,7 +42,7 @@ class Users:
         """The own user; the same object for the whole life of the client."""
 
     def _make(self, identity: str) -> User:
-        return User(Receivers(self._services.dispatcher), self._services, Layered(UserData()), identity, self)
+        return User(Live(self._services, ReplicatedState(UserData()), self), identity)
 
     # -- for the start and for callers --------------------------------------------------------------------------------
 
@@ -87,6 +89,11 @@ class Users:
         body = yield self._services.get_json(urls.join(self._services.configuration.users_url, user.identity))
         return UserData.from_rest(body), 0
 
+    def confirmed(self, answer: Any) -> Mapping[str, Any]:
+        """Nothing that was not written."""
+        del answer
+        return {}
+
     # -- following ----------------------------------------------------------------------------------------------------
 
     @flow
@@ -110,7 +117,7 @@ class Users:
     @flow
     def _open_map(self, user: User, name: str) -> Flow[UserData]:
         """Open a user's map (``GET .../Maps/{name}?Include=items``) and take what it says; gives the state before."""
-        former = user._state.replica or UserData()
+        former = user._live.state.replica or UserData()
         entity: Handle = yield self._services.sync.open_map(name, functools.partial(self._changed, user), include_items=True)
         items: list[Item] = list(entity.items.values())
         if not items:
@@ -127,7 +134,7 @@ class Users:
 
     def _begin(self, user: User, former: UserData | None) -> None:
         user.is_subscribed = True
-        user._announce(former, user._state.replica or UserData())
+        self.announce_update(user, former, user._live.state.replica or UserData())
         self._services.emit(user, (user, UserEvent.USER_SUBSCRIBED), (self._services.events, ClientEvent.USER_SUBSCRIBED))
 
     def _let_go(self, user: User) -> None:
@@ -150,7 +157,7 @@ class Users:
         if self._maps.get(user) is not entity:
             return  # not announced yet: what is in the map then is what counts
         if isinstance(change, ItemAdded | ItemUpdated):
-            self._tell(user, (user._state.replica or UserData()).with_item(change.key, change.data))
+            self._tell(user, (user._live.state.replica or UserData()).with_item(change.key, change.data))
         elif isinstance(change, Resynced):
             self._reread(user, entity)
         elif isinstance(change, EntityRemoved):
@@ -166,11 +173,18 @@ class Users:
             self._tell(user, _read(page.items))
 
     def _tell(self, user: User, data: UserData) -> None:
-        user._announce(self._apply(user, data), data)
+        self.announce_update(user, self._apply(user, data), data)
+
+    def announce_update(self, user: User, former: UserData | None, current: UserData) -> None:
+        """Raise ``updated`` for what differs between two states; everything is new where there was none."""
+        found = tuple(UserUpdateReason) if former is None else REASONS.between(former, current)
+        if found:
+            updated = UserUpdatedEventArgs(user, found)
+            self._services.emit(updated, (user, UserEvent.UPDATED), (self._services.events, ClientEvent.USER_UPDATED))
 
     def _apply(self, user: User, data: UserData) -> UserData | None:
         with self._services.lock:
-            return user._state.apply(data, 0)
+            return user._live.state.apply(data, 0)
 
 
 def _read(items: Any) -> UserData:

@@ -1,0 +1,122 @@
+"""The inside of a live object: what is known of it, who is told of its events, and the program's own writes.
+
+A model is a facade over its `Live`; the names in here are for `state/` and the models, not for programs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, Protocol, TypeVar
+
+import attrs
+
+from twilio_conversations.errors import ConversationsError
+from twilio_conversations.events.signals import Receivers
+from twilio_conversations.models.layers import OVERLAY_SECONDS, ReplicatedState, Write
+from twilio_conversations.runtime import Services
+from twilio_conversations.util import logs
+from twilio_conversations.util.futures import Flow, Future, flow
+from twilio_conversations.util.json import parse_time
+
+_log = logs.logger(__name__)
+Data = TypeVar("Data", bound=attrs.AttrsInstance)
+
+
+class Keeper(Protocol):
+    """What keeps the models of one kind current, as these see it; it is in `state/`."""
+
+    def fetch(self, model: Any, /) -> Future[tuple[Any, int] | None]:
+        """Ask for the state that the service has now, with its event id; `None` when it is gone. On the io thread."""
+
+    def announce_update(self, model: Any, former: Any, current: Any, /) -> None:
+        """Raise ``updated`` for what differs between two states, if anything."""
+
+    def confirmed(self, answer: Any, /) -> Mapping[str, Any]:
+        """Return further fields that the answer to a write confirms."""
+
+
+K = TypeVar("K", bound=Keeper)
+
+
+class Live(Receivers, Generic[Data, K]):
+    """The inside of one live object. It does not hold its model: a message that nobody holds goes at once, without the collector.
+
+    Attributes:
+        services: the way to the service, the threads and the other models.
+        state: what is known of the object.
+        keeper: what keeps the object current.
+    """
+
+    __slots__ = ("keeper", "services", "state")
+
+    def __init__(self, services: Services, state: ReplicatedState[Data], keeper: K) -> None:
+        super().__init__(services.dispatcher)
+        self.services = services
+        self.state = state
+        self.keeper = keeper
+
+    def write(self, model: Any, fields: Mapping[str, Any], call: Callable[[], Any]) -> Any:
+        """Run `call`, which writes `fields` of `model`; show them before returning its answer."""
+        with self.services.lock:
+            write = self.state.begin(fields)
+        try:
+            answer = call()
+        except BaseException:
+            with self.services.lock:
+                self.state.abandon(write)
+            raise
+        self._confirm(model, write, self.keeper.confirmed(answer))
+        return answer
+
+    def post(self, model: Any, url: str, body: Mapping[str, Any], fields: Mapping[str, Any], timeout: float | None) -> Any:
+        """POST `body`, which writes `fields` of `model`; return the answer."""
+        return self.write(model, fields, lambda: self.services.rest.post(url, body, timeout=timeout))
+
+    def show(self, model: Any, fields: Mapping[str, Any]) -> None:
+        """Show fields that an answer has told of, as if they had been written."""
+        with self.services.lock:
+            write = self.state.begin(fields)
+        self._confirm(model, write, {})
+
+    def _confirm(self, model: Any, write: Write, further: Mapping[str, Any]) -> None:
+        """Show what an answer confirmed, until Sync tells of it or has had the time to."""
+        with self.services.lock:
+            overlaid = self.state.confirm(write, further)
+            overlay = self.state.overlays
+        if overlaid:
+            self.services.later(OVERLAY_SECONDS, lambda: self._settle(model, overlay))
+
+    @flow
+    def _settle(self, model: Any, overlay: int) -> Flow[None]:
+        """Sync has not told of a write for a while: look what became of it, and trust that."""
+        if not self.state.has_overlay(overlay):
+            return
+        try:
+            found = yield self.keeper.fetch(model)
+        except ConversationsError as error:
+            _log.info("%r: could not look whether a write arrived: %s", model, error)
+            found = None
+        self.take(model, found, overlay)
+
+    def take(self, model: Any, found: tuple[Data, int] | None, overlay: int) -> None:
+        """Show what the service said instead of writes up to `overlay`; the state as a whole, if nothing was written since.
+
+        A write may have been overwritten while it was shown, with no event of its own: then what handlers saw last, with the
+        write in it, is not so, and unless Sync has still to tell of the difference, nobody else will.
+        """
+        with self.services.lock:
+            state = self.state
+            shown = state.visible
+            if found is not None and state.overlays == overlay:
+                state.show(*found)
+            state.drop_overlay(overlay)
+            truth = state.visible
+            is_told = state.replica == truth
+        if is_told:
+            self.keeper.announce_update(model, shown, truth)
+
+
+def date_updated(answer: Any) -> dict[str, Any]:
+    """When an object was changed last, as the answer to a write has it."""
+    date = answer.get("date_updated") if isinstance(answer, dict) else None
+    return {"date_updated": parse_time(date)} if date else {}
