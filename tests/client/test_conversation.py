@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -26,6 +26,7 @@ from twilio_conversations import (
     RestNotFoundError,
 )
 from twilio_conversations.server import LocalServer
+from twilio_conversations.state.participants import Roster
 
 Pair = tuple[Conversation, Conversation]
 Fresh = Callable[[str], str]
@@ -409,13 +410,13 @@ def test_nobody_stays_whom_only_an_answer_has_named(connect: Connect, own: Local
 def test_who_was_removed_and_added_again_is_shown(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the participant that was there when the call began is hidden, not another one with the same identity."""
     mine, theirs = pair
-    caller = theirs._live.services
+    caller, participants = theirs._live.services, cast(Roster, theirs._live.participants)
     delete = caller.rest.delete
 
     def delete_and_wait(*arguments: Any, **options: Any) -> None:
         delete(*arguments, **options)
         again = mine.join().get_participant_by_identity(mine._live.services.configuration.identity)
-        until(lambda: again.sid in theirs._live.participants._by_sid, "the new participant is known")
+        until(lambda: again.sid in participants._by_sid, "the new participant is known")
 
     monkeypatch.setattr(caller.rest, "delete", delete_and_wait)
     theirs.remove_participant(mine._live.services.configuration.identity)

@@ -106,7 +106,8 @@ def test_data_says_whose_it_is(message: Message) -> None:
     """What identifies an object is in its data, under the names of the attributes, and JSON gives the same back."""
     room = message.conversation
     room.refresh()
-    person, user, media = room.get_participants()[0], room._live.services.users.myself, message.attached_media[0]
+    users: Any = room._live.services.users
+    person, user, media = room.get_participants()[0], users.myself, message.attached_media[0]
     wanted: dict[str, tuple[Any, dict[str, Any]]] = {
         "conversation": (room, {"sid": room.sid, "friendly_name": NAME, "attributes": {"a": LONG}}),
         "message": (message, {"sid": message.sid, "index": 0, "conversation_sid": room.sid, "author": message.author}),

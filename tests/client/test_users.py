@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -151,7 +152,8 @@ def test_a_participant_leads_to_its_user(pair: Pair) -> None:
     user = bob.get_user()
     assert user.identity == bob.identity
     assert user.is_subscribed
-    assert user in mine._live.services.users.followed()
+    users: Any = mine._live.services.users
+    assert user in users.followed()
 
 
 @pytest.mark.row("BY15")

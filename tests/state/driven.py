@@ -134,7 +134,7 @@ class Driven:
             congested=lambda: self.dispatcher.full,
         )
         self.services.known_configuration = Configuration.parse(CONFIGURATION)
-        self.services.users = Users(self.services, "alice")
+        self.users = self.services.users = Users(self.services, "alice")
         self.directory = Directory(self.services)
         self.mine = self.backend.create("map", "alice.conversations")
         self.backend.create("map", "alice.info")
@@ -163,7 +163,7 @@ class Driven:
         """Connect, follow the own map and read the listing."""
         self.sync.connected()
         self.backend.answer("GET", MINE, {"conversations": self.listing, "meta": {}})
-        for step in (self.services.users.open, self.directory.open, self.directory.load):
+        for step in (self.users.open, self.directory.open, self.directory.load):
             future: Future[Any] = step()
             self.run(1)
             if future.done():

@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, MutableSet
 from typing import Any, TypeVar, cast
 
+import attrs
 import blinker
 
 from twilio_conversations.events.dispatcher import Calls, Dispatcher, Emitter
@@ -157,6 +158,7 @@ class Subscription:
         return self.handler() if event in WITHOUT_PAYLOAD else self.handler(payload)
 
 
+@attrs.define(eq=False, repr=False, weakref_slot=False)
 class Receivers:
     """What one object keeps of its events: signals, the latest payloads, and whether further events can come.
 
@@ -167,13 +169,10 @@ class Receivers:
         gone: what the object stands for is gone: it has no further events.
     """
 
-    __slots__ = ("dispatcher", "gone", "last", "signals")
-
-    def __init__(self, dispatcher: Dispatcher) -> None:
-        self.dispatcher = dispatcher
-        self.signals: Signals | None = None
-        self.last: dict[EventName, Any] | None = None
-        self.gone = False
+    dispatcher: Dispatcher
+    signals: Signals | None = attrs.field(default=None, init=False)
+    last: dict[EventName, Any] | None = attrs.field(default=None, init=False)
+    gone: bool = attrs.field(default=False, init=False)
 
     def made_signals(self, names: type[EventName], emitter: Emitter) -> Signals:
         """Return the signals of `emitter`, whose receivers these are, making them the first time."""

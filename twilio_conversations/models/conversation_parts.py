@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
+import attrs
+
 from twilio_conversations.models.live import Keeper, Live
 from twilio_conversations.util import urls
 from twilio_conversations.util.futures import Deadline, Future
@@ -115,6 +117,7 @@ class Conversations(Keeper, Protocol):
         """Have `take` called with the participants that are announced."""
 
 
+@attrs.define(eq=False, repr=False)
 class LiveConversation(Live[ConversationData, Conversations]):
     """The inside of one conversation; `state/` puts it together.
 
@@ -123,14 +126,12 @@ class LiveConversation(Live[ConversationData, Conversations]):
         conversation: the model.
     """
 
-    __slots__ = ("__weakref__", "conversation", "horizon", "messages", "participants", "sid", "typing")
-
     sid: str
-    conversation: Conversation
-    messages: Messages
-    participants: Participants
-    horizon: ReadHorizon
-    typing: Typing
+    conversation: Conversation = attrs.field(init=False)
+    messages: Messages = attrs.field(init=False)
+    participants: Participants = attrs.field(init=False)
+    horizon: ReadHorizon = attrs.field(init=False)
+    typing: Typing = attrs.field(init=False)
 
     @property
     def url(self) -> str:

@@ -38,6 +38,7 @@ class Keeper(Protocol):
 K = TypeVar("K", bound=Keeper)
 
 
+@attrs.define(eq=False, repr=False, weakref_slot=False)
 class Live(Receivers, Generic[Data, K]):
     """The inside of one live object. It does not hold its model: a message that nobody holds goes at once, without the collector.
 
@@ -47,13 +48,9 @@ class Live(Receivers, Generic[Data, K]):
         keeper: what keeps the object current.
     """
 
-    __slots__ = ("keeper", "services", "state")
-
-    def __init__(self, services: Services, state: ReplicatedState[Data], keeper: K) -> None:
-        super().__init__(services.dispatcher)
-        self.services = services
-        self.state = state
-        self.keeper = keeper
+    services: Services
+    state: ReplicatedState[Data]
+    keeper: K
 
     def write(self, model: Any, fields: Mapping[str, Any], call: Callable[[], Any]) -> Any:
         """Run `call`, which writes `fields` of `model`; show them before returning its answer."""

@@ -194,7 +194,8 @@ class Messages:
         return message
 
     def _make(self, index: int, data: MessageData, version: int, *, delivered: bool) -> Message:
-        return Message(Live(self._services, ReplicatedState(data, version, delivered=delivered), self), self._conversation, index)
+        services, state = self._services, ReplicatedState(data, version, delivered=delivered)
+        return Message(Live(services.dispatcher, services, state, self), self._conversation, index)
 
     # -- reading ------------------------------------------------------------------------------------------------------
 

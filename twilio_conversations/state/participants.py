@@ -144,7 +144,7 @@ class Roster:
         self._services.emit(participant, (self._conversation, own), (self._services.events, clients))
 
     def _made(self, sid: str, state: ReplicatedState[ParticipantData]) -> Participant:
-        return Participant(Live(self._services, state, self), self._conversation, sid)
+        return Participant(Live(self._services.dispatcher, self._services, state, self), self._conversation, sid)
 
     def with_identity(self, identity: str) -> Participant | None:
         """The participant with that identity, as far as is known; from any thread."""

@@ -40,8 +40,7 @@ class Parts(LiveConversation):
         roster: Callable[[], Future[Handle]],
     ) -> None:
         """`message_list` and `roster` give the Sync objects, opening them if need be; they run on the io thread."""
-        super().__init__(services, ReplicatedState(ConversationData()), conversations)
-        self.sid = sid
+        super().__init__(services.dispatcher, services, ReplicatedState(ConversationData()), conversations, sid)
         self.conversation = Conversation(self, sid)
         self.typing = TypingIndicator(self, lambda identity: self.participants.with_identity(identity))
         self.messages = Messages(self, message_list, self.typing.ended)

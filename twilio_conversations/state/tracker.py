@@ -179,14 +179,12 @@ class Lifecycle:
     @flow
     def _find_missed(self, membership: Membership) -> Flow[None]:
         """Whoever is added to a conversation is written to at once: read what came before the list was followed."""
-        entity, conversation = membership.root("list"), membership.conversation
-        if (
-            entity is None or membership.followed_from is None or membership.followed_from < 0
-        ):  # no event yet: nothing was written
-            return
-        joined = conversation._roster.joined_at(self._services.users.myself.identity)
+        entity, live = membership.root("list"), membership.live
+        if entity is None or membership.followed_from is None or membership.followed_from < 0:
+            return  # without any event yet nothing was written
+        joined = live.participants.joined_at(self._services.configuration.identity)
         if joined is not None:
-            membership.missed = yield conversation._messages.since(entity, joined)
+            membership.missed = yield live.messages.since(entity, joined)
 
     @flow
     def _opening_failed(self, membership: Membership, error: ConversationsError) -> Flow[None]:
@@ -225,7 +223,7 @@ class Lifecycle:
         if joined:
             self._emit(conversation, ClientEvent.CONVERSATION_JOINED)
             missed, membership.missed = membership.missed, []
-            conversation._messages.announce_missed(missed, membership.followed_from)
+            membership.live.messages.announce_missed(missed, membership.followed_from)
         elif former is Following.JOINED:
             membership.close_joined()
             membership.live.typing.clear()

@@ -42,7 +42,7 @@ class Users:
         """The own user; the same object for the whole life of the client."""
 
     def _make(self, identity: str) -> User:
-        return User(Live(self._services, ReplicatedState(UserData()), self), identity)
+        return User(Live(self._services.dispatcher, self._services, ReplicatedState(UserData()), self), identity)
 
     # -- for the start and for callers --------------------------------------------------------------------------------
 
