@@ -41,6 +41,8 @@ REQUEST = HttpRequest(
         Init("TM1", "jwt", "continue", {}, (), {"a": 1}, ()),
         Update("TM2", "jwt2"),
         RestCall("TM3", REQUEST),
+        RestCall("TM3", HttpRequest("GET", "h", "/p")),
+        Unknown("TM3", "ping", {"id": "TM3", "method": "ping", "kind": "x", "payload_size": 1}, b"?"),
         Notification("TM4", "twilio.sync.event", {"events": [{"id": 1, "text": "é✓"}]}),
         ClientUpdate("TM5", "token_about_to_expire"),
         Close("TM6", Status(308, "OFFLOAD", "go away", 51232), BackoffHint(1000, 20000)),
@@ -50,6 +52,15 @@ REQUEST = HttpRequest(
 def test_every_packet_survives_the_round_trip(packet: packets.Packet) -> None:
     """Client and service mean the same by the same bytes."""
     assert packet == packets.decode(packet.encode())
+
+
+def test_a_reply_without_a_body_has_no_type() -> None:
+    """A payload's type is named where there is a payload, or where somebody insists."""
+    bare, typed = (packets.decode(one.encode()) for one in (Reply("TM1"), Reply("TM1", content_type="text/plain")))
+    assert isinstance(bare, Reply)
+    assert isinstance(typed, Reply)
+    assert "payload_type" not in bare.fields
+    assert typed.fields["payload_type"] == "text/plain"
 
 
 def test_a_reply_keeps_status_headers_and_body() -> None:
@@ -124,6 +135,10 @@ def test_strange_headers_never_raise_anything_but_the_protocol_error(header: dic
         ({"id": "TM1", "method": "notification", "message_type": "t", "payload_type": 5}, b"{}", None),
         ({"id": "TM1", "method": "notification", "message_type": "t", "payload_type": "text/plain"}, b"\xff", None),
         ({"id": "TM1", "method": "message"}, b"", None),
+        ({"id": "TM1", "method": "message", "http_request": {"method": "GET", "path": "relative"}}, b"", None),
+        ({"id": "TM1", "method": "message", "http_request": {"method": "GET", "path": "/", "params": [1]}}, b"", None),
+        ({"id": "TM1", "method": "message", "http_request": {"method": "GET", "path": "/", "headers": {"a": 1}}}, b"", None),
+        ({"method": "init", "token": "jwt"}, b"", None),
         ({"id": "TM1", "method": "init"}, b"", None),
         ({"id": 5, "method": "reply"}, b"", None),
         ({"id": "TM1"}, b"", None),
@@ -135,6 +150,22 @@ def test_a_malformed_packet_names_the_request_it_answers(header: dict[str, objec
         packets.decode(frame.encode(header, payload))
 
     assert reply_to == caught.value.reply_to
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload", "content"),
+    [
+        ({}, b'{"a":1}', {"a": 1}),
+        ({"payload_type": "application/json;charset=utf-8"}, b"5", 5),
+        ({"payload_type": "text/plain"}, "é".encode(), "é"),
+        ({"payload_type": "image/png"}, b"PNG", None),
+        ({}, b"", None),
+    ],
+)
+def test_the_payload_of_a_notification_is_read_by_its_type(kind: dict[str, str], payload: bytes, content: object) -> None:
+    """JSON unless it says otherwise, text, or nothing that is known."""
+    header = {"id": "TM1", "method": "notification", "message_type": "t", **kind}
+    assert packets.decode(frame.encode(header, payload)) == Notification("TM1", "t", content)
 
 
 def test_an_unknown_method_is_kept() -> None:

@@ -162,6 +162,39 @@ def test_a_provider_that_refuses_for_good_denies() -> None:
     assert driven.phase is Phase.CONNECTED
 
 
+def test_what_a_session_shows() -> None:
+    """Its latest socket, how often it was accepted, its tokens, what is under way, and how long an answer took."""
+    driven = Driven()
+    session = driven.session
+    assert (session.generation, session.connections, session.token, session.latest_token) == (0, 0, "T0", "T0")
+    driven.up()
+    driven.submit("a")
+    assert (session.requests.written, session.round_trip) == (1, None)
+    driven.now += 0.25
+    driven.receive(http_reply("a"))
+    assert (session.requests.written, session.round_trip) == (0, 0.25)
+    driven.update("T1")
+    assert (session.token, session.latest_token) == ("T0", "T1")
+    driven.lose()
+    while driven.open_generation is None:
+        driven.advance(0.1)
+    driven.establish()
+    assert (session.generation, session.connections, session.token) == (2, 2, "T1")
+
+
+def test_a_provider_that_fails_is_the_trouble_of_who_waits_for_it() -> None:
+    """Only as long as its token is what is missing."""
+    driven = Driven(token=None, refreshable=True)
+    driven.session.token_delayed("not now")
+    assert driven.session.trouble != "not now"
+    driven.connect()
+    driven.session.token_delayed("no answer from the provider")
+    assert driven.session.trouble == "no answer from the provider"
+    driven.submit("a", 5)
+    driven.advance(5)
+    assert "no answer from the provider" in str(driven.settled["a"])
+
+
 # Sockets that fail
 
 
@@ -699,6 +732,17 @@ def test_a_reply_with_another_status_fails_its_request_alone() -> None:
     assert isinstance(driven.settled["a"], ReplyError)
     assert driven.of(TokenExpired)
     assert driven.session.phase is Phase.CONNECTED
+
+
+def test_a_request_refused_for_expiry_asks_the_provider() -> None:
+    """The token in use is over, and there is no newer one."""
+    driven = Driven(refreshable=True)
+    driven.up()
+    driven.submit("a")
+    driven.receive(http_reply("a", status=Status(401, "X", None, EXPIRED)))
+
+    assert [TokenRefused("T0", expired=True)] == driven.of(TokenRefused)
+    assert [TokenWanted()] == driven.of(TokenWanted)
 
 
 def test_a_reply_without_http_status_is_a_protocol_error() -> None:
