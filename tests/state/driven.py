@@ -6,6 +6,7 @@ what a call waits for is answered while it waits, unless the test holds it.
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Callable, Iterable
@@ -30,6 +31,7 @@ from twilio_conversations.state.users import Users
 from twilio_conversations.sync.client import SyncClient
 from twilio_conversations.transport.pending import PendingReply
 from twilio_conversations.transport.timers import Timers
+from twilio_conversations.util import logs
 from twilio_conversations.util.futures import Deadline, Future, fail, settle, wait
 from twilio_conversations.util.readiness import Readiness
 from twilio_conversations.values.configuration import Configuration
@@ -111,6 +113,17 @@ class Program(EventEmitter):
     _events = ClientEvent
 
 
+class Failures(logging.Handler):
+    """Remembers the errors that are logged: listeners, timers and handlers that raised."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.records: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(self.format(record))
+
+
 class Driven:
     """The state of alice's client, started; every event that her program is told stands in `told`."""
 
@@ -140,6 +153,7 @@ class Driven:
         self.backend.create("map", "alice.info")
         self.listing: list[dict[str, Any]] = []
         self._told: list[str] = []
+        self._failures = Failures(logging.ERROR)
         self.payloads: list[Any] = []
         self.conversations: dict[str, Conversation] = {}
         for event in ClientEvent:
@@ -151,6 +165,7 @@ class Driven:
         self.readiness = readiness
 
     def __enter__(self) -> Self:
+        logging.getLogger("twilio_conversations").addHandler(self._failures)
         self.dispatcher.start()
         self.dispatcher.release()
         return self
@@ -158,6 +173,9 @@ class Driven:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.dispatcher.close()
         self.dispatcher.join(Deadline(PATIENCE))
+        logs.flush(PATIENCE)
+        logging.getLogger("twilio_conversations").removeHandler(self._failures)
+        assert kind is not None or not self._failures.records
 
     def start(self) -> Self:
         """Connect, follow the own map and read the listing."""
