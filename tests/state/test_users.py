@@ -43,12 +43,12 @@ def root(stored: Stored) -> dict[str, Any]:
 def get(alice: Driven, identity: str, map_name: str | None = None) -> User:
     """The user, as `Client.get_user` asks for it."""
     services = alice.services
-    return services.run(lambda: services.users.get(identity, map_name), services.deadline(None), "get_user()")
+    return services.run(lambda: alice.users.get(identity, map_name), services.deadline(None), "get_user()")
 
 
 def followed(alice: Driven) -> list[str]:
     """The identities that are followed."""
-    return [user.identity for user in alice.services.users.followed()]
+    return [user.identity for user in alice.users.followed()]
 
 
 def test_the_own_user_is_followed_from_the_start(alice: Driven) -> None:
@@ -56,15 +56,15 @@ def test_the_own_user_is_followed_from_the_start(alice: Driven) -> None:
     own = alice.backend.find("map", "alice.info")
     assert own is not None
     alice.backend.add(own, {"value": "Alice"}, "friendlyName")
-    myself = alice.services.users.myself
+    myself = alice.users.myself
     assert not myself.is_subscribed
-    assert alice.services.users.subscribed() == []
+    assert alice.users.subscribed() == []
     alice.start()
     assert alice.told("user") == [f"user_updated alice {EVERYTHING}", "user_subscribed alice"]
     assert (myself.friendly_name, myself.identity, myself.is_subscribed) == ("Alice", "alice", True)
     assert get(alice, "alice") is myself
     assert alice.asked() == []
-    assert alice.services.users.followed() == alice.services.users.subscribed() == [myself]
+    assert alice.users.followed() == alice.users.subscribed() == [myself]
 
 
 def test_a_user_is_followed_when_asked_for(alice: Driven) -> None:
@@ -103,7 +103,7 @@ def test_all_who_ask_at_once_get_one_user(alice: Driven) -> None:
     alice.start()
     person(alice, "bob")
     alice.backend.held = {"/v1/Users/bob"}
-    one, two = alice.services.users.get("bob"), alice.services.users.get("bob")
+    one, two = alice.users.get("bob"), alice.users.get("bob")
     alice.run(1)
     alice.backend.held = set()
     alice.run(1)
@@ -217,7 +217,7 @@ def test_the_own_user_is_followed_anew(alice: Driven) -> None:
     alice.backend.outbox.clear()
     alice.backend.update(own, "friendlyName", {"value": "Alicia"})
     alice.backend.outbox.clear()
-    alice.services.users.myself.unsubscribe()
+    alice.users.myself.unsubscribe()
     assert alice.told() == ["user_unsubscribed alice", "user_updated alice friendlyName", "user_subscribed alice"]
     assert followed(alice) == ["alice"]
     alice.run(5)
@@ -260,7 +260,7 @@ def test_changes_while_it_is_opened_are_in_what_is_told_then(alice: Driven) -> N
     bob = person(alice, "bob")
     alice.backend.answer("GET", "/v3/Maps/bob.info", {**root(bob), "items": []})
     alice.backend.held = {f"{bob.sid}/Items"}
-    coming = alice.services.users.get("bob", "bob.info")
+    coming = alice.users.get("bob", "bob.info")
     alice.run(1)
     alice.backend.update(bob, "friendlyName", {"value": "Robert"})
     alice.run(1)

@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from twilio_conversations.sync.client import Handle
 
 _log = logs.logger(__name__)
-_GONE_STATUS = frozenset({403, 404})
-_ROSTER_PAGE = 50
 
 
 class Directory:
