@@ -42,7 +42,7 @@ class Backend(Service):
         super().__init__()
         self.rest: list[Pending] = []
         """Every request that is not Sync's, in order."""
-        self._answers: dict[tuple[str, str], collections.deque[Any]] = {}
+        self.answers: dict[tuple[str, str], collections.deque[Any]] = {}
         self._meanwhile: list[tuple[str, str, Callable[[], object]]] = []
         self.held: set[str] = set()
         """Requests whose ``METHOD path?query`` contains one of these wait."""
@@ -56,9 +56,7 @@ class Backend(Service):
     def answer(self, method: str, path: str, *answers: Any, status: int = 200) -> None:
         """Answer the next requests of that method and path with these bodies (or `Answer`s); the last one again and again."""
         path = path.removeprefix(BASE)
-        self._answers[method, path] = collections.deque(
-            one if isinstance(one, Answer) else Answer(status, one) for one in answers
-        )
+        self.answers[method, path] = collections.deque(one if isinstance(one, Answer) else Answer(status, one) for one in answers)
 
     def meanwhile(self, method: str, path: str, action: Callable[[], object]) -> None:
         """Do something once, after the service has carried out such a request and before its answer comes."""
@@ -78,7 +76,7 @@ class Backend(Service):
         return any(part in f"{pending.method} {pending.path}?{query}" for part in self.held)
 
     def _read(self, pending: Pending) -> Answer:
-        answers = self._answers.get((pending.method, pending.path))
+        answers = self.answers.get((pending.method, pending.path))
         if answers is None and pending.path.startswith("/v3/"):
             found = super()._read(pending)
             if pending.query.get("Include") == "items" and found.status == 200:

@@ -61,7 +61,7 @@ def test_what_cannot_be_read_again_now_is_read_later(alice: Driven) -> None:
     _lost(alice, room)
     alice.run(1)
     assert alice.told() == []
-    del alice.backend._answers["GET", f"/v3/Lists/{room.messages.sid}/Items"]
+    del alice.backend.answers["GET", f"/v3/Lists/{room.messages.sid}/Items"]
     alice.run(100)
     assert alice.told() == ["own resynced CH1", "conversation_resynced CH1"]
 
@@ -81,7 +81,7 @@ def test_what_may_not_be_read_again_is_not_resynced(alice: Driven, status: int, 
         logs.flush(10)
     assert alice.told() == []
     assert "changes were missed and cannot be read any more" in caplog.text
-    del alice.backend._answers["GET", f"/v3/Lists/{room.messages.sid}/Items"]
+    del alice.backend.answers["GET", f"/v3/Lists/{room.messages.sid}/Items"]
     _lost(alice, room)
     alice.run(1)
     assert alice.told() == ["own resynced CH1", "conversation_resynced CH1"]

@@ -298,7 +298,7 @@ def test_what_cannot_be_opened_now_is_reported_and_tried_again(caplog: pytest.Lo
         alice.run(3)
         assert len(alice.told("^error")) == 1
         assert len(alice.read("CH1.channel")) == 1
-        del alice.backend._answers["GET", "/v3/Maps/CH1.roster"]
+        del alice.backend.answers["GET", "/v3/Maps/CH1.roster"]
         alice.run(100)
         assert alice.told() == ["conversation_added CH1", "conversation_joined CH1"]
         assert alice.opened == [*of(room), *OWN]
@@ -316,7 +316,7 @@ def test_a_denied_client_reports_no_consequence(alice: Driven) -> None:
     alice.run(1000)
     assert alice.told() == []
     assert len(alice.read("CH1.roster")) == 1
-    del alice.backend._answers["GET", "/v3/Maps/CH1.roster"]
+    del alice.backend.answers["GET", "/v3/Maps/CH1.roster"]
     alice.readiness.begin_again()
     alice.services.connected()
     alice.run(1)
