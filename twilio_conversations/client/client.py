@@ -11,7 +11,8 @@ from twilio_conversations.enums import NotificationsChannelType
 from twilio_conversations.errors import RestNotFoundError
 from twilio_conversations.events.names import ClientEvent
 from twilio_conversations.models.conversation import Conversation
-from twilio_conversations.models.media import Media, media_sids_of, sids_of, temporary_urls
+from twilio_conversations.models.media import Media, media_sids_of
+from twilio_conversations.models.media_links import sids_of, temporary_urls
 from twilio_conversations.models.pages import Paginator
 from twilio_conversations.models.user import User
 from twilio_conversations.util import checks, urls

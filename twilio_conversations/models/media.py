@@ -1,10 +1,10 @@
-"""What is attached to a message: facts, links, and the content itself."""
+"""What is attached to a message: facts, and the content itself."""
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import attrs
 
 from twilio_conversations.enums import MediaCategory
-from twilio_conversations.errors import InvalidArgumentError, MediaError, NotPicklableError, ProtocolError
+from twilio_conversations.errors import InvalidArgumentError, NotPicklableError
+from twilio_conversations.models.media_links import Link, described, media_error
 from twilio_conversations.transport.content_stream import ContentStream, OnBytes
-from twilio_conversations.transport.media_http import Transfer, same_origin
-from twilio_conversations.util import checks, urls
+from twilio_conversations.transport.media_http import Transfer
+from twilio_conversations.util import checks
 from twilio_conversations.util.futures import Deadline
-from twilio_conversations.util.json import parse_text, plain
+from twilio_conversations.util.json import plain
 from twilio_conversations.util.saving import destination
 from twilio_conversations.values.media import MediaData
 from twilio_conversations.values.progress import DownloadProgress, OnDownloadProgress
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     import requests
 
     from twilio_conversations.runtime import Services
-
-_EXPIRED: Final = frozenset({401, 403, 404, 410})
-"""With what a temporary link is refused whose time is over."""
 
 _PIECE: Final = 64 * 1024
 
@@ -77,7 +75,7 @@ class Media:
             MediaError: there is no such medium, or it is not visible to this identity.
         """
         with self._transfer(timeout, "get_content_temporary_url()") as transfer:
-            return _temporary(self._describe(transfer))
+            return described(self._services, self.sid, transfer).temporary
 
     def read(
         self,
@@ -103,7 +101,7 @@ class Media:
         with self._transfer(timeout, "read()") as transfer:
             for piece in self._pieces(transfer, on_progress):
                 if most is not None and content.tell() + len(piece) > most:
-                    raise self._error(f"{self.sid} has more than {most} bytes")
+                    raise media_error(self.sid, f"{self.sid} has more than {most} bytes")
                 content.write(piece)
         return content.getvalue()
 
@@ -178,7 +176,7 @@ class Media:
 
     def _stream(self, transfer: Transfer, opening: Deadline, on_bytes: OnBytes) -> ContentStream:
         """The content from its start; `opening` is the limit until the first byte can be read."""
-        link = _Link(self)
+        link = Link(self._services, self.sid)
 
         def connect(start: int) -> requests.Response:
             if start:
@@ -188,97 +186,12 @@ class Media:
 
         return ContentStream(self._services.media, transfer, connect, on_bytes)
 
-    def _describe(self, transfer: Transfer) -> Mapping[str, Any]:
-        try:
-            answer = self._services.media.get_json(urls.join(media_url(self._services), self.sid), transfer)
-        except MediaError as error:
-            error.media_sid = self.sid
-            raise
-        return _links(answer)
-
-    def _error(self, text: str) -> MediaError:
-        error = MediaError(text)
-        error.media_sid = self.sid
-        return error
-
     def __repr__(self) -> str:
         facts = (self.sid, self.filename or self.category, self.content_type)
         return f"<Media {' '.join(map(checks.brief, facts))} {self.size} bytes>"
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise NotPicklableError("a Media reaches the service and cannot be pickled; use to_dict()")
-
-
-class _Link:
-    """Where the content of one medium is had, until that is over."""
-
-    def __init__(self, media: Media) -> None:
-        self._media = media
-        self._url: str | None = None
-        self._authorised = False
-
-    def get(self, transfer: Transfer, start: int) -> requests.Response:
-        """The content from byte `start` on. A link that is refused is replaced once."""
-        try:
-            return self._get(transfer, start)
-        except MediaError as error:
-            if error.status not in _EXPIRED or self._url is None:
-                raise
-            self._url = None
-            return self._get(transfer, start)
-
-    def _get(self, transfer: Transfer, start: int) -> requests.Response:
-        media = self._media
-        base = media_url(media._services)
-        if self._url is None:
-            links = media._describe(transfer)
-            url = _temporary(links) or _link(links, "content")
-            if not url:
-                raise media._error(f"the service gives no link to the content of {media.sid}")
-            self._url = url
-            # The lasting link wants the token, which goes nowhere but to the service that it is for.
-            self._authorised = _temporary(links) is None and same_origin(url, base)
-        try:
-            return media._services.media.get_content(self._url, transfer, start=start, authorised=self._authorised)
-        except MediaError as error:
-            error.media_sid = media.sid
-            raise
-
-
-def media_url(services: Services) -> str:
-    """The media resource of this service; a path is joined to the media address of the client's options."""
-    return _absolute(services, services.configuration.media_url)
-
-
-def temporary_urls(services: Services, media_sids: Sequence[str], deadline: Deadline) -> dict[str, str | None]:
-    """Temporary links of several media, by sid, in one request (``POST {media set}``).
-
-    Raises:
-        MediaError: one of them cannot be had; `.media_sid` says which.
-    """
-    sids = sids_of(media_sids)
-    body = {"command": "get", "list": [{"media_sid": sid} for sid in sids]}
-    with services.media.transfer(deadline, "get_temporary_content_urls()") as transfer:
-        answer = services.media.post_json(_absolute(services, services.configuration.media_set_url), body, transfer)
-    if not isinstance(answer, list):
-        raise ProtocolError("the answer to a media set is not a list", body=answer)
-    found = dict(_set_entry(entry) for entry in answer)
-    for sid in sids:
-        if sid not in found:
-            raise _set_error(sid, None, f"the media service did not answer for {sid}")
-    return {sid: found[sid] for sid in sids}
-
-
-def sids_of(media_sids: Any) -> list[str]:
-    """The sids, each once.
-
-    Raises:
-        InvalidArgumentError: there are none, or something is no sid.
-    """
-    given = checks.several(media_sids, "media_sids")
-    if not given:
-        raise InvalidArgumentError("media_sids must be a non-empty sequence of sids")
-    return list(dict.fromkeys(checks.filled(sid, "a media sid") for sid in given))
 
 
 def media_sids_of(content_set: Any) -> list[str]:
@@ -291,53 +204,3 @@ def media_sids_of(content_set: Any) -> list[str]:
     if not found or not all(isinstance(media, Media) for media in found):
         raise InvalidArgumentError("content_set must be a non-empty sequence of Media")
     return [media.sid for media in found]
-
-
-def _set_entry(entry: Any) -> tuple[str, str | None]:
-    facts = entry if isinstance(entry, dict) else {}
-    record = facts.get("media_record")
-    sid = record.get("sid") if isinstance(record, dict) else None
-    code = facts.get("code")
-    if code != 200 or not isinstance(sid, str):
-        raise _set_error(sid, code, f"the media service refused {sid or 'one of the media'} (status {code})")
-    return sid, _temporary(_links(record))
-
-
-def _set_error(sid: Any, status: Any, text: str) -> MediaError:
-    error = MediaError(text, status=status if type(status) is int else None)
-    error.media_sid = parse_text(sid)
-    return error
-
-
-def _links(record: Any) -> Mapping[str, Any]:
-    links = record.get("links") if isinstance(record, dict) else None
-    return links if isinstance(links, dict) else {}
-
-
-def _temporary(links: Mapping[str, Any]) -> str | None:
-    return _link(links, "content_direct_temporary")
-
-
-def _link(links: Mapping[str, Any], name: str) -> str | None:
-    """A link of a medium; `None` when there is none.
-
-    Raises:
-        ProtocolError: there is something else.
-    """
-    value = links.get(name)
-    return None if value is None or value == "" else urls.link(value, f"{name} of a medium")
-
-
-def _absolute(services: Services, url: str) -> str:
-    """Where a media resource is. The token goes there, so it has to be protected no less than the connection is.
-
-    Raises:
-        ProtocolError: the service names something else.
-    """
-    endpoints = services.options.endpoints
-    if "://" not in url:
-        url = f"{endpoints.media.rstrip('/')}/{url.lstrip('/')}"
-    urls.link(url, "the address of media in the service's configuration")
-    if not url.lower().startswith(("https://",) if endpoints.twilsock.startswith("wss:") else ("https://", "http://")):
-        raise ProtocolError(f"the service has its media where the token must not go: {url.partition('?')[0]}")
-    return url

@@ -14,7 +14,8 @@ from twilio_conversations.events.model_events import MessageEvents
 from twilio_conversations.events.names import EventName, MessageEvent
 from twilio_conversations.models import message_queries
 from twilio_conversations.models.base import Model
-from twilio_conversations.models.media import Media, media_sids_of, temporary_urls
+from twilio_conversations.models.media import Media, media_sids_of
+from twilio_conversations.models.media_links import temporary_urls
 from twilio_conversations.util import checks, urls
 from twilio_conversations.values.channel_metadata import ChannelMetadata
 from twilio_conversations.values.content_templates import RICH_CONTENT, ContentData, parse_rich_content

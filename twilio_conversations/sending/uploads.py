@@ -11,7 +11,7 @@ import attrs
 
 from twilio_conversations.enums import MediaCategory
 from twilio_conversations.errors import OperationCancelledError, ProtocolError, TransportUnavailableError
-from twilio_conversations.models.media import media_url
+from twilio_conversations.models.media_links import media_url
 from twilio_conversations.sending.attachment import Content, SendMediaOptions
 from twilio_conversations.transport.media_http import Transfer
 from twilio_conversations.util import checks, urls

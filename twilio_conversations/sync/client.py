@@ -10,7 +10,7 @@ import itertools
 import random
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from twilio_conversations.errors import ClientClosedError, ProtocolError, SyncError
 from twilio_conversations.sync.changes import (
@@ -43,6 +43,9 @@ MESSAGE_TYPES = (
 """Notification types that `SyncClient.notification` reads; register them when the connection starts."""
 
 _correlation_ids = itertools.count(time.time_ns() // 1_000_000)  # one per process: clocks collide and run backwards
+
+
+_Take = Callable[["SyncClient", SyncObject, dict[str, Any], Any, Any], None]
 
 
 class Timer(Protocol):
@@ -330,7 +333,7 @@ class SyncClient:
         if type(payload) is not dict or type(event_type := payload.get("event_type")) is not str:
             _log.warning("a %s notification without an event type", message_type)
             return
-        route = _ROUTES.get(event_type)
+        route = self._ROUTES.get(event_type)
         if route is None:
             return
         take, sid_field, detail = route
@@ -482,27 +485,24 @@ class SyncClient:
         if self._congested():
             self.hold(handle)
 
+    _ROUTES: ClassVar[dict[str, tuple[_Take, str, Any]]] = {
+        "list_item_added": (_item_event, "list_sid", ItemAdded),
+        "list_item_updated": (_item_event, "list_sid", ItemUpdated),
+        "list_item_removed": (_item_event, "list_sid", ItemRemoved),
+        "list_context_updated": (_silent_event, "list_sid", None),
+        "list_removed": (_removed_event, "list_sid", None),
+        "map_item_added": (_item_event, "map_sid", ItemAdded),
+        "map_item_updated": (_item_event, "map_sid", ItemUpdated),
+        "map_item_removed": (_item_event, "map_sid", ItemRemoved),
+        "map_removed": (_removed_event, "map_sid", None),
+        "document_updated": (_document_event, "document_sid", None),
+        "document_removed": (_removed_event, "document_sid", None),
+        "subscription_established": (_established_event, "object_sid", None),
+        "subscription_canceled": (_canceled_event, "object_sid", None),
+        "subscription_failed": (_failed_event, "object_sid", None),
+    }
+    """Event type -> what takes it, the field that names the object, and what it is told besides."""
+
 
 def _has_items(root: SyncObject) -> bool:
     return isinstance(root.replica, CollectionReplica) and root.replica.items is not None
-
-
-_Take = Callable[[SyncClient, SyncObject, dict[str, Any], Any, Any], None]
-
-_ROUTES: dict[str, tuple[_Take, str, Any]] = {
-    "list_item_added": (SyncClient._item_event, "list_sid", ItemAdded),
-    "list_item_updated": (SyncClient._item_event, "list_sid", ItemUpdated),
-    "list_item_removed": (SyncClient._item_event, "list_sid", ItemRemoved),
-    "list_context_updated": (SyncClient._silent_event, "list_sid", None),
-    "list_removed": (SyncClient._removed_event, "list_sid", None),
-    "map_item_added": (SyncClient._item_event, "map_sid", ItemAdded),
-    "map_item_updated": (SyncClient._item_event, "map_sid", ItemUpdated),
-    "map_item_removed": (SyncClient._item_event, "map_sid", ItemRemoved),
-    "map_removed": (SyncClient._removed_event, "map_sid", None),
-    "document_updated": (SyncClient._document_event, "document_sid", None),
-    "document_removed": (SyncClient._removed_event, "document_sid", None),
-    "subscription_established": (SyncClient._established_event, "object_sid", None),
-    "subscription_canceled": (SyncClient._canceled_event, "object_sid", None),
-    "subscription_failed": (SyncClient._failed_event, "object_sid", None),
-}
-"""Event type -> what takes it, the field that names the object, and what it is told besides."""

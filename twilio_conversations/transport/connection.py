@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 import attrs
 import requests
@@ -434,7 +434,7 @@ class Connection:
         try:
             while effects:
                 effect = effects.popleft()
-                _PERFORM[type(effect)](self, effect)
+                self._PERFORM[type(effect)](self, effect)
         finally:
             self._applying = False
 
@@ -578,25 +578,24 @@ class Connection:
             self._tell(self._listener.on_state, ConnectionState.ERROR)
             self._tell(self._listener.on_failed, why)
 
-
-_PERFORM: Final[dict[type, Callable[[Connection, Any], None]]] = {
-    fx.Send: Connection._do_send,
-    Notification: Connection._do_notification,
-    fx.Settle: Connection._do_settle,
-    fx.OpenSocket: Connection._do_open,
-    fx.CloseSocket: Connection._do_close_socket,
-    fx.StateChanged: Connection._do_state,
-    fx.Connected: Connection._do_connected,
-    fx.Disconnected: lambda self, effect: self._tell(self._listener.on_disconnected),
-    fx.TokenAccepted: Connection._do_token_accepted,
-    fx.TokenWanted: lambda self, effect: self._tokens.refresh(),
-    fx.TokenRefused: lambda self, effect: self._tokens.refused(effect.token, expired=effect.expired),
-    fx.TokenExpired: lambda self, effect: self._tell(self._listener.on_token_expired),
-    fx.RetryScheduled: lambda self, effect: self._log.retrying(effect.seconds, effect.cause),
-    fx.TokenAboutToExpire: Connection._do_token_about_to_expire,
-    fx.Failed: Connection._do_failed,
-    ConnectionErrorInfo: Connection._do_report,
-}
+    _PERFORM: ClassVar[dict[type, Callable[[Connection, Any], None]]] = {
+        fx.Send: _do_send,
+        Notification: _do_notification,
+        fx.Settle: _do_settle,
+        fx.OpenSocket: _do_open,
+        fx.CloseSocket: _do_close_socket,
+        fx.StateChanged: _do_state,
+        fx.Connected: _do_connected,
+        fx.Disconnected: lambda self, effect: self._tell(self._listener.on_disconnected),
+        fx.TokenAccepted: _do_token_accepted,
+        fx.TokenWanted: lambda self, effect: self._tokens.refresh(),
+        fx.TokenRefused: lambda self, effect: self._tokens.refused(effect.token, expired=effect.expired),
+        fx.TokenExpired: lambda self, effect: self._tell(self._listener.on_token_expired),
+        fx.RetryScheduled: lambda self, effect: self._log.retrying(effect.seconds, effect.cause),
+        fx.TokenAboutToExpire: _do_token_about_to_expire,
+        fx.Failed: _do_failed,
+        ConnectionErrorInfo: _do_report,
+    }
 
 
 def _metadata(options: Options) -> dict[str, Any]:

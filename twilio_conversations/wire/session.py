@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from twilio_conversations.enums import ConnectionState
 from twilio_conversations.errors import (
@@ -308,7 +308,7 @@ class Session:
             self._timer = None
             self._announce(before, cause)
         for action in row.actions:
-            _ACTIONS[action](self, cause)
+            self._ACTIONS[action](self, cause)
 
     def _announce(self, before: Phase, cause: Cause) -> None:
         if cause.message or self._phase in _UP or before is Phase.IDLE:
@@ -527,25 +527,24 @@ class Session:
         for key in self._credentials.take_all():
             self._effects.append(Settle(key, self._unavailable()))
 
+    _ACTIONS: ClassVar[Mapping[Action, Callable[[Session, Cause], None]]] = {
+        Action.ASK_TOKEN: _ask_token,
+        Action.OPEN: _open,
+        Action.SEND_INIT: _send_init,
+        Action.SEND_UPDATE: _send_update,
+        Action.FAREWELL: _farewell,
+        Action.DROP: _drop,
+        Action.BACK_OFF: _back_off,
+        Action.HASTEN: _hasten,
+        Action.ESTABLISH: _establish,
+        Action.ACCEPT_TOKEN: _accept_token,
+        Action.ROLL_BACK: _roll_back,
+        Action.REPORT: _report,
+        Action.REPORT_TERMINAL: _report_terminal,
+        Action.FAIL_ALL: _fail_all,
+    }
+
 
 def _denies(status: Status) -> bool:
     """Whether a close says that the token is not good."""
     return status.code in (401, 410) or (status.code == 308 and status.error_code == WRONG_INSTANCE)
-
-
-_ACTIONS: Final[Mapping[Action, Callable[[Session, Cause], None]]] = {
-    Action.ASK_TOKEN: Session._ask_token,
-    Action.OPEN: Session._open,
-    Action.SEND_INIT: Session._send_init,
-    Action.SEND_UPDATE: Session._send_update,
-    Action.FAREWELL: Session._farewell,
-    Action.DROP: Session._drop,
-    Action.BACK_OFF: Session._back_off,
-    Action.HASTEN: Session._hasten,
-    Action.ESTABLISH: Session._establish,
-    Action.ACCEPT_TOKEN: Session._accept_token,
-    Action.ROLL_BACK: Session._roll_back,
-    Action.REPORT: Session._report,
-    Action.REPORT_TERMINAL: Session._report_terminal,
-    Action.FAIL_ALL: Session._fail_all,
-}
