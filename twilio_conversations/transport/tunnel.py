@@ -298,8 +298,8 @@ def _as_response(answer: HttpResponse, request: requests.PreparedRequest) -> req
     response.url = request.url or ""
     response.request = request
     response.encoding = "utf-8"
-    response._content = answer.body
-    response._content_consumed = True  # type: ignore[attr-defined]
+    response._content = answer.body  # noqa: SLF001 - requests has no public way to make a response of bytes
+    response._content_consumed = True  # type: ignore[attr-defined] # noqa: SLF001 - as above
     response.raw = answer
     return response
 
