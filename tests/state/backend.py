@@ -9,6 +9,8 @@ from typing import Any
 import attrs
 
 from tests.sync.model_service import Answer, Pending, Service
+from twilio_conversations.models.conversation import Conversation
+from twilio_conversations.models.message import Message
 from twilio_conversations.util.futures import Future
 
 BASE = "http://sync.test"
@@ -148,3 +150,13 @@ def of(room: Room) -> list[str]:
 def trouble(status: int = 500) -> Answer:
     """An answer that says no."""
     return Answer(status, {"status": status, "code": 54000, "message": "no"})
+
+
+def indexes(messages: list[Message]) -> list[int]:
+    """Which messages these are."""
+    return [message.index for message in messages]
+
+
+def sids(conversation: Conversation) -> list[str]:
+    """The participants that the program is given."""
+    return [one.sid for one in conversation.get_participants()]

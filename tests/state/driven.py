@@ -263,10 +263,19 @@ class Driven:
             self.settle()
         self.wire.now = end
 
-    def lose(self, stored: Stored, head: int = 1000) -> None:
+    def forget(self, stored: Stored, head: int = 1000) -> None:
         """Let the service forget the events of an object: the next replay says that there were some, and none comes."""
         stored.journal.clear()
         stored.head += head
+
+    def lose(self, *objects: Stored) -> None:
+        """The line breaks and comes back; what was told of these objects meanwhile, and before, is forgotten."""
+        self.backend.outbox.clear()
+        self.backend.cut()
+        self.sync.disconnected()
+        for stored in objects:
+            self.forget(stored)
+        self.sync.connected()
 
     def cut(self) -> None:
         """The line breaks and comes back."""
@@ -283,6 +292,12 @@ class Driven:
     def read(self, part: str) -> list[str]:
         """The Sync requests so far whose path contains that, as ``path?query``."""
         return [f"{one.path}?{one.query}" for one in self.backend.history if part in one.path and "/v3/" in one.path]
+
+    def pages(self, stored: Stored) -> list[tuple[str | None, ...]]:
+        """The pages of a list or map that were asked for since the last time: start, bounds, order, size."""
+        found = [one.query for one in self.backend.history if one.path.endswith(f"{stored.sid}/Items") and "Order" in one.query]
+        self.backend.history.clear()
+        return [tuple(query.get(name) for name in ("From", "Bounds", "Order", "PageSize")) for query in found]
 
     def asked(self) -> list[str]:
         """The REST requests since the last time, as ``METHOD path``."""

@@ -210,15 +210,6 @@ def test_a_removal_of_what_is_not_known_is_nothing(alice: Driven) -> None:
     assert alice.told() == []
 
 
-def lose(alice: Driven) -> None:
-    """The line breaks, and the service forgets the events of the own map."""
-    alice.backend.outbox.clear()
-    alice.backend.cut()
-    alice.sync.disconnected()
-    alice.lose(alice.mine)
-    alice.sync.connected()
-
-
 def test_after_lost_events_the_own_map_is_read_again(alice: Driven) -> None:
     """Who came appears, who went is removed, who changed is updated; what is only known, but not in it, stays."""
     gone, left, kept, known = (alice.room(f"CH{number}") for number in range(4))
@@ -230,7 +221,7 @@ def test_after_lost_events_the_own_map_is_read_again(alice: Driven) -> None:
     alice.own(kept, "joined", lastConsumedMessageIndex=4)
     alice.disown(known)
     alice.room("CH9")
-    lose(alice)
+    alice.lose(alice.mine)
     alice.run(1)
     assert sorted(alice.told("^conv")) == [
         "conversation_added CH9",
@@ -251,7 +242,7 @@ def test_an_own_map_that_cannot_be_read_again_now_is_read_later(alice: Driven) -
     path = f"/v3/Maps/{alice.mine.sid}/Items"
     alice.backend.answer("GET", path, trouble(501))
     room = alice.room("CH2")
-    lose(alice)
+    alice.lose(alice.mine)
     alice.run(1)
     assert alice.told() == []
     del alice.backend.answers["GET", path]
@@ -266,7 +257,7 @@ def test_an_own_map_that_may_not_be_read_again_is_reported(alice: Driven) -> Non
     alice.start()
     alice.told()
     alice.backend.answer("GET", f"/v3/Maps/{alice.mine.sid}/Items", trouble(403))
-    lose(alice)
+    alice.lose(alice.mine)
     alice.run(100)
     (line,) = alice.told()
     assert line.startswith("error ")

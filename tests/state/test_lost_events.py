@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.state.backend import Room, trouble
+from tests.state.backend import trouble
 from tests.state.driven import Driven
 from twilio_conversations.util import logs
 
@@ -26,7 +26,7 @@ def test_lost_events_are_made_up_for_and_told_once(alice: Driven) -> None:
     room.alter("MB1", attributes='{"a": 1}')
     room.drop("MB2")
     for stored in (room.messages, room.roster):
-        alice.lose(stored)
+        alice.forget(stored)
     alice.sync.connected()
     alice.backend.held = {"/Items"}
     alice.run(1)
@@ -42,14 +42,6 @@ def test_lost_events_are_made_up_for_and_told_once(alice: Driven) -> None:
     assert bob.attributes == {"a": 1}
 
 
-def _lost(alice: Driven, room: Room) -> None:
-    """The line breaks, and the service forgets the messages' events."""
-    alice.backend.cut()
-    alice.sync.disconnected()
-    alice.lose(room.messages)
-    alice.sync.connected()
-
-
 def test_what_cannot_be_read_again_now_is_read_later(alice: Driven) -> None:
     """Resynced is told when it was read, and not before."""
     room = alice.room("CH1")
@@ -58,7 +50,7 @@ def test_what_cannot_be_read_again_now_is_read_later(alice: Driven) -> None:
     (_,) = alice.conversation("CH1").get_messages().items
     alice.told()
     alice.backend.answer("GET", f"/v3/Lists/{room.messages.sid}/Items", trouble(501))
-    _lost(alice, room)
+    alice.lose(room.messages)
     alice.run(1)
     assert alice.told() == []
     del alice.backend.answers["GET", f"/v3/Lists/{room.messages.sid}/Items"]
@@ -76,13 +68,13 @@ def test_what_may_not_be_read_again_is_not_resynced(alice: Driven, status: int, 
     alice.told()
     alice.backend.answer("GET", f"/v3/Lists/{room.messages.sid}/Items", trouble(status))
     with caplog.at_level("INFO"):
-        _lost(alice, room)
+        alice.lose(room.messages)
         alice.run(100)
         logs.flush(10)
     assert alice.told() == []
     assert "changes were missed and cannot be read any more" in caplog.text
     del alice.backend.answers["GET", f"/v3/Lists/{room.messages.sid}/Items"]
-    _lost(alice, room)
+    alice.lose(room.messages)
     alice.run(1)
     assert alice.told() == ["own resynced CH1", "conversation_resynced CH1"]
 
@@ -96,7 +88,7 @@ def test_what_goes_while_it_is_read_again_is_not_resynced(alice: Driven, how: st
     (_,) = alice.conversation("CH1").get_messages().items
     alice.told()
     alice.backend.held = {f"{room.messages.sid}/Items"}
-    _lost(alice, room)
+    alice.lose(room.messages)
     alice.run(1)
     if how == "removed":
         alice.disown(room)

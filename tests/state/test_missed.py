@@ -28,12 +28,6 @@ def told(alice: Driven) -> list[str]:
     return alice.told("^(?!own)")
 
 
-def pages(alice: Driven, room: Room) -> list[tuple[str | None, str | None, str | None, str | None]]:
-    """The pages of messages that were asked for: start, bounds, order, size."""
-    queries = [one.query for one in alice.backend.history if one.path.endswith(f"{room.messages.sid}/Items")]
-    return [(query.get("From"), query.get("Bounds"), query.get("Order"), query.get("PageSize")) for query in queries]
-
-
 def test_what_was_written_since_the_joining_is_told_of(alice: Driven) -> None:
     """After the joining, in order; what was written before is not new."""
     room = joining(alice)
@@ -42,7 +36,7 @@ def test_what_was_written_since_the_joining_is_told_of(alice: Driven) -> None:
     alice.own(room, "joined")
     alice.run(1)
     assert told(alice) == [*ANNOUNCED, "message_added CH1/1", "message_added CH1/2"]
-    assert pages(alice, room) == [(None, None, "desc", "10")]
+    assert alice.pages(room.messages) == [(None, None, "desc", "10")]
     room.post("new")
     alice.run(1)
     assert told(alice) == ["message_added CH1/3"]
@@ -55,7 +49,7 @@ def test_at_the_start_nothing_is_new(alice: Driven) -> None:
     room.post("7", timestamp=date(7))
     alice.start()
     assert alice.told("^conv|^mess|^own") == ANNOUNCED
-    assert pages(alice, room) == []
+    assert alice.pages(room.messages) == []
 
 
 def test_without_a_date_of_joining_nothing_is_new(alice: Driven) -> None:
@@ -65,7 +59,7 @@ def test_without_a_date_of_joining_nothing_is_new(alice: Driven) -> None:
     alice.own(room, "joined")
     alice.run(1)
     assert told(alice) == ANNOUNCED
-    assert pages(alice, room) == []
+    assert alice.pages(room.messages) == []
 
 
 def test_where_nothing_was_ever_written_nothing_is_read(alice: Driven) -> None:
@@ -74,7 +68,7 @@ def test_where_nothing_was_ever_written_nothing_is_read(alice: Driven) -> None:
     alice.own(room, "joined")
     alice.run(1)
     assert told(alice) == ANNOUNCED
-    assert pages(alice, room) == []
+    assert alice.pages(room.messages) == []
 
 
 def test_the_first_event_is_read_too(alice: Driven) -> None:
@@ -94,7 +88,7 @@ def test_many_messages_take_several_pages(alice: Driven) -> None:
     alice.own(room, "joined")
     alice.run(1)
     assert told(alice) == [*ANNOUNCED, *(f"message_added CH1/{number}" for number in range(50, 240))]
-    assert pages(alice, room) == [
+    assert alice.pages(room.messages) == [
         (None, None, "desc", "10"),
         ("230", "exclusive", "desc", "100"),
         ("130", "exclusive", "desc", "100"),
@@ -109,7 +103,7 @@ def test_all_messages_may_be_new(alice: Driven) -> None:
     alice.own(room, "joined")
     alice.run(1)
     assert len(told(alice)) == 17
-    assert len(pages(alice, room)) == 2
+    assert len(alice.pages(room.messages)) == 2
 
 
 def test_what_is_no_message_is_not_told_of(alice: Driven) -> None:

@@ -282,7 +282,7 @@ def test_after_lost_events_a_user_is_read_again(alice: Driven) -> None:
         alice.backend.cut()
         alice.sync.disconnected()
         alice.backend.update(bob, "friendlyName", {"value": name})
-        alice.lose(bob)
+        alice.forget(bob)
         alice.backend.held = {f"{bob.sid}/Items"}
         alice.sync.connected()
         alice.run(1)
