@@ -155,6 +155,7 @@ def test_a_provider_that_refuses_for_good_denies() -> None:
     driven.do(driven.session.token_refused(ValueError("not authorised"), driven.now))
 
     assert driven.session.phase is Phase.DENIED
+    assert isinstance(driven.session.refusal, TransportUnavailableError)
     assert isinstance(driven.settled["a"], TransportUnavailableError)
     assert driven.of(ConnectionErrorInfo)[0].terminal
     driven.update("T1")
@@ -190,6 +191,7 @@ def test_a_provider_that_fails_is_the_trouble_of_who_waits_for_it() -> None:
     driven.connect()
     driven.session.token_delayed("no answer from the provider")
     assert driven.session.trouble == "no answer from the provider"
+    assert driven.session.refusal is None
     driven.submit("a", 5)
     driven.advance(5)
     assert "no answer from the provider" in str(driven.settled["a"])
