@@ -28,6 +28,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
     session.run("lint-imports")
+    session.run("lint-imports", "--config", ".ci/circles.toml")
 
 
 @nox.session
