@@ -93,17 +93,17 @@ class ConversationUpdateReason(_Words):
     """What changed in a conversation."""
 
     ATTRIBUTES = "attributes"
+    FRIENDLY_NAME = "friendlyName"
+    UNIQUE_NAME = "uniqueName"
     CREATED_BY = "createdBy"
     DATE_CREATED = "dateCreated"
     DATE_UPDATED = "dateUpdated"
-    FRIENDLY_NAME = "friendlyName"
-    LAST_READ_MESSAGE_INDEX = "lastReadMessageIndex"
-    STATE = "state"
-    STATUS = "status"
-    UNIQUE_NAME = "uniqueName"
     LAST_MESSAGE = "lastMessage"
-    NOTIFICATION_LEVEL = "notificationLevel"
+    STATE = "state"
     BINDINGS = "bindings"
+    LAST_READ_MESSAGE_INDEX = "lastReadMessageIndex"
+    NOTIFICATION_LEVEL = "notificationLevel"
+    STATUS = "status"
 
 
 class ParticipantUpdateReason(_Words):

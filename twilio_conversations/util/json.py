@@ -101,6 +101,8 @@ def parse_time(value: Any) -> dt.datetime | None:
     try:
         if isinstance(value, str) and value:
             parsed = dt.datetime.fromisoformat(value)
+            if parsed.tzinfo is dt.UTC:  # as the service writes them
+                return parsed
             return parsed.replace(tzinfo=dt.UTC) if parsed.tzinfo is None else parsed.astimezone(dt.UTC)
         if isinstance(value, int | float) and not isinstance(value, bool):
             return dt.datetime.fromtimestamp(value / 1000, dt.UTC)
@@ -128,6 +130,16 @@ def parse_index(value: Any) -> int | None:
 def parse_text(value: Any) -> str | None:
     """Text, or `None` for anything else."""
     return value if isinstance(value, str) else None
+
+
+def text_or_empty(value: Any) -> str:
+    """Text, empty for anything else."""
+    return value if isinstance(value, str) else ""
+
+
+def text_or_none(value: Any) -> str | None:
+    """Text that is not empty, or `None` for anything else."""
+    return value if isinstance(value, str) and value else None
 
 
 def plain(value: Any) -> Any:

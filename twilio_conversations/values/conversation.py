@@ -7,28 +7,20 @@ from typing import Any
 
 import attrs
 
-from twilio_conversations.enums import ConversationStateValue, ConversationStatus, ConversationUpdateReason, NotificationLevel
-from twilio_conversations.errors import ProtocolError
-from twilio_conversations.util.json import Attributes, parse_index, parse_text, parse_time
-from twilio_conversations.values.bindings import ConversationBindings
-from twilio_conversations.values.fields import Reasons
-
-REASONS = Reasons(
-    {
-        "attributes": ConversationUpdateReason.ATTRIBUTES,
-        "friendly_name": ConversationUpdateReason.FRIENDLY_NAME,
-        "unique_name": ConversationUpdateReason.UNIQUE_NAME,
-        "created_by": ConversationUpdateReason.CREATED_BY,
-        "date_created": ConversationUpdateReason.DATE_CREATED,
-        "date_updated": ConversationUpdateReason.DATE_UPDATED,
-        "last_message": ConversationUpdateReason.LAST_MESSAGE,
-        "state": ConversationUpdateReason.STATE,
-        "bindings": ConversationUpdateReason.BINDINGS,
-        "last_read_message_index": ConversationUpdateReason.LAST_READ_MESSAGE_INDEX,
-        "notification_level": ConversationUpdateReason.NOTIFICATION_LEVEL,
-    }
+from twilio_conversations.enums import (
+    ConversationStateValue,
+    ConversationStatus,
+    ConversationUpdateReason,
+    NotificationLevel,
+    known,
 )
-"""Fields whose changes are announced, in the order of detection."""
+from twilio_conversations.errors import ProtocolError
+from twilio_conversations.util.json import Attributes, parse_index, parse_time, text_or_empty, text_or_none
+from twilio_conversations.values.bindings import ConversationBindings
+from twilio_conversations.values.fields import Fields, Reasons, field, word
+
+_Reason = ConversationUpdateReason
+_MEMBERSHIP = "membership"
 
 
 @attrs.frozen
@@ -57,31 +49,34 @@ class ConversationState:
     def parse(cls, value: Any) -> ConversationState | None:
         """Read ``{current, dateUpdated}``; anything else is `None`."""
         current = value.get("current") if isinstance(value, dict) else None
-        if not isinstance(current, str):
+        if not isinstance(current, str) or not current:
             return None
-        try:
-            current = ConversationStateValue(current)
-        except ValueError:
-            pass
-        return cls(current, parse_time(value.get("dateUpdated")))
+        return cls(known(ConversationStateValue, current, ConversationStateValue.ACTIVE), parse_time(value.get("dateUpdated")))
 
 
 @attrs.frozen
 class ConversationData:
     """What the conversation's document and the own membership say, in our names."""
 
-    friendly_name: str | None = None
-    unique_name: str | None = None
-    attributes: Attributes = attrs.field(factory=Attributes)
-    created_by: str = ""
-    date_created: dt.datetime | None = None
-    date_updated: dt.datetime | None = None
-    last_message: LastMessage | None = None
-    state: ConversationState | None = None
-    bindings: ConversationBindings = attrs.field(factory=ConversationBindings)
+    friendly_name: str | None = field(text_or_none, "friendlyName", reason=_Reason.FRIENDLY_NAME)
+    unique_name: str | None = field(text_or_none, "uniqueName", reason=_Reason.UNIQUE_NAME)
+    attributes: Attributes = field(Attributes, "attributes", reason=_Reason.ATTRIBUTES)
+    created_by: str = field(text_or_empty, "createdBy", reason=_Reason.CREATED_BY)
+    date_created: dt.datetime | None = field(parse_time, "dateCreated", reason=_Reason.DATE_CREATED)
+    date_updated: dt.datetime | None = field(parse_time, "dateUpdated", reason=_Reason.DATE_UPDATED)
+    last_message: LastMessage | None = field(LastMessage.parse, "lastMessage", reason=_Reason.LAST_MESSAGE)
+    state: ConversationState | None = field(ConversationState.parse, "state", reason=_Reason.STATE)
+    bindings: ConversationBindings = field(ConversationBindings.parse, "bindings", reason=_Reason.BINDINGS)
     status: ConversationStatus = ConversationStatus.NOT_PARTICIPATING
-    last_read_message_index: int | None = None
-    notification_level: NotificationLevel | str = NotificationLevel.DEFAULT
+    last_read_message_index: int | None = field(
+        parse_index, "lastConsumedMessageIndex", reason=_Reason.LAST_READ_MESSAGE_INDEX, part=_MEMBERSHIP
+    )
+    notification_level: NotificationLevel | str = field(
+        word(NotificationLevel, NotificationLevel.DEFAULT),
+        "notificationLevel",
+        reason=_Reason.NOTIFICATION_LEVEL,
+        part=_MEMBERSHIP,
+    )
 
     def with_document(self, document: Any, former: Any = None) -> ConversationData:
         """This state after the document, which was `former`, became `document`; what it does not mention stays.
@@ -93,42 +88,18 @@ class ConversationData:
         """
         if not isinstance(document, dict):
             raise ProtocolError("a conversation document that is not an object")
-        known = former if isinstance(former, dict) else {}
-        changed = {
-            name: read(document[key])
-            for key, (name, read) in _DOCUMENT_FIELDS.items()
-            if key in document and (key not in known or known[key] != document[key])
-        }
-        return attrs.evolve(self, **changed) if changed else self
+        before = former if isinstance(former, dict) else {}
+        changed = {key: value for key, value in document.items() if key not in before or before[key] != value}
+        return _DOCUMENT.read(changed, self) if changed else self
 
     def with_membership(self, item: Any) -> ConversationData:
         """This state after the own membership became `item`; what it does not mention stays."""
-        if not isinstance(item, dict):
-            return self
-        return attrs.evolve(self, **{name: read(item[key]) for key, (name, read) in _MEMBERSHIP_FIELDS.items() if key in item})
+        return _MEMBER.read(item, self) if isinstance(item, dict) else self
 
 
-def _level(value: Any) -> NotificationLevel | str:
-    try:
-        return NotificationLevel(value or "default")
-    except ValueError:
-        return str(value)
-
-
-_DOCUMENT_FIELDS: dict[str, tuple[str, Any]] = {
-    "friendlyName": ("friendly_name", lambda value: parse_text(value) or None),
-    "uniqueName": ("unique_name", lambda value: parse_text(value) or None),
-    "attributes": ("attributes", Attributes),
-    "createdBy": ("created_by", lambda value: parse_text(value) or ""),
-    "dateCreated": ("date_created", parse_time),
-    "dateUpdated": ("date_updated", parse_time),
-    "lastMessage": ("last_message", LastMessage.parse),
-    "state": ("state", ConversationState.parse),
-    "bindings": ("bindings", ConversationBindings.parse),
-}
-DOCUMENT_FIELDS = frozenset(name for name, _ in _DOCUMENT_FIELDS.values())
+_DOCUMENT = Fields(ConversationData)
+_MEMBER = Fields(ConversationData, _MEMBERSHIP)
+DOCUMENT_FIELDS = frozenset(_DOCUMENT.names.values())
 """What the document says of a conversation, in our names."""
-_MEMBERSHIP_FIELDS: dict[str, tuple[str, Any]] = {
-    "lastConsumedMessageIndex": ("last_read_message_index", parse_index),
-    "notificationLevel": ("notification_level", _level),
-}
+REASONS = Reasons.of(ConversationData, ConversationUpdateReason)
+"""Fields whose changes are announced, in the order of detection."""

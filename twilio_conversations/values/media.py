@@ -32,3 +32,10 @@ class MediaData:
             parse_text(value.get("contentType") or value.get("content_type")) or "",
             parse_index(value.get("size")) or 0,
         )
+
+
+def parse_medias(value: Any) -> tuple[MediaData, ...]:
+    """Read a message's list of media; what has no sid is left out, and anything but a list is none at all."""
+    if not value or not isinstance(value, list):
+        return ()
+    return tuple(data for data in map(MediaData.parse, value) if data is not None)

@@ -9,48 +9,31 @@ import attrs
 
 from twilio_conversations.enums import ParticipantType, ParticipantUpdateReason
 from twilio_conversations.errors import ProtocolError
-from twilio_conversations.util.json import Attributes, parse_index, parse_text, parse_time
+from twilio_conversations.util.json import Attributes, parse_index, parse_text, parse_time, text_or_empty
 from twilio_conversations.values.bindings import ParticipantBindings
-from twilio_conversations.values.fields import Reasons, renamed
+from twilio_conversations.values.fields import Fields, Reasons, field, word
 
-_REST_NAMES = {
-    "identity": "identity",
-    "role_sid": "roleSid",
-    "attributes": "attributes",
-    "date_created": "dateCreated",
-    "date_updated": "dateUpdated",
-    "last_read_message_index": "lastConsumedMessageIndex",
-    "last_read_timestamp": "lastConsumptionTimestamp",
-}
-
-REASONS = Reasons(
-    {
-        "attributes": ParticipantUpdateReason.ATTRIBUTES,
-        "date_updated": ParticipantUpdateReason.DATE_UPDATED,
-        "date_created": ParticipantUpdateReason.DATE_CREATED,
-        "role_sid": ParticipantUpdateReason.ROLE_SID,
-        "last_read_message_index": ParticipantUpdateReason.LAST_READ_MESSAGE_INDEX,
-        "last_read_timestamp": ParticipantUpdateReason.LAST_READ_TIMESTAMP,
-        "bindings": ParticipantUpdateReason.BINDINGS,
-    }
-)
-"""Fields whose changes are announced, in the order of detection."""
+_Reason = ParticipantUpdateReason
 
 
 @attrs.frozen
 class ParticipantData:
     """What a roster item says, in our names."""
 
-    identity: str | None = None
-    type: ParticipantType | str = ParticipantType.CHAT
-    role_sid: str = ""
-    attributes: Attributes = attrs.field(factory=Attributes)
-    date_created: dt.datetime | None = None
-    date_updated: dt.datetime | None = None
-    last_read_message_index: int | None = None
-    last_read_timestamp: dt.datetime | None = None
-    bindings: ParticipantBindings = attrs.field(factory=ParticipantBindings)
-    user_info: str | None = None
+    identity: str | None = field(parse_text, "identity", rest="identity")
+    type: ParticipantType | str = field(word(ParticipantType, ParticipantType.CHAT), "type")
+    role_sid: str = field(text_or_empty, "roleSid", rest="role_sid", reason=_Reason.ROLE_SID)
+    attributes: Attributes = field(Attributes, "attributes", rest="attributes", reason=_Reason.ATTRIBUTES)
+    date_created: dt.datetime | None = field(parse_time, "dateCreated", rest="date_created", reason=_Reason.DATE_CREATED)
+    date_updated: dt.datetime | None = field(parse_time, "dateUpdated", rest="date_updated", reason=_Reason.DATE_UPDATED)
+    last_read_message_index: int | None = field(
+        parse_index, "lastConsumedMessageIndex", rest="last_read_message_index", reason=_Reason.LAST_READ_MESSAGE_INDEX
+    )
+    last_read_timestamp: dt.datetime | None = field(  # once there it never goes back to None
+        parse_time, "lastConsumptionTimestamp", rest="last_read_timestamp", reason=_Reason.LAST_READ_TIMESTAMP, keeps=True
+    )
+    bindings: ParticipantBindings = field(ParticipantBindings.parse, "bindings", reason=_Reason.BINDINGS)
+    user_info: str | None = field(parse_text, "userInfo")
 
     @classmethod
     def parse(cls, item: Any, base: ParticipantData | None = None) -> ParticipantData:
@@ -61,39 +44,18 @@ class ParticipantData:
         """
         if not isinstance(item, dict) or not (item.get("identity") or item.get("type") or base):
             raise ProtocolError("a participant without identity and type")
-        known = {name: read(item[key]) for key, (name, read) in _FIELDS.items() if key in item}
-        if known.get("last_read_timestamp", True) is None:
-            del known["last_read_timestamp"]  # once there it never goes back to None
-        return attrs.evolve(base or cls(), **known)
+        return _FIELDS.read(item, base)
 
     @classmethod
     def from_rest(cls, body: Any) -> ParticipantData:
         """Read the answer to an add."""
-        if not isinstance(body, dict):
-            raise ProtocolError("the answer to an add is not a participant")
-        item = renamed(body, _REST_NAMES)
+        item = {"type": "chat", **_FIELDS.from_rest(body, "the answer to an add is not a participant")}
         binding = body.get("messaging_binding")
         if isinstance(binding, dict) and isinstance(binding.get("type"), str):
             item |= {"type": binding["type"], "bindings": {binding["type"]: binding}}
-        return cls.parse({"type": "chat", **item})
+        return cls.parse(item)
 
 
-def _type(value: Any) -> ParticipantType | str:
-    try:
-        return ParticipantType(value or "chat")
-    except ValueError:
-        return str(value)
-
-
-_FIELDS: dict[str, tuple[str, Any]] = {
-    "identity": ("identity", parse_text),
-    "type": ("type", _type),
-    "roleSid": ("role_sid", lambda value: parse_text(value) or ""),
-    "attributes": ("attributes", Attributes),
-    "dateCreated": ("date_created", parse_time),
-    "dateUpdated": ("date_updated", parse_time),
-    "lastConsumedMessageIndex": ("last_read_message_index", parse_index),
-    "lastConsumptionTimestamp": ("last_read_timestamp", parse_time),
-    "bindings": ("bindings", ParticipantBindings.parse),
-    "userInfo": ("user_info", parse_text),
-}
+_FIELDS = Fields(ParticipantData)
+REASONS = Reasons.of(ParticipantData, ParticipantUpdateReason)
+"""Fields whose changes are announced, in the order of detection."""

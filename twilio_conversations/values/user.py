@@ -2,59 +2,45 @@
 
 from __future__ import annotations
 
+import collections
 from typing import Any
 
 import attrs
 
 from twilio_conversations.enums import UserUpdateReason
-from twilio_conversations.errors import ProtocolError
 from twilio_conversations.util.json import Attributes, parse_text
-from twilio_conversations.values.fields import Reasons
-
-REASONS = Reasons(
-    {
-        "friendly_name": UserUpdateReason.FRIENDLY_NAME,
-        "attributes": UserUpdateReason.ATTRIBUTES,
-        "is_online": UserUpdateReason.REACHABILITY_ONLINE,
-        "is_notifiable": UserUpdateReason.REACHABILITY_NOTIFIABLE,
-    }
-)
-"""Fields whose changes are announced, in the order of detection."""
+from twilio_conversations.values.fields import Fields, Reasons, field, flag
 
 
 @attrs.frozen
 class UserData:
-    """What a user's Sync map says, in our names."""
+    """What a user's Sync map says, in our names; Sync's names are those of an item of the map and of a field in it."""
 
-    friendly_name: str | None = None
-    attributes: Attributes = attrs.field(factory=Attributes)
-    is_online: bool | None = None
-    is_notifiable: bool | None = None
+    friendly_name: str | None = field(
+        parse_text, "friendlyName.value", rest="friendly_name", reason=UserUpdateReason.FRIENDLY_NAME
+    )
+    attributes: Attributes = field(Attributes, "attributes.value", rest="attributes", reason=UserUpdateReason.ATTRIBUTES)
+    is_online: bool | None = field(flag, "reachability.online", rest="is_online", reason=UserUpdateReason.REACHABILITY_ONLINE)
+    is_notifiable: bool | None = field(
+        flag, "reachability.notifiable", rest="is_notifiable", reason=UserUpdateReason.REACHABILITY_NOTIFIABLE
+    )
 
     def with_item(self, key: object, data: Any) -> UserData:
         """This state after the map's item `key` became `data`; unknown keys and malformed data change nothing."""
-        if not isinstance(data, dict):
+        if not isinstance(data, dict) or not (names := _ITEMS.get(key)):
             return self
-        if key == "friendlyName":
-            return attrs.evolve(self, friendly_name=parse_text(data.get("value")))
-        if key == "attributes":
-            return attrs.evolve(self, attributes=Attributes(data.get("value")))
-        if key == "reachability":
-            return attrs.evolve(self, is_online=_flag(data.get("online")), is_notifiable=_flag(data.get("notifiable")))
-        return self
+        return _FIELDS.read({f"{key}.{name}": data.get(name) for name in names}, self)
 
     @classmethod
     def from_rest(cls, body: Any) -> UserData:
         """Read the answer to ``GET .../Users/{identity}``."""
-        if not isinstance(body, dict):
-            raise ProtocolError("the answer is not a user", body=body)
-        return cls(
-            parse_text(body.get("friendly_name")),
-            Attributes(body.get("attributes")),
-            _flag(body.get("is_online")),
-            _flag(body.get("is_notifiable")),
-        )
+        return _FIELDS.read(_FIELDS.from_rest(body, "the answer is not a user"))
 
 
-def _flag(value: Any) -> bool | None:
-    return value if isinstance(value, bool) else None
+_FIELDS = Fields(UserData)
+_ITEMS: dict[object, list[str]] = collections.defaultdict(list)
+"""Items of the map, and the fields in them that are read."""
+for _name in _FIELDS.names:
+    _ITEMS[_name.partition(".")[0]].append(_name.partition(".")[2])
+REASONS = Reasons.of(UserData, UserUpdateReason)
+"""Fields whose changes are announced, in the order of detection."""
