@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection
 from tests.server.peer import TIMEOUT
 from twilio_conversations.errors import InvalidArgumentError
 from twilio_conversations.server import LocalServer
-from twilio_conversations.server.api.addresses import AddressBook, Addresses, public_base, trusted_network
+from twilio_conversations.server.addresses import AddressBook, Addresses, public_base, trusted_network
 
 Fresh = Callable[[str], str]
 OWN = "http://127.0.0.1:8089"

@@ -6,9 +6,9 @@ from typing import ClassVar
 
 import pytest
 
-from twilio_conversations.server.api.addresses import Addresses
-from twilio_conversations.server.api.messages import Caller, Request, Response, split_path
+from twilio_conversations.server.addresses import Addresses
 from twilio_conversations.server.api.routing import ANY, Route, Table
+from twilio_conversations.server.calls import Caller, Request, Response, split_path
 from twilio_conversations.server.errors import Refusal
 
 CALLER = Caller("alice", Addresses.at("http://service"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from twilio_conversations.server.api.messages import Response
+from twilio_conversations.server.calls import Response
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.settings import World
 from twilio_conversations.server.storage.database import Database

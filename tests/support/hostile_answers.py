@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from twilio_conversations.server.api import media as media_api
-from twilio_conversations.server.api.messages import Response
+from twilio_conversations.server.calls import Response
 from twilio_conversations.server.http import session
 from twilio_conversations.server.sync import subscriptions as feed
 from twilio_conversations.wire import packets

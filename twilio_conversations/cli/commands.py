@@ -16,8 +16,8 @@ from rich.console import Console
 from twilio_conversations.cli import announcement
 from twilio_conversations.errors import ConversationsError, InvalidArgumentError
 from twilio_conversations.server import DataDirectoryError, LocalServer
-from twilio_conversations.server.api.messages import is_text
 from twilio_conversations.server.storage.credentials import Credentials, default_data_dir, load_or_create
+from twilio_conversations.server.text import is_text
 
 _data_option = click.option(
     "--data",

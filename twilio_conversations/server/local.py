@@ -17,11 +17,11 @@ from typing import Any
 import uvicorn
 
 from twilio_conversations.errors import InvalidArgumentError, RequestTimeoutError
-from twilio_conversations.server.api.addresses import AddressBook, public_base, trusted_network
+from twilio_conversations.server.addresses import AddressBook, public_base, trusted_network
+from twilio_conversations.server.app import App
 from twilio_conversations.server.control.methods import Controls
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.http import certificates
-from twilio_conversations.server.http.app import App
 from twilio_conversations.server.http.certificates import Certificate
 from twilio_conversations.server.http.listener import listen, quiet_when_exhausted
 from twilio_conversations.server.http.token_endpoint import page_origin

@@ -12,17 +12,19 @@ from sqlalchemy import delete
 
 from twilio_conversations.server import auth
 from twilio_conversations.server.api.client import ClientApi
+from twilio_conversations.server.api.media_library import MediaLibrary
 from twilio_conversations.server.api.media_links import MediaLinks
-from twilio_conversations.server.api.messages import Caller, Request, Response
 from twilio_conversations.server.api.registrations import RegistrationsApi
 from twilio_conversations.server.api.routing import Table
+from twilio_conversations.server.api.subscriptions import SubscriptionsApi
 from twilio_conversations.server.api.sync import SyncApi
 from twilio_conversations.server.auth import Grant
-from twilio_conversations.server.control.faults import DELAY, REFUSE, Faults
+from twilio_conversations.server.calls import Caller, Request, Response
 from twilio_conversations.server.domain import reachability, roles, users
 from twilio_conversations.server.domain.media import KNOWN
 from twilio_conversations.server.domain.timers import Timekeeper
 from twilio_conversations.server.errors import Refusal
+from twilio_conversations.server.faults import DELAY, REFUSE, Faults
 from twilio_conversations.server.http.admission import Door
 from twilio_conversations.server.http.connections import Gateway
 from twilio_conversations.server.http.session import Session
@@ -31,7 +33,6 @@ from twilio_conversations.server.settings import World
 from twilio_conversations.server.storage import dates
 from twilio_conversations.server.storage.credentials import Credentials
 from twilio_conversations.server.storage.database import DATABASE_FILE, Database
-from twilio_conversations.server.storage.media import Media
 from twilio_conversations.server.storage.media_files import MediaFiles
 from twilio_conversations.server.storage.tables import metadata
 from twilio_conversations.server.storage.writer import MAX_MUTATION_ID, Command, Job, Mutation, Transaction, Writer
@@ -65,7 +66,7 @@ class Service:
         self.door = Door(self.world)
         self.timekeeper = Timekeeper(self._reader, self.world.clock, self._submit)
         self._retention = Retention(self.world, self._submit)
-        self.media = Media(
+        self.media = MediaLibrary(
             self._reader,
             self._catalog,
             MediaFiles(data_dir, durable=durable),
@@ -82,7 +83,7 @@ class Service:
             credentials.account_sid,
             credentials.service_sid,
         )
-        apis = (SyncApi(self._reader, self._catalog), self._feed, RegistrationsApi(self._reader), client_api)
+        apis = (SyncApi(self._reader, self._catalog), SubscriptionsApi(self._feed), RegistrationsApi(self._reader), client_api)
         self.routes = Table(apis, {"service": credentials.service_sid})
         self._known_users: Bounded[str, None] = Bounded(MAX_KNOWN_USERS)
         self._bus.follow(self._catalog.on_commit)  # before the feed, which asks the catalog for heads

@@ -9,8 +9,8 @@ from typing import Any
 
 import attrs
 
-from twilio_conversations.server.api.messages import is_text
 from twilio_conversations.server.errors import Refusal
+from twilio_conversations.server.text import is_text
 
 FARTHEST = dt.timedelta(days=3650)
 """How far ahead of the real time the clock may be moved."""

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import attrs
 from sqlalchemy import bindparam, func, select
 
-from twilio_conversations.server.api.messages import Caller, Request, Response
 from twilio_conversations.server.api.pages import Pages, page, read_token, token
 from twilio_conversations.server.api.representation import Links
 from twilio_conversations.server.api.routing import Route
+from twilio_conversations.server.calls import Caller, Request, Response
 from twilio_conversations.server.domain import content, conversations, limits, messages, participants, reachability, users
 from twilio_conversations.server.domain.media import BODY, Enclosure
 from twilio_conversations.server.errors import Refusal

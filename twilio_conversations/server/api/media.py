@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from starlette.requests import ClientDisconnect, Request
@@ -12,14 +12,16 @@ from starlette.responses import FileResponse
 from starlette.responses import Response as HttpResponse
 from starlette.routing import BaseRoute, Route
 
-from twilio_conversations.server.api.addresses import Addresses
+from twilio_conversations.server.addresses import Addresses
+from twilio_conversations.server.api.media_library import MediaLibrary
 from twilio_conversations.server.api.media_links import PATH
 from twilio_conversations.server.api.media_upload import Description, receive
-from twilio_conversations.server.api.messages import Caller, Response
+from twilio_conversations.server.auth import Grant
+from twilio_conversations.server.calls import Caller, Response
 from twilio_conversations.server.domain import media as rules
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.http import plain as web
-from twilio_conversations.server.service import Service
+from twilio_conversations.server.settings import World
 from twilio_conversations.server.storage.media_files import Incoming
 from twilio_conversations.server.storage.writer import Command, Transaction
 
@@ -30,10 +32,23 @@ CLIENT_CLOSED_REQUEST = 499
 Endpoint = Callable[[Request], Awaitable[HttpResponse]]
 
 
+class Host(Protocol):
+    """The service, as media need it."""
+
+    world: World
+    media: MediaLibrary
+
+    def verify(self, token: str) -> Grant:
+        """Return what a token allows. Raises `Refusal`."""
+
+    async def execute(self, command: Command) -> Response:
+        """Carry out a command and return its answer."""
+
+
 class MediaApi:
     """Answers requests for media. `service` and the `addresses` of a request are asked anew for each."""
 
-    def __init__(self, service: Callable[[], Service], addresses: Callable[[Request], Addresses]) -> None:
+    def __init__(self, service: Callable[[], Host], addresses: Callable[[Request], Addresses]) -> None:
         self._service = service
         self._addresses = addresses
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from twilio_conversations.server.api.messages import Request
+from twilio_conversations.server.calls import Request
 from twilio_conversations.server.domain import content, delivery
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.database import Connection

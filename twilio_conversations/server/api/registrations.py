@@ -6,8 +6,8 @@ from typing import ClassVar
 
 import attrs
 
-from twilio_conversations.server.api.messages import Caller, Request, Response
 from twilio_conversations.server.api.routing import Route
+from twilio_conversations.server.calls import Caller, Request, Response
 from twilio_conversations.server.domain import registrations
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.database import Connection
@@ -24,20 +24,20 @@ class RegistrationsApi:
 
     def _all(self, caller: Caller, _request: Request) -> Response:
         rows = self.reader.all(registrations.OF_IDENTITY, identity=caller.identity)
-        return Response.json(200, {"registrations": [registrations.to_json(row) for row in rows]})
+        return Response.json(200, {"registrations": [registrations.record(row) for row in rows]})
 
     def _one(self, caller: Caller, _request: Request, id_: str) -> Response:
         row = self.reader.first(registrations.ONE, id=id_, identity=caller.identity)
         if row is None:
             raise Refusal(20404)
-        return Response.json(200, registrations.to_json(row))
+        return Response.json(200, registrations.record(row))
 
     def _register(self, caller: Caller, request: Request) -> Command:
         body = request.json()
 
         def command(tx: Transaction) -> Response:
             row = registrations.register(tx, caller.identity, body)
-            return Response.json(201, registrations.to_json(row), f"{PATH}/{row.id}")
+            return Response.json(201, registrations.record(row), f"{PATH}/{row.id}")
 
         return command
 

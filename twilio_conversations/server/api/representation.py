@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import attrs
 
-from twilio_conversations.server.api.addresses import Addresses
+from twilio_conversations.server.addresses import Addresses
 from twilio_conversations.server.domain import users
 from twilio_conversations.server.domain.conversations import document, message_list, roster
 from twilio_conversations.server.settings import Settings

@@ -11,7 +11,7 @@ from typing import ClassVar, Protocol
 
 import attrs
 
-from twilio_conversations.server.api.messages import Caller, Request, Response, split_path
+from twilio_conversations.server.calls import Caller, Request, Response, split_path
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.writer import Command
 

@@ -10,13 +10,14 @@ from urllib.parse import quote
 import attrs
 from sqlalchemy import bindparam, select
 
-from twilio_conversations.server.api.messages import Caller, Request, Response, is_text
 from twilio_conversations.server.api.routing import ANY, Route
+from twilio_conversations.server.calls import Caller, Request, Response
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.database import Connection
 from twilio_conversations.server.storage.tables import sync_items
 from twilio_conversations.server.sync.objects import COLLECTIONS, Catalog, Entity
 from twilio_conversations.server.sync.projection import INDEX_DIGITS, LIST, MAP, index_key
+from twilio_conversations.server.text import is_text
 
 DEFAULT_PAGE, MAX_PAGE = 50, 100
 MAX_INCLUDED = 10_000

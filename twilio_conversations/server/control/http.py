@@ -18,10 +18,10 @@ from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from twilio_conversations.server.api.messages import Response
-from twilio_conversations.server.control.faults import REFUSE, Faults
+from twilio_conversations.server.calls import Response
 from twilio_conversations.server.control.operations import Control
 from twilio_conversations.server.errors import Refusal
+from twilio_conversations.server.faults import REFUSE, Faults
 from twilio_conversations.server.http import plain as web
 from twilio_conversations.server.storage.credentials import Credentials
 

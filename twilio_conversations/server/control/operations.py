@@ -4,7 +4,7 @@
 POST ``reset``            empty the service
 POST ``seed``             fill it (`twilio_conversations.server.control.seed`); what was made
 GET, POST ``clock``       the service's time; move it on by ``{"advance": seconds}``
-GET, POST, DELETE ``faults``  what is to go wrong (`twilio_conversations.server.control.faults`)
+GET, POST, DELETE ``faults``  what is to go wrong (`twilio_conversations.server.faults`)
 GET, DELETE ``traffic``   the recorded frames, of ``{"identity": ...}`` or of all
 GET, POST ``config``      the settings (`twilio_conversations.server.settings.Settings`)
 POST ``conversation``     change what clients cannot: ``{"conversation", "state", "timers", "bindings"}``
@@ -26,16 +26,17 @@ from typing import Any, ClassVar
 
 import attrs
 
-from twilio_conversations.server.api.messages import Response, is_text
 from twilio_conversations.server.api.representation import Links
+from twilio_conversations.server.calls import Response
 from twilio_conversations.server.control import seed
-from twilio_conversations.server.control.faults import Fault
 from twilio_conversations.server.domain import outside, registrations, states
 from twilio_conversations.server.domain.media import Enclosure
 from twilio_conversations.server.errors import Refusal
+from twilio_conversations.server.faults import Fault
 from twilio_conversations.server.service import Service
 from twilio_conversations.server.storage.database import timestamp
 from twilio_conversations.server.storage.writer import Transaction
+from twilio_conversations.server.text import is_text
 
 Json = dict[str, Any]
 
@@ -142,7 +143,7 @@ class Control:
     async def _registrations(self, body: Json) -> Json:
         rows = await self._run(lambda tx: tx.all(registrations.ALL))
         identity = body.get("identity")
-        return {"registrations": [registrations.to_json(row) for row in rows if identity in (None, row.identity)]}
+        return {"registrations": [registrations.record(row) for row in rows if identity in (None, row.identity)]}
 
     async def _conversation(self, body: Json) -> Any:
         changes = {name: value for name, value in body.items() if name != "conversation"}

@@ -33,7 +33,7 @@ from twilio_conversations.server.storage.tables import participants as participa
 from twilio_conversations.server.storage.tables import roles as roles_table
 from twilio_conversations.server.storage.tables import users as users_table
 from twilio_conversations.server.storage.writer import Transaction
-from twilio_conversations.server.sync import projection
+from twilio_conversations.server.text import to_json
 
 Made = TypeVar("Made")
 
@@ -124,7 +124,7 @@ def _checked(entry: Any, name: str) -> dict[str, Any]:
 def _with_text_attributes(entry: dict[str, Any]) -> dict[str, Any]:
     if "attributes" not in entry or isinstance(entry["attributes"], str):
         return entry
-    return {**entry, "attributes": projection.to_json(entry["attributes"])}
+    return {**entry, "attributes": to_json(entry["attributes"])}
 
 
 def _role(tx: Transaction, entry: dict[str, Any]) -> None:

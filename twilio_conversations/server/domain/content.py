@@ -14,7 +14,7 @@ from twilio_conversations.server.domain import limits
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.tables import content_templates
 from twilio_conversations.server.storage.writer import Transaction
-from twilio_conversations.server.sync.projection import to_json
+from twilio_conversations.server.text import to_json
 
 RICH = "application/x-vnd.com.twilio.rich."
 """Content type of a message's rich content, followed by the variant's name with a dot for its slash."""

@@ -12,7 +12,8 @@ from sqlalchemy import bindparam, delete, insert, or_, select, update
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.tables import participants, receipts, recipients
 from twilio_conversations.server.storage.writer import Transaction
-from twilio_conversations.server.sync.projection import index_key, to_json
+from twilio_conversations.server.sync.projection import index_key
+from twilio_conversations.server.text import to_json
 
 QUEUED, SENT, DELIVERED, READ, FAILED, UNDELIVERED = "queued", "sent", "delivered", "read", "failed", "undelivered"
 STATUSES = (QUEUED, SENT, DELIVERED, READ, FAILED, UNDELIVERED)

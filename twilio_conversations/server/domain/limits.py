@@ -6,8 +6,8 @@ import json
 import re
 from typing import Any
 
-from twilio_conversations.server.api.messages import is_text
 from twilio_conversations.server.errors import Refusal
+from twilio_conversations.server.text import is_text
 
 FRIENDLY_NAME = 256
 UNIQUE_NAME = 256

@@ -18,6 +18,7 @@ from twilio_conversations.server.storage.tables import conversations as conversa
 from twilio_conversations.server.storage.tables import messages
 from twilio_conversations.server.storage.writer import Transaction
 from twilio_conversations.server.sync import projection
+from twilio_conversations.server.text import to_json
 
 BY_SID = select(messages).where(messages.c.conversation_sid == bindparam("conversation"), messages.c.sid == bindparam("sid"))
 _NEWEST = (
@@ -102,7 +103,7 @@ def send(tx: Transaction, caller: str, reference: str, body: dict[str, Any], tem
     content = {"sid": sid, **_new_content(tx, place, sid, body if template is None else {**body, "media_sids": []})}
     if template is not None:
         where = {"message_sid": sid, "conversation_sid": place.conversation.sid}
-        content |= {"body": template.text, "medias": projection.to_json([media.enclose(tx, caller, template.rich, **where)])}
+        content |= {"body": template.text, "medias": to_json([media.enclose(tx, caller, template.rich, **where)])}
     return add(tx, place.conversation, caller, place.member.sid, content)
 
 
@@ -179,7 +180,7 @@ def _new_content(tx: Transaction, place: Place, sid: str, body: dict[str, Any]) 
         "subject": limits.text(body, "subject", limits.SUBJECT, 20422),
         "attributes": limits.attributes(body, limits.MESSAGE_ATTRIBUTES),
         "content_sid": content_sid,
-        "medias": projection.to_json(medias) if medias else None,
+        "medias": to_json(medias) if medias else None,
     }
 
 

@@ -7,14 +7,13 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
-from twilio_conversations.server.api.messages import is_text
 from twilio_conversations.server.domain import conversations, limits, media, messages
 from twilio_conversations.server.domain.media import Enclosure
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.tables import messages as messages_table
 from twilio_conversations.server.storage.tables import participants, receipts
 from twilio_conversations.server.storage.writer import Transaction
-from twilio_conversations.server.sync.projection import to_json
+from twilio_conversations.server.text import is_text, to_json
 
 _BY_PAIR = select(participants).where(
     participants.c.address == bindparam("address"), participants.c.proxy_address == bindparam("proxy_address")

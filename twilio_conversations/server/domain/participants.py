@@ -10,13 +10,13 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from twilio_conversations.server.api.messages import is_text
 from twilio_conversations.server.domain import conversations, limits, roles, users
 from twilio_conversations.server.domain.conversations import Place, roster
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.tables import participants
 from twilio_conversations.server.storage.writer import Transaction
 from twilio_conversations.server.sync import projection
+from twilio_conversations.server.text import is_text, to_json
 
 CHAT, SMS, WHATSAPP, EMAIL = "chat", "sms", "whatsapp", "email"
 
@@ -109,7 +109,7 @@ def _add_outsider(tx: Transaction, place: Place, body: dict[str, Any]) -> Any:
         "type": type_,
         "address": binding["address"],
         "proxy_address": binding["proxy_address"],
-        "binding": projection.to_json(binding),
+        "binding": to_json(binding),
         "role_sid": roles.sid_of(tx, roles.CHANNEL_USER),
     }
     participant = _insert(tx, place, values, body)

@@ -8,12 +8,11 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from twilio_conversations.server.api.messages import is_text
 from twilio_conversations.server.domain import reachability
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.tables import registrations
 from twilio_conversations.server.storage.writer import Transaction
-from twilio_conversations.server.sync import projection
+from twilio_conversations.server.text import is_text, to_json
 
 CHANNELS = ("fcm", "apn")
 MAX_ADDRESS = 4096
@@ -48,7 +47,7 @@ def register(tx: Transaction, identity: str, body: dict[str, Any]) -> Any:
     """Have a device of `identity` notified. The same device again keeps its id and takes the new wishes. Raises 20422."""
     channel, address = _device(body.get("channel_type"), _member(body.get("data"), "registration_id"))
     platform, version = _text(body, "endpoint_platform"), _text(body, "version")
-    types = projection.to_json(_types(body.get("message_types")))
+    types = to_json(_types(body.get("message_types")))
     known = tx.first(_KNOWN, whose=identity, channel=channel, device=address)
     if known is not None:
         tx.execute(_SET, {"of": known.id, "new_platform": platform, "new_version": version, "new_types": types, "at": tx.now})
@@ -73,7 +72,7 @@ def remove_device(tx: Transaction, identity: str, body: dict[str, Any]) -> None:
     reachability.publish(tx, identity)
 
 
-def to_json(row: Any) -> dict[str, Any]:
+def record(row: Any) -> dict[str, Any]:
     """A registration."""
     return {
         "id": row.id,

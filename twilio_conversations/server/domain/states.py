@@ -20,7 +20,7 @@ from twilio_conversations.server.storage.database import timestamp
 from twilio_conversations.server.storage.tables import conversations as table
 from twilio_conversations.server.storage.tables import participants
 from twilio_conversations.server.storage.writer import Transaction
-from twilio_conversations.server.sync import projection
+from twilio_conversations.server.text import to_json
 
 STATES = (ACTIVE, INACTIVE, CLOSED)
 MIN_INACTIVE, MIN_CLOSED = 60, 600
@@ -100,7 +100,7 @@ def administer(tx: Transaction, reference: str, body: dict[str, Any]) -> Any:
     dates = {"date_inactive": row.date_inactive, "date_closed": row.date_closed}
     if "timers" in body or state != row.state:
         dates = deadlines(tx, inactive, closed, state)
-    bindings = projection.to_json(_mapping(body, "bindings")) if "bindings" in body else row.bindings
+    bindings = to_json(_mapping(body, "bindings")) if "bindings" in body else row.bindings
     return _write(tx, row, {"state": state, "timer_inactive": inactive, "timer_closed": closed, "bindings": bindings, **dates})
 
 

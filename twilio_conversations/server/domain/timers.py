@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 from collections.abc import Callable
 
-from twilio_conversations.server.api.messages import Response
+from twilio_conversations.server.calls import Response
 from twilio_conversations.server.domain import states
 from twilio_conversations.server.settings import Clock
 from twilio_conversations.server.storage.database import Connection

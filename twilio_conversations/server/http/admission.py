@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from twilio_conversations.server.control.faults import TooManyConnectionsError
+from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.settings import World
 
 DOOR = "twilio_conversations.door"
@@ -14,6 +14,14 @@ RECONNECT_MIN_MS = 1000
 """How long who is refused should stay away, at least."""
 BURST = 2.0
 """So many seconds' worth may come at once."""
+
+
+class TooManyConnectionsError(Refusal):
+    """A connection is refused for now."""
+
+    def __init__(self, reconnect_min_ms: int) -> None:
+        super().__init__(20429)
+        self.reconnect_min_ms = reconnect_min_ms
 
 
 class Meter:

@@ -13,7 +13,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from twilio_conversations.server.api.messages import JSON, Request, Response, split_path
+from twilio_conversations.server.calls import JSON, Request, Response, split_path
 from twilio_conversations.server.errors import Refusal
 
 MAX_BODY = 1024 * 1024

@@ -18,12 +18,11 @@ from typing import Any, ClassVar, Protocol
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from twilio_conversations.errors import ProtocolError
-from twilio_conversations.server.api.addresses import Addresses
-from twilio_conversations.server.api.messages import Caller, Request, Response
+from twilio_conversations.server.addresses import Addresses
 from twilio_conversations.server.auth import Grant
-from twilio_conversations.server.control.faults import TooManyConnectionsError
+from twilio_conversations.server.calls import Caller, Request, Response
 from twilio_conversations.server.errors import Refusal, reason
-from twilio_conversations.server.http.admission import Door
+from twilio_conversations.server.http.admission import Door, TooManyConnectionsError
 from twilio_conversations.server.http.traffic import IN, OUT, Peer, Traffic
 from twilio_conversations.server.http.uvicorn_websocket import LINE, Line
 from twilio_conversations.util import logs

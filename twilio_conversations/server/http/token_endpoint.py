@@ -17,8 +17,8 @@ from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 
 from twilio_conversations.errors import InvalidArgumentError
-from twilio_conversations.server.api.addresses import peer_address
-from twilio_conversations.server.api.messages import Response
+from twilio_conversations.server.addresses import peer_address
+from twilio_conversations.server.calls import Response
 from twilio_conversations.server.domain import limits
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.http import plain as web

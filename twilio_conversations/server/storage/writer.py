@@ -20,7 +20,7 @@ import attrs
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from twilio_conversations.server.api.messages import Response
+from twilio_conversations.server.calls import Response
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.settings import Settings, World
 from twilio_conversations.server.start_errors import explained

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 from sqlalchemy import bindparam, select
 
-from twilio_conversations.server.api.messages import Caller
+from twilio_conversations.server.calls import Caller
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.database import Connection
 from twilio_conversations.server.storage.tables import participants, sync_entities

@@ -15,7 +15,6 @@ map        ``MP...``   -1            the newest number plus one
 
 from __future__ import annotations
 
-import json
 import uuid
 from typing import Any
 
@@ -23,6 +22,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 
 from twilio_conversations.server.storage.tables import sync_entities, sync_events, sync_items
 from twilio_conversations.server.storage.writer import Event, Transaction
+from twilio_conversations.server.text import to_json
 
 DOCUMENT, LIST, MAP = "document", "list", "map"
 PREFIXES = {DOCUMENT: "ET", LIST: "ES", MAP: "MP"}
@@ -55,8 +55,6 @@ _DROP_ITEM = (
 _DROP_ITEMS = delete(sync_items).where(sync_items.c.entity_sid == bindparam("of"))
 _DROP_EVENTS = delete(sync_events).where(sync_events.c.entity_sid == bindparam("of"))
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
 
 def index_key(index: int) -> str:
     """The key under which a list item is kept."""
@@ -66,16 +64,6 @@ def index_key(index: int) -> str:
 def revision(kind: str, head: int) -> str:
     """The revision of an object whose newest change has number `head`."""
     return f"{head if kind == DOCUMENT else head + 1:x}"
-
-
-def to_json(value: Any) -> str:
-    """Compact JSON text. Lone surrogates are escaped: neither UTF-8 nor the database can carry them."""
-    text = _encode(value)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return json.dumps(value, separators=(",", ":"))
-    return text
 
 
 def create(

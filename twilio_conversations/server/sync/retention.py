@@ -19,7 +19,7 @@ from collections.abc import Callable
 
 from sqlalchemy import bindparam, delete, select, union_all, update
 
-from twilio_conversations.server.api.messages import Response
+from twilio_conversations.server.calls import Response
 from twilio_conversations.server.settings import World
 from twilio_conversations.server.storage.tables import sync_entities, sync_events
 from twilio_conversations.server.storage.writer import Command, Commit, Transaction

@@ -13,44 +13,27 @@ head that the bus has told, is therefore what is in the log then; only while eve
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterable, Iterator
-from itertools import groupby
-from typing import Any, ClassVar, Protocol
+from collections.abc import Iterator
+from typing import Any
 
 import attrs
 from sqlalchemy import bindparam, select
 
-from twilio_conversations.server.api.messages import Caller, Request, Response, is_text
-from twilio_conversations.server.api.routing import Route
-from twilio_conversations.server.errors import CATALOGUE, Refusal
+from twilio_conversations.server.calls import Subscriber
 from twilio_conversations.server.settings import World
 from twilio_conversations.server.storage.database import Connection
 from twilio_conversations.server.storage.tables import sync_events
 from twilio_conversations.server.storage.writer import Commit, Event
-from twilio_conversations.server.sync.objects import NOT_FOUND, Bounded, Catalog, Entity
-from twilio_conversations.server.sync.projection import DOCUMENT, LIST, MAP
+from twilio_conversations.server.sync.notifications import LIVE, MAX_BATCH, SYNC_EVENT, Poke, batches, failure, frame_of, notify
+from twilio_conversations.server.sync.objects import Bounded, Catalog, Entity
 from twilio_conversations.wire.frame import json_bytes
-from twilio_conversations.wire.packets import encode_notification
 
-SYNC_EVENT = "twilio.sync.event"
-LIVE = {kind: f"com.twilio.rtd.cds.{kind}" for kind in (DOCUMENT, LIST, MAP)}
 MAX_RECENT = 10_000
 """Events kept encoded; older ones are read from the log."""
-MAX_BATCH = 100
-"""Most events in one frame."""
-MAX_POKE = 1_000
-"""Most requests in one poke, which clients are told in the answer to their first."""
-MAX_BATCH_BYTES = 128 * 1024
-"""Most bytes of events in one frame; a single larger event goes alone."""
 COMPLETED, INTERRUPTED = "completed", "interrupted"
 """How a replay ends."""
 BEFORE_ALL = -1
 """A cursor from which everything is replayed."""
-SINGLE_UP_TO = 32
-"""In answer to a poke of at most so many objects, each `subscription_established` has a frame of its own: recorders of frames
-and simple clients look at the first event only. Larger pokes, as after start-up with hundreds of conversations, are answered
-in batches."""
 
 _ABOVE = (
     select(sync_events)
@@ -62,18 +45,6 @@ _ABOVE = (
     .order_by(sync_events.c.id)
     .limit(MAX_BATCH)
 )
-
-
-class Subscriber(Protocol):
-    """A connection, as the feed sees it."""
-
-    identity: str
-
-    def send(self, message_type: str, frame: bytes) -> None:
-        """Queue a frame, unless this type was not asked for."""
-
-    def has_room(self) -> bool:
-        """Whether the connection keeps up."""
 
 
 @attrs.define(eq=False)
@@ -108,42 +79,24 @@ class Feed:
         self._by_subscriber: dict[Subscriber, dict[str, Subscription]] = {}
         self._behind: dict[Subscriber, dict[str, Subscription]] = {}
 
-    # -- what clients ask for ----------------------------------------------------------------------------------------------
+    # -- what clients ask for --------------------------------------------------------------------------------------------------
 
-    def poke(self, caller: Caller, request: Request) -> Response:
-        """Answer ``POST /v4/Subscriptions``, then carry it out: official clients stall when they hear of it in the other order.
-
-        Raises `Refusal`, also for a caller without a connection.
-        """
-        if caller.connection is None:
-            raise Refusal(20404)
-        body = request.json()
-        requests = body.get("requests")
-        if body.get("action") not in ("establish", "cancel") or not isinstance(requests, list) or len(requests) > MAX_POKE:
-            raise Refusal(20001, "Not a subscription request")
-        if not all(isinstance(item, dict) and is_text(item.get("object_sid")) for item in requests):
-            raise Refusal(20001, "A subscription request without object_sid")
-        poke = Poke(caller.connection, body.get("correlation_id"), requests)
-        carry_out = self._cancel if body["action"] == "cancel" else self._establish
-        answer = {"estimated_delivery_in_ms": 10_000, "max_batch_size": MAX_POKE, "ttl_in_s": -1}
-        return attrs.evolve(Response.json(202, answer), then=lambda: carry_out(poke))
-
-    ROUTES: ClassVar[tuple[Route, ...]] = (Route("POST", "/v4/Subscriptions", poke),)
-
-    def _cancel(self, poke: Poke) -> None:
+    def cancel(self, poke: Poke) -> None:
+        """End subscriptions, and confirm that."""
         canceled = []
         for item in poke.requests:
             self._forget(poke.subscriber, item["object_sid"])
             canceled.append(json_bytes({"object_sid": item["object_sid"], "object_type": item.get("object_type")}))
         poke.answer("subscription_canceled", canceled)
 
-    def _establish(self, poke: Poke) -> None:
+    def establish(self, poke: Poke) -> None:
+        """Replay what was missed, and confirm the subscriptions or say why there are none."""
         ended, failed = [], []
         for item in poke.requests:
             self._forget(poke.subscriber, item["object_sid"])
             entity = self._readable(poke.subscriber, item)
             if entity is None:
-                failed.append(_failure(item))
+                failed.append(failure(item))
                 continue
             subscription = self._subscribe(poke, entity, item.get("last_event_id"))
             outcome = self._replay(subscription)
@@ -180,7 +133,7 @@ class Feed:
         for subscription in leaving:
             entity = subscription.entity
             body = json_bytes({f"{entity.kind}_sid": entity.sid})
-            _notify(subscription.subscriber, LIVE[entity.kind], f"{entity.kind}_removed", [body])
+            notify(subscription.subscriber, LIVE[entity.kind], f"{entity.kind}_removed", [body])
 
     def room(self, subscriber: Subscriber) -> None:
         """A connection keeps up again: move its cursors on."""
@@ -220,7 +173,7 @@ class Feed:
             if outcome is None:
                 return
             bodies = [_replay_ended(subscription, outcome)]
-            _notify(subscription.subscriber, SYNC_EVENT, "subscription_established", bodies, subscription.correlation_id)
+            notify(subscription.subscriber, SYNC_EVENT, "subscription_established", bodies, subscription.correlation_id)
         head = self._catalog.head(subscription.entity)
         while subscription.established and subscription.cursor < head:
             if not self._ready(subscription):
@@ -247,8 +200,8 @@ class Feed:
             events = [recent.event for recent in self._above(subscription, head)]
             if limit:
                 events = events[: limit - subscription.replayed]
-            for type_, bodies in _batches(events):
-                _notify(subscription.subscriber, SYNC_EVENT, type_, bodies, subscription.correlation_id)
+            for type_, bodies in batches(events):
+                notify(subscription.subscriber, SYNC_EVENT, type_, bodies, subscription.correlation_id)
             subscription.replayed += len(events)
             subscription.cursor = events[-1].id if events else head
         subscription.established = True
@@ -275,41 +228,11 @@ class Feed:
         if event.id <= subscription.cursor:
             return
         if recent.frame is None:
-            recent.frame = _frame(LIVE[entity.kind], event.type, [event.body.encode()])
+            recent.frame = frame_of(LIVE[entity.kind], event.type, [event.body.encode()])
         subscription.subscriber.send(LIVE[entity.kind], recent.frame)
         subscription.cursor = event.id
         if event.type == f"{entity.kind}_removed":
             self._forget(subscription.subscriber, entity.sid)
-
-
-@attrs.frozen
-class Poke:
-    """A checked subscription request."""
-
-    subscriber: Subscriber
-    correlation_id: Any
-    requests: list[dict[str, Any]]
-
-    def answer(self, event_type: str, bodies: list[bytes]) -> None:
-        """Send one outcome for each object."""
-        size = 1 if len(self.requests) <= SINGLE_UP_TO else MAX_BATCH
-        for start in range(0, len(bodies), size):
-            _notify(self.subscriber, SYNC_EVENT, event_type, bodies[start : start + size], self.correlation_id)
-
-
-def _batches(events: Iterable[Event]) -> Iterator[tuple[str, list[bytes]]]:
-    """Neighbouring events of one type, which may share a frame, in portions of a bearable size."""
-    for type_, group in groupby(events, key=lambda event: event.type):
-        bodies: list[bytes] = []
-        size = 0
-        for event in group:
-            body = event.body.encode()
-            if bodies and size + len(body) > MAX_BATCH_BYTES:
-                yield type_, bodies
-                bodies, size = [], 0
-            bodies.append(body)
-            size += len(body)
-        yield type_, bodies
 
 
 def _replay_ended(subscription: Subscription, outcome: str) -> bytes:
@@ -318,22 +241,3 @@ def _replay_ended(subscription: Subscription, outcome: str) -> bytes:
         f'{{"object_sid":"{entity.sid}","object_type":"{entity.kind}","replay_status":"{outcome}",'
         f'"last_event_id":{subscription.cursor}}}'
     ).encode()
-
-
-def _failure(item: dict[str, Any]) -> bytes:
-    """Gone and not allowed look alike, and 404 is the only status by which clients let go of an object."""
-    code = NOT_FOUND.get(str(item.get("object_type")), 54100)
-    error = {"status": 404, "code": code, "message": CATALOGUE[code][1]}
-    return json_bytes({"object_sid": item["object_sid"], "object_type": item.get("object_type"), "error": error})
-
-
-def _notify(subscriber: Subscriber, message_type: str, event_type: str, bodies: list[bytes], correlation_id: Any = None) -> None:
-    subscriber.send(message_type, _frame(message_type, event_type, bodies, correlation_id))
-
-
-def _frame(message_type: str, event_type: str, bodies: list[bytes], correlation_id: Any = None) -> bytes:
-    head = f'{{"event_type":"{event_type}","event_protocol_version":4,'.encode()
-    if correlation_id is not None:
-        head += b'"correlation_id":' + json_bytes(correlation_id) + b","
-    payload = head + b'"events":[' + b",".join(bodies) + b"]}"
-    return encode_notification(f"TM{uuid.uuid4().hex}", message_type, payload)

@@ -1,4 +1,4 @@
-"""The store of media as the service uses it: who may see which, what is told of them, and where their bytes are."""
+"""The media of the service: who may read which, their description, and where their bytes are."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from twilio_conversations.server.api.media_links import MediaLinks
-from twilio_conversations.server.api.messages import Caller
+from twilio_conversations.server.calls import Caller
 from twilio_conversations.server.domain import media as rules
 from twilio_conversations.server.domain.conversations import document
 from twilio_conversations.server.errors import Refusal
@@ -20,7 +20,7 @@ from twilio_conversations.server.sync.projection import DOCUMENT
 
 
 @attrs.frozen
-class Media:
+class MediaLibrary:
     """Finds media. Lives on the event loop."""
 
     reader: Connection

@@ -18,11 +18,11 @@ from starlette.responses import Response as HttpResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from twilio_conversations.server.addresses import AddressBook
 from twilio_conversations.server.api import absent
-from twilio_conversations.server.api.addresses import AddressBook
 from twilio_conversations.server.api.media import MediaApi
-from twilio_conversations.server.api.messages import Caller, Response
 from twilio_conversations.server.api.representation import Links
+from twilio_conversations.server.calls import Caller, Response
 from twilio_conversations.server.control.http import ControlApi, FaultyHttp
 from twilio_conversations.server.control.operations import Control
 from twilio_conversations.server.errors import Refusal

@@ -28,8 +28,9 @@ from typing import Any
 
 import attrs
 
-from twilio_conversations.server.api.messages import Response
+from twilio_conversations.server.calls import Response
 from twilio_conversations.server.errors import CATALOGUE, Refusal
+from twilio_conversations.server.http.admission import TooManyConnectionsError
 from twilio_conversations.server.http.connections import Connected, Gateway
 from twilio_conversations.server.sync.objects import Bounded
 
@@ -39,14 +40,6 @@ WAITING = (REFUSE, DELAY, LOSE, REFUSE_CONNECTIONS)
 AT_ONCE = ("drop", "offload", "token_about_to_expire", "expire_tokens", HOLD, "release_events")
 MAX_TOKENS = 20_000
 _CODES = {400: 20001, 403: 20403, 404: 20404, 409: 20409, 429: 20429, 500: 20500, 503: 20503}
-
-
-class TooManyConnectionsError(Refusal):
-    """A connection is refused for now."""
-
-    def __init__(self, reconnect_min_ms: int) -> None:
-        super().__init__(20429)
-        self.reconnect_min_ms = reconnect_min_ms
 
 
 @attrs.define

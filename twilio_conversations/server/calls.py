@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote
 
 import attrs
 
-from twilio_conversations.server.api.addresses import Addresses
+from twilio_conversations.server.addresses import Addresses
 from twilio_conversations.server.errors import Refusal
+from twilio_conversations.server.text import is_text
 from twilio_conversations.wire.frame import json_bytes
 from twilio_conversations.wire.packets import HttpRequest
 
-if TYPE_CHECKING:
-    from twilio_conversations.server.sync.subscriptions import Subscriber
-
 JSON = "application/json"
+
+
+class Subscriber(Protocol):
+    """A connection that can be sent events."""
+
+    identity: str
+
+    def send(self, message_type: str, frame: bytes) -> None:
+        """Queue a frame, unless the connection did not register for its type."""
+
+    def has_room(self) -> bool:
+        """Return whether the connection keeps up."""
 
 
 @attrs.frozen
@@ -69,17 +79,6 @@ class Request:
             return dict(parse_qsl(self.body.decode(), keep_blank_values=True, max_num_fields=100))
         except ValueError as error:
             raise Refusal(20001, "The body is not a form") from error
-
-
-def is_text(value: Any) -> TypeGuard[str]:
-    """Whether this is text that UTF-8 and the database can carry: JSON can spell half of a surrogate pair, they cannot."""
-    if not isinstance(value, str):
-        return False
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def split_path(path: str) -> tuple[str, ...]:
