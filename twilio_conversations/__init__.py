@@ -86,8 +86,7 @@ from twilio_conversations.models.participant import Participant, ParticipantUpda
 from twilio_conversations.models.user import User, UserUpdatedEventArgs
 from twilio_conversations.options import BackoffPolicy, Endpoints, Options
 from twilio_conversations.sending.attachment import SendEmailOptions, SendMediaOptions
-from twilio_conversations.sending.builder import MessageBuilder
-from twilio_conversations.sending.draft import UnsentMessage
+from twilio_conversations.sending.builder import MessageBuilder, UnsentMessage
 from twilio_conversations.sending.uploads import UploadHandle
 from twilio_conversations.util.json import JSONArray, JSONObject, JSONValue
 from twilio_conversations.values.bindings import (

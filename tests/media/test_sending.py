@@ -432,6 +432,6 @@ def test_content_templates(room: Conversation) -> None:
     assert (built.content_sid, built.content_variables) == (sid, {"1": "b"})
     assert room.prepare_message().set_content_template(sid).build().content_variables == {}
     built.content_variables = variables
-    assert built._request()["content_variables"] == '{"1":"b"}'
+    assert built._draft().request["content_variables"] == '{"1":"b"}'
     with pytest.raises(InvalidArgumentError):
         room.send_message("x", content_variables={"1": "a"})

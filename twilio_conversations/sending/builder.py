@@ -1,4 +1,4 @@
-"""Putting a message together, piece by piece."""
+"""What a program puts together: a message by its fields, or piece by piece."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import attrs
 from twilio_conversations.enums import MediaCategory
 from twilio_conversations.errors import InvalidArgumentError
 from twilio_conversations.sending.attachment import Attachment, FileTuple, SendEmailOptions, SendMediaOptions, attachment
-from twilio_conversations.sending.draft import ContentVariables, MediaItem, Post, UnsentMessage, check_limits, variables_by_name
+from twilio_conversations.sending.draft import ContentVariables, Draft, MediaItem, check_limits, variables_by_name
+from twilio_conversations.sending.sender import Post, Sender, checked_progress
 from twilio_conversations.sending.uploads import UploadHandle
 from twilio_conversations.util import checks
 from twilio_conversations.util.json import copied, dumps
@@ -18,6 +19,71 @@ from twilio_conversations.values.progress import OnProgress
 if TYPE_CHECKING:
     from twilio_conversations.models.message import Message
     from twilio_conversations.runtime import Services
+
+
+@attrs.define(eq=False, repr=False)
+class UnsentMessage:
+    """A message that `MessageBuilder.build` made; its fields may still be changed before it is sent.
+
+    When sending failed and is tried again with the same fields, what was uploaded is not uploaded again, and a message that
+    did arrive is not sent twice. After a success each further sending makes another message.
+
+    Attributes:
+        text: the body; `None` for none.
+        attributes: custom data.
+        media_content: category and content of each medium, in the order in which they are uploaded.
+        email_options: what only an e-mail has.
+        content_sid: content template (``HX...``) that the message is made from.
+        content_variables: values of the template's variables by name, or `ContentTemplateVariable` objects.
+    """
+
+    _sender: Sender = attrs.field(repr=False)
+    text: str | None = None
+    attributes: Any = attrs.field(factory=dict)
+    media_content: list[MediaItem] = attrs.field(factory=list)
+    email_options: SendEmailOptions = attrs.field(factory=SendEmailOptions)
+    content_sid: str | None = None
+    content_variables: ContentVariables | None = None
+
+    def __repr__(self) -> str:
+        media: Any = self.media_content
+        return f"<UnsentMessage {checks.shown(self.text)} {len(media) if isinstance(media, list) else checks.shown(media)} media>"
+
+    def send(self, *, on_progress: OnProgress | None = None, timeout: float | None = None) -> Message:
+        """Upload the media, one after another, then POST the message (``POST .../Messages``), and return it.
+
+        Args:
+            on_progress: told after each piece of media, on this thread.
+            timeout: seconds for everything together; `None` is the client's default, which large media may well exceed.
+
+        Raises:
+            InvalidArgumentError: the message is more than the conversation's limits allow; nothing was uploaded.
+            MediaError: a medium was refused; the message was not sent.
+            ForbiddenError: the own identity is no participant, or its role may not send.
+            RequestTimeoutError: not done in time.
+        """
+        told = checked_progress(on_progress)
+        return self._sender.send(self._draft(), told, timeout)
+
+    def send_in_background(self, *, on_progress: OnProgress | None = None, timeout: float | None = None) -> UploadHandle:
+        """As `send`, on a thread of its own; what can be wrong with the message is raised here and now.
+
+        `on_progress` is told on that thread. Without `timeout` it may take as long as bytes are flowing.
+        """
+        told = checked_progress(on_progress)
+        return self._sender.send_in_background(self._draft(), told, timeout)
+
+    def _draft(self) -> Draft:
+        """The message as it is now."""
+        return Draft.of(
+            self.text,
+            self.attributes,
+            self.media_content,
+            self.email_options,
+            self.content_sid,
+            self.content_variables,
+            self._sender.limits,
+        )
 
 
 class MessageBuilder:
@@ -105,8 +171,7 @@ class MessageBuilder:
         items: list[MediaItem] = [(category, attrs.evolve(options)) for category, options in parts]
         check_limits(items, limits)
         return UnsentMessage(
-            self._services,
-            self._post,
+            Sender(self._services, self._post),
             self._text,
             copied(self._attributes),
             items,

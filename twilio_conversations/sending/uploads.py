@@ -32,11 +32,20 @@ _numbers = itertools.count(1)
 class UploadHandle:
     """A message that is being sent in the background; made by `UnsentMessage.send_in_background`."""
 
-    def __init__(self, services: Services, deadline: Deadline, progress: UploadProgress) -> None:
+    def __init__(
+        self,
+        services: Services,
+        deadline: Deadline,
+        progress: UploadProgress,
+        send: Callable[[Transfer, OnProgress], Message],
+        on_progress: OnProgress | None,
+    ) -> None:
+        """Run `send` on a thread of its own."""
         self._services = services
         self._progress = progress
         self._future: Future[Message] = Future()
         self._transfer = Transfer(deadline, lambda error: fail(self._future, error))
+        self._start(send, on_progress)
 
     @property
     def progress(self) -> UploadProgress:
@@ -91,8 +100,7 @@ class UploadHandle:
         checks.function(function, "a callback")
         self._future.add_done_callback(lambda _: self._services.dispatcher.call(function, self))
 
-    def _start(self, send: Callable[[Transfer, OnProgress], Message], on_progress: OnProgress | None) -> UploadHandle:
-        """Run `send` on a thread of its own."""
+    def _start(self, send: Callable[[Transfer, OnProgress], Message], on_progress: OnProgress | None) -> None:
         self._services.media.begin(self._transfer, "sending in the background")
 
         def note(progress: UploadProgress) -> None:
@@ -117,7 +125,6 @@ class UploadHandle:
         except BaseException:
             self._services.media.end(self._transfer)
             raise
-        return self
 
     def __repr__(self) -> str:
         state = "cancelled" if self.cancelled() else "done" if self.done() else "running"

@@ -18,7 +18,8 @@ from twilio_conversations.models.message import Message, MessageUpdatedEventArgs
 from twilio_conversations.models.pages import Paginator
 from twilio_conversations.sending.attachment import Attachment, SendEmailOptions, attachments
 from twilio_conversations.sending.builder import MessageBuilder
-from twilio_conversations.sending.draft import ContentVariables, UnsentMessage
+from twilio_conversations.sending.draft import ContentVariables, Draft
+from twilio_conversations.sending.sender import Sender, checked_progress
 from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated
 from twilio_conversations.util import checks, logs, urls
 from twilio_conversations.util.futures import Flow, Future, flow
@@ -305,23 +306,24 @@ class Messages:
             if attributes is None and subject is None:
                 raise InvalidArgumentError('body must be given where there are no media and no content_sid; "" is an empty text')
             body = ""
-        unsent = UnsentMessage(
-            self._services,
-            self.post,
+        told = checked_progress(on_progress)
+        sender = Sender(self._services, self.post)
+        draft = Draft.of(
             None if body is None else checks.text(body, "body"),
             {} if attributes is None else attributes,
             items,
             SendEmailOptions(None if subject is None else checks.filled(subject, "subject")),
             content_sid,
             content_variables,
+            sender.limits,
         )
-        return unsent._send(mutation_id, on_progress, timeout)
+        return sender.send(draft, told, timeout, mutation_id)
 
     def post(
         self,
         request: Mapping[str, Any],
         medias: tuple[MediaData, ...],
-        mutation_id: str | None,
+        mutation_id: str,
         timeout: float | None,
     ) -> Message:
         """POST a message whose media were uploaded: the live object it became."""
