@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.client.conftest import Connect
-from tests.client.diary import Diary
+from tests.support.clients import Connect
+from tests.support.diary import Diary
 from tests.support.patience import PATIENCE
 from twilio_conversations import (
     Client,

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.acceptance.scene import descriptors, own_threads, until
-from tests.client.conftest import Connect
-from tests.client.diary import Diary
 from tests.faults.proxy import FaultProxy
+from tests.support.clients import Connect
+from tests.support.diary import Diary
 from twilio_conversations import (
     BackoffPolicy,
     Client,

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from tests.acceptance.scene import until
-from tests.client.conftest import Connect
-from tests.client.diary import Diary
 from tests.faults.proxy import FaultProxy
+from tests.support.clients import Connect
+from tests.support.diary import Diary
 from tests.support.stopwatch import Stopwatch
 from twilio_conversations import Client, ClientClosedError
 from twilio_conversations.server import LocalServer

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.acceptance.scene import until
-from tests.client.conftest import Connect
-from tests.client.diary import Diary
+from tests.support.clients import Connect
+from tests.support.diary import Diary
 from tests.support.patience import PATIENCE
 from twilio_conversations.server import LocalServer
 

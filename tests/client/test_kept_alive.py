@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tests.acceptance.scene import until
-from tests.client.conftest import Connect
-from tests.client.diary import Diary
+from tests.support.clients import Connect
+from tests.support.diary import Diary
 from twilio_conversations import Client, ClientClosedError, Conversation
 from twilio_conversations.events.emitter import EventEmitter
 

@@ -14,8 +14,8 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.client.conftest import Connect
-from tests.client.diary import Diary
+from tests.support.clients import Connect
+from tests.support.diary import Diary
 from twilio_conversations import Client, Conversation
 from twilio_conversations.server import LocalServer
 from twilio_conversations.server.sync import projection

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from tests.acceptance.scene import own_threads, until
-from tests.client.conftest import Connect
-from tests.client.diary import Diary
 from tests.faults.proxy import FaultProxy
+from tests.support.clients import Connect
+from tests.support.diary import Diary
 from tests.support.stopwatch import within
 from twilio_conversations import Client, ConnectionState, Conversation, TransportUnavailableError
 from twilio_conversations.errors import WrongThreadError

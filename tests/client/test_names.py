@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.acceptance.scene import until
-from tests.client.conftest import Connect
+from tests.support.clients import Connect
 from twilio_conversations import ConversationStatus, NotFoundError
 from twilio_conversations.server import LocalServer
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from benchmarks.support.relay import Direction, Flow, Link, Relay
-from tests.client.conftest import Connect
-from tests.client.diary import Diary
 from tests.faults.proxy import FaultProxy
+from tests.support.clients import Connect
+from tests.support.diary import Diary
 from tests.support.patience import PATIENCE
 from tests.support.stopwatch import Stopwatch, within
 from twilio_conversations import (

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.client.diary import Diary
+from tests.support.diary import Diary
 from twilio_conversations import (
     Client,
     Conversation,

@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from tests.acceptance.scene import until
-from tests.client.conftest import Connect
+from tests.support.clients import Connect
 from tests.support.delayed_calls import delayed
 from twilio_conversations import Conversation, NotFoundError
 from twilio_conversations.server import LocalServer

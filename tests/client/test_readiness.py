@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from tests.acceptance.scene import own_threads, until
-from tests.client.conftest import Connect
-from tests.client.diary import Diary
 from tests.client.test_deaths import NoThreads, in_threads, outcome
 from tests.client.test_token_life import forged
+from tests.support.clients import Connect
+from tests.support.diary import Diary
 from tests.support.patience import PATIENCE
 from twilio_conversations import (
     Client,

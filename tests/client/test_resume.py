@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.acceptance.scene import every_message, until
-from tests.client.conftest import Connect
-from tests.client.diary import Diary
 from tests.faults.proxy import FaultProxy
+from tests.support.clients import Connect
+from tests.support.diary import Diary
 from twilio_conversations import Client, Conversation
 from twilio_conversations.server import LocalServer
 

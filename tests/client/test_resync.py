@@ -12,9 +12,9 @@ import attrs
 import pytest
 
 from tests.acceptance.scene import until
-from tests.client.conftest import Connect
-from tests.client.diary import Diary
 from tests.faults.proxy import FaultProxy
+from tests.support.clients import Connect
+from tests.support.diary import Diary
 from tests.support.patience import PATIENCE
 from twilio_conversations import BackoffPolicy, Client, Conversation
 from twilio_conversations.server import LocalServer

@@ -16,10 +16,10 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
-from tests.client.conftest import Connect
-from tests.client.diary import Diary
 from tests.support.addresses import resolve, swallowing
 from tests.support.certificates import Authority
+from tests.support.clients import Connect
+from tests.support.diary import Diary
 from tests.support.middlemen import Proxy, SocksProxy, TlsFront
 from tests.support.patience import PATIENCE
 from tests.transport.conftest import wait_until

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.client.diary import Diary
+from tests.support.diary import Diary
 from tests.support.patience import PATIENCE
 from twilio_conversations import Conversation
 from twilio_conversations.server import LocalServer

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.client.conftest import Connect
-from tests.client.diary import Diary
 from tests.faults.proxy import FaultProxy
+from tests.support.clients import Connect
+from tests.support.diary import Diary
 from tests.support.patience import PATIENCE
 from tests.support.stopwatch import within
 from twilio_conversations import (

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.client.diary import Diary
 from tests.media.conftest import lead_media_to, limited
 from tests.media.http_service import LIMIT, Answer, HttpService
+from tests.support.diary import Diary
 from twilio_conversations import (
     Client,
     ClientClosedError,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import requests
 
-from tests.client.diary import Diary
+from tests.support.diary import Diary
 from tests.support.patience import PATIENCE
 from twilio_conversations import Client, Conversation, ForbiddenError, MediaCategory, MediaError, Message, SendMediaOptions
 from twilio_conversations.server import LocalServer

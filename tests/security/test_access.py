@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from tests.server.conftest import Connect
+from tests.server.domain.test_conversations import mine, sid_of
 from tests.server.peer import TIMEOUT, Peer, names, new_mutation
-from tests.server.test_conversations import mine, sid_of
 from twilio_conversations.server import InboundMedia, LocalServer
 
 Fresh = Callable[[str], str]

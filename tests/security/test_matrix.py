@@ -227,7 +227,7 @@ DOORWAYS = {
     "/v3/wsconnect": "test_frames_without_a_good_token",
     "/{path:path}": "test_every_route_wants_a_good_token",
     "/_local/{operation}": "test_the_control_plane_wants_the_key",
-    "/_local/token": "tests/server/test_token_endpoint.py",
+    "/_local/token": "tests/server/http/test_token_endpoint.py",
     "/_local/health": "open to all, and says nothing but how many connections there are",
 }
 

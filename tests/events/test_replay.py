@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.acceptance.scene import until
-from tests.client.conftest import Connect, told
-from tests.client.diary import Diary
+from tests.support.clients import Connect, told
+from tests.support.diary import Diary
 from twilio_conversations import Client, Conversation, Participant, User
 from twilio_conversations.server import LocalServer
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.acceptance.scene import until
-from tests.client.conftest import Connect, told
-from tests.client.diary import Diary
+from tests.support.clients import Connect, told
 from tests.support.delayed_calls import delayed
+from tests.support.diary import Diary
 from twilio_conversations import Client, Conversation, ConversationStatus, NotFoundError
 from twilio_conversations.server import LocalServer
 from twilio_conversations.transport.rest import Rest

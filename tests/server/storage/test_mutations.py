@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.server.domain.test_conversations import mine, sid_of
 from tests.server.peer import Answer, Peer, new_mutation
-from tests.server.test_conversations import mine, sid_of
 from tests.support.patience import PATIENCE
 from twilio_conversations.server import DataDirectoryInUseError, LocalServer
 from twilio_conversations.wire.packets import Reply

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.server.domain.test_conversations import sid_of
 from tests.server.peer import Peer
-from tests.server.test_conversations import sid_of
 from twilio_conversations.server import LocalServer
 from twilio_conversations.server.storage.database import DATABASE_FILE, Connection, Database, timestamp
 from twilio_conversations.server.storage.writer import Transaction

@@ -13,8 +13,8 @@ from typing import Any
 import gevent
 import pytest
 
-from tests.client.conftest import Connect
-from tests.client.diary import Diary
+from tests.support.clients import Connect
+from tests.support.diary import Diary
 from twilio_conversations import Client, Conversation, HandlerError
 from twilio_conversations.util import logs
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.client.conftest import Connect
+from tests.support.clients import Connect
 from tests.support.patience import PATIENCE
 from twilio_conversations import Conversation, Message
 

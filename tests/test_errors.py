@@ -152,3 +152,21 @@ def test_no_descriptor_and_no_thread_are_ours(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(threading.Thread, "start", refuse)
     with pytest.raises(NoThreadError, match="can't start new thread"):
         start_thread(threading.Thread())
+
+
+def test_errors_carry_the_facts_and_can_be_pickled() -> None:
+    """A worker process can send an error home."""
+    body = {"status": 409, "code": 50353, "message": "taken", "more_info": "https://t"}
+    error = errors.RestError.from_answer("POST x", 409, body, request_id="RQ1", attempts=2)
+    again = pickle.loads(pickle.dumps(error))
+
+    assert type(again) is errors.ConflictError
+    assert (again.status, again.code, again.request_id, again.attempts, again.more_info) == (409, 50353, "RQ1", 2, "https://t")
+    assert "taken" in str(again)
+    assert not again.retryable
+
+
+@pytest.mark.parametrize("body", [None, "text", [], {"code": "x"}, {"message": None}])
+def test_an_error_body_may_be_anything(body: Any) -> None:
+    """A strange answer still makes a clear error."""
+    assert errors.ServiceError.from_answer("GET x", 503, body).retryable

@@ -12,8 +12,8 @@ from unittest.mock import AsyncMock, MagicMock
 
 import pytest
 
-from tests.client.conftest import Connect
-from tests.client.diary import Diary
+from tests.support.clients import Connect
+from tests.support.diary import Diary
 from twilio_conversations import Client, ConnectionErrorInfo, Conversation, InvalidArgumentError
 from twilio_conversations.server import LocalServer
 

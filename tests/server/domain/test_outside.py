@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import requests
 
+from tests.server.domain.test_conversations import document, sid_of
 from tests.server.peer import TIMEOUT, Peer
-from tests.server.test_conversations import document, sid_of
 from twilio_conversations.server import InboundMedia, LocalServer
 
 Fresh = Callable[[str], str]

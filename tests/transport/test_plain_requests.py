@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.client.conftest import Connect
+from tests.support.clients import Connect
 from twilio_conversations import Client
 from twilio_conversations.server import LocalServer
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.server.conftest import Connect
+from tests.server.domain.test_conversations import mine, sid_of
 from tests.server.peer import Peer, names, new_id, sids
-from tests.server.test_conversations import mine, sid_of
 from twilio_conversations.server import LocalServer
 from twilio_conversations.wire.packets import Init, Notification
 

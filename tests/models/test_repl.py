@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.client.conftest import Connect
+from tests.support.clients import Connect
 from twilio_conversations import Client, Conversation, Message
 from twilio_conversations.errors import ConversationsError
 

@@ -1,0 +1,52 @@
+"""The service's configuration, read with defaults; without the essential it is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.util.test_urls import LINKS
+from twilio_conversations.errors import ProtocolError
+from twilio_conversations.values.configuration import Configuration
+
+CONFIGURATION: dict[str, Any] = {
+    "identity": "alice",
+    "options": {"user_infos_to_subscribe": 7, "email_bodies_allowed_mime_types": ["text/plain"]},
+    "sync_objects": {"my_conversations": "US1.conversations", "my_user_info": "US1.info"},
+    "links": {
+        name: f"http://h/{name}"
+        for name in ("my_conversations", "conversations", "users", "typing", "messages_receipts", "media_service")
+    },
+}
+
+
+def test_the_configuration_is_read_with_defaults() -> None:
+    """What the service leaves out has a default, where there can be one."""
+    configuration = Configuration.parse(CONFIGURATION)
+
+    assert (configuration.identity, configuration.user_infos_to_subscribe) == ("alice", 7)
+    assert configuration.media_set_url == "http://h/media_serviceSet"
+    assert configuration.limits.media_attachments_count_limit == 10
+    assert configuration.limits.email_bodies_allowed_content_types == ("text/plain",)
+
+
+@pytest.mark.parametrize("missing", [("identity",), ("links", "typing"), ("sync_objects", "my_conversations"), ("links",)])
+def test_a_configuration_without_the_essential_is_a_protocol_error(missing: tuple[str, ...]) -> None:
+    """The error names what is missing."""
+    body = {key: dict(value) if isinstance(value, dict) else value for key, value in CONFIGURATION.items()}
+    owner = body
+    for name in missing[:-1]:
+        owner = owner[name]
+    del owner[missing[-1]]
+
+    with pytest.raises(ProtocolError, match=missing[-1]):
+        Configuration.parse(body)
+
+
+@pytest.mark.parametrize("name", ["my_conversations", "conversations", "users", "typing", "messages_receipts"])
+@pytest.mark.parametrize("value", LINKS, ids=lambda value: repr(value)[:20])
+def test_a_configuration_with_links_that_are_none_is_refused(name: str, value: Any) -> None:
+    """The start fails with the link's name instead of each call with something else."""
+    with pytest.raises(ProtocolError, match=name):
+        Configuration.parse({**CONFIGURATION, "links": {**CONFIGURATION["links"], name: value}})
