@@ -231,6 +231,23 @@ def test_messages_are_read_again_once_per_opening(alice: Driven) -> None:
     assert len(again) == 1
 
 
+def test_other_news_of_the_membership_do_not_begin_it_anew(alice: Driven) -> None:
+    """Its read horizon changes while it is opened; everything is read once."""
+    alice.start()
+    room = alice.room("CH1", status=None)
+    room.add("MB9", "alice", dateCreated=date(0))
+    room.post("one", timestamp=date(1))
+    alice.backend.held = {"PageSize=10&"}
+    alice.own(room, "joined")
+    alice.run(1)
+    alice.own(room, "joined", lastConsumedMessageIndex=4)
+    alice.run(1)
+    alice.backend.held = set()
+    alice.run(1)
+    assert alice.told("^conv|^mess") == ["conversation_added CH1", "conversation_joined CH1", "message_added CH1/0"]
+    assert len(alice.pages(room.messages)) == 1
+
+
 def test_an_error_of_an_opening_that_is_no_longer_wanted_is_nothing(alice: Driven) -> None:
     """The list could not be opened, but the conversation was left meanwhile."""
     room = alice.room("CH1", status="notParticipating")
