@@ -1,4 +1,4 @@
-"""Twilio Conversations for Python: a synchronous client that is kept current by the service.
+"""Twilio Conversations for Python: a synchronous client whose objects are kept up to date by events from the service.
 
 Start with `Client`.
 """

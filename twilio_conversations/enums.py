@@ -17,7 +17,7 @@ class _Words(enum.StrEnum):
 
 
 class ConnectionState(_Words):
-    """What the connection to the service is doing (payload of ``connection_state_changed``)."""
+    """State of the connection to the service (payload of ``connection_state_changed``)."""
 
     UNKNOWN = "unknown"
     CONNECTING = "connecting"
@@ -30,7 +30,7 @@ class ConnectionState(_Words):
 
 
 class State(_Words):
-    """How the start of a client ended (payload of ``state_changed``)."""
+    """Result of the start of a client (payload of ``state_changed``)."""
 
     INITIALIZED = "initialized"
     FAILED = "failed"

@@ -88,7 +88,7 @@ class ConversationsError(Exception):
         self.retryable = retryable
 
     def again(self) -> Self:
-        """The same error for another call: one that is raised over and over would keep the frames of all of them alive."""
+        """Return a copy to raise in another call: raising one object repeatedly would keep the frames of all calls alive."""
         error = _rebuild(type(self), self.message, self._facts())
         error.__cause__ = self.__cause__
         return error
@@ -114,7 +114,7 @@ class InvalidArgumentError(ConversationsError, ValueError):
 
 
 class ArgumentTypeError(InvalidArgumentError, TypeError):
-    """An argument is of a type that this call does not take."""
+    """An argument is of a type that this call does not accept."""
 
 
 class UnknownEventError(InvalidArgumentError, AttributeError):
@@ -252,7 +252,7 @@ class ServiceError(ConversationsError):
     def from_answer(
         cls, what: str, status: int, body: Any, *, request_id: str | None = None, attempts: int | None = None
     ) -> ServiceError:
-        """Build the error for an answer of `status` with a decoded `body` (Twilio's ``{status, code, message}``)."""
+        """Create the error for a response with `status` and a decoded `body` (Twilio's ``{status, code, message}``)."""
         facts = body if isinstance(body, dict) else {}
         code = facts.get("code")
         text = facts.get("message") or f"HTTP {status}"
@@ -275,13 +275,13 @@ class ServiceError(ConversationsError):
 
     @property
     def more_info(self) -> str | None:
-        """Where Twilio explains the code, if the answer said so."""
+        """URL of Twilio's explanation of the code, if the response had one."""
         value = self.body.get("more_info") if isinstance(self.body, dict) else None
         return value if isinstance(value, str) else None
 
 
 class RestError(ServiceError):
-    """A Conversations command or query was refused."""
+    """The Conversations API returned an error for a command or query."""
 
     @classmethod
     def _kind(cls, status: int) -> type[ServiceError]:
@@ -297,7 +297,7 @@ class ForbiddenError(RestError):
 
 
 class ConflictError(RestError):
-    """Status 409: it exists already, or is being changed."""
+    """Status 409: the object exists already, or is being changed."""
 
 
 class ThrottledError(RestError):
@@ -331,10 +331,10 @@ class ConnectionErrorInfo:
     """Payload of ``connection_error``.
 
     Attributes:
-        terminal: no further attempt is made until a new token comes.
-        message: the cause in words.
-        http_status_code: status of a refused start, update or close, or of whoever answered the WebSocket upgrade or a
-            proxy's CONNECT; `None` for socket faults.
+        terminal: no further attempt is made until there is a new token.
+        message: description of the cause.
+        http_status_code: status of a rejected start, update or close, or of the response to the WebSocket upgrade or a
+            proxy's CONNECT; `None` for socket errors.
         error_code: Twilio's code, such as 20104 (token expired).
     """
 

@@ -39,12 +39,12 @@ class Client(ClientLife):
 
     @property
     def user(self) -> User:
-        """The own user; the same object for the whole life of the client."""
+        """The current user; the same object for the lifetime of the client."""
         return self._users.myself
 
     @property
     def reachability_enabled(self) -> bool:
-        """Whether the service tells who is online; `NotReadyError` before the service has said so."""
+        """Whether reachability is enabled for the service; raises `NotReadyError` before the client is ready."""
         return self._services.configuration.reachability_enabled
 
     # -- conversations ------------------------------------------------------------------------------------------------
@@ -58,7 +58,8 @@ class Client(ClientLife):
         access: str | None = None,
         timeout: float | None = None,
     ) -> Conversation:
-        """Create a conversation (``POST .../Conversations``). The creator is no participant until `Conversation.join`.
+        """Create a conversation (``POST .../Conversations``) and return it. The creator is not a participant until
+        `Conversation.join`.
 
         Raises:
             ConflictError: the unique name is taken.
@@ -72,7 +73,7 @@ class Client(ClientLife):
         return self._learn(answer, deadline, "create_conversation()")
 
     def get_conversation_by_sid(self, conversation_sid: str, *, timeout: float | None = None) -> Conversation:
-        """The conversation with that sid: one of the own, else looked up as `peek_conversation_by_sid` does.
+        """Return the conversation with that sid: one of the current user's, else as `peek_conversation_by_sid` does.
 
         Raises:
             NotFoundError: there is none, or it is not visible to this identity.
@@ -90,18 +91,18 @@ class Client(ClientLife):
             return self._peek(sid, deadline, "get_conversation_by_sid()")
 
     def peek_conversation_by_sid(self, conversation_sid: str, *, timeout: float | None = None) -> Conversation:
-        """Look a conversation up that this identity need not be in (``GET .../Conversations/{sid}``).
+        """Return a conversation in which this identity need not participate (``GET .../Conversations/{sid}``).
 
         Raises:
             NotFoundError: there is none.
-            ForbiddenError: this identity may not look at it.
+            ForbiddenError: this identity may not read it.
         """
         sid = checks.filled(conversation_sid, "conversation_sid")
         deadline = self._await_ready(self._services.deadline(timeout), "peek_conversation_by_sid()")
         return self._peek(sid, deadline, "peek_conversation_by_sid()")
 
     def get_conversation_by_unique_name(self, unique_name: str, *, timeout: float | None = None) -> Conversation:
-        """The own conversation with that unique name (``GET .../Users/{...}/Conversations/{unique name}``).
+        """Return the current user's conversation with that unique name (``GET .../Users/{...}/Conversations/{unique name}``).
 
         Raises:
             NotFoundError: there is none.
@@ -113,9 +114,9 @@ class Client(ClientLife):
     def get_subscribed_conversations(
         self, *, page_size: int = _PAGE_SIZE, timeout: float | None = None
     ) -> Paginator[Conversation]:
-        """The conversations this identity participates in, by sid; waits until the list is complete.
+        """Return a page of the conversations of this identity, ordered by sid; wait until the list is complete.
 
-        Every conversation of the list is followed, so that turning the pages needs no request.
+        The client is subscribed to all of them, so that further pages need no request.
         """
         size = checks.positive(page_size, "page_size")
         deadline = self._await_ready(self._services.deadline(timeout), "get_subscribed_conversations()")
@@ -123,7 +124,7 @@ class Client(ClientLife):
         return _list_page(self._services.run_now(self._directory.joined, deadline, "the list"), 0, size)
 
     def iter_conversations(self, *, timeout: float | None = None) -> Iterator[Conversation]:
-        """The conversations this identity participates in, one after another."""
+        """Return an iterator over the conversations of this identity."""
         return self.get_subscribed_conversations(timeout=timeout).iter_all()
 
     def _look_up(self, key: str, deadline: Deadline, what: str) -> Conversation:
@@ -144,10 +145,10 @@ class Client(ClientLife):
     def get_temporary_content_urls_for_media_sids(
         self, media_sids: Sequence[str], *, timeout: float | None = None
     ) -> dict[str, str | None]:
-        """Temporary links of media, by sid, in one request (``POST {media set}``); good for some minutes, not to be kept.
+        """Return temporary links of media by sid, with one request (``POST {media set}``); they expire after some minutes.
 
         Raises:
-            MediaError: one of them cannot be had; `.media_sid` says which.
+            MediaError: one of them is not available; `.media_sid` is its sid.
         """
         sids = sids_of(media_sids)
         deadline = self._await_ready(self._services.deadline(timeout), "get_temporary_content_urls_for_media_sids()")
@@ -156,16 +157,16 @@ class Client(ClientLife):
     def get_temporary_content_urls_for_media(
         self, content_set: Sequence[Media], *, timeout: float | None = None
     ) -> dict[str, str | None]:
-        """Temporary links of these media, by sid; as `get_temporary_content_urls_for_media_sids`."""
+        """Return temporary links of these media by sid; see `get_temporary_content_urls_for_media_sids`."""
         return self.get_temporary_content_urls_for_media_sids(media_sids_of(content_set), timeout=timeout)
 
     # -- users --------------------------------------------------------------------------------------------------------
 
     def get_user(self, identity: str, *, timeout: float | None = None) -> User:
-        """The user with that identity, followed from now on (``GET .../Users/{identity}``, then its Sync map).
+        """Return the user with that identity and subscribe to it (``GET .../Users/{identity}``, then its Sync map).
 
-        As many users are followed at once as the service, or the option ``user_infos_to_subscribe``, says; one more
-        unsubscribes the one that came first.
+        The service's configuration, or the option ``user_infos_to_subscribe``, limits the number of subscribed users; one more
+        unsubscribes the oldest.
 
         Raises:
             NotFoundError: there is none.
@@ -175,25 +176,25 @@ class Client(ClientLife):
         return self._services.run(lambda: self._users.get(name), deadline, "get_user()")
 
     def get_subscribed_users(self, *, timeout: float | None = None) -> list[User]:
-        """The users that are followed: the own one, then the others in the order they came."""
+        """Return the subscribed users: the current user, then the others in the order of their subscription."""
         deadline = self._await_ready(self._services.deadline(timeout), "get_subscribed_users()")
         return self._services.run_now(self._users.followed, deadline, "get_subscribed_users()")
 
     # -- content templates and push -----------------------------------------------------------------------------------
 
     def get_content_templates(self, *, timeout: float | None = None) -> tuple[ContentTemplate, ...]:
-        """All content templates of the service (``GET /Client/v2/ContentTemplates``); remembered for 5 seconds."""
+        """Return all content templates of the service (``GET /Client/v2/ContentTemplates``); cached for 5 seconds."""
         deadline = self._await_ready(self._services.deadline(timeout), "get_content_templates()")
         return self._services.run(self._templates.get, deadline, "get_content_templates()")
 
     def set_push_registration_id(
         self, channel_type: NotificationsChannelType | str, registration_id: str, *, timeout: float | None = None
     ) -> None:
-        """Have a device notified of messages and memberships (``POST /v1/registrations``), instead of one set before.
+        """Register a device for push notifications (``POST /v1/registrations``), replacing the one registered before.
 
         Args:
             channel_type: ``"fcm"`` or ``"apn"``.
-            registration_id: the device's token, as FCM or APNs gave it to the app.
+            registration_id: the device's token, issued by FCM or APNs to the app.
             timeout: seconds.
 
         Raises:
@@ -207,9 +208,9 @@ class Client(ClientLife):
     def remove_push_registrations(
         self, channel_type: NotificationsChannelType | str, registration_id: str, *, timeout: float | None = None
     ) -> None:
-        """End all registrations of a device, also those made by others (``DELETE /v1/registrations``).
+        """Remove all registrations of a device, including those of other users (``DELETE /v1/registrations``).
 
-        It needs a connection but does not wait until the client is ready.
+        Needs a connection but does not wait until the client is ready.
 
         Raises:
             RegistrationError: another call for this channel is under way.
@@ -222,7 +223,7 @@ class Client(ClientLife):
 
     @staticmethod
     def parse_push_notification(payload: Mapping[str, Any]) -> PushNotification:
-        """What a device was sent by APNs or FCM, as a value; needs no connection.
+        """Parse the payload of a push notification from APNs or FCM; needs no connection.
 
         Raises:
             PushPayloadError: it is no push notification of Conversations.
@@ -230,7 +231,7 @@ class Client(ClientLife):
         return PushNotification.parse(payload)
 
     def handle_push_notification(self, payload: Mapping[str, Any], *, timeout: float | None = None) -> None:
-        """Read a payload as `parse_push_notification` does, and give it to the handlers of ``push_notification``."""
+        """Parse a payload as `parse_push_notification` does, and raise the event ``push_notification`` with it."""
         notification = PushNotification.parse(payload)
         self._await_ready(self._services.deadline(timeout), "handle_push_notification()")
         self._tell(ClientEvent.PUSH_NOTIFICATION, notification)

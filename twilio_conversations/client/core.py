@@ -50,11 +50,11 @@ from twilio_conversations.util.readiness import Readiness
 
 @attrs.frozen
 class ClientStats:
-    """How a client is doing; a glance, not a measurement.
+    """Statistics of a client; a snapshot.
 
     Attributes:
-        connection: reconnects, requests under way, age of the last byte, round trip.
-        pending_events: events that wait for handlers.
+        connection: reconnects, pending requests, age of the last byte, round trip.
+        pending_events: events waiting for handlers.
     """
 
     connection: ConnectionStats
@@ -62,7 +62,7 @@ class ClientStats:
 
 
 class ClientLife(ClientEvents):
-    """What a client is before any question: connected or not, ready or not, over or not."""
+    """State of a client: connected, ready, failed, closed."""
 
     _surveyed = frozenset({ClientEvent.CONVERSATION_ADDED, ClientEvent.CONVERSATION_JOINED, ClientEvent.USER_SUBSCRIBED})
 
@@ -135,12 +135,12 @@ class ClientLife(ClientEvents):
     # -- life ---------------------------------------------------------------------------------------------------------
 
     def connect(self) -> Self:
-        """Start connecting, if the client was made with ``auto_connect=False``. Returns this client.
+        """Start connecting, if the client was created with ``auto_connect=False``. Returns this client.
 
-        It may be called again after it raised.
+        May be called again after it raised.
 
         Raises:
-            NoThreadError, NoDescriptorError: the system gives none now.
+            NoThreadError, NoDescriptorError: the system has none available.
         """
         with self._closing, descriptor_errors():
             self._check_open()
@@ -161,24 +161,24 @@ class ClientLife(ClientEvents):
         self._dispatcher.release()
 
     def wait_until_ready(self, timeout: float | None = None) -> Self:
-        """Wait until the client is ready, and return it. `timeout` is in seconds.
+        """Wait until the client is ready, and return the client. `timeout` is in seconds.
 
         Raises:
-            InitializationError: the client was refused, or its token has ended; `.info` says why.
+            InitializationError: the client was rejected, or its token has expired; `.info` has the reason.
             RequestTimeoutError: it is still trying.
         """
         self._await_ready(self._services.deadline(timeout), "wait_until_ready()")
         return self
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the client is closed; without a limit, as long as it takes. Says whether it was closed.
+        """Wait until the client is closed, without a limit by default. Return whether it was closed.
 
-        Ctrl-C interrupts it. When the client cannot go on it raises at once: a program that only waits then ends with the
-        cause. `update_token` may bring a refused client back; whoever does that calls `wait` again.
+        Ctrl-C interrupts the wait. It raises at once when the client cannot continue: a program that only waits then ends
+        with the cause. `update_token` may make a rejected client ready again; then call `wait` again.
 
         Raises:
-            InitializationError: the client was refused, or its token has ended and nothing renews it; `.info` says why.
-            TransportUnavailableError: the client has failed though nobody closed it; `__cause__` says why.
+            InitializationError: the client was rejected, or its token has expired without renewal; `.info` has the reason.
+            TransportUnavailableError: the client has failed without being closed; `__cause__` is the reason.
         """
         refuse_to_wait("wait()")
         patching.check_kind(self._made_with)
@@ -192,12 +192,12 @@ class ClientLife(ClientEvents):
         return True
 
     def update_token(self, token: str, *, timeout: float | None = None) -> Self:
-        """Use another token from now on; returns when the service has taken it. Does not wait for readiness.
+        """Replace the token; return when the service has accepted it. Does not wait for readiness.
 
         Raises:
-            TokenError: the token cannot work, or is for another identity; nothing was sent, the connection is as before.
-            ReplyError: the service refused it. The token in use before stays in use, if it is still good; the connection is
-                replaced.
+            TokenError: the token is invalid, or for another identity; nothing was sent, the connection is unchanged.
+            ReplyError: the service rejected it. The previous token stays in use, if it is still valid; the client
+                reconnects.
         """
         refuse_to_wait("update_token()")
         claims = tokens.check(token)
@@ -220,10 +220,10 @@ class ClientLife(ClientEvents):
         self._services.sync.token_updated()
 
     def close(self) -> None:
-        """End the client: disconnect, fail what is pending with `ClientClosedError`, and end its threads.
+        """Close the client: disconnect, fail pending calls with `ClientClosedError`, and end its threads.
 
-        Returns within 2 seconds whatever the line and the service do; a handler that is running is not interrupted.
-        Repeated calls are harmless, and on the client's own threads it waits for nothing.
+        Returns within 2 seconds whatever the network and the service do; a running handler is not interrupted.
+        May be called repeatedly; on the client's own threads it does not wait.
         """
         with self._closing:
             first = self._close_deadline is None
@@ -246,7 +246,7 @@ class ClientLife(ClientEvents):
             logs.flush(deadline.remaining() or 0.0)
 
     def shutdown(self) -> None:
-        """The official name of `close`."""
+        """Close the client: the official name of `close`."""
         self.close()
 
     def _end(self) -> None:
@@ -278,26 +278,26 @@ class ClientLife(ClientEvents):
 
     @property
     def connection_state(self) -> ConnectionState:
-        """What the connection is doing."""
+        """State of the connection."""
         return self._connection_state
 
     @property
     def state(self) -> State | None:
-        """How the start ended; `None` while it has not."""
+        """Result of the start; `None` until it has ended."""
         return self._state
 
     @property
     def is_ready(self) -> bool:
-        """Whether calls need not wait for the start, nor fail because the client is refused, has failed or was closed."""
+        """Whether the client is ready: the start has succeeded, and it was not rejected, has not failed and is not closed."""
         return self._readiness.is_ready and self._close_deadline is None
 
     @property
     def identity(self) -> str:
-        """Who this client is, by the service once it said so, else by the token; empty when a provider gave none yet."""
+        """Identity of the client, from the service or else from the token; empty until there is a token."""
         return self._users.myself.identity
 
     def stats(self) -> ClientStats:
-        """How the client is doing."""
+        """Return statistics of the client."""
         return ClientStats(self._connection.stats(), self._dispatcher.depth)
 
     # -- readiness ----------------------------------------------------------------------------------------------------

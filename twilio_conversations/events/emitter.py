@@ -18,10 +18,10 @@ _NEVER = object()
 
 @attrs.define(eq=False, repr=False)
 class EventEmitter:
-    """Base of everything that has events.
+    """Base of all objects that have events.
 
-    Handlers run one at a time on the client's events thread, in the order things happened; they may call any blocking
-    method. An exception in one is logged, reported on the client's ``error`` event, and stops nothing.
+    Handlers run one at a time on the client's events thread, in the order of the events; they may call any blocking
+    method. An exception in a handler is logged and reported on the client's ``error`` event; the other handlers still run.
     """
 
     _events: ClassVar[type[EventName]]
@@ -44,18 +44,18 @@ class EventEmitter:
     def on(self, event: str, handler: Callable[..., Any], *, replay: bool = False) -> Subscription: ...
 
     def on(self, event: str, handler: Callable[..., Any] | None = None, *, replay: bool = False) -> Any:
-        """Call `handler` whenever `event` happens; without a handler, a decorator.
+        """Call `handler` whenever `event` is raised; without a handler, return a decorator.
 
-        The same handler registered twice runs twice.
+        A handler that is registered twice runs twice.
 
-        With `replay`, a handler that is registered late is first given what it has missed. For events that tell of something
-        that is there (``conversation_added``, ``conversation_joined`` and ``user_subscribed`` of a client,
-        ``participant_joined`` of a conversation) that is everything that is there now, each once, before later events. For
-        others it is the latest payload, if the event has happened (``initialized`` and ``init_failed`` always do so).
+        With `replay`, a handler that is registered late first receives what it has missed. For events about existing objects
+        (``conversation_added``, ``conversation_joined`` and ``user_subscribed`` of a client, ``participant_joined`` of a
+        conversation) these are all objects that exist now, each once, before later events. For other events it is the latest
+        payload, if the event has happened (``initialized`` and ``init_failed`` are always replayed).
 
         Raises:
             UnknownEventError: this object has no such event.
-            InvalidArgumentError: the handler cannot be called, or is ``async def`` or a generator, which nobody would run.
+            InvalidArgumentError: the handler is not callable, or is ``async def`` or a generator, which would never run.
         """
         return self._register(event, handler, replay=replay, once=False)
 
@@ -66,22 +66,22 @@ class EventEmitter:
     def once(self, event: str, handler: Callable[..., Any], *, replay: bool = False) -> Subscription: ...
 
     def once(self, event: str, handler: Callable[..., Any] | None = None, *, replay: bool = False) -> Any:
-        """Like `on`, for the next time only: the registration ends before the handler runs."""
+        """Call `handler` for the next `event` only: the registration ends before the handler runs. Otherwise like `on`."""
         return self._register(event, handler, replay=replay, once=True)
 
     def off(self, event: str, handler: Callable[..., Any]) -> None:
-        """End the latest registration of `handler`; one that is not registered is ignored."""
+        """Remove the latest registration of `handler`; a handler that is not registered is ignored."""
         for subscription in reversed(self._subscriptions(event)):
             if subscription.handler == handler:
                 subscription.cancel()
                 return
 
     def listeners(self, event: str) -> list[Callable[..., Any]]:
-        """The handlers registered for `event`, in order."""
+        """Return the handlers registered for `event`, in order."""
         return [subscription.handler for subscription in self._subscriptions(event)]
 
     def remove_all_listeners(self, event: str | None = None) -> None:
-        """End all registrations made with `on` and `once`, of one event or of all."""
+        """Remove all registrations made with `on` and `once`, of one event or of all."""
         for name in [event] if event is not None else list(self._events):
             for subscription in self._subscriptions(name):
                 subscription.cancel()

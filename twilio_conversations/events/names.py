@@ -34,7 +34,7 @@ class EventName(enum.StrEnum):
 
     @classmethod
     def parse(cls, name: str) -> EventName:
-        """The member that `name` means in any spelling.
+        """Return the member for `name` in any spelling.
 
         Raises:
             UnknownEventError: this object has no such event.

@@ -112,7 +112,7 @@ def temporary_urls(services: Services, media_sids: Sequence[str], deadline: Dead
     """Temporary links of several media, by sid, in one request (``POST {media set}``).
 
     Raises:
-        MediaError: one of them cannot be had; `.media_sid` says which.
+        MediaError: one of them is not available; `.media_sid` is its sid.
     """
     sids = sids_of(media_sids)
     body = {"command": "get", "list": [{"media_sid": sid} for sid in sids]}

@@ -132,7 +132,7 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
         """Temporary links of these media, by sid, in one request (``POST {media set}``).
 
         Raises:
-            MediaError: one of them cannot be had; `.media_sid` says which.
+            MediaError: one of them is not available; `.media_sid` is its sid.
         """
         return self.get_temporary_content_urls_for_media_sids(media_sids_of(content_set), timeout=timeout)
 
@@ -142,7 +142,7 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
         """Temporary links by media sid, in one request; the media need not belong to this message.
 
         Raises:
-            MediaError: one of them cannot be had; `.media_sid` says which.
+            MediaError: one of them is not available; `.media_sid` is its sid.
         """
         return temporary_urls(self._live.services, media_sids, self._live.services.deadline(timeout))
 

@@ -39,7 +39,7 @@ class Users:
         self._coming: dict[str, Future[User]] = {}
         self._live: weakref.WeakValueDictionary[str, User] = weakref.WeakValueDictionary()
         self.myself = self._make(identity)
-        """The own user; the same object for the whole life of the client."""
+        """The current user; the same object for the lifetime of the client."""
 
     def _make(self, identity: str) -> User:
         return User(Live(self._services.dispatcher, self._services, ReplicatedState(UserData()), self), identity)

@@ -13,19 +13,19 @@ from twilio_conversations.util.json import copied
 
 @attrs.frozen
 class ChannelMetadata:
-    """Extra data of a message's channel; `type` is the kind of channel in the service's words."""
+    """Additional data from the channel of a message; `type` is the service's name of the kind of channel."""
 
     type: str
     _data: Any = attrs.field(default=None, repr=shown)
 
     @property
     def data(self) -> Any:
-        """What the channel said; a copy."""
+        """Data from the channel; a copy."""
         return copied(self._data)
 
     @classmethod
     def parse(cls, body: Any) -> ChannelMetadata:
-        """Read ``{type, data}``; `ProtocolError` when it is not that."""
+        """Read ``{type, data}``; raise `ProtocolError` for anything else."""
         if not isinstance(body, dict) or not isinstance(body.get("type"), str):
             raise ProtocolError("channel metadata without a type", body=body)
         return cls(body["type"], body.get("data"))

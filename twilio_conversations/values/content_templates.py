@@ -24,7 +24,7 @@ RICH_CONTENT = "application/x-vnd.com.twilio.rich."
 
 @attrs.frozen
 class _Source:
-    """Something that keeps what it was read from."""
+    """Base of values that keep the JSON they were read from."""
 
     raw_data: str = attrs.field(default="{}", kw_only=True, repr=False)
 
@@ -54,7 +54,7 @@ class ContentDataActionPhone(_Source):
 
 @attrs.frozen
 class ContentDataActionReply(_Source):
-    """A button that sends its title back; `id` goes with it unseen, `index` is its place among the buttons."""
+    """A button that sends its title as a reply, with a hidden `id`; `index` is its position among the buttons."""
 
     title: str
     id: str = ""
@@ -74,7 +74,7 @@ ContentDataAction = ContentDataActionUrl | ContentDataActionPhone | ContentDataA
 
 @attrs.frozen
 class ContentDataReply:
-    """A button of a quick reply; `id` goes with it unseen."""
+    """A button of a quick reply, with a hidden `id`."""
 
     title: str
     id: str | None = None
@@ -82,7 +82,7 @@ class ContentDataReply:
 
 @attrs.frozen
 class ContentDataListItem:
-    """An entry of a list picker: `item` is shown, `id` goes with it unseen."""
+    """An entry of a list picker: `item` is displayed, `id` is hidden."""
 
     id: str
     item: str
@@ -99,7 +99,7 @@ class ContentDataText(_Source):
 
 @attrs.frozen
 class ContentDataMedia(_Source):
-    """Links to media, maybe with text (``twilio/media``)."""
+    """Links to media, optionally with text (``twilio/media``)."""
 
     body: str | None
     media: tuple[str, ...]
@@ -118,7 +118,7 @@ class ContentDataLocation(_Source):
 
 @attrs.frozen
 class ContentDataQuickReply(_Source):
-    """Text above buttons to answer with (``twilio/quick-reply``)."""
+    """Text above reply buttons (``twilio/quick-reply``)."""
 
     body: str
     replies: tuple[ContentDataReply, ...]
@@ -127,7 +127,7 @@ class ContentDataQuickReply(_Source):
 
 @attrs.frozen
 class ContentDataCallToAction(_Source):
-    """Text above buttons that do something (``twilio/call-to-action``)."""
+    """Text above buttons with actions (``twilio/call-to-action``)."""
 
     body: str
     actions: tuple[ContentDataAction, ...]
@@ -176,13 +176,13 @@ ContentData = (
 
 @attrs.frozen
 class ContentTemplateVariable:
-    """A placeholder of a template and what is put there."""
+    """A placeholder of a template and its value."""
 
     name: str
     value: str
 
     def copy_with_value(self, value: str) -> ContentTemplateVariable:
-        """The same placeholder with another value."""
+        """Return the same placeholder with another value."""
         return attrs.evolve(self, value=value)
 
 
@@ -192,7 +192,7 @@ class ContentTemplate:
 
     Attributes:
         sid: ``HX...``.
-        friendly_name: what it is called among those who prepare it.
+        friendly_name: its display name.
         variables: its placeholders with their defaults, in the service's order.
         variants: its contents by kind, such as ``"twilio/text"``.
         date_created: UTC.
@@ -208,7 +208,7 @@ class ContentTemplate:
 
     @classmethod
     def parse(cls, value: Any) -> ContentTemplate | None:
-        """Read one entry of ``templates``; `None` for one without sid."""
+        """Read one entry of ``templates``; return `None` for one without sid."""
         if not isinstance(value, dict) or not isinstance(value.get("sid"), str):
             return None
         return cls(

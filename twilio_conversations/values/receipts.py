@@ -15,13 +15,13 @@ _AMOUNTS = ("sent", "delivered", "read", "undelivered", "failed")
 
 @attrs.frozen
 class AggregatedDeliveryReceipt:
-    """How many of a message's recipients reached which status; the statuses do not exclude each other.
+    """Numbers of a message's recipients that reached each status; the statuses do not exclude each other.
 
     Attributes:
-        total: the most delivery events there can be.
-        sent: taken over by the next carrier.
+        total: largest possible number of delivery events.
+        sent: accepted by the next carrier.
         delivered: confirmed by the carrier, where possible by the device.
-        read: opened; known only where the other side tells.
+        read: opened; known only if the channel reports it.
         undelivered: reported as not delivered.
         failed: could not be sent.
     """
@@ -35,7 +35,7 @@ class AggregatedDeliveryReceipt:
 
     @classmethod
     def parse(cls, value: Any) -> AggregatedDeliveryReceipt | None:
-        """Read a message's ``delivery``; one with an empty or missing field says nothing, and is `None`."""
+        """Read a message's ``delivery``; return `None` if a field is empty or missing."""
         if not isinstance(value, dict):
             return None
         total = parse_index(value.get("total"))

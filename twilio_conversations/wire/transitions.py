@@ -17,7 +17,7 @@ from twilio_conversations.enums import ConnectionState
 
 
 class Phase(enum.StrEnum):
-    """What the connection is doing."""
+    """State of the connection."""
 
     IDLE = "idle"
     AUTHORISING = "authorising"
