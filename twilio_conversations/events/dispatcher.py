@@ -143,7 +143,7 @@ class Dispatcher:
         self._closed = False
         self._busy_with: str | None = None  # the handler that runs, or ran last since the queue was empty
         self._pins: dict[Emitter, None] = {}
-        self.registering = threading.Lock()
+        self.registering: threading.Lock = threading.Lock()
         """Held for a few assignments while registrations and remembered payloads of any emitter change."""
         self._name = name
         self._thread: threading.Thread | None = None

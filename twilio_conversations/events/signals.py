@@ -53,7 +53,7 @@ class OrderedSet(MutableSet[Any]):
 class Signal(blinker.Signal):
     """A blinker signal whose receivers are called in the order in which they were connected."""
 
-    set_class = cast("type[set[Any]]", OrderedSet)
+    set_class: type[set[Any]] = cast("type[set[Any]]", OrderedSet)
 
     def __init__(self, name: str, changed: Callable[[], object]) -> None:
         """`changed` is called, without a lock, whenever there are other receivers than before."""
@@ -126,8 +126,8 @@ class Subscription:
         self._signal: Signal | None = signal
         self._once = once
         self._waits = waits
-        self.event = event
-        self.handler = checks.function(handler, "a handler")
+        self.event: EventName = event
+        self.handler: Callable[..., Any] = checks.function(handler, "a handler")
 
     def __repr__(self) -> str:
         state = "" if self._signal is not None else " cancelled"

@@ -74,8 +74,8 @@ class ReplicatedState(Generic[Data]):
 
     def __init__(self, data: Data, version: int = -1, *, delivered: bool = True) -> None:
         self.replica: Data | None = data if delivered else None
-        self.visible = data
-        self.overlays = 0  # how many there have been; the number of the newest
+        self.visible: Data = data
+        self.overlays: int = 0  # how many there have been; the number of the newest
         self._confirmed: Mapping[int, Confirmed] = _NONE  # each write that Sync has not told of, by its number
         self._shown = data
         self._version = version

@@ -22,7 +22,7 @@ class Paginator(Generic[T]):
     """
 
     def __init__(self, items: Sequence[T], next_page: Turn[T] | None, prev_page: Turn[T] | None) -> None:
-        self.items = list(items)
+        self.items: list[T] = list(items)
         self._next = next_page
         self._prev = prev_page
 

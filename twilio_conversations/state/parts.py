@@ -41,7 +41,7 @@ class Parts(LiveConversation):
     ) -> None:
         """`message_list` and `roster` give the Sync objects, opening them if need be; they run on the io thread."""
         super().__init__(services.dispatcher, services, ReplicatedState(ConversationData()), conversations, sid)
-        self.conversation = Conversation(self, sid)
+        self.conversation: Conversation = Conversation(self, sid)
         self.typing = TypingIndicator(self, lambda identity: self.participants.with_identity(identity))
         self.messages = Messages(self, message_list, self.typing.ended)
         self.participants = Roster(self, roster, self.typing.ended)

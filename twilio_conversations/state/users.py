@@ -38,7 +38,7 @@ class Users:
         self._followed: dict[str, User] = {}
         self._coming: dict[str, Future[User]] = {}
         self._live: weakref.WeakValueDictionary[str, User] = weakref.WeakValueDictionary()
-        self.myself = self._make(identity)
+        self.myself: User = self._make(identity)
         """The current user; the same object for the lifetime of the client."""
 
     def _make(self, identity: str) -> User:

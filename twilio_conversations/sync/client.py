@@ -89,7 +89,7 @@ class SyncClient:
             request_timeout: time limit of each request, seconds.
             congested: asked after each change that was told; if so, that object is put on hold until `release_all`.
         """
-        self.resources = Resources(request, base_url, request_timeout)
+        self.resources: Resources = Resources(request, base_url, request_timeout)
         self._timers = timers
         self._now = now
         self._congested = congested

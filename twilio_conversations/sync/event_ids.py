@@ -18,7 +18,7 @@ class AppliedIds:
     __slots__ = ("gaps", "head")
 
     def __init__(self, head: int) -> None:
-        self.head = head
+        self.head: int = head
         self.gaps: list[tuple[int, int]] = []
 
     @property

@@ -38,20 +38,20 @@ class SyncObject:
 
     def __init__(self, kind: Kind, state: RootState) -> None:
         self.kind = kind
-        self.sid = state.sid
-        self.unique_name = state.unique_name
-        self.items_url = state.items_url
+        self.sid: str = state.sid
+        self.unique_name: str | None = state.unique_name
+        self.items_url: str = state.items_url
         self.replica: DocumentReplica | CollectionReplica = (
             DocumentReplica(state.data, state.last_event_id)
             if kind == "document"
             else CollectionReplica(kind, state.last_event_id, state.items)
         )
-        self.subscription = Subscription(state.sid, kind, lambda: self.replica.cursor)
+        self.subscription: Subscription = Subscription(state.sid, kind, lambda: self.replica.cursor)
         self.handles: tuple[Handle, ...] = ()
         self.aliases: set[str] = set()
         self.held_by: set[Handle] = set()
-        self.muted = False  # events are dropped: held, or released and not replayed yet
-        self.patience = FIRST_PATIENCE
+        self.muted: bool = False  # events are dropped: held, or released and not replayed yet
+        self.patience: float = FIRST_PATIENCE
 
 
 class HandleOwner(Protocol):
@@ -75,8 +75,8 @@ class Handle:
     def __init__(self, owner: HandleOwner, root: SyncObject, listener: Listener) -> None:
         self._owner = owner
         self._open = True
-        self.root = root
-        self.listener = listener
+        self.root: SyncObject = root
+        self.listener: Listener = listener
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.sid} {self.unique_name!r}{'' if self._open else ' closed'}>"

@@ -74,8 +74,8 @@ class DocumentReplica:
     __slots__ = ("cursor", "data")
 
     def __init__(self, data: Any, event_id: int) -> None:
-        self.data = data
-        self.cursor = event_id
+        self.data: Any = data
+        self.cursor: int = event_id
 
     @property
     def gaps(self) -> bool:

@@ -37,6 +37,7 @@ from twilio_conversations.transport.link import Link, LinkLost
 from twilio_conversations.transport.listener import Listener
 from twilio_conversations.transport.loop import Loop
 from twilio_conversations.transport.pending import Pending, PendingReply
+from twilio_conversations.transport.timers import Timers
 from twilio_conversations.transport.token_source import TokenSource
 from twilio_conversations.transport.ws_codec import BINARY
 from twilio_conversations.util import logs
@@ -108,9 +109,9 @@ class Connection:
             name: ends the names of the threads.
             clock: the wall clock, by which it is noticed that the computer slept.
         """
-        self.name = name or str(next(_names))
+        self.name: str = name or str(next(_names))
         self._loop = Loop()
-        self.timers = self._loop.timers
+        self.timers: Timers = self._loop.timers
         self._options = options
         self._tokens = tokens
         self._listener = listener

@@ -38,7 +38,7 @@ class Link:
     def __init__(self, opened: Any, generation: int, options: Options, now: float) -> None:
         """`opened` is a connected, non-blocking socket (plain, TLS, or TLS in TLS)."""
         self.generation = generation
-        self.last_byte_at = now
+        self.last_byte_at: float = now
         self._socket = opened
         self._encrypted = not hasattr(opened, "recvmsg_into") or isinstance(opened, ssl.SSLSocket)
         self._stream = Stream(options.max_frame_bytes)
@@ -47,7 +47,7 @@ class Link:
         self._patience = options.keepalive_timeout
         self._pinged_at: float | None = None
         self._broken: Exception | None = None  # nothing can be written any more
-        self.has_more = self._encrypted
+        self.has_more: bool = self._encrypted
 
     def fileno(self) -> int:
         """The descriptor to watch."""

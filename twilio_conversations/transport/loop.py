@@ -37,7 +37,7 @@ class Loop:
     _wake_writer: socket.socket
 
     def __init__(self) -> None:
-        self.timers = Timers()
+        self.timers: Timers = Timers()
         self._open = False
         self._calls: deque[Callable[[], object]] = deque()
         self._woken = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from typing import Final
 
@@ -18,7 +19,7 @@ class NestedTls:
     """
 
     def __init__(self, made: SSLTransport) -> None:
-        self.socket = made.socket
+        self.socket: socket.socket = made.socket
         self.socket.setblocking(False)
         self._tls = made.sslobj
         self._incoming = made.incoming

@@ -20,7 +20,7 @@ class Timer:
     __slots__ = ("_function", "at")
 
     def __init__(self, at: float, function: Callable[[], object]) -> None:
-        self.at = at
+        self.at: float = at
         self._function: Callable[[], object] | None = function
 
     @property

@@ -15,13 +15,13 @@ from websocket import ABNF, WebSocketException, frame_buffer
 
 from twilio_conversations.errors import ProtocolError
 
-TEXT: Final = ABNF.OPCODE_TEXT
-BINARY: Final = ABNF.OPCODE_BINARY
-CLOSE: Final = ABNF.OPCODE_CLOSE
-PING: Final = ABNF.OPCODE_PING
-PONG: Final = ABNF.OPCODE_PONG
+TEXT: Final[int] = ABNF.OPCODE_TEXT
+BINARY: Final[int] = ABNF.OPCODE_BINARY
+CLOSE: Final[int] = ABNF.OPCODE_CLOSE
+PING: Final[int] = ABNF.OPCODE_PING
+PONG: Final[int] = ABNF.OPCODE_PONG
 
-_CONTINUATION: Final = ABNF.OPCODE_CONT
+_CONTINUATION: Final[int] = ABNF.OPCODE_CONT
 _LONGEST_CONTROL: Final = 125
 _FIRST_CONTROL: Final = 8
 

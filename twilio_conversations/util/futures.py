@@ -99,7 +99,7 @@ class Deadline:
             ArgumentTypeError: `seconds` is no number.
         """
         endless = seconds is None or checks.seconds(seconds, "timeout") > _ENDLESS
-        self.at = float("inf") if endless or seconds is None else time.monotonic() + max(seconds, -_ENDLESS)
+        self.at: float = float("inf") if endless or seconds is None else time.monotonic() + max(seconds, -_ENDLESS)
 
     def remaining(self) -> float | None:
         """Seconds left, never below zero; `None` for no limit."""

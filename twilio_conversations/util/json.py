@@ -85,8 +85,6 @@ class Attributes:
         mine, theirs = self.value(), other.value()
         return bool(mine == theirs) and _same_kinds(mine, theirs)
 
-    __hash__ = None  # type: ignore[assignment]
-
     def __repr__(self) -> str:
         return f"Attributes({self.raw!r})"
 
