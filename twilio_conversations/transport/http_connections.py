@@ -32,8 +32,8 @@ class _Dialled:
 
     def __init__(self, *args: Any, connecting: Connecting, socks: SocksProxy | None = None, **facts: Any) -> None:
         super().__init__(*args, **facts)
-        self.past_proxy = False
-        self.number = -1
+        self.past_proxy: bool = False
+        self.number: int = -1
         self._connecting = connecting
         self._socks = socks
         self._dial = dial if socks is None else socks.dial

@@ -101,5 +101,5 @@ _DOCUMENT = Fields(ConversationData)
 _MEMBER = Fields(ConversationData, _MEMBERSHIP)
 DOCUMENT_FIELDS = frozenset(_DOCUMENT.names.values())
 """What the document says of a conversation, in our names."""
-REASONS = Reasons.of(ConversationData, ConversationUpdateReason)
+REASONS: Reasons[ConversationUpdateReason] = Reasons.of(ConversationData, ConversationUpdateReason)
 """Fields whose changes are announced, in the order of detection."""

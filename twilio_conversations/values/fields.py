@@ -96,7 +96,9 @@ class Fields(Generic[Data]):
         self._defaults = tuple(attribute.default for attribute in attributes)
         self._kept = tuple(place for place, row in enumerate(rows) if row is not None and row.keeps)
         self._rest_names = {row.rest: row.sync for row in rows if row is not None and row.rest is not None}
-        self.names = {row.sync: attribute.name for attribute, row in zip(attributes, rows, strict=True) if row is not None}
+        self.names: dict[str, str] = {
+            row.sync: attribute.name for attribute, row in zip(attributes, rows, strict=True) if row is not None
+        }
         """Sync's names and ours."""
 
     def read(self, item: Mapping[Any, Any], base: Data | None = None) -> Data:
@@ -127,7 +129,7 @@ class Reasons(Generic[Reason]):
 
     def __init__(self, table: Mapping[str, Reason]) -> None:
         """`table` maps names of fields to reasons; two of them at least."""
-        self.reasons = tuple(table.values())
+        self.reasons: tuple[Reason, ...] = tuple(table.values())
         self._values: Callable[[Any], tuple[Any, ...]] = operator.attrgetter(*table)
 
     @classmethod

@@ -64,5 +64,5 @@ class MessageData:
 
 
 _FIELDS = Fields(MessageData)
-REASONS = Reasons.of(MessageData, MessageUpdateReason)
+REASONS: Reasons[MessageUpdateReason] = Reasons.of(MessageData, MessageUpdateReason)
 """Fields whose changes are announced, in the order of detection."""

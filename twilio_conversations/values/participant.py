@@ -57,5 +57,5 @@ class ParticipantData:
 
 
 _FIELDS = Fields(ParticipantData)
-REASONS = Reasons.of(ParticipantData, ParticipantUpdateReason)
+REASONS: Reasons[ParticipantUpdateReason] = Reasons.of(ParticipantData, ParticipantUpdateReason)
 """Fields whose changes are announced, in the order of detection."""

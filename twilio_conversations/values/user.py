@@ -42,5 +42,5 @@ _ITEMS: dict[object, list[str]] = collections.defaultdict(list)
 """Items of the map, and the fields in them that are read."""
 for _name in _FIELDS.names:
     _ITEMS[_name.partition(".")[0]].append(_name.partition(".")[2])
-REASONS = Reasons.of(UserData, UserUpdateReason)
+REASONS: Reasons[UserUpdateReason] = Reasons.of(UserData, UserUpdateReason)
 """Fields whose changes are announced, in the order of detection."""
