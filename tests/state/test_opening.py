@@ -130,12 +130,13 @@ def test_no_change_while_it_is_opened_is_skipped(alice: Driven) -> None:
 # -- while it is being opened ---------------------------------------------------------------------------------------------
 
 
-def test_removed_while_it_is_opened(alice: Driven) -> None:
+@pytest.mark.parametrize("part", ["channel", "messages", "roster"])
+def test_removed_while_it_is_opened(alice: Driven, part: str) -> None:
     """Nothing was announced, so nothing is now; what was opened is closed."""
     alice.start()
     alice.told()
     room = alice.room("CH1")
-    alice.backend.held = {"CH1.messages?"}
+    alice.backend.held = {f"CH1.{part}?"}
     alice.run(1)
     alice.disown(room)
     alice.run(1)
@@ -321,6 +322,30 @@ def test_what_cannot_be_opened_now_is_reported_and_tried_again(caplog: pytest.Lo
         assert alice.opened == [*of(room), *OWN]
         logs.flush(10)
         assert "conversation CH1 cannot be opened now: " in caplog.text
+
+
+@pytest.mark.parametrize("strange", ["text", ["list"], 7])
+def test_a_conversation_whose_document_is_strange_is_announced(
+    alice: Driven, strange: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is wrong with it is reported; it is followed by the usual names, and its first good document counts."""
+    alice.start()
+    alice.told()
+    room = alice.room("CH1", status=None)
+    room.document.data = strange
+    alice.directory.learn(alice.entry(room))
+    alice.run(100)
+    assert alice.told() == [
+        "error a conversation document that is not an object",
+        "conversation_added CH1",
+        "conversation_joined CH1",
+    ]
+    assert alice.opened == [*of(room), *OWN]
+    logs.flush(10)
+    assert "a conversation document that is not an object" in caplog.text
+    alice.backend.set(room.document, {"friendlyName": "good"})
+    alice.run(1)
+    assert alice.told("^conv") == ["conversation_updated CH1 friendlyName"]
 
 
 def test_a_denied_client_reports_no_consequence(alice: Driven) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -213,10 +213,7 @@ class Lifecycle:
         status = ConversationStatus.JOINED if joined else ConversationStatus.NOT_PARTICIPATING
         document, membership.opened_document = membership.opened_document, None
         if document is not None:
-            membership.document = document
-            self._set(membership, lambda state: state.with_document(document))
-            with self._services.lock:
-                membership.live.state.drop_overlay(membership.written_before, DOCUMENT_FIELDS)
+            self._apply_opened(membership, document)
         self._set(membership, lambda state: attrs.evolve(state.with_membership(membership.item), status=status))
         if former is Following.GONE:
             self._emit(conversation, ClientEvent.CONVERSATION_ADDED)
@@ -228,6 +225,18 @@ class Lifecycle:
             membership.close_joined()
             membership.live.typing.clear()
             self._emit(conversation, ClientEvent.CONVERSATION_LEFT)
+
+    def _apply_opened(self, membership: Membership, document: Any) -> None:
+        """Apply the document as it was opened; one that cannot be read is reported, and the conversation announced without it."""
+        try:
+            self._set(membership, lambda state: state.with_document(document))
+        except ProtocolError as error:
+            _log.warning("%r: %s", membership.conversation, error)
+            self._services.dispatcher.report(HandlerError(error))
+            return
+        membership.document = document
+        with self._services.lock:
+            membership.live.state.drop_overlay(membership.written_before, DOCUMENT_FIELDS)
 
     def go(self, membership: Membership) -> None:
         """The conversation is gone for this client: left, if it was joined, then removed, if it was ever announced."""
