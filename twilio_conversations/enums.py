@@ -44,7 +44,7 @@ class ConversationStatus(_Words):
 
 
 class ConversationStateValue(_Words):
-    """Life of a conversation on the service."""
+    """State of a conversation on the service."""
 
     ACTIVE = "active"
     INACTIVE = "inactive"
@@ -52,7 +52,7 @@ class ConversationStateValue(_Words):
 
 
 class NotificationLevel(_Words):
-    """Whether a conversation pushes to this identity."""
+    """Whether a conversation sends push notifications to this identity."""
 
     DEFAULT = "default"
     MUTED = "muted"
@@ -75,7 +75,7 @@ class MessageType(_Words):
 
 
 class MediaCategory(_Words):
-    """What a medium is to its message."""
+    """Role of an attachment in its message."""
 
     MEDIA = "media"
     BODY = "body"
@@ -83,14 +83,14 @@ class MediaCategory(_Words):
 
 
 class Direction(_Words):
-    """Which way a page of messages extends from its anchor."""
+    """Direction in which a page of messages extends from its anchor."""
 
     BACKWARDS = "backwards"
     FORWARD = "forward"
 
 
 class ConversationUpdateReason(_Words):
-    """What changed in a conversation."""
+    """Changed field of a conversation."""
 
     ATTRIBUTES = "attributes"
     FRIENDLY_NAME = "friendlyName"
@@ -107,7 +107,7 @@ class ConversationUpdateReason(_Words):
 
 
 class ParticipantUpdateReason(_Words):
-    """What changed in a participant."""
+    """Changed field of a participant."""
 
     ATTRIBUTES = "attributes"
     DATE_UPDATED = "dateUpdated"
@@ -119,7 +119,7 @@ class ParticipantUpdateReason(_Words):
 
 
 class MessageUpdateReason(_Words):
-    """What changed in a message."""
+    """Changed field of a message."""
 
     BODY = "body"
     SUBJECT = "subject"
@@ -133,7 +133,7 @@ class MessageUpdateReason(_Words):
 
 
 class UserUpdateReason(_Words):
-    """What changed in a user."""
+    """Changed field of a user."""
 
     FRIENDLY_NAME = "friendlyName"
     ATTRIBUTES = "attributes"
@@ -149,7 +149,7 @@ class ParticipantEmailLevel(_Words):
 
 
 class EmailRecipientLevel(_Words):
-    """How somebody was addressed by one e-mail."""
+    """Address line of a sender or recipient of an e-mail."""
 
     TO = "to"
     FROM = "from"
@@ -157,7 +157,7 @@ class EmailRecipientLevel(_Words):
 
 
 class DeliveryAmount(_Words):
-    """How many of a message's recipients have reached a delivery status. `NONE` is a member, not Python's `None`."""
+    """Share of a message's recipients that have reached a delivery status. `NONE` is a member, not Python's `None`."""
 
     NONE = "none"
     SOME = "some"
@@ -165,7 +165,7 @@ class DeliveryAmount(_Words):
 
 
 class DeliveryStatus(_Words):
-    """How far a message has come on its way to one participant."""
+    """Delivery status of a message to one participant."""
 
     QUEUED = "queued"
     SENT = "sent"

@@ -134,11 +134,11 @@ class NotPicklableError(ConversationsError, TypeError):
 
 
 class FileError(ConversationsError, OSError):
-    """A file of the program's cannot be read or written.
+    """A file of the program cannot be read or written.
 
     Attributes:
-        errno: the system's number of the fault, as in `OSError`.
-        filename: the file, where it has a name.
+        errno: the system's error number, as in `OSError`.
+        filename: the file, if it has a name.
     """
 
     def __init__(self, message: str, *, errno: int | None = None, filename: Any = None) -> None:
@@ -148,7 +148,7 @@ class FileError(ConversationsError, OSError):
 
     @staticmethod
     def of(error: OSError) -> FileError:
-        """Return the error of this package for one of the system's."""
+        """Return the error of this package for an `OSError`."""
         kinds = {FileNotFoundError: MissingFileError, PermissionError: FileAccessError}
         return kinds.get(type(error), FileError)(str(error), errno=error.errno, filename=error.filename)
 
@@ -164,7 +164,7 @@ class MissingFileError(FileError, FileNotFoundError):
 
 
 class FileAccessError(FileError, PermissionError):
-    """The system does not allow to read or write the file."""
+    """The system does not allow reading or writing the file."""
 
 
 class NoThreadError(ConversationsError, RuntimeError):
@@ -184,7 +184,7 @@ class NotReadyError(ConversationsError):
 
 
 class InitializationError(ConversationsError):
-    """The client could not start, or was refused for good; `info` says why."""
+    """The client could not start, or was rejected for good; `info` has the reason."""
 
     def __init__(self, info: ConnectionErrorInfo) -> None:
         super().__init__(info.message, status=info.http_status_code, code=info.error_code)
@@ -309,10 +309,10 @@ class SyncError(ServiceError):
 
 
 class MediaError(ServiceError):
-    """The media service refused, or where it keeps the content.
+    """The media service, or the storage of the content, returned an error.
 
     Attributes:
-        media_sid: which medium (``ME...``), where that is known.
+        media_sid: sid of the attachment (``ME...``), if known.
     """
 
     media_sid: str | None = None

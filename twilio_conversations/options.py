@@ -32,7 +32,7 @@ def _web_url(value: str) -> str:
 
 @attrs.frozen
 class Endpoints:
-    """Where the parts of the service are.
+    """Addresses of the parts of the service.
 
     Attributes:
         twilsock: WebSocket URL, the only connection besides media.
@@ -50,7 +50,7 @@ class Endpoints:
 
     @classmethod
     def for_region(cls, region: str) -> Endpoints:
-        """Twilio's own addresses in a region such as ``us1``."""
+        """Return Twilio's addresses in a region such as ``us1``."""
         name = checks.filled(region, "region").lower()
         if not name.isascii() or not name.replace("-", "").isalnum():
             raise InvalidArgumentError(f"not a region: {checks.shown(region)}")
@@ -64,10 +64,10 @@ class Endpoints:
 
     @classmethod
     def for_base(cls, base: str, name: str = "endpoint") -> Endpoints:
-        """A service that answers everything at one address, such as ``http://127.0.0.1:8089``.
+        """Return the addresses of a service at one base URL, such as ``http://127.0.0.1:8089``.
 
         Raises:
-            InvalidArgumentError: it is no such address; the text calls it by `name` and says why.
+            InvalidArgumentError: the URL is invalid; the text has its `name` and the reason.
         """
         base = address(base, name, _WEB)
         socket_base = "ws" + base.removeprefix("http")
@@ -81,7 +81,7 @@ class Endpoints:
 
     @classmethod
     def choose(cls, region: str | None, endpoint: str | None, endpoints: Endpoints | None) -> Endpoints:
-        """The addresses from what the caller gave: at most one of the three, else the environment, else region us1."""
+        """Return the addresses for the given arguments: at most one of the three, else the environment, else region us1."""
         if sum(value is not None for value in (region, endpoint, endpoints)) > 1:
             raise InvalidArgumentError("give one of region, endpoint and endpoints")
         if endpoints is not None:

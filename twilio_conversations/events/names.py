@@ -133,11 +133,11 @@ class InitFailedEventArgs:
 
 @attrs.frozen
 class HandlerError:
-    """Payload of ``error``: a handler raised, or something of the client's failed that no call could report.
+    """Payload of ``error``: a handler raised, or the client had an error that no call could raise.
 
     Attributes:
         error: the exception.
-        event: the event that was being delivered, `None` when it was no handler's doing.
+        event: the event of the handler, `None` when no handler was involved.
         handler: the function that raised.
     """
 
@@ -151,10 +151,10 @@ class Event(Generic[Payload]):
     """One event, as `Client.events` yields it.
 
     Attributes:
-        name: which event, by the name that handlers use: ``event.name == "message_added"``.
-        payload: what a handler would be given, `None` for events without payload.
-        source: the object it was registered on.
-        received_at: when it reached this thread's queue, UTC.
+        name: name of the event, as for handlers: ``event.name == "message_added"``.
+            payload: argument of handlers, `None` for events without payload.
+            source: the object that raised it.
+            received_at: time at which it was queued for this iterator, UTC.
     """
 
     name: EventName

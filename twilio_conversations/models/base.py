@@ -26,7 +26,7 @@ Data = TypeVar("Data", bound=Described)
 
 @attrs.define(eq=False, repr=False)
 class Model(EventEmitter, Generic[Data]):
-    """A live object: one per key and client, equal only to itself, kept current by the client."""
+    """A live object: one per key and client, equal only to itself, kept up to date by the client."""
 
     _live: Live[Data, Any]
 
@@ -47,12 +47,12 @@ class Model(EventEmitter, Generic[Data]):
         raise NotImplementedError
 
     def refresh(self, *, timeout: float | None = None) -> Self:
-        """Ask the service for the state it has now, and return this object showing it.
+        """Read the current state from the service, and return this object with it.
 
-        Events tell of changes by themselves; this is for a decision that must not rest on what may be a moment old.
+        Events keep the object up to date; use this for a decision that must not depend on slightly older state.
 
         Raises:
-            NotFoundError: it is gone.
+            NotFoundError: it was removed.
         """
         live = self._live
         overlay = live.state.overlays
@@ -63,10 +63,10 @@ class Model(EventEmitter, Generic[Data]):
         return self
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what is known now, with what identifies the object, as data that `json` can write.
+        """Return the current state and the identifiers of the object as data that `json` can write.
 
-        The names are those of the attributes, times are ISO-8601 text, words are plain text. Writing and reading the data as JSON
-        gives the same data: they go into a template, a queue, a log or another process.
+        The names are those of the attributes, times are ISO-8601 text, enumerations are plain text. The data is unchanged by a
+        round trip through JSON.
         """
         with self._live.services.lock:
             data = self._live.state.visible

@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 
 @attrs.define(eq=False, repr=False)
 class Conversation(ConversationEvents, ConversationFacts):  # type: ignore[misc] # `on` is narrower
-    """A conversation. Made by the client only; there is one object per sid.
+    """A conversation. Created by the client only; there is one object per sid.
 
-    Properties give the latest state known and never block. Methods send a command, wait for its answer (`timeout` in
-    seconds, the client's default when `None`) and return once its effect can be read here.
+    Properties return the latest known state and never block. Methods send a command, wait for the response (`timeout` in
+    seconds, the client's default when `None`) and return when its effect is visible here.
 
     Attributes:
         sid: ``CH...``.
@@ -71,26 +71,26 @@ class Conversation(ConversationEvents, ConversationFacts):  # type: ignore[misc]
     ) -> Message:
         """Send a message (``POST .../Messages``) and return it.
 
-        It is sent once: after a broken line or a busy service the same mutation id goes again until the deadline. Use an
-        `idempotency_key` of your own to make a repeat from another process the same send.
+        It is sent once: after a disconnect or a busy response the request is repeated with the same mutation id until the
+        deadline. Pass an `idempotency_key` to make a repetition from another process the same send.
 
         Args:
             body: the text.
-            media: what to attach, one or several: a `pathlib.Path`, bytes, an open binary file, ``(filename, content)``,
+            media: one attachment or several: a `pathlib.Path`, bytes, an open binary file, ``(filename, content)``,
                 ``(filename, content, content type)``, or `SendMediaOptions`. They are uploaded first, streamed.
             attributes: custom data, any JSON value.
             subject: of an e-mail.
-            content_sid: content template (``HX...``) to make the message from; the service then ignores text and media.
+            content_sid: content template (``HX...``) for the message; the service then ignores text and media.
             content_variables: values of its variables by name.
             idempotency_key: the mutation id: a UUID, or 1 to 64 printable ASCII characters.
-            on_progress: told of the upload, piece by piece, on this thread.
+            on_progress: receives an `UploadProgress` after each piece of the upload, on this thread.
             timeout: seconds for everything together; large media need more than the default.
 
         Raises:
-            InvalidArgumentError: an argument is not acceptable, or more than `limits` allow; nothing was sent.
-            MediaError: a medium was refused; the message was not sent.
-            ForbiddenError: the own identity is no participant, or its role may not send.
-            RequestTimeoutError: no answer came in time; `.sent` says whether it may have arrived.
+            InvalidArgumentError: an argument is invalid, or exceeds `limits`; nothing was sent.
+            MediaError: an attachment was rejected; the message was not sent.
+            ForbiddenError: the current user is not a participant, or its role may not send.
+            RequestTimeoutError: there was no response in time; `.sent` is true if the message may have arrived.
         """
         return self._live.messages.send(
             body,
@@ -105,7 +105,7 @@ class Conversation(ConversationEvents, ConversationFacts):  # type: ignore[misc]
         )
 
     def prepare_message(self) -> MessageBuilder:
-        """Begin a message of several parts: text, media, e-mail bodies, a content template."""
+        """Return a builder for a message: text, media, e-mail bodies, a content template."""
         return self._live.messages.prepare()
 
     def get_messages(
@@ -116,15 +116,15 @@ class Conversation(ConversationEvents, ConversationFacts):  # type: ignore[misc]
         *,
         timeout: float | None = None,
     ) -> Paginator[Message]:
-        """One page of messages, ascending by index, straight from the service.
+        """Return a page of messages, ascending by index, read from the service.
 
         Args:
-            page_size: how many at most.
+            page_size: largest number of messages.
             anchor: index to start at, inclusive; by default the newest (backwards) or the oldest (forward).
             direction: ``"backwards"`` or ``"forward"`` from the anchor.
             timeout: seconds.
 
-        `next_page` is towards newer messages, `prev_page` towards older ones, whatever the direction.
+        `next_page` of the result is towards newer messages, `prev_page` towards older ones, for both directions.
         """
         return self._live.messages.get_page(
             checks.positive(page_size, "page_size"),
@@ -136,95 +136,94 @@ class Conversation(ConversationEvents, ConversationFacts):  # type: ignore[misc]
     def iter_messages(
         self, *, newest_first: bool = True, after: int | None = None, limit: int | None = None
     ) -> Iterator[Message]:
-        """Return an iterator over the messages: the newest first, by falling index, down to the first message.
+        """Return an iterator over the messages: the newest first, by descending index, down to the first message.
 
-        With ``newest_first=False``, or `after`, the order is that of time: the oldest first, by rising index. One page is held
-        at a time and the next is read when it is needed, so that stopping early costs nothing. Messages that come meanwhile are
-        included only where the order is that of time.
+        With ``newest_first=False``, or `after`, the oldest comes first, by ascending index. One page is held at a time and the
+        next is fetched when it is needed. Messages that arrive meanwhile are included only if the oldest comes first.
 
         Args:
             newest_first: the order, if `after` is not given.
-            after: start behind the message with this index, and go on to the newest.
+            after: start with the message after this index, and continue to the newest.
             limit: stop after this many.
 
         Raises:
-            InvalidArgumentError: `after` or `limit` is no whole number of 0 or more.
+            InvalidArgumentError: `after` or `limit` is not an integer of 0 or more.
         """
         start = None if after is None else checks.index(after, "after")
         most = None if limit is None else checks.index(limit, "limit")
         return self._live.messages.walk(newest_first=bool(newest_first) and start is None, after=start, limit=most)
 
     def get_messages_count(self, *, timeout: float | None = None) -> int:
-        """How many messages there are (``GET .../Conversations/{sid}``); eventually right."""
+        """Return the number of messages (``GET .../Conversations/{sid}``); eventually consistent."""
         return _count(self._live.services.rest.get(self._url, timeout=timeout), "messages_count")
 
     def get_unread_messages_count(self, *, timeout: float | None = None) -> int | None:
-        """How many messages are beyond the own read horizon; `None` when that was never set.
+        """Return the number of messages after the read horizon of the current user; `None` when that was never set.
 
         Raises:
-            NotFoundError: the own identity is no participant.
+            NotFoundError: the current user is not a participant.
         """
         return self._live.horizon.unread_count(timeout)
 
     def get_message_recipients(
         self, *, page_size: int | None = None, timeout: float | None = None
     ) -> RestPaginator[RecipientDescriptor]:
-        """Who its messages were addressed to, a page at a time (``GET .../MessageRecipients``).
+        """Return a page of the recipients of its messages (``GET .../MessageRecipients``).
 
         Args:
-            page_size: messages, not recipients, per page; the service's choice when `None`.
+            page_size: messages, not recipients, per page; the service's default when `None`.
             timeout: seconds.
         """
         size = None if page_size is None else checks.positive(page_size, "page_size")
         return message_queries.all_recipients(self._live.services, self._url, size, timeout)
 
     def advance_last_read_message_index(self, index: int, *, timeout: float | None = None) -> int | None:
-        """Move the read horizon forward, never back; return the unread count.
+        """Move the read horizon forward, never back; return the number of unread messages.
 
-        The service is asked first how far another device has read (``GET .../Users/{...}/Conversations/{sid}``). Nothing is
-        posted for an index at or below that, or below what is known here.
+        The horizon that another device may have set is read first (``GET .../Users/{...}/Conversations/{sid}``). Nothing is
+        posted for an index at or below it, or below the value known here.
 
         Raises:
-            NotFoundError: the own identity is no participant.
+            NotFoundError: the current user is not a participant.
         """
         return self._live.horizon.advance(checks.index(index, "index"), timeout)
 
     def update_last_read_message_index(self, index: int | None, *, timeout: float | None = None) -> int | None:
-        """Set the read horizon, also back; `None` means that nothing was read. Returns the unread count."""
+        """Set the read horizon, also back, or remove it with `None`; return the number of unread messages."""
         return self._live.horizon.update(None if index is None else checks.index(index, "index"), timeout)
 
     def set_all_messages_read(self, *, timeout: float | None = None) -> int | None:
         """Move the read horizon to the newest message, as `advance_last_read_message_index` does; return the unread count.
 
-        Without any message nothing is sent.
+        Nothing is sent if there are no messages.
 
         Raises:
-            NotFoundError: the own identity is no participant.
+            NotFoundError: the current user is not a participant.
         """
         return self._live.horizon.all_read(timeout)
 
     def set_all_messages_unread(self, *, timeout: float | None = None) -> int | None:
-        """Forget the read horizon; returns the unread count."""
+        """Remove the read horizon; return the number of unread messages."""
         return self._live.horizon.update(None, timeout)
 
     def typing(self, *, timeout: float | None = None) -> None:
-        """Tell the others that the own identity is typing; repeated calls within some seconds send nothing."""
+        """Notify the others that the current user is typing; repeated calls within some seconds send nothing."""
         self._live.typing.send(timeout)
 
     def typing_indicator(self) -> AbstractContextManager[None]:
-        """Show the others that the own identity is typing for as long as a ``with`` block lasts::
+        """Notify the others that the current user is typing for the duration of a ``with`` block::
 
             with conversation.typing_indicator():
                 answer = think()
 
-        The notices are sent in the background; what goes wrong with them is logged and does not disturb the block.
+        The notifications are sent in the background; errors are logged and do not affect the block.
         """
         return self._live.typing.lasting()
 
     # -- participants -------------------------------------------------------------------------------------------------
 
     def join(self, *, timeout: float | None = None) -> Conversation:
-        """Become a participant (``POST .../Participants``); returns once messages and roster are followed.
+        """Become a participant (``POST .../Participants``); return when messages and participants are subscribed to.
 
         Raises:
             ConflictError: already a participant.
@@ -238,7 +237,7 @@ class Conversation(ConversationEvents, ConversationFacts):  # type: ignore[misc]
         return self
 
     def leave(self, *, timeout: float | None = None) -> Conversation:
-        """Stop being a participant (``DELETE .../Participants/{identity}``); nothing is sent unless joined."""
+        """Stop being a participant (``DELETE .../Participants/{identity}``); send nothing if not joined."""
         if self.status is ConversationStatus.JOINED:
             live, services = self._live, self._live.services
             deadline = services.deadline(timeout)
@@ -270,17 +269,17 @@ class Conversation(ConversationEvents, ConversationFacts):  # type: ignore[misc]
         *,
         timeout: float | None = None,
     ) -> Participant:
-        """Add somebody on another channel (``POST .../Participants``) and return the participant.
+        """Add a non-chat participant (``POST .../Participants``) and return it.
 
         Args:
-            proxy_address: the service's own number or address that they write with, such as ``whatsapp:+15550100``.
-            address: their number or address.
+            proxy_address: the service's number or address for the participant, such as ``whatsapp:+15550100``.
+                address: number or address of the participant.
             attributes: custom data.
             binding_options: for e-mail, display name and level.
             timeout: seconds.
 
         Raises:
-            ConflictError: somebody writes between these addresses already.
+            ConflictError: there is a participant with this pair of addresses already.
         """
         binding = {
             "address": checks.filled(address, "address"),
@@ -300,23 +299,23 @@ class Conversation(ConversationEvents, ConversationFacts):  # type: ignore[misc]
         self._live.participants.remove(checks.filled(key, "participant"), timeout)
 
     def get_participants(self, *, timeout: float | None = None) -> list[Participant]:
-        """All participants."""
+        """Return all participants."""
         return self._live.participants.get_all(timeout)
 
     def get_participant_by_sid(self, participant_sid: str, *, timeout: float | None = None) -> Participant:
-        """The participant with that sid; `NotFoundError` when there is none."""
+        """Return the participant with that sid; raise `NotFoundError` when there is none."""
         return self._live.participants.get_by_sid(checks.filled(participant_sid, "participant_sid"), timeout)
 
     def get_participant_by_identity(self, identity: str, *, timeout: float | None = None) -> Participant:
-        """The chat participant with that identity; `NotFoundError` when there is none."""
+        """Return the chat participant with that identity; raise `NotFoundError` when there is none."""
         return self._live.participants.get_by_identity(checks.filled(identity, "identity"), timeout)
 
     def iter_participants(self, *, timeout: float | None = None) -> Iterator[Participant]:
-        """The participants one after another; all of them are known once the roster is loaded, so that it costs no requests."""
+        """Return an iterator over the participants; they are loaded with the conversation, so that it sends no requests."""
         return iter(self.get_participants(timeout=timeout))
 
     def get_participants_count(self, *, timeout: float | None = None) -> int:
-        """How many participants there are (``GET .../Conversations/{sid}``); eventually right."""
+        """Return the number of participants (``GET .../Conversations/{sid}``); eventually consistent."""
         return _count(self._live.services.rest.get(self._url, timeout=timeout), "participants_count")
 
     # -- the conversation itself --------------------------------------------------------------------------------------
@@ -338,16 +337,16 @@ class Conversation(ConversationEvents, ConversationFacts):  # type: ignore[misc]
         return self
 
     def get_attributes(self) -> Any:
-        """The custom data; same as `attributes`, since a conversation is loaded before anybody sees it."""
+        """Return the custom data; the same as `attributes`, since conversations are loaded before they are returned."""
         return self.attributes
 
     def set_user_notification_level(self, notification_level: NotificationLevel | str, *, timeout: float | None = None) -> None:
-        """Choose whether this conversation pushes to the own identity (``POST .../Users/{...}/Conversations/{sid}``)."""
+        """Set whether this conversation notifies the current user by push (``POST .../Users/{...}/Conversations/{sid}``)."""
         level = checks.member(NotificationLevel, notification_level, "notification_level")
         self._live.post(self, self._live.my_url, {"notification_level": level.value}, {"notification_level": level}, timeout)
 
     def delete(self, *, timeout: float | None = None) -> Conversation:
-        """Delete the conversation for everybody (``DELETE .../Conversations/{sid}``); ``removed`` follows."""
+        """Delete the conversation for everybody (``DELETE .../Conversations/{sid}``); the event ``removed`` follows."""
         services, gone = self._live.services, {"status": ConversationStatus.NOT_PARTICIPATING}
         self._live.write(self, gone, lambda: services.rest.delete(self._url, timeout=timeout))
         return self

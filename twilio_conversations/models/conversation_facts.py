@@ -25,7 +25,7 @@ class ConversationFacts(Model[ConversationData]):
 
     @property
     def key(self) -> str:
-        """What names it wherever it lives: its sid. Live objects are equal to themselves only."""
+        """Identifier of the object: its sid. Live objects are equal to themselves only."""
         return self.sid
 
     @property
@@ -45,12 +45,12 @@ class ConversationFacts(Model[ConversationData]):
 
     @property
     def date_created(self) -> dt.datetime | None:
-        """When it was created, UTC."""
+        """Time of creation, UTC."""
         return self._live.state.visible.date_created
 
     @property
     def date_updated(self) -> dt.datetime | None:
-        """When it was changed last, UTC."""
+        """Time of the last change, UTC."""
         return self._live.state.visible.date_updated
 
     @property
@@ -60,32 +60,32 @@ class ConversationFacts(Model[ConversationData]):
 
     @property
     def state(self) -> ConversationState | None:
-        """Whether it is active, inactive or closed; `None` until known."""
+        """State of the conversation: active, inactive or closed; `None` until known."""
         return self._live.state.visible.state
 
     @property
     def status(self) -> ConversationStatus:
-        """Whether the own identity is a participant."""
+        """Membership of the current user: whether it is a participant."""
         return self._live.state.visible.status
 
     @property
     def last_read_message_index(self) -> int | None:
-        """The own read horizon; `None` when it was never set."""
+        """Read horizon of the current user; `None` when it was never set."""
         return self._live.state.visible.last_read_message_index
 
     @property
     def notification_level(self) -> NotificationLevel | str:
-        """Whether this conversation pushes to the own identity."""
+        """Whether this conversation sends push notifications to the current user."""
         return self._live.state.visible.notification_level
 
     @property
     def bindings(self) -> ConversationBindings:
-        """The channels beyond chat that it is bound to."""
+        """Bindings of the conversation to channels other than chat."""
         return self._live.state.visible.bindings
 
     @property
     def limits(self) -> ConversationLimits:
-        """What one message may carry, by the service's configuration."""
+        """Limits of one message, from the service's configuration."""
         return self._live.services.configuration.limits
 
     def _names(self) -> dict[str, Any]:

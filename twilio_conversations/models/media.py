@@ -33,9 +33,9 @@ _PIECE: Final = 64 * 1024
 
 @attrs.frozen(repr=False)
 class Media:
-    """A medium of a message: a handle that holds no content. Two of the same medium are equal.
+    """An attachment of a message, or a part of an e-mail; it holds no content. Objects for the same attachment are equal.
 
-    `timeout` is in seconds, for everything a call does; `None` is the client's default.
+    `timeout` is in seconds, for the whole call; `None` is the client's default.
     """
 
     _data: MediaData
@@ -48,31 +48,31 @@ class Media:
 
     @property
     def filename(self) -> str | None:
-        """Name that the sender gave it; not to be trusted as a path."""
+        """File name chosen by the sender; do not use it as a path."""
         return self._data.filename
 
     @property
     def content_type(self) -> str:
-        """MIME type, as the sender gave it."""
+        """MIME type, chosen by the sender."""
         return self._data.content_type
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Size in bytes."""
         return self._data.size
 
     @property
     def category(self) -> MediaCategory | str:
-        """Whether it is attached, or the body or the history of an e-mail."""
+        """Category: an attachment, or the body or the history of an e-mail."""
         return self._data.category
 
     def get_content_temporary_url(self, *, timeout: float | None = None) -> str | None:
-        """A link that works without credentials for some minutes (``GET {media}/{sid}``); a new one each time, not to be kept.
+        """Return a new link that works without credentials for some minutes (``GET {media}/{sid}``).
 
-        `None` when the service gives none.
+        `None` when the service returns none.
 
         Raises:
-            MediaError: there is no such medium, or it is not visible to this identity.
+            MediaError: there is no such attachment, or it is not visible to this identity.
         """
         with self._transfer(timeout, "get_content_temporary_url()") as transfer:
             return described(self._services, self.sid, transfer).temporary
@@ -84,17 +84,17 @@ class Media:
         on_progress: OnDownloadProgress | None = None,
         timeout: float | None = None,
     ) -> bytes:
-        """Return the content, in memory; with `max_bytes`, larger content is refused.
+        """Return the content; with `max_bytes`, raise `MediaError` for larger content.
 
-        A broken connection is taken up where it broke, and a link that has expired is renewed once.
+        An interrupted download is resumed, and an expired link is renewed once.
 
         Args:
-            max_bytes: most bytes that are accepted.
-            on_progress: receives a `DownloadProgress` after each piece, on this thread; what it raises ends the download.
+            max_bytes: largest accepted size.
+            on_progress: receives a `DownloadProgress` after each piece, on this thread; an exception in it ends the download.
             timeout: seconds for everything together.
 
         Raises:
-            MediaError: the service refused, or there is more than `max_bytes`.
+            MediaError: the service returned an error, or the content is larger than `max_bytes`.
         """
         most = None if max_bytes is None else checks.positive(max_bytes, "max_bytes")
         content = io.BytesIO()
@@ -112,19 +112,19 @@ class Media:
         on_progress: OnDownloadProgress | None = None,
         timeout: float | None = None,
     ) -> Path:
-        """Write the content to a file, without ever holding more than a piece of it, and return the path.
+        """Write the content to a file, piece by piece, and return the path.
 
-        A regular file is replaced once the content is complete, and keeps its rights; a broken download leaves it as it was.
-        Otherwise `path` means what it means to `open(path, "wb")`: links are followed, what is write-protected is refused,
+        A regular file is replaced when the content is complete, and keeps its permissions; a failed download leaves it unchanged.
+        Otherwise `path` is used as by `open(path, "wb")`: links are followed, a write-protected file raises an error,
         devices and pipes are written to.
 
         Args:
-            path: where to; `filename` is not to be trusted for that.
-            on_progress: receives a `DownloadProgress` after each piece, on this thread; what it raises ends the download.
-            timeout: seconds for everything together, a pipe's reader included.
+            path: the file to write; do not use `filename` for it unchecked.
+            on_progress: receives a `DownloadProgress` after each piece, on this thread; an exception in it ends the download.
+            timeout: seconds for everything together, including the wait for a pipe's reader.
 
         Raises:
-            MediaError: the service refused.
+            MediaError: the service returned an error.
             FileError: the file cannot be written.
         """
         with self._transfer(timeout, "save()") as transfer, destination(path, transfer.pause) as write:
@@ -133,15 +133,15 @@ class Media:
         return Path(path)
 
     def open(self, *, on_progress: OnDownloadProgress | None = None, timeout: float | None = None) -> io.BufferedReader:
-        """Return the content as a binary file to read from, streamed; close it, best by ``with``.
+        """Return a binary file object that streams the content; close it, preferably by ``with``.
 
         Args:
-            on_progress: receives a `DownloadProgress` after each piece, on the thread that reads; what it raises comes out of the
-                reading call.
-            timeout: seconds for opening; after that each read waits at most the client's default for the next byte.
+            on_progress: receives a `DownloadProgress` after each piece, on the thread that reads; an exception in it is raised by
+                the reading call.
+            timeout: seconds for opening; each later read waits at most the client's default for the next byte.
 
         Raises:
-            MediaError: the service refused.
+            MediaError: the service returned an error.
         """
         on_bytes = self._reporter(on_progress)
         services = self._services
@@ -155,7 +155,7 @@ class Media:
             raise
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what is known, as data that `json` can write and read back; see `Model.to_dict`."""
+        """Return the metadata as data that `json` can write; see `Model.to_dict`."""
         data: dict[str, Any] = plain(self._data)
         return data
 

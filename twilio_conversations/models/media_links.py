@@ -58,7 +58,7 @@ def described(services: Services, sid: str, transfer: Transfer) -> Links:
     """Return the links of one medium (``GET {media}/{sid}``).
 
     Raises:
-        MediaError: there is no such medium, or it is not visible to this identity.
+        MediaError: there is no such attachment, or it is not visible to this identity.
     """
     try:
         return Links.parse(services.media.get_json(urls.join(media_url(services), sid), transfer))

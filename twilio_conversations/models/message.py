@@ -43,7 +43,7 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
 
     @property
     def key(self) -> tuple[str, int]:
-        """What names it wherever it lives: its conversation's sid, and its index."""
+        """Identifier of the object: its conversation's sid, and its index."""
         return (self.conversation.sid, self.index)
 
     @property
@@ -83,12 +83,12 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
 
     @property
     def date_created(self) -> dt.datetime | None:
-        """When it was sent, UTC."""
+        """Time of sending, UTC."""
         return self._live.state.visible.date_created
 
     @property
     def date_updated(self) -> dt.datetime | None:
-        """When it was changed last, UTC."""
+        """Time of the last change, UTC."""
         return self._live.state.visible.date_updated
 
     @property

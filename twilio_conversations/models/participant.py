@@ -46,7 +46,7 @@ class Participant(ParticipantEvents, Model[ParticipantData]):  # type: ignore[mi
 
     @property
     def key(self) -> str:
-        """What names it wherever it lives: its sid."""
+        """Identifier of the object: its sid."""
         return self.sid
 
     @property
@@ -66,12 +66,12 @@ class Participant(ParticipantEvents, Model[ParticipantData]):  # type: ignore[mi
 
     @property
     def date_created(self) -> dt.datetime | None:
-        """When it was added, UTC."""
+        """Time at which it was added, UTC."""
         return self._live.state.visible.date_created
 
     @property
     def date_updated(self) -> dt.datetime | None:
-        """When it was changed last, UTC."""
+        """Time of the last change, UTC."""
         return self._live.state.visible.date_updated
 
     @property

@@ -40,7 +40,7 @@ class User(UserEvents, Model[UserData]):  # type: ignore[misc] # `on` is narrowe
 
     @property
     def key(self) -> str:
-        """What names it wherever it lives: its identity."""
+        """Identifier of the object: its identity."""
         return self.identity
 
     @property
@@ -83,10 +83,10 @@ class User(UserEvents, Model[UserData]):  # type: ignore[misc] # `on` is narrowe
         return super().update_attributes(attributes, timeout=deadline.remaining())
 
     def refresh(self, *, timeout: float | None = None) -> Self:
-        """Ask the service for the state it has now, and return this user showing it.
+        """Read the current state from the service, and return this user with it.
 
         Raises:
-            NotFoundError: it is gone.
+            NotFoundError: it was removed.
         """
         return super().refresh(timeout=self._await_ready(timeout, "refresh()").remaining())
 

@@ -58,8 +58,8 @@ class UnsentMessage:
 
         Raises:
             InvalidArgumentError: the message is more than the conversation's limits allow; nothing was uploaded.
-            MediaError: a medium was refused; the message was not sent.
-            ForbiddenError: the own identity is no participant, or its role may not send.
+            MediaError: an attachment was rejected; the message was not sent.
+            ForbiddenError: the current user is not a participant, or its role may not send.
             RequestTimeoutError: not done in time.
         """
         told = checked_progress(on_progress)

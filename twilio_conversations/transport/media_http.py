@@ -233,7 +233,7 @@ class MediaHttp:
         ``Retry-After`` says, as long as the deadline allows.
 
         Raises:
-            MediaError: the service refused.
+            MediaError: the service returned an error.
             TransportUnavailableError: there was no answer.
             RequestTimeoutError: the deadline passed.
         """

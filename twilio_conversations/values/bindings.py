@@ -16,13 +16,13 @@ from twilio_conversations.util.json import copied, parse_text
 
 @attrs.frozen
 class _Bindings:
-    """What the service sent, by channel."""
+    """Raw data of bindings, by channel."""
 
     _raw: Mapping[str, Any] = attrs.field(factory=dict, kw_only=True, repr=False)
 
     @property
     def raw(self) -> dict[str, Any]:
-        """Everything the service sent, by channel; a copy."""
+        """All data from the service, by channel; a copy."""
         return copied(dict(self._raw))  # type: ignore[no-any-return]
 
     def __getitem__(self, channel: str) -> Any:
@@ -35,11 +35,11 @@ class _Bindings:
 
 @attrs.frozen
 class ConversationEmailBinding:
-    """A conversation's e-mail side.
+    """E-mail binding of a conversation.
 
     Attributes:
-        projected_address: the address under which e-mail participants know the conversation.
-        name: display name beside it.
+        projected_address: address of the conversation for e-mail participants.
+        name: display name of that address.
     """
 
     projected_address: str
@@ -47,7 +47,7 @@ class ConversationEmailBinding:
 
     @classmethod
     def parse(cls, value: Any) -> ConversationEmailBinding | None:
-        """Read ``{projected_address, name?}``; anything else is `None`."""
+        """Read ``{projected_address, name?}``; return `None` for anything else."""
         if not isinstance(value, dict):
             return None
         return cls(parse_text(value.get("projected_address")) or "", parse_text(value.get("name")))
@@ -55,26 +55,26 @@ class ConversationEmailBinding:
 
 @attrs.frozen
 class ConversationSmsBinding:
-    """A conversation's SMS side; `address` is the number it is known under."""
+    """SMS binding of a conversation; `address` is its number."""
 
     address: str | None = None
 
     @classmethod
     def parse(cls, value: Any) -> ConversationSmsBinding | None:
-        """Read ``{address?}``; anything else is `None`."""
+        """Read ``{address?}``; return `None` for anything else."""
         return cls(parse_text(value.get("address"))) if isinstance(value, dict) else None
 
 
 @attrs.frozen
 class ConversationBindings(_Bindings):
-    """A conversation's channels beyond chat; `bindings["whatsapp"]` gives what the service sent for one not listed here."""
+    """Bindings of a conversation to other channels than chat; `bindings["whatsapp"]` returns the raw data of any channel."""
 
     email: ConversationEmailBinding | None = None
     sms: ConversationSmsBinding | None = None
 
     @classmethod
     def parse(cls, value: Any) -> ConversationBindings:
-        """Read the document's ``bindings``; anything but an object is none at all."""
+        """Read the document's ``bindings``; anything but an object results in empty bindings."""
         if not isinstance(value, dict):
             return cls()
         return cls(
@@ -100,7 +100,7 @@ class ParticipantEmailBinding:
 
     @classmethod
     def parse(cls, value: Any) -> ParticipantEmailBinding | None:
-        """Read ``{name, address, level}``; anything but an object is `None`."""
+        """Read ``{name, address, level}``; return `None` for anything but an object."""
         if not isinstance(value, dict):
             return None
         return cls(
@@ -112,13 +112,13 @@ class ParticipantEmailBinding:
 
 @attrs.frozen
 class ParticipantBindings(_Bindings):
-    """A participant's channels beyond chat; `bindings["sms"]` gives what the service sent for one not listed here."""
+    """Bindings of a participant to other channels than chat; `bindings["sms"]` returns the raw data of any channel."""
 
     email: ParticipantEmailBinding | None = None
 
     @classmethod
     def parse(cls, value: Any) -> ParticipantBindings:
-        """Read a roster item's ``bindings``; anything but an object is none at all."""
+        """Read a participant's ``bindings``; anything but an object results in empty bindings."""
         if not isinstance(value, dict):
             return cls()
         return cls(ParticipantEmailBinding.parse(value.get("email")), raw=value)

@@ -14,7 +14,7 @@ from twilio_conversations.util.json import parse_text, whole_number
 
 @attrs.frozen
 class ConversationLimits:
-    """What one message may carry; the same for every conversation of a service. Sizes are megabytes."""
+    """Limits of one message; the same for every conversation of a service. Sizes are in megabytes."""
 
     media_attachments_count_limit: int = 10
     media_attachment_size_limit_in_mb: int = 150

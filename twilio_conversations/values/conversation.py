@@ -25,14 +25,14 @@ _MEMBERSHIP = "membership"
 
 @attrs.frozen
 class LastMessage:
-    """The newest message of a conversation: its index, and when it was sent (UTC)."""
+    """The newest message of a conversation: its index, and the time of sending (UTC)."""
 
     index: int | None = None
     date_created: dt.datetime | None = None
 
     @classmethod
     def parse(cls, value: Any) -> LastMessage | None:
-        """Read ``{index?, timestamp?}``; anything empty is `None`."""
+        """Read ``{index?, timestamp?}``; return `None` if it is empty."""
         if not isinstance(value, dict) or not value:
             return None
         return cls(parse_index(value.get("index")), parse_time(value.get("timestamp")))
@@ -40,14 +40,14 @@ class LastMessage:
 
 @attrs.frozen
 class ConversationState:
-    """Life of a conversation, and since when (UTC)."""
+    """State of a conversation, and the time of its last change (UTC)."""
 
     current: ConversationStateValue | str
     date_updated: dt.datetime | None = None
 
     @classmethod
     def parse(cls, value: Any) -> ConversationState | None:
-        """Read ``{current, dateUpdated}``; anything else is `None`."""
+        """Read ``{current, dateUpdated}``; return `None` for anything else."""
         current = value.get("current") if isinstance(value, dict) else None
         if not isinstance(current, str) or not current:
             return None

@@ -34,11 +34,11 @@ OnProgress: TypeAlias = "Callable[[UploadProgress], Ignored]"
 
 @attrs.frozen
 class DownloadProgress:
-    """How far the content of one medium is.
+    """Progress of the download of an attachment.
 
     Attributes:
-        bytes_received: what has been read so far; never less than before.
-        bytes_total: size of the content, as the service describes it; never 0, since nothing is reported of an empty medium.
+        bytes_received: bytes read so far; never decreases.
+        bytes_total: size of the content, from the service; never 0, since empty attachments report no progress.
     """
 
     bytes_received: int

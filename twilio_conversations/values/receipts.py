@@ -47,16 +47,16 @@ class AggregatedDeliveryReceipt:
 
 @attrs.frozen
 class DetailedDeliveryReceipt:
-    """How far a message has come on its way to one participant.
+    """Delivery status of a message to one participant.
 
     Attributes:
         sid: ``DY...``.
         message_sid: the message (``IM...``).
         conversation_sid: its conversation (``CH...``).
-        channel_message_sid: its name on the carrier's side (``SM...``, ``WA...``).
+        channel_message_sid: its sid on the channel (``SM...``, ``WA...``).
         participant_sid: the recipient (``MB...``).
-        status: how far it has come.
-        error_code: why not further; 0 for no error.
+        status: the delivery status.
+        error_code: Twilio's code of the failure; 0 for no error.
         date_created: UTC.
         date_updated: UTC.
     """
@@ -73,7 +73,7 @@ class DetailedDeliveryReceipt:
 
     @classmethod
     def parse(cls, value: Any) -> DetailedDeliveryReceipt | None:
-        """Read one entry of ``delivery_receipts``; anything but an object is `None`."""
+        """Read one entry of ``delivery_receipts``; return `None` for anything but an object."""
         if not isinstance(value, dict):
             return None
         return cls(

@@ -13,11 +13,11 @@ from twilio_conversations.util.json import compact, parse_text
 
 @attrs.frozen
 class EmailRecipientDescriptor:
-    """Somebody an e-mail came from or went to.
+    """Sender or recipient of an e-mail.
 
     Attributes:
         message_sid: the message (``IM...``).
-        level: the line of the e-mail.
+        level: address line of the e-mail.
         name: display name.
         address: e-mail address.
         type: ``"email"``.
