@@ -80,12 +80,12 @@ class Messages:
             _log.warning("%r: leaving out a change of the messages: %s", self._conversation, error)
 
     def _added(self, change: ItemAdded) -> None:
-        message, _, _ = self._apply(change)
+        message, _, current = self._apply(change)
         if message.index in self._announced_early:
             self._announced_early.discard(message.index)
             return
-        if message.author is not None:
-            self._typing_ended(message.author)
+        if current.author is not None:
+            self._typing_ended(current.author)
         self._services.dispatcher.post(self._added_to, message)
 
     def _updated(self, change: ItemUpdated) -> None:
@@ -111,8 +111,9 @@ class Messages:
             if message is None:
                 current = MessageData.parse(change.data)
                 return self._hold(index, current, change.event_id, delivered=True), None, current
-            current = MessageData.parse(change.data, message._live.state.replica)
-            return message, message._live.state.apply(current, change.event_id), current
+            state = message._live.state
+            current = MessageData.parse(change.data, state.replica)
+            return message, state.apply(current, change.event_id), current
 
     def _removed(self, change: ItemRemoved) -> None:
         index = _index(change.key)
