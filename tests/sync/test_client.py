@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import re
+import weakref
 from typing import Any
 
 import pytest
@@ -25,6 +27,7 @@ from twilio_conversations.sync.changes import (
     ItemUpdated,
     Resynced,
 )
+from twilio_conversations.sync.replica import CollectionReplica
 
 
 def added(watcher: Watcher) -> list[Any]:
@@ -137,20 +140,41 @@ def test_request_headers() -> None:
 
 
 def test_map_with_items() -> None:
-    """A map opened with its items keeps them current."""
+    """A map opened with its items hands them out once, and keeps nothing of them; what changes comes to the listener."""
     world = World()
     info = world.service.create("map", "info")
     world.service.add(info, {"value": "A"}, "friendlyName")
     world.service.add(info, {"value": "{}"}, "attributes")
-    entity = world.open(info, include_items=True)
-    assert {key: item.data for key, item in entity.items.items()} == {
-        "friendlyName": {"value": "A"},
-        "attributes": {"value": "{}"},
-    }
+    watcher = Watcher()
+    entity = world.open(info, watcher, include_items=True)
+    held = [weakref.ref(item) for item in entity._items]
+    taken = entity.take_items()
+    assert {item.key: item.data for item in taken} == {"friendlyName": {"value": "A"}, "attributes": {"value": "{}"}}
+    assert entity.take_items() == ()
+    del taken
+    world.service.history.clear()  # the peer's own: its requests know what they led to
+    gc.collect()
+    assert [ref() for ref in held] == [None, None]
     world.service.update(info, "friendlyName", {"value": "B"})
-    world.service.remove(info, "attributes")
     world.settle()
-    assert {key: item.data for key, item in entity.items.items()} == {"friendlyName": {"value": "B"}}
+    assert [type(change) for change in watcher.changes] == [ItemUpdated]
+    replica = entity.root.replica
+    assert isinstance(replica, CollectionReplica)
+    assert (replica._records, list(replica._recent)) == ({}, [])
+
+
+def test_each_opening_with_items_reads_them() -> None:
+    """A second opening of a map shares the object, but has items of its own, as they are now."""
+    world = World()
+    info = world.service.create("map", "info")
+    world.service.add(info, 1, "a")
+    first = world.open(info, include_items=True)
+    world.service.update(info, "a", 2)
+    world.run(1)
+    second = world.open(info, include_items=True)
+    assert second.root is first.root
+    assert [item.data for item in second.take_items()] == [2]
+    assert [item.data for item in first.take_items()] == [1]
 
 
 def test_items_wanted_later() -> None:
@@ -164,7 +188,7 @@ def test_items_wanted_later() -> None:
     world.service.remove(info, "gone")
     world.deliver_one()
     world.run(1)
-    assert future.result(0).items == {}
+    assert future.result(0).take_items() == ()
 
 
 # Following

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from tests.sync.model_service import LIVE, REPLAY, Watcher, World
 from twilio_conversations.sync.changes import ItemAdded, ItemRemoved, ItemUpdated, Page, Resynced
-from twilio_conversations.sync.client import SyncClient
+from twilio_conversations.sync.router import Router
 
 _KIND = {"item_added": ItemAdded, "item_updated": ItemUpdated, "item_removed": ItemRemoved}
 
@@ -240,7 +240,7 @@ _event = _junk | st.dictionaries(_fields, _junk | _plausible, max_size=8)
 _payload = _junk | st.fixed_dictionaries(
     {},
     optional={
-        "event_type": st.sampled_from(sorted(SyncClient._ROUTES)) | _junk,
+        "event_type": st.sampled_from(sorted(Router.ROUTES)) | _junk,
         "event": _event,
         "events": st.lists(_event, max_size=3) | _junk,
         "correlation_id": _junk,

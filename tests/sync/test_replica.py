@@ -257,12 +257,3 @@ def test_records_go_with_their_reason() -> None:
     replica.end_fetch(fetch, [Item(3, {}, 3)])
     assert replica._records == {}
     assert not replica._recent
-
-
-def test_kept_items_are_never_older() -> None:
-    """An event that is older than a kept item leaves it as it is."""
-    replica = CollectionReplica("map", 4, [Item("k", "new", 6)])
-    take(replica, ItemUpdated, 5, data="old")
-    assert replica.items == {"k": Item("k", "new", 6)}
-    take(replica, ItemRemoved, 7)
-    assert replica.items == {}

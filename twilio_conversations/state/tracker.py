@@ -155,7 +155,7 @@ class Lifecycle:
             membership.opened_messages = True
             membership.followed_from = entity.event_id if membership.wanted is Following.JOINED and self._started() else None
         else:
-            membership.opened_roster = sorted(entity.items.values(), key=lambda item: str(item.key))
+            membership.opened_roster = sorted(entity.take_items(), key=lambda item: str(item.key))
 
     @flow
     def load_roster(self, membership: Membership) -> Flow[None]:

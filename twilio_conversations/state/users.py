@@ -119,7 +119,7 @@ class Users:
         """Open a user's map (``GET .../Maps/{name}?Include=items``) and take what it says; gives the state before."""
         former = user._live.state.replica or UserData()
         entity: Handle = yield self._services.sync.open_map(name, functools.partial(self._changed, user), include_items=True)
-        items: list[Item] = list(entity.items.values())
+        items: list[Item] = list(entity.take_items())
         if not items:
             page = yield entity.page(size=50)
             items = list(page.items)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
 from twilio_conversations.errors import UnsupportedOperationError
@@ -44,7 +44,7 @@ class SyncObject:
         self.replica: DocumentReplica | CollectionReplica = (
             DocumentReplica(state.data, state.last_event_id)
             if kind == "document"
-            else CollectionReplica(kind, state.last_event_id, state.items)
+            else CollectionReplica(kind, state.last_event_id)
         )
         self.subscription: Subscription = Subscription(state.sid, kind, lambda: self.replica.cursor)
         self.handles: tuple[Handle, ...] = ()
@@ -70,11 +70,12 @@ class Handle:
     Several handles may share one object. The object is followed until the last of them is closed.
     """
 
-    __slots__ = ("_open", "_owner", "listener", "root")
+    __slots__ = ("_items", "_open", "_owner", "listener", "root")
 
-    def __init__(self, owner: HandleOwner, root: SyncObject, listener: Listener) -> None:
+    def __init__(self, owner: HandleOwner, root: SyncObject, listener: Listener, items: tuple[Item, ...] = ()) -> None:
         self._owner = owner
         self._open = True
+        self._items = items
         self.root: SyncObject = root
         self.listener: Listener = listener
 
@@ -107,11 +108,10 @@ class Handle:
         """Id of the change from which the service would replay; for a document, of the change that `data` is the state after."""
         return self.root.replica.cursor
 
-    @property
-    def items(self) -> Mapping[Key, Item]:
-        """Current items of a map opened with `include_items`; empty for others. Do not change it."""
-        replica = self.root.replica
-        return replica.items or {} if isinstance(replica, CollectionReplica) else {}
+    def take_items(self) -> tuple[Item, ...]:
+        """Return the items of a map as it was opened with `include_items`, once: from then on they are whoever took them's."""
+        items, self._items = self._items, ()
+        return items
 
     @property
     def established(self) -> bool:

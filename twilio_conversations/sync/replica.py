@@ -117,15 +117,11 @@ class _Record:
 
 
 class CollectionReplica:
-    """A list or a map.
+    """A list or a map."""
 
-    Attributes:
-        items: current items of a map opened with them, else `None`.
-    """
+    __slots__ = ("_applied", "_fetches", "_key_field", "_kind", "_numbers", "_recent", "_records", "_replay_from")
 
-    __slots__ = ("_applied", "_fetches", "_key_field", "_kind", "_numbers", "_recent", "_records", "_replay_from", "items")
-
-    def __init__(self, kind: Literal["list", "map"], event_id: int, items: Iterable[Item] | None = None) -> None:
+    def __init__(self, kind: Literal["list", "map"], event_id: int) -> None:
         self._kind: Literal["list", "map"] = kind
         self._key_field = "item_index" if kind == "list" else "item_key"
         self._applied = AppliedIds(event_id)
@@ -134,7 +130,6 @@ class CollectionReplica:
         self._recent: deque[tuple[int, Key, int]] = deque()  # (state id, key, fetches begun by then), oldest first
         self._numbers = itertools.count(1)
         self._fetches: dict[int, None] = {}  # running ones, oldest first; a dict for its order
-        self.items: dict[Key, Item] | None = None if items is None else {item.key: item for item in items}
 
     @property
     def cursor(self) -> int:
@@ -180,8 +175,6 @@ class CollectionReplica:
             change = action(key, data, event_id, event.get("date_created"))
         if self._records or self._fetches or applied.gaps:
             change = self._weigh(change)
-        if change is not None and self.items is not None:
-            self._keep(change)
         return change
 
     def skip(self, event_id: int, ordered: bool) -> None:
@@ -229,17 +222,6 @@ class CollectionReplica:
             return None
         return ItemAdded(item.key, item.data, item.event_id, item.date_updated)
 
-    def _keep(self, change: ItemChange) -> None:
-        assert self.items is not None
-        known = self.items.get(change.key)
-        if known is not None and known.event_id > change.event_id:
-            return
-        item = _item(change)
-        if item is None:
-            self.items.pop(change.key, None)
-        else:
-            self.items[change.key] = item
-
     def completed(self, last_event_id: int | None, asked_from: int) -> Resynced | None:
         """A replay that was asked for from `asked_from` has ended at `last_event_id`.
 
@@ -284,10 +266,6 @@ class CollectionReplica:
             record.state = item.event_id
             record.item = item
             self._remember(item.key, record)
-        if self.items is not None:
-            known = self.items.get(item.key)
-            if known is None or known.event_id < item.event_id:
-                self.items[item.key] = item
         return item
 
     # Memory

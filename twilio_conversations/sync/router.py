@@ -1,0 +1,243 @@
+"""From a notification to the listeners of the object it is about: one table of event types, and what each of them means.
+
+Pure but for the listeners, which are called on the thread that brings the notification.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Protocol
+
+from twilio_conversations.errors import ProtocolError, SyncError
+from twilio_conversations.sync.changes import Change, EntityFailed, EntityRemoved, ItemAdded, ItemRemoved, ItemUpdated
+from twilio_conversations.sync.handle import FIRST_PATIENCE, LAST_PATIENCE, Handle, SyncObject
+from twilio_conversations.sync.replica import CollectionReplica, DocumentReplica, ItemAction, event_id_of
+from twilio_conversations.sync.subscriptions import Refusal, SubscriptionPhase, Subscriptions
+from twilio_conversations.util import logs
+from twilio_conversations.util.json import whole_number
+
+_log = logs.logger(__name__)
+
+MESSAGE_TYPES = (
+    "twilio.sync.event",
+    "com.twilio.rtd.cds.document",
+    "com.twilio.rtd.cds.list",
+    "com.twilio.rtd.cds.map",
+)
+"""Notification types that `Router.notification` reads; register them when the connection starts."""
+
+_Take = Callable[["Router", SyncObject, dict[str, Any], Any, Any], None]
+
+
+class Host(Protocol):
+    """Who owns the objects."""
+
+    def pump(self) -> None:
+        """Send the poke that is due, and look again in time."""
+
+    def evict(self, root: SyncObject) -> None:
+        """Forget an object."""
+
+    def read_again(self, root: SyncObject) -> None:
+        """Read a document whose events did not tell everything."""
+
+    def hold(self, entity: Handle) -> None:
+        """Drop the events of an object for now."""
+
+
+class Router:
+    """Takes notifications to objects, and their changes to listeners.
+
+    Attributes:
+        gaps: objects of which events are missing, and when the service is asked to replay them.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        roots: Mapping[str, SyncObject],
+        subscriptions: Subscriptions,
+        now: Callable[[], float],
+        congested: Callable[[], bool],
+    ) -> None:
+        """`roots` are the objects by sid; `congested` is asked after each change that was told."""
+        self._host = host
+        self._roots = roots
+        self._subscriptions = subscriptions
+        self._now = now
+        self._congested = congested
+        self.gaps: dict[SyncObject, float] = {}
+
+    def notification(self, message_type: str, payload: Any) -> None:
+        """Take in a notification of one of the `MESSAGE_TYPES`; others are ignored, malformed ones logged."""
+        if message_type not in MESSAGE_TYPES:
+            return
+        if type(payload) is not dict or type(event_type := payload.get("event_type")) is not str:
+            _log.warning("a %s notification without an event type", message_type)
+            return
+        route = self.ROUTES.get(event_type)
+        if route is None:
+            return
+        take, sid_field, detail = route
+        correlation = payload.get("correlation_id")
+        if correlation is not None:
+            self._subscriptions.heard(correlation, self._now())
+        events = payload.get("events")
+        for event in events if type(events) is list else (payload.get("event"),):
+            try:
+                if type(event) is not dict:
+                    raise ProtocolError("an event is not an object")
+                sid = event.get(sid_field)
+                if type(sid) is not str:
+                    raise ProtocolError(f"{sid_field!r} is not a sid")
+                root = self._roots.get(sid)
+                if root is not None:
+                    take(self, root, event, correlation, detail)
+            except ProtocolError as error:
+                _log.warning("a malformed %s event: %s", event_type, error)
+            except Exception:
+                _log.exception("a %s event could not be applied", event_type)
+        if sid_field == "object_sid":
+            self._host.pump()
+
+    def _deaf(self, root: SyncObject, correlation: Any) -> bool:
+        """Whether an event must be dropped: the object is held, or its replay has not begun."""
+        if root.held_by or not root.subscription.awaits(correlation):
+            return True
+        root.muted = False
+        return False
+
+    def _item_event(self, root: SyncObject, event: dict[str, Any], correlation: Any, action: ItemAction) -> None:
+        replica = root.replica
+        if (root.muted and self._deaf(root, correlation)) or not isinstance(replica, CollectionReplica):
+            return
+        ordered = correlation is not None and root.subscription.awaits(correlation)
+        change = replica.apply(action, event, ordered)
+        if replica.gaps and root not in self.gaps:
+            self._watch(root)
+        if change is not None:
+            self.emit(root, change)
+
+    def _silent_event(self, root: SyncObject, event: dict[str, Any], correlation: Any, _: Any) -> None:
+        """A change that Conversations does not use still counts."""
+        if not (root.muted and self._deaf(root, correlation)) and isinstance(root.replica, CollectionReplica):
+            ordered = correlation is not None and root.subscription.awaits(correlation)
+            root.replica.skip(event_id_of(event), ordered)
+
+    def _watch(self, root: SyncObject) -> None:
+        self.gaps[root] = self._now() + root.patience
+        self._host.pump()
+
+    def _document_event(self, root: SyncObject, event: dict[str, Any], correlation: Any, _: Any) -> None:
+        replica = root.replica
+        if (root.muted and self._deaf(root, correlation)) or not isinstance(replica, DocumentReplica):
+            return
+        change = replica.apply(event)
+        if change is not None:
+            self.emit(root, change)
+
+    def _removed_event(self, root: SyncObject, event: dict[str, Any], correlation: Any, _: Any) -> None:
+        self._subscriptions.removed(root.subscription)
+        self.remove(root)
+
+    def _established_event(self, root: SyncObject, event: dict[str, Any], correlation: Any, _: Any) -> None:
+        subscription = root.subscription
+        now = self._now()
+        status = event.get("replay_status")
+        if status == "interrupted":
+            self._subscriptions.interrupted(subscription, correlation, now)
+        elif status == "completed" and self._subscriptions.established(subscription, correlation, now):
+            root.muted = False
+            self._complete(root, event.get("last_event_id"), subscription.asked_from)
+
+    def _complete(self, root: SyncObject, last_event_id: Any, asked_from: int) -> None:
+        """A replay has ended: see whether it told everything."""
+        last = whole_number(last_event_id)
+        replica = root.replica
+        if isinstance(replica, CollectionReplica):
+            change = replica.completed(last, asked_from)
+            if replica.gaps:
+                self._watch(root)
+            else:
+                self.gaps.pop(root, None)
+            if change is not None:
+                self.emit(root, change)
+        elif last is not None:
+            if last < asked_from:
+                replica.restart(last)
+            if replica.behind(last):
+                self._host.read_again(root)
+
+    def _canceled_event(self, root: SyncObject, event: dict[str, Any], correlation: Any, _: Any) -> None:
+        if self._subscriptions.canceled(root.subscription, correlation, self._now()):
+            error = SyncError("the service ended the subscription", retryable=True)
+            self.emit(root, EntityFailed(error, will_retry=True))
+
+    def _failed_event(self, root: SyncObject, event: dict[str, Any], correlation: Any, _: Any) -> None:
+        facts = event.get("error")
+        status = facts.get("status") if isinstance(facts, dict) else None
+        refused = self._subscriptions.failed(root.subscription, correlation, status, self._now())
+        if refused is Refusal.GONE:
+            self.remove(root)
+        elif refused is not None:
+            error = SyncError.from_answer("subscribe", status if type(status) is int else 0, facts)
+            _log.warning("%s: %s", root.sid, error)
+            self.emit(root, EntityFailed(error, will_retry=refused is Refusal.TROUBLE))
+
+    def remove(self, root: SyncObject) -> None:
+        """The object is gone: tell it once, and forget it."""
+        self._host.evict(root)
+        handles, root.handles = root.handles, ()
+        for handle in handles:
+            handle.ended()
+        for handle in handles:
+            self._tell(handle, EntityRemoved())
+
+    def emit(self, root: SyncObject, change: Change) -> None:
+        """Tell the listeners of an object."""
+        for handle in root.handles:
+            if handle.open:  # a listener before may have closed it
+                self._tell(handle, change)
+
+    def _tell(self, handle: Handle, change: Change) -> None:
+        try:
+            handle.listener(handle, change)
+        except Exception:
+            _log.exception("a listener of %r failed", handle)
+        if self._congested():
+            self._host.hold(handle)
+
+    # Gaps
+
+    def mend(self, now: float) -> None:
+        """Have the gaps replayed that were open for long enough."""
+        for root in [root for root, due in self.gaps.items() if due <= now]:
+            del self.gaps[root]
+            self._mend(root, now)
+
+    def _mend(self, root: SyncObject, now: float) -> None:
+        """A gap was open for long enough: have it replayed (during a replay, its end closes the gap)."""
+        if not root.replica.gaps:
+            root.patience = FIRST_PATIENCE
+        elif root.subscription.phase is SubscriptionPhase.ESTABLISHED:
+            _log.info("events of %s are missing; asking for a replay", root.sid)
+            root.patience = min(LAST_PATIENCE, 2 * root.patience)
+            self._subscriptions.renew(root.subscription, now)
+
+    ROUTES: ClassVar[dict[str, tuple[_Take, str, Any]]] = {
+        "list_item_added": (_item_event, "list_sid", ItemAdded),
+        "list_item_updated": (_item_event, "list_sid", ItemUpdated),
+        "list_item_removed": (_item_event, "list_sid", ItemRemoved),
+        "list_context_updated": (_silent_event, "list_sid", None),
+        "list_removed": (_removed_event, "list_sid", None),
+        "map_item_added": (_item_event, "map_sid", ItemAdded),
+        "map_item_updated": (_item_event, "map_sid", ItemUpdated),
+        "map_item_removed": (_item_event, "map_sid", ItemRemoved),
+        "map_removed": (_removed_event, "map_sid", None),
+        "document_updated": (_document_event, "document_sid", None),
+        "document_removed": (_removed_event, "document_sid", None),
+        "subscription_established": (_established_event, "object_sid", None),
+        "subscription_canceled": (_canceled_event, "object_sid", None),
+        "subscription_failed": (_failed_event, "object_sid", None),
+    }
+    """Event type -> what takes it, the field that names the object, and what it is told besides."""
