@@ -59,7 +59,7 @@ class NotificationLevel(_Words):
 
 
 class ParticipantType(_Words):
-    """Channel of a participant; the service may know more."""
+    """Channel of a participant; the service may use further ones."""
 
     CHAT = "chat"
     SMS = "sms"
@@ -68,7 +68,7 @@ class ParticipantType(_Words):
 
 
 class MessageType(_Words):
-    """Whether a message carries media."""
+    """Type of a message: with or without media."""
 
     TEXT = "text"
     MEDIA = "media"
@@ -142,7 +142,7 @@ class UserUpdateReason(_Words):
 
 
 class ParticipantEmailLevel(_Words):
-    """How an e-mail participant is addressed; ``to`` covers the sender too."""
+    """Address line of an e-mail participant; ``to`` includes the sender."""
 
     TO = "to"
     CC = "cc"
@@ -176,7 +176,7 @@ class DeliveryStatus(_Words):
 
 
 class NotificationsChannelType(_Words):
-    """A way to push to devices."""
+    """Channel of push notifications to devices."""
 
     FCM = "fcm"
     APN = "apn"
@@ -193,7 +193,7 @@ class NotificationTypes(_Words):
 
 
 class PushNotificationType(_Words):
-    """What a push notification tells."""
+    """Type of a push notification."""
 
     NEW_MESSAGE = "twilio.conversations.new_message"
     ADDED_TO_CONVERSATION = "twilio.conversations.added_to_conversation"

@@ -118,19 +118,19 @@ class ArgumentTypeError(InvalidArgumentError, TypeError):
 
 
 class UnknownEventError(InvalidArgumentError, AttributeError):
-    """An object has no event of that name; the text lists those it has."""
+    """The object has no event of that name; the text lists its events."""
 
 
 class TokenError(InvalidArgumentError):
-    """The access token cannot work; the text names the fault and `code` is what the service would answer."""
+    """The access token is invalid; the text names the fault, and `code` is the code that the service would return."""
 
 
 class WrongThreadError(ConversationsError, RuntimeError):
-    """A call that waits was made on a thread that must not wait: one of the client's own, or a handler's."""
+    """A blocking method was called on a thread that must not block: one of the client's own, or a handler's."""
 
 
 class NotPicklableError(ConversationsError, TypeError):
-    """A live object cannot be pickled or copied; `to_dict()` gives its data."""
+    """A live object cannot be pickled or copied; `to_dict()` returns its data."""
 
 
 class FileError(ConversationsError, OSError):
@@ -160,7 +160,7 @@ class FileError(ConversationsError, OSError):
 
 
 class MissingFileError(FileError, FileNotFoundError):
-    """There is no such file."""
+    """The file does not exist."""
 
 
 class FileAccessError(FileError, PermissionError):
@@ -168,19 +168,19 @@ class FileAccessError(FileError, PermissionError):
 
 
 class NoThreadError(ConversationsError, RuntimeError):
-    """The system gives this process no further thread."""
+    """The system cannot start another thread."""
 
 
 class NoDescriptorError(ConversationsError, OSError):
-    """The system gives this process no further file descriptor."""
+    """The process has no further file descriptor available."""
 
 
 class ProtocolError(ConversationsError):
-    """Bytes or values that are not the protocol."""
+    """Bytes or values from the service violate the protocol."""
 
 
 class NotReadyError(ConversationsError):
-    """The value is known only after the client is ready."""
+    """The value is not known before the client is ready."""
 
 
 class InitializationError(ConversationsError):
@@ -196,19 +196,19 @@ class ClientClosedError(ConversationsError):
 
 
 class UnsupportedOperationError(ConversationsError):
-    """This object cannot do that."""
+    """The object does not support the operation."""
 
 
 class NotFoundError(ConversationsError, LookupError):
-    """No such thing, or nothing that this identity may see."""
+    """The object does not exist, or is not visible to this identity."""
 
 
 class PushPayloadError(ConversationsError, ValueError):
-    """A payload that is no push notification of Twilio Conversations."""
+    """The payload is not a push notification of Twilio Conversations."""
 
 
 class RegistrationError(ConversationsError):
-    """A push registration cannot be made now: another one of the same channel is under way."""
+    """Another push registration for the same channel is under way."""
 
 
 class PageUnavailableError(ConversationsError):
@@ -220,7 +220,7 @@ class RequestTimeoutError(ConversationsError, TimeoutError):
 
 
 class TransportUnavailableError(ConversationsError, ConnectionError):
-    """There is no connection, or it broke while the request was under way."""
+    """There is no connection, or it was lost during the request."""
 
 
 class OperationCancelledError(ConversationsError):
@@ -228,11 +228,11 @@ class OperationCancelledError(ConversationsError):
 
 
 class RequestTooLargeError(ConversationsError, ValueError):
-    """The request is larger than what the service takes at once. It had no effect, and is not sent again.
+    """The request is larger than the service accepts. It had no effect, and is not sent again.
 
     Attributes:
-        size: of the request as a frame, bytes: body, address and headers.
-        limit: what the service takes, bytes; `None` when it did not say.
+        size: size of the request as a frame in bytes: body, address and headers.
+        limit: largest size that the service accepts in bytes; `None` if unknown.
     """
 
     def __init__(self, message: str, *, size: int, limit: int | None = None, sent: bool = False) -> None:
@@ -242,7 +242,7 @@ class RequestTooLargeError(ConversationsError, ValueError):
 
 
 class ReplyError(ConversationsError):
-    """The connection itself refused a frame (start, token update, request)."""
+    """The service rejected a frame of the connection (start, token update, request)."""
 
 
 class ServiceError(ConversationsError):
@@ -289,7 +289,7 @@ class RestError(ServiceError):
 
 
 class RestNotFoundError(RestError, NotFoundError):
-    """Status 404."""
+    """Status 404: the object does not exist, or is not visible to this identity."""
 
 
 class ForbiddenError(RestError):
@@ -301,11 +301,11 @@ class ConflictError(RestError):
 
 
 class ThrottledError(RestError):
-    """Status 429, after the retries that the deadline allowed."""
+    """Status 429: too many requests, also after the retries that the deadline allowed."""
 
 
 class SyncError(ServiceError):
-    """A Sync object could not be opened, read or followed."""
+    """A Sync object could not be opened, read or subscribed to."""
 
 
 class MediaError(ServiceError):

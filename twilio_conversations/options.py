@@ -144,28 +144,28 @@ class BackoffPolicy:
 
 @attrs.frozen(kw_only=True)
 class Options:
-    """Everything about one client except its token. Times are seconds, sizes are bytes.
+    """Options of a client, except its token. Times are in seconds, sizes in bytes.
 
     Attributes:
-        endpoints: where the service is.
-        default_timeout: limit of a call that was given none; covers queueing, flight and resends.
+        endpoints: addresses of the service.
+        default_timeout: time limit of calls without `timeout`; covers queueing, the request and resends.
         connect_timeout: limit for DNS, TCP, proxy, TLS and the WebSocket upgrade.
         init_timeout: limit for the service's answer to the first frame.
         keepalive_interval: silence after which a WebSocket ping is sent.
-        keepalive_timeout: further silence after which the connection is taken for dead.
-        token_timeout: limit for one call of the token provider.
-        token_renewal_margin: how long before its expiry the provider is asked for a new token.
+        keepalive_timeout: further silence after which the connection is closed.
+        token_timeout: limit for one call of the token function.
+            token_renewal_margin: time before the expiry at which the token function is called for a new token.
         reconnect: delays between reconnects.
         max_pending_events: events waiting for handlers before live events are left with the service (see the events guide).
-        max_pending_requests: calls of the program that may wait for a connection or an answer; further ones are refused. What
-            the client asks for itself, and pages of messages, are not counted.
+            max_pending_requests: calls of the program that may wait for a connection or a response; further ones raise an error.
+                Requests of the client itself, and pages of messages, are not counted.
         max_frame_bytes: largest frame accepted from the service.
-        typing_timeout: overrides how long one `typing()` lasts; `None` follows the service.
-        user_infos_to_subscribe: overrides how many other users are followed at once; `None` follows the service.
-        max_cached_messages: messages kept strongly per client beside those the program holds.
-        channel_metadata_cache_capacity: messages whose channel metadata is remembered.
-        message_recipients_cache_capacity: messages whose recipients are remembered.
-        client_metadata: sent in the first frame, beside what the client says about itself.
+        typing_timeout: duration of one `typing()`; `None` uses the service's value.
+            user_infos_to_subscribe: largest number of other subscribed users; `None` uses the service's value.
+            max_cached_messages: cached messages per client beside those that the program references.
+            channel_metadata_cache_capacity: messages whose channel metadata is cached.
+            message_recipients_cache_capacity: messages whose recipients are cached.
+            client_metadata: sent in the first frame, beside the client's own metadata.
     """
 
     endpoints: Endpoints = attrs.field(validator=_of(Endpoints))
@@ -189,10 +189,10 @@ class Options:
 
     @classmethod
     def of(cls, endpoints: Endpoints, given: Mapping[str, Any]) -> Options:
-        """Return options from what a program gave by name.
+        """Return options from keyword arguments.
 
         Raises:
-            InvalidArgumentError: there is no such option, or it has a value that cannot be.
+            InvalidArgumentError: there is no such option, or its value is invalid.
         """
         known = {field.name for field in attrs.fields(cls)} - {"endpoints"}
         unknown = sorted(given.keys() - known)

@@ -226,7 +226,7 @@ class Client(ClientLife):
         """Parse the payload of a push notification from APNs or FCM; needs no connection.
 
         Raises:
-            PushPayloadError: it is no push notification of Conversations.
+            PushPayloadError: it is not a push notification of Conversations.
         """
         return PushNotification.parse(payload)
 

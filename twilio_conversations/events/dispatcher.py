@@ -57,7 +57,7 @@ class LateHandler(Protocol):
         """The program's function."""
 
     def begin(self) -> None:
-        """Pass on what comes from now on."""
+        """Start passing events to the handler."""
 
     def __call__(self, sender: Any, /, *, event: EventName, payload: Any) -> Any:
         """Run the handler."""

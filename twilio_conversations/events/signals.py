@@ -117,7 +117,7 @@ class Signals:
 
 
 class Subscription:
-    """One registration of a handler; a context manager that ends it."""
+    """Registration of a handler; a context manager that removes it."""
 
     __slots__ = ("__weakref__", "_once", "_signal", "_waits", "event", "handler")
 
@@ -134,11 +134,11 @@ class Subscription:
         return f"<Subscription {self.event.python_name} {naming.name_of(self.handler)}{state}>"
 
     def begin(self) -> None:
-        """Pass on what comes from now on."""
+        """Start passing events to the handler."""
         self._waits = False
 
     def cancel(self) -> None:
-        """Stop calling the handler; harmless when repeated."""
+        """Stop calling the handler; may be called repeatedly."""
         signal, self._signal = self._signal, None
         if signal is not None:
             signal.disconnect(self)

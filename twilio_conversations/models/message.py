@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 @attrs.define(eq=False, repr=False)
 class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` is narrower
-    """A message of a conversation. Made by the client only; a later page gives the same object.
+    """A message of a conversation. Created by the client only; later pages return the same object.
 
     Attributes:
         conversation: the conversation it belongs to.
-        index: its place in the conversation; grows, but with gaps, and is no count.
+        index: its position in the conversation; ascending with gaps, so it is not a count.
     """
 
     _events: ClassVar[type[EventName]] = MessageEvent
@@ -68,17 +68,17 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
 
     @property
     def content_sid(self) -> str | None:
-        """The content template it was made from (``HX...``)."""
+        """Sid of the content template it was created from (``HX...``)."""
         return self._live.state.visible.content_sid
 
     @property
     def participant_sid(self) -> str | None:
-        """The author's participant (``MB...``)."""
+        """Sid of the author's participant (``MB...``)."""
         return self._live.state.visible.participant_sid
 
     @property
     def last_updated_by(self) -> str | None:
-        """Who edited it last; `None` while nobody has."""
+        """Identity of the last editor; `None` if it was never edited."""
         return self._live.state.visible.last_updated_by
 
     @property
@@ -93,28 +93,28 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
 
     @property
     def type(self) -> MessageType | str:
-        """Whether it carries media."""
+        """Type of the message: with or without media."""
         return self._live.state.visible.type
 
     # -- media --------------------------------------------------------------------------------------------------------
 
     @property
     def attached_media(self) -> list[Media]:
-        """What is attached; the bodies and histories of e-mails are not."""
+        """Attachments, without the bodies and histories of e-mails."""
         return self.get_media_by_categories([MediaCategory.MEDIA])
 
     def get_media_by_categories(self, categories: Iterable[MediaCategory | str]) -> list[Media]:
-        """The media of some categories, in the service's order. Nothing is asked of the service."""
+        """Return the media of some categories, in the service's order. Sends no request."""
         given = [categories] if isinstance(categories, str) else checks.several(categories, "categories")
         wanted = [checks.member(MediaCategory, category, "category") for category in given]
         return [Media(data, self._live.services) for data in self._live.state.visible.medias if data.category in wanted]
 
     def get_email_body(self, type: str = "text/plain") -> Media | None:  # noqa: A002 - the official name
-        """The body of an e-mail in that content type; `None` when there is none."""
+        """Return the body of an e-mail in that content type; `None` when there is none."""
         return self._first(MediaCategory.BODY, type)
 
     def get_email_history(self, type: str = "text/plain") -> Media | None:  # noqa: A002 - the official name
-        """The history of an e-mail in that content type; `None` when there is none."""
+        """Return the history of an e-mail in that content type; `None` when there is none."""
         return self._first(MediaCategory.HISTORY, type)
 
     def _first(self, category: MediaCategory, content_type: str) -> Media | None:
@@ -122,14 +122,14 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
         return next((media for media in self.get_media_by_categories([category]) if media.content_type == wanted), None)
 
     def get_temporary_content_urls_for_attached_media(self, *, timeout: float | None = None) -> dict[str, str | None]:
-        """Temporary links of all that is attached, by media sid, in one request; ``{}`` when nothing is."""
+        """Return temporary links of all attachments by media sid, with one request; ``{}`` without attachments."""
         attached = self.attached_media
         return self.get_temporary_content_urls_for_media(attached, timeout=timeout) if attached else {}
 
     def get_temporary_content_urls_for_media(
         self, content_set: Sequence[Media], *, timeout: float | None = None
     ) -> dict[str, str | None]:
-        """Temporary links of these media, by sid, in one request (``POST {media set}``).
+        """Return temporary links of these media by sid, with one request (``POST {media set}``).
 
         Raises:
             MediaError: one of them is not available; `.media_sid` is its sid.
@@ -139,7 +139,7 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
     def get_temporary_content_urls_for_media_sids(
         self, media_sids: Sequence[str], *, timeout: float | None = None
     ) -> dict[str, str | None]:
-        """Temporary links by media sid, in one request; the media need not belong to this message.
+        """Return temporary links by media sid, with one request; the media need not belong to this message.
 
         Raises:
             MediaError: one of them is not available; `.media_sid` is its sid.
@@ -162,15 +162,15 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
         return self
 
     def remove(self, *, timeout: float | None = None) -> Message:
-        """Delete the message (``DELETE .../Messages/{sid}``); ``message_removed`` follows."""
+        """Delete the message (``DELETE .../Messages/{sid}``); the event ``message_removed`` follows."""
         self._live.services.rest.delete(self._url, timeout=timeout)
         return self
 
     def get_participant(self, *, timeout: float | None = None) -> Participant:
-        """The author's participant: by participant sid, else by the author's identity.
+        """Return the author's participant, by participant sid or else by the author's identity.
 
         Raises:
-            NotFoundError: the author is not, or no longer, a participant.
+            NotFoundError: the author is not a participant any more.
         """
         data = self._live.state.visible
         participants = self.conversation.get_participants(timeout=timeout)
@@ -184,19 +184,19 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
 
     @property
     def aggregated_delivery_receipt(self) -> AggregatedDeliveryReceipt | None:
-        """How many recipients on other channels than chat it has reached; `None` when there are none, or nothing is known."""
+        """Delivery to non-chat participants in total; `None` if there are none, or nothing is known."""
         return self._live.state.visible.delivery
 
     def get_detailed_delivery_receipts(self, *, timeout: float | None = None) -> list[DetailedDeliveryReceipt]:
-        """How far it has come on its way to each participant of another channel (``GET .../Messages/{sid}/Receipts``)."""
+        """Return the delivery receipt of each non-chat participant (``GET .../Messages/{sid}/Receipts``)."""
         return message_queries.receipts(self._live.services, self.conversation.sid, self.sid, timeout)
 
     def get_content_data(self, *, timeout: float | None = None) -> ContentData | None:
-        """What the content template it was made from became; `None` for a message that was made otherwise.
+        """Return the content of a message made from a content template; `None` for other messages.
 
         Raises:
             MediaError: it could not be fetched.
-            ProtocolError: it is not what it should be.
+            ProtocolError: it is not valid content.
         """
         if self.content_sid is None:
             return None
@@ -206,16 +206,16 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
         return None
 
     def get_channel_metadata(self, *, timeout: float | None = None) -> ChannelMetadata | None:
-        """What its channel said of it beyond its content (``GET .../Messages/{sid}/ChannelMetadata``); `None` for nothing.
+        """Return additional data from its channel (``GET .../Messages/{sid}/ChannelMetadata``); `None` if there is none.
 
-        Asked for only when the message says that there is something, and remembered.
+        Requested only if the message has channel metadata, and cached.
         """
         if not self._live.state.visible.has_channel_metadata:
             return None
         return message_queries.channel_metadata(self._live.services, self._url, self.sid, timeout)
 
     def get_message_recipients(self, *, timeout: float | None = None) -> list[RecipientDescriptor]:
-        """Who it was addressed to (``GET .../MessageRecipients?MessageSid={sid}``); remembered once there is somebody."""
+        """Return its sender and recipients (``GET .../MessageRecipients?MessageSid={sid}``); cached if there are any."""
         return message_queries.recipients(self._live.services, self.conversation._live.url, self.sid, timeout)
 
     def _names(self) -> dict[str, Any]:
@@ -240,7 +240,7 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
 class MessageUpdatedEventArgs:
     """Payload of ``message_updated`` and of a message's ``updated``.
 
-    `update_reasons` is empty when the message was not held before, so that the difference is not known.
+    `update_reasons` is empty if the previous state of the message is not known.
     """
 
     message: Message

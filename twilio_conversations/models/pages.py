@@ -15,10 +15,10 @@ Turn = Callable[[float | None], "Paginator[T]"]
 
 
 class Paginator(Generic[T]):
-    """One page. It never changes; `next_page` and `prev_page` give others.
+    """One page. It never changes; `next_page` and `prev_page` return other pages.
 
     Attributes:
-        items: what is on this page.
+        items: objects on this page.
     """
 
     def __init__(self, items: Sequence[T], next_page: Turn[T] | None, prev_page: Turn[T] | None) -> None:
@@ -37,7 +37,7 @@ class Paginator(Generic[T]):
         return self._prev is not None
 
     def next_page(self, *, timeout: float | None = None) -> Paginator[T]:
-        """The page after this one. `timeout` is in seconds.
+        """Return the page after this one. `timeout` is in seconds.
 
         Raises:
             PageUnavailableError: this is the last one.
@@ -47,7 +47,7 @@ class Paginator(Generic[T]):
         return self._next(timeout)
 
     def prev_page(self, *, timeout: float | None = None) -> Paginator[T]:
-        """The page before this one. `timeout` is in seconds.
+        """Return the page before this one. `timeout` is in seconds.
 
         Raises:
             PageUnavailableError: this is the first one.
@@ -57,7 +57,7 @@ class Paginator(Generic[T]):
         return self._prev(timeout)
 
     def pages(self, *, timeout: float | None = None) -> Iterator[Paginator[T]]:
-        """This page and all that follow it, fetched as they are asked for; `timeout` is per page, in seconds."""
+        """Return an iterator over this page and all that follow it, fetched as needed; `timeout` is per page, in seconds."""
         page = self
         while True:
             yield page
@@ -66,7 +66,7 @@ class Paginator(Generic[T]):
             page = page.next_page(timeout=timeout)
 
     def iter_all(self, *, timeout: float | None = None) -> Iterator[T]:
-        """The items of this page and of all that follow it."""
+        """Return an iterator over the items of this page and of all that follow it."""
         for page in self.pages(timeout=timeout):
             yield from page.items
 
@@ -99,7 +99,7 @@ class RestPart(Generic[T]):
 
 
 class RestPaginator(Paginator[T]):
-    """One page of a listing that is read by tokens."""
+    """One page of a REST listing with page tokens."""
 
     def __init__(self, read: Callable[[str | None, float | None], RestPart[T]], token: str | None, timeout: float | None) -> None:
         """Read the page of `token`, the first for `None`; `read` is given a token and seconds, for this page and for others."""
@@ -111,9 +111,9 @@ class RestPaginator(Paginator[T]):
         return None if token is None else lambda timeout: RestPaginator(read, token, timeout)
 
     def next_page(self, *, timeout: float | None = None) -> RestPaginator[T]:
-        """The page after this one; see `Paginator.next_page`."""
+        """Return the page after this one; see `Paginator.next_page`."""
         return cast("RestPaginator[T]", super().next_page(timeout=timeout))
 
     def prev_page(self, *, timeout: float | None = None) -> RestPaginator[T]:
-        """The page before this one; see `Paginator.prev_page`."""
+        """Return the page before this one; see `Paginator.prev_page`."""
         return cast("RestPaginator[T]", super().prev_page(timeout=timeout))

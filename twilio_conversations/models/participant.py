@@ -31,12 +31,12 @@ class ParticipantUpdatedEventArgs:
 
 @attrs.define(eq=False, repr=False)
 class Participant(ParticipantEvents, Model[ParticipantData]):  # type: ignore[misc] # `on` is narrower
-    """Somebody in a conversation. Made by the client only.
+    """A participant of a conversation. Created by the client only.
 
     Attributes:
         conversation: the conversation it belongs to.
         sid: ``MB...``.
-        is_typing: whether the service reported typing that has not ended.
+        is_typing: whether the participant is typing, as reported by the service.
     """
 
     _events: ClassVar[type[EventName]] = ParticipantEvent
@@ -51,12 +51,12 @@ class Participant(ParticipantEvents, Model[ParticipantData]):  # type: ignore[mi
 
     @property
     def identity(self) -> str | None:
-        """Who it is; `None` for participants of other channels than chat."""
+        """Identity of a chat participant; `None` for non-chat participants."""
         return self._live.state.visible.identity
 
     @property
     def type(self) -> ParticipantType | str:
-        """The channel; a plain string for one that this package does not know."""
+        """Channel of the participant; a plain string for one that this package does not know."""
         return self._live.state.visible.type
 
     @property
@@ -76,24 +76,24 @@ class Participant(ParticipantEvents, Model[ParticipantData]):  # type: ignore[mi
 
     @property
     def last_read_message_index(self) -> int | None:
-        """How far it has read; `None` when it never said."""
+        """Read horizon of the participant; `None` when it was never set."""
         return self._live.state.visible.last_read_message_index
 
     @property
     def last_read_timestamp(self) -> dt.datetime | None:
-        """When it said so last, UTC."""
+        """Time of the last change of the read horizon, UTC."""
         return self._live.state.visible.last_read_timestamp
 
     @property
     def bindings(self) -> ParticipantBindings:
-        """The channel beyond chat that it writes with; empty for chat."""
+        """Binding to a channel other than chat; empty for chat participants."""
         return self._live.state.visible.bindings
 
     def get_user(self, *, timeout: float | None = None) -> User:
-        """The user behind a chat participant, as `Client.get_user` gives it.
+        """Return the user of a chat participant; see `Client.get_user`.
 
         Raises:
-            UnsupportedOperationError: the participant is on another channel.
+            UnsupportedOperationError: it is a non-chat participant.
         """
         identity, map_name = self.identity, self._live.state.visible.user_info
         if self.type is not ParticipantType.CHAT or identity is None:

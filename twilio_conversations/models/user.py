@@ -26,11 +26,11 @@ class Users(Keeper, Protocol):
 
 @attrs.define(eq=False, repr=False)
 class User(UserEvents, Model[UserData]):  # type: ignore[misc] # `on` is narrower
-    """A user. Made by the client only.
+    """A user. Created by the client only.
 
     Attributes:
-        identity: who it is; empty on the own user until a provider has given the first token.
-        is_subscribed: whether changes arrive.
+        identity: identity of the user; empty for the current user until there is a token.
+        is_subscribed: whether the client receives changes of the user.
     """
 
     _events: ClassVar[type[EventName]] = UserEvent
@@ -50,19 +50,19 @@ class User(UserEvents, Model[UserData]):  # type: ignore[misc] # `on` is narrowe
 
     @property
     def is_online(self) -> bool | None:
-        """Whether it is connected; `None` unless the service tells reachability."""
+        """Whether it is connected; `None` unless reachability is enabled for the service."""
         return self._live.state.visible.is_online
 
     @property
     def is_notifiable(self) -> bool | None:
-        """Whether push can reach it; `None` unless the service tells reachability."""
+        """Whether it has a device for push notifications; `None` unless reachability is enabled for the service."""
         return self._live.state.visible.is_notifiable
 
     def update_friendly_name(self, friendly_name: str, *, timeout: float | None = None) -> User:
         """Change the display name (``POST .../Users/{identity}``). Returns this user, changed.
 
         Raises:
-            ForbiddenError: the role does not allow to edit this user.
+            ForbiddenError: the role does not allow editing this user.
             UnsupportedOperationError: it was unsubscribed.
         """
         body = {"friendly_name": checks.text(friendly_name, "friendly_name")}
@@ -75,7 +75,7 @@ class User(UserEvents, Model[UserData]):  # type: ignore[misc] # `on` is narrowe
         """Replace the custom data (``POST .../Users/{identity}``). Returns this user, changed.
 
         Raises:
-            ForbiddenError: the role does not allow to edit this user.
+            ForbiddenError: the role does not allow editing this user.
             UnsupportedOperationError: it was unsubscribed.
         """
         deadline = self._await_ready(timeout, "update_attributes()")
@@ -91,7 +91,7 @@ class User(UserEvents, Model[UserData]):  # type: ignore[misc] # `on` is narrowe
         return super().refresh(timeout=self._await_ready(timeout, "refresh()").remaining())
 
     def unsubscribe(self, *, timeout: float | None = None) -> None:
-        """Stop following it; nothing happens when it is not followed. The own user is followed anew at once."""
+        """Unsubscribe from the user; does nothing if it is not subscribed. The current user is subscribed again at once."""
         deadline = self._await_ready(timeout, "unsubscribe()")
         if self.is_subscribed:
             self._live.services.run(lambda: self._live.keeper.unfollow(self), deadline, "unsubscribe()")

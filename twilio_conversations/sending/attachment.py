@@ -35,7 +35,7 @@ class SendMediaOptions:
     Attributes:
         media: the content: bytes, an open binary file, a path as `pathlib.Path`, or text, which is sent as UTF-8.
         content_type: MIME type; guessed from the file name when `None`.
-        filename: name that the others see; taken from the path or the file object when `None`.
+        filename: name for the recipients; taken from the path or the file object when `None`.
     """
 
     media: MediaContent | None = attrs.field(default=None, repr=False)
@@ -49,10 +49,10 @@ Attachment = SendMediaOptions | FileTuple | bytes | bytearray | memoryview | os.
 
 @attrs.define
 class SendEmailOptions:
-    """What only an e-mail has.
+    """Parts of a message that only e-mails have.
 
     Attributes:
-        subject: its subject.
+        subject: subject of the e-mail.
     """
 
     subject: str | None = None

@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 @attrs.define(eq=False, repr=False)
 class UnsentMessage:
-    """A message that `MessageBuilder.build` made; its fields may still be changed before it is sent.
+    """A message returned by `MessageBuilder.build`; its fields may be changed before it is sent.
 
-    When sending failed and is tried again with the same fields, what was uploaded is not uploaded again, and a message that
-    did arrive is not sent twice. After a success each further sending makes another message.
+    If sending failed and is repeated with the same fields, finished uploads are not repeated, and a message that has
+    arrived is not sent twice. After a success each further call sends another message.
 
     Attributes:
         text: the body; `None` for none.
         attributes: custom data.
-        media_content: category and content of each medium, in the order in which they are uploaded.
-        email_options: what only an e-mail has.
-        content_sid: content template (``HX...``) that the message is made from.
+        media_content: category and content of each attachment, in the order of the uploads.
+            email_options: parts that only e-mails have.
+            content_sid: content template (``HX...``) for the message.
         content_variables: values of the template's variables by name, or `ContentTemplateVariable` objects.
     """
 
@@ -50,25 +50,25 @@ class UnsentMessage:
         return f"<UnsentMessage {checks.shown(self.text)} {len(media) if isinstance(media, list) else checks.shown(media)} media>"
 
     def send(self, *, on_progress: OnProgress | None = None, timeout: float | None = None) -> Message:
-        """Upload the media, one after another, then POST the message (``POST .../Messages``), and return it.
+        """Upload the media one after another, then send the message (``POST .../Messages``) and return it.
 
         Args:
-            on_progress: told after each piece of media, on this thread.
-            timeout: seconds for everything together; `None` is the client's default, which large media may well exceed.
+            on_progress: receives an `UploadProgress` after each piece, on this thread.
+            timeout: seconds for everything together; `None` is the client's default, which is too short for large media.
 
         Raises:
-            InvalidArgumentError: the message is more than the conversation's limits allow; nothing was uploaded.
+            InvalidArgumentError: the message exceeds the limits of the conversation; nothing was uploaded.
             MediaError: an attachment was rejected; the message was not sent.
             ForbiddenError: the current user is not a participant, or its role may not send.
-            RequestTimeoutError: not done in time.
+            RequestTimeoutError: the time limit has passed.
         """
         told = checked_progress(on_progress)
         return self._sender.send(self._draft(), told, timeout)
 
     def send_in_background(self, *, on_progress: OnProgress | None = None, timeout: float | None = None) -> UploadHandle:
-        """As `send`, on a thread of its own; what can be wrong with the message is raised here and now.
+        """Send the message as `send` does, on a thread of its own; an invalid message raises at once.
 
-        `on_progress` is told on that thread. Without `timeout` it may take as long as bytes are flowing.
+        `on_progress` is called on that thread. Without `timeout` it continues as long as data is transferred.
         """
         told = checked_progress(on_progress)
         return self._sender.send_in_background(self._draft(), told, timeout)
@@ -87,10 +87,10 @@ class UnsentMessage:
 
 
 class MessageBuilder:
-    """Puts a message together; from `Conversation.prepare_message`. Every setter returns the builder.
+    """Builder of a message, returned by `Conversation.prepare_message`. Every setter returns the builder.
 
-    `build` checks the whole against `Conversation.limits` before anything is uploaded, and may be called repeatedly: each
-    call gives an independent message.
+    `build` checks the message against `Conversation.limits` before anything is uploaded, and may be called repeatedly: each
+    call returns an independent message.
     """
 
     def __init__(self, services: Services, post: Post) -> None:
@@ -109,33 +109,33 @@ class MessageBuilder:
         return f"<MessageBuilder {checks.shown(self._text)} {len(self._media)} media>"
 
     def set_body(self, text: str) -> Self:
-        """The text; may be empty."""
+        """Set the text; may be empty."""
         self._text = checks.text(text, "text")
         return self
 
     def set_subject(self, subject: str) -> Self:
-        """The subject of an e-mail; may be empty."""
+        """Set the subject of an e-mail; may be empty."""
         self._subject = checks.text(subject, "subject")
         return self
 
     def set_attributes(self, attributes: Any) -> Self:
-        """Custom data: any JSON value, `None` included."""
+        """Set the custom data: any JSON value, including `None`."""
         dumps(attributes)
         self._attributes = copied(attributes)
         return self
 
     def set_email_body(self, content_type: str, body: SendMediaOptions | FileTuple) -> Self:
-        """The body of an e-mail in one content type; for the same type the latest wins."""
+        """Set the body of an e-mail in one content type; the latest for a type wins."""
         self._bodies[checks.filled(content_type, "content_type")] = _part(body, content_type)
         return self
 
     def set_email_history(self, content_type: str, history: SendMediaOptions | FileTuple) -> Self:
-        """The history of an e-mail in one content type; for the same type the latest wins."""
+        """Set the history of an e-mail in one content type; the latest for a type wins."""
         self._histories[checks.filled(content_type, "content_type")] = _part(history, content_type)
         return self
 
     def set_content_template(self, content_sid: str, content_variables: ContentVariables = ()) -> Self:
-        """Make it a template message (``HX...``): the service then ignores text and media.
+        """Set the content template (``HX...``); the service then ignores text and media.
 
         Without variables the template's own defaults apply.
         """
@@ -144,7 +144,7 @@ class MessageBuilder:
         return self
 
     def add_media(self, payload: Attachment) -> Self:
-        """Attach something, behind what is attached already.
+        """Add an attachment after the existing ones.
 
         Raises:
             InvalidArgumentError: content or content type is empty.
@@ -153,10 +153,10 @@ class MessageBuilder:
         return self
 
     def build(self) -> UnsentMessage:
-        """The message, checked.
+        """Check the parts and return the message.
 
         Raises:
-            InvalidArgumentError: a content type of the e-mail is not allowed, or there is too much of something.
+            InvalidArgumentError: a content type of the e-mail is not allowed, or a limit is exceeded.
         """
         limits = self._services.configuration.limits
         for content_type in self._bodies:
@@ -181,13 +181,13 @@ class MessageBuilder:
         )
 
     def build_and_send(self, *, on_progress: OnProgress | None = None, timeout: float | None = None) -> Message:
-        """`build`, then `UnsentMessage.send`."""
+        """Call `build`, then `UnsentMessage.send`."""
         return self.build().send(on_progress=on_progress, timeout=timeout)
 
     def build_and_send_in_background(
         self, *, on_progress: OnProgress | None = None, timeout: float | None = None
     ) -> UploadHandle:
-        """`build`, then `UnsentMessage.send_in_background`; what `build` finds wrong is raised here and now."""
+        """Call `build`, then `UnsentMessage.send_in_background`; errors of `build` are raised at once."""
         return self.build().send_in_background(on_progress=on_progress, timeout=timeout)
 
 

@@ -49,24 +49,24 @@ class UploadHandle:
 
     @property
     def progress(self) -> UploadProgress:
-        """How far the upload is."""
+        """Progress of the upload."""
         return self._progress
 
     def result(self, timeout: float | None = None) -> Message:
-        """The message, as soon as it was sent; waits at most `timeout` seconds, without a limit when `None`.
+        """Wait until the message was sent and return it; `timeout` is in seconds, `None` for no limit.
 
         Raises:
-            RequestTimeoutError: it was not sent in that time; the sending goes on.
+            RequestTimeoutError: it was not sent in that time; sending continues.
             OperationCancelledError: `cancel` was called.
-            ConversationsError: why it could not be sent.
+            ConversationsError: it could not be sent.
         """
         return wait(self._future, Deadline(timeout), "UploadHandle.result()")
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Why it could not be sent, `None` if it was; waits as `result` does.
+        """Return the error of sending, `None` if it was sent; wait as `result` does.
 
         Raises:
-            RequestTimeoutError: that is not known yet.
+            RequestTimeoutError: sending has not ended in that time.
         """
         try:
             self.result(timeout)
@@ -77,9 +77,9 @@ class UploadHandle:
         return None
 
     def cancel(self) -> bool:
-        """Stop uploading; says whether that came in time.
+        """Cancel the upload; return whether it was still possible.
 
-        A message whose POST is already under way is not called back.
+        A message whose request is already under way is not cancelled.
         """
         if self._future.done():
             return False
@@ -88,15 +88,15 @@ class UploadHandle:
         return self._future.exception() is error
 
     def done(self) -> bool:
-        """Whether it is over, one way or another."""
+        """Return whether sending has ended, with or without success."""
         return self._future.done()
 
     def cancelled(self) -> bool:
-        """Whether `cancel` ended it."""
+        """Return whether sending was cancelled."""
         return self._future.done() and isinstance(self._future.exception(), OperationCancelledError)
 
     def add_done_callback(self, function: Callable[[UploadHandle], Ignored]) -> None:
-        """Call ``function(handle)`` on the events thread when it is over; soon if it is already."""
+        """Call ``function(handle)`` on the events thread when sending has ended, soon if it already has."""
         checks.function(function, "a callback")
         self._future.add_done_callback(lambda _: self._services.dispatcher.call(function, self))
 

@@ -90,8 +90,8 @@ class ParticipantEmailBinding:
 
     Attributes:
         name: display name.
-        address: its address; not used when a participant is added, where the address is an argument of its own.
-        level: how it is addressed.
+        address: its address; not used to add a participant, where the address is a separate argument.
+            level: its address line.
     """
 
     name: str = ""
@@ -126,6 +126,6 @@ class ParticipantBindings(_Bindings):
 
 @attrs.frozen
 class ParticipantBindingOptions:
-    """What may be said of a non-chat participant when it is added: for e-mail, its name and level."""
+    """Options of a non-chat participant to add: for e-mail, its name and level."""
 
     email: ParticipantEmailBinding | None = None

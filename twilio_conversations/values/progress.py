@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class UploadProgress:
-    """How far the media of one message are.
+    """Progress of the upload of the media of one message.
 
     Attributes:
-        bytes_sent: of all media together; less than before when a broken upload is begun again.
-        bytes_total: of all media together; never 0, since nothing is reported of media without a byte.
-        media_index: which of them is under way, from 0.
-        media_count: how many there are.
+        bytes_sent: bytes sent of all media together; decreases when an interrupted upload is restarted.
+        bytes_total: size of all media together; never 0, since empty media report no progress.
+        media_index: index of the current upload, from 0.
+        media_count: number of uploads.
     """
 
     bytes_sent: int

@@ -16,15 +16,15 @@ from twilio_conversations.util.json import parse_index, parse_text
 
 @attrs.frozen
 class PushNotificationData:
-    """What a notification is about; `None` for what it does not say.
+    """Conversation and message of a notification; fields that it does not have are `None`.
 
     Attributes:
         conversation_sid: ``CH...``.
-        conversation_title: how the conversation is called.
-        message_index: the message's place in its conversation.
+        conversation_title: title of the conversation.
+        message_index: index of the message.
         message_sid: ``IM...``.
-        media: what the message carries, as data.
-        media_count: how many media it carries.
+        media: attachments of the message, as data.
+        media_count: number of attachments.
     """
 
     conversation_sid: str | None = None
@@ -36,7 +36,7 @@ class PushNotificationData:
 
     @classmethod
     def parse(cls, source: Mapping[str, Any]) -> PushNotificationData:
-        """Read the known keys; those that are malformed count as absent."""
+        """Read the known keys; malformed values are treated as absent."""
         return cls(
             _filled(source.get("conversation_sid")),
             _filled(source.get("conversation_title")),
@@ -52,13 +52,13 @@ class PushNotification:
     """A push notification of Twilio Conversations, from APNs or FCM.
 
     Attributes:
-        type: what happened; a plain string for a type that this package does not know.
+        type: type of the notification; a plain string for one that this package does not know.
         title: heading.
         body: text.
         sound: name of a sound.
         badge: number beside the icon; always `None` with FCM.
         action: APNs category, or FCM click action.
-        data: which conversation and message it is about.
+        data: the conversation and message it is about.
     """
 
     type: PushNotificationType | str
@@ -71,11 +71,11 @@ class PushNotification:
 
     @classmethod
     def parse(cls, payload: Mapping[str, Any]) -> PushNotification:
-        """Read what a device was sent: an APNs payload (it has ``aps``) or an FCM one (it has ``data``).
+        """Parse a payload of APNs (with ``aps``) or of FCM (with ``data``).
 
         Raises:
-            ArgumentTypeError: the payload is no mapping.
-            PushPayloadError: it is neither, or does not say its type.
+            ArgumentTypeError: the payload is not a mapping.
+            PushPayloadError: it is neither, or has no type.
         """
         if not isinstance(payload, Mapping):
             raise ArgumentTypeError(f"a push payload must be a mapping, not {shown(payload)}")

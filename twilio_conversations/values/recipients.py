@@ -35,9 +35,9 @@ class UnknownRecipientDescriptor:
     """A recipient of a kind that this package does not know.
 
     Attributes:
-        type: the kind, as the service named it.
+        type: the service's name of the kind.
         message_sid: the message (``IM...``).
-        raw_data: JSON text of all that the service sent.
+        raw_data: JSON text from the service.
     """
 
     type: str
