@@ -19,7 +19,7 @@ from twilio_conversations import BackoffPolicy, Client
 from twilio_conversations.enums import ConnectionState
 from twilio_conversations.server import LocalServer
 from twilio_conversations.server.settings import Settings
-from twilio_conversations.sync.subscriptions import SubscriptionPhase
+from twilio_conversations.sync.pokes import SubscriptionPhase
 from twilio_conversations.util.futures import Deadline
 
 PEOPLE = ("alice", "bob", "carol")

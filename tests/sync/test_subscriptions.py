@@ -9,14 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twilio_conversations.sync.subscriptions import (
-    LAST_RETRY,
-    SPACING,
-    Poke,
-    Subscription,
-    SubscriptionPhase,
-    Subscriptions,
-)
+from twilio_conversations.sync.pokes import Poke, Subscription, SubscriptionPhase
+from twilio_conversations.sync.subscriptions import LAST_RETRY, SPACING, Subscriptions
 
 
 class Driver:

@@ -19,10 +19,11 @@ from twilio_conversations.sync.changes import (
     Kind,
 )
 from twilio_conversations.sync.handle import FIRST_PATIENCE, Handle, Listener, SyncObject
+from twilio_conversations.sync.pokes import Poke
 from twilio_conversations.sync.replica import CollectionReplica, DocumentReplica
 from twilio_conversations.sync.resources import Answer, Request, Resources, RootState, content, refusal, retry_after
 from twilio_conversations.sync.router import Router
-from twilio_conversations.sync.subscriptions import Poke, Subscriptions
+from twilio_conversations.sync.subscriptions import Subscriptions
 from twilio_conversations.util import logs
 from twilio_conversations.util.futures import Future, fail, failed, settle
 

@@ -7,9 +7,9 @@ from typing import Any, Literal, Protocol
 
 from twilio_conversations.errors import UnsupportedOperationError
 from twilio_conversations.sync.changes import Change, Item, Key, Kind, Page
+from twilio_conversations.sync.pokes import Subscription, SubscriptionPhase
 from twilio_conversations.sync.replica import CollectionReplica, DocumentReplica
 from twilio_conversations.sync.resources import PageState, Resources, RootState
-from twilio_conversations.sync.subscriptions import Subscription, SubscriptionPhase
 from twilio_conversations.util.futures import Flow, Future, failed, flow
 
 Listener = Callable[["Handle", Change], None]

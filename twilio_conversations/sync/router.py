@@ -11,8 +11,9 @@ from typing import Any, ClassVar, Protocol
 from twilio_conversations.errors import ProtocolError, SyncError
 from twilio_conversations.sync.changes import Change, EntityFailed, EntityRemoved, ItemAdded, ItemRemoved, ItemUpdated
 from twilio_conversations.sync.handle import FIRST_PATIENCE, LAST_PATIENCE, Handle, SyncObject
+from twilio_conversations.sync.pokes import Refusal, SubscriptionPhase
 from twilio_conversations.sync.replica import CollectionReplica, DocumentReplica, ItemAction, event_id_of
-from twilio_conversations.sync.subscriptions import Refusal, SubscriptionPhase, Subscriptions
+from twilio_conversations.sync.subscriptions import Subscriptions
 from twilio_conversations.util import logs
 from twilio_conversations.util.json import whole_number
 

@@ -9,15 +9,13 @@ to send. Subscriptions are compared by identity, never by sid: a closed handle m
 
 from __future__ import annotations
 
-import enum
 import heapq
 import itertools
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal
-
-import attrs
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from twilio_conversations.sync.changes import Kind
+from twilio_conversations.sync.pokes import DEFAULT_BATCH, Poke, PokeAnswer, Refusal, Subscription, SubscriptionPhase
 
 DEBOUNCE = 0.015
 """A wish waits so long for others to share its poke."""
@@ -26,65 +24,6 @@ SPACING = 0.05
 FIRST_RETRY, LAST_RETRY, JITTER = 0.1, 120.0, 0.2
 STEADY = 60.0
 """An object that was followed so long without trouble starts its back-off from the beginning."""
-DEFAULT_BATCH, LARGEST_BATCH = 100, 10_000
-"""Objects in one poke: when the service does not say how many, and whatever it says."""
-DEFAULT_DELIVERY = 30.0
-"""Silence that is waited for when the service does not say how long confirmations take."""
-
-
-class SubscriptionPhase(enum.Enum):
-    """Where a subscription stands."""
-
-    IDLE = "idle"  # wanted; a poke will ask for it
-    REQUESTED = "requested"  # in a poke that is not answered yet
-    ACCEPTED = "accepted"  # poke answered, confirmation outstanding
-    ESTABLISHED = "established"
-    FAILED = "failed"  # refused until a new token or connection
-    HELD = "held"  # its owner does not take events now
-    ENDED = "ended"  # closed, or the object is gone
-
-
-class Refusal(enum.Enum):
-    """What a failed subscription means."""
-
-    GONE = "gone"
-    FORBIDDEN = "forbidden"
-    TROUBLE = "trouble"  # asked again after a while
-
-
-@attrs.define(eq=False)
-class Subscription:
-    """The wish to follow one object; `cursor` tells from where to replay."""
-
-    sid: str
-    kind: Kind
-    cursor: Callable[[], int]
-    phase: SubscriptionPhase = SubscriptionPhase.IDLE
-    poke: Poke | None = None
-    asked_from: int = -1
-    confirmed_by: int | None = None
-    failures: int = 0
-    silences: int = 0
-    not_before: float = 0.0
-    steady_since: float | None = None
-    on_server: bool = False
-
-    def awaits(self, correlation_id: Any) -> bool:
-        """Whether a message with this correlation answers the poke that counts."""
-        return self.poke is not None and self.poke.correlation_id == correlation_id
-
-
-@attrs.define(eq=False)
-class Poke:
-    """One request to the service; `waiting` are the subscriptions that it has not confirmed yet."""
-
-    action: Literal["establish", "cancel"]
-    correlation_id: int
-    body: dict[str, Any]
-    waiting: dict[Subscription, None]
-    objects: dict[str, Kind]
-    patience: float | None = None  # how long to wait for a sign of life; `None` until the request is accepted
-    last_sign: float = 0.0
 
 
 class Subscriptions:
@@ -296,54 +235,31 @@ class Subscriptions:
 
     def _establish(self, now: float) -> Poke:
         batch = list(itertools.islice(self._ready, self._limit))
-        requests = []
-        poke = Poke("establish", next(self._correlation_ids), {}, {}, {}, last_sign=now)
         for subscription in batch:
             del self._ready[subscription]
             self._settle(subscription)
-            subscription.phase = SubscriptionPhase.REQUESTED
-            subscription.poke = poke
-            subscription.on_server = True
-            subscription.asked_from = subscription.cursor()
-            poke.waiting[subscription] = None
-            requests.append(
-                {
-                    "object_sid": subscription.sid,
-                    "object_type": subscription.kind,
-                    "last_event_id": subscription.asked_from,
-                }
-            )
-        retried = sum(1 for subscription in batch if subscription.silences)
-        poke.body = _poke_body(poke, requests, retried)
-        if self._because_of_ttl:
-            poke.body["reason"] = "ttl"
-            self._because_of_ttl = False
-        return poke
+        because_of_ttl, self._because_of_ttl = self._because_of_ttl, False
+        return Poke.establish(next(self._correlation_ids), batch, now, because_of_ttl=because_of_ttl)
 
     def _cancel(self) -> Poke:
         objects = dict(itertools.islice(self._cancels.items(), self._limit))
         for sid in objects:
             del self._cancels[sid]
-        poke = Poke("cancel", next(self._correlation_ids), {}, {}, objects)
-        poke.body = _poke_body(poke, [{"object_sid": sid, "object_type": kind} for sid, kind in objects.items()], 0)
-        return poke
+        return Poke.cancel(next(self._correlation_ids), objects)
 
     def accepted(self, poke: Poke, answer: Any, now: float) -> None:
         """The service took the poke; confirmations come (or came) as messages."""
         if not self._answered(poke):
             return
         self._rejections = 0
-        facts = answer if isinstance(answer, dict) else {}
-        limit = facts.get("max_batch_size")
-        self._limit = min(limit, LARGEST_BATCH) if type(limit) is int and limit > 0 else DEFAULT_BATCH
-        ttl = _positive(facts.get("ttl_in_s"))
-        if ttl is not None and self._renew_at is None:
-            self._renew_at = now + max(1.0, ttl)
-        delivery = _positive(facts.get("estimated_delivery_in_ms"))
+        facts = PokeAnswer.parse(answer)
+        self._limit = facts.batch
+        if facts.ttl is not None and self._renew_at is None:
+            self._renew_at = now + max(1.0, facts.ttl)
         for subscription in poke.waiting:
             subscription.phase = SubscriptionPhase.ACCEPTED
         if poke.waiting:
-            poke.patience = DEFAULT_DELIVERY if delivery is None else delivery / 1000
+            poke.patience = facts.patience
             poke.last_sign = now
             self._awaited[poke.correlation_id] = poke
         self._go_on(now)
@@ -440,19 +356,3 @@ class Subscriptions:
             return Refusal.FORBIDDEN
         self._want_later(subscription, now)
         return Refusal.TROUBLE
-
-
-def _poke_body(poke: Poke, requests: Iterable[dict[str, Any]], retried: int) -> dict[str, Any]:
-    return {
-        "event_protocol_version": 4,
-        "action": poke.action,
-        "correlation_id": poke.correlation_id,
-        "retried_requests": retried,
-        "ttl_in_s": -1,
-        "requests": list(requests),
-    }
-
-
-def _positive(value: Any) -> float | None:
-    """A number above zero, or `None`."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e9 else None
