@@ -37,7 +37,7 @@ class State(_Words):
 
 
 class ConversationStatus(_Words):
-    """Membership of the client's own identity."""
+    """Membership of the current user in a conversation."""
 
     NOT_PARTICIPATING = "notParticipating"
     JOINED = "joined"

@@ -1,12 +1,11 @@
 """Turns of phrase that the prose rules forbid, and the texts that the rules hold for."""
 
-import enum
 import importlib
 import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
@@ -19,6 +18,14 @@ class Turn(NamedTuple):
     instead: str
 
 
+class Docstring(NamedTuple):
+    """A docstring, and whether it belongs to a function or method."""
+
+    name: str
+    text: str
+    is_function: bool
+
+
 def _turn(pattern: str, instead: str) -> Turn:
     return Turn(re.compile(pattern, re.IGNORECASE), instead)
 
@@ -27,12 +34,16 @@ FIRST_LINES = [
     _turn(r"^What\b", "the noun: 'Settings of a client', not 'What a client is set to'"),
     _turn(r"^Who(se|m|ever)?\b", "the noun or the verb: 'Return the participants', not 'Who is in it'"),
     _turn(r"^How\b", "the noun: 'Number of messages', not 'How many messages there are'"),
-    _turn(r"^Where\b", "the noun: 'Position of the page', not 'Where the page is'"),
-    _turn(r"^When\b", "the noun: 'Time of the last update', not 'When it was updated'"),
-    _turn(r"^(Says?|Tells?|Hears?)\b", "return, report, notify, receive"),
-    _turn(r"^(It|They) (does|do|is|are)\.$", "a docstring that says something, or none"),
+    _turn(r"^(Where|When|Why|Which)\b", "the noun: 'Time of the last change', not 'When it was changed'"),
+    _turn(r"^(Says?|Tells?|Hears?|Knows?|Makes)\b", "return, report, notify, receive, or a noun for a class"),
+    _turn(r"^(It|They|Everything|Something|Somebody)\b", "the thing itself"),
 ]
-"""For the first lines of docstrings. 'Whether ...' stays: it is how Python's own documentation describes a boolean."""
+"""For the first lines of docstrings. 'Whether ...' stays for a property: so Python's own documentation describes a boolean."""
+
+FIRST_LINES_OF_FUNCTIONS = [
+    _turn(r"^(The|A|An|All|One|Whether|These|This)\b", "an imperative verb: 'Return the participants'"),
+]
+"""For functions and methods, which do something; a property or a class is described by a noun."""
 
 ANYWHERE = [
     _turn(r"\bsays\b", "return, report, raise, name, describe"),
@@ -88,37 +99,27 @@ def prose_of_page(text: str) -> list[tuple[int, str]]:
     return [(number, re.sub(r"`+[^`]*`+", "...", paragraph)) for number, paragraph in paragraphs]
 
 
-def public_docstrings() -> Iterator[tuple[str, str]]:
-    """Yield the name and the docstring of everything public, members included."""
-    seen: set[int] = set()
-    for module in (importlib.import_module("twilio_conversations"), importlib.import_module("twilio_conversations.server")):
-        yield module.__name__, module.__doc__ or ""
+def public_docstrings() -> Iterator[Docstring]:
+    """Yield the docstring of everything that can be imported from the package and its service, with all public members."""
+    seen: set[type] = set()
+    for package in ("twilio_conversations", "twilio_conversations.server"):
+        module = importlib.import_module(package)
+        yield Docstring(package, module.__doc__ or "", is_function=False)
         for name in module.__all__:
-            yield from _of(f"{module.__name__.rpartition('.')[2]}.{name}", getattr(module, name), seen)
+            thing = getattr(module, name)
+            if isinstance(thing, type):
+                yield from _of_class(thing, seen)
+            elif isinstance(thing, FunctionType):
+                yield Docstring(name, inspect.getdoc(thing) or "", is_function=True)
 
 
-def _of(name: str, thing: object, seen: set[int]) -> Iterator[tuple[str, str]]:
-    if isinstance(thing, ModuleType):
-        for member in getattr(thing, "__all__", [member for member in vars(thing) if not member.startswith("_")]):
-            found = getattr(thing, member)
-            if getattr(found, "__module__", "") == thing.__name__:
-                yield from _of(f"{name}.{member}", found, seen)
-    elif isinstance(thing, type):
-        yield from _of_class(name, thing, seen)
-    elif isinstance(thing, FunctionType):
-        yield name, inspect.getdoc(thing) or ""
-
-
-def _of_class(name: str, cls: type, seen: set[int]) -> Iterator[tuple[str, str]]:
-    for base in cls.__mro__:
-        if not base.__module__.startswith("twilio_conversations") or id(base) in seen:
-            continue
-        seen.add(id(base))
-        if "__doc__" in vars(base) and not (base is not cls and issubclass(cls, enum.Enum)):
-            yield name if base is cls else f"{name} ({base.__qualname__})", inspect.cleandoc(base.__doc__ or "")
-        for member, found in vars(base).items():
-            if member.startswith("_"):
-                continue
-            function = found.fget if isinstance(found, property) else getattr(found, "__func__", found)
-            if isinstance(function, FunctionType) and function.__doc__:
-                yield f"{name}.{member}", inspect.cleandoc(function.__doc__)
+def _of_class(cls: type, seen: set[type]) -> Iterator[Docstring]:
+    own_bases = {base for base in cls.__mro__ if base.__module__.startswith("twilio_conversations")}
+    for base in own_bases - seen:
+        seen.add(base)
+        yield Docstring(base.__qualname__, inspect.cleandoc(vars(base).get("__doc__") or ""), is_function=False)
+        for name, member in vars(base).items():
+            function = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
+            if isinstance(function, FunctionType) and function.__doc__ and not name.startswith("_"):
+                text = inspect.cleandoc(function.__doc__)
+                yield Docstring(f"{base.__qualname__}.{name}", text, is_function=not isinstance(member, property))

@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.project.prose import ANYWHERE, PAGES, ROOT, prose_of_page, turns_in
+from tests.project.prose import (
+    ANYWHERE,
+    FIRST_LINES,
+    FIRST_LINES_OF_FUNCTIONS,
+    PAGES,
+    ROOT,
+    prose_of_page,
+    public_docstrings,
+    turns_in,
+)
 
 
 @pytest.mark.parametrize("page", [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in PAGES])
@@ -15,6 +24,20 @@ def test_pages(page: Path) -> None:
     paragraphs = prose_of_page(page.read_text(encoding="utf-8"))
     assert paragraphs or page.name == "changelog.md"
     assert [f"line {number}: {turn}" for number, text in paragraphs for turn in turns_in(text, ANYWHERE)] == []
+
+
+def test_public_docstrings() -> None:
+    """No docstring of a public name has a forbidden turn, and the first line of a function begins with a verb."""
+    docstrings = list(public_docstrings())
+    assert len(docstrings) > 300
+    assert [name for name, text, _ in docstrings if not text] == []
+    found = []
+    for name, text, is_function in docstrings:
+        first_line = text.partition("\n")[0]
+        turns = [*turns_in(first_line, FIRST_LINES), *turns_in(text, ANYWHERE)]
+        turns += turns_in(first_line, FIRST_LINES_OF_FUNCTIONS) if is_function else []
+        found += [f"{name}: {turn}" for turn in turns]
+    assert found == []
 
 
 @pytest.mark.parametrize(
@@ -38,3 +61,17 @@ def test_code_is_left_out() -> None:
     """Names in backticks and fenced blocks may hold anything."""
     page = "Call `tells_who`.\n\n```python\n# it says so\n```\n\n| `hears` | a table |\n"
     assert [text for _, text in prose_of_page(page)] == ["Call ....", "| ... | a table |"]
+
+
+@pytest.mark.parametrize(
+    "line", ["What a client is set to.", "Who is in it.", "How many there are.", "Says whether it runs.", "It does."]
+)
+def test_first_lines(line: str) -> None:
+    """A first line that is a clause or a riddle is found."""
+    assert list(turns_in(line, FIRST_LINES))
+
+
+def test_first_lines_of_functions() -> None:
+    """A function is described by a verb, a property by a noun."""
+    assert list(turns_in("The participants.", FIRST_LINES_OF_FUNCTIONS))
+    assert not list(turns_in("Return the participants.", FIRST_LINES_OF_FUNCTIONS))

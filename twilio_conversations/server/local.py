@@ -52,20 +52,19 @@ class LocalServer(Controls):
     """A local Conversations service on one port, run by a background thread of this process.
 
     Args:
-        data_dir: where conversations and secrets are kept; `None` keeps them in a temporary directory until `stop`.
+        data_dir: directory for conversations and secrets; `None` is a temporary directory until `stop`.
         port: the port, 0 for a free one. After `stop` and `start` it stays the same.
-        host: the address to listen on. Anything but loopback lets others in who can get a token; a warning says so.
-        durable: survive not only the end of the process but also the loss of power, at a price per command.
-        tls: speak HTTPS and WSS, with a certificate for loopback, `host` and ``*.us1.twilio.com`` that is made at first use and
-            kept in the data directory. Clients trust it by `ca_file`.
-        public_url: how clients reach the service, such as ``https://chat.example.com``, when it is not how requests say: links
-            begin with it.
-        trusted_proxies: addresses or networks of fronts whose ``X-Forwarded-Proto`` and ``X-Forwarded-Host`` count in links.
+        host: the address to listen on. Other addresses than loopback give access to others; a warning is logged.
+        durable: survive a power cut, not only the end of the process; commands are slower.
+        tls: serve HTTPS and WSS, with a certificate for loopback, `host` and ``*.us1.twilio.com`` that is created at first use
+            and stored in the data directory. Clients trust it by `ca_file`.
+        public_url: address of the service in links, such as ``https://chat.example.com``; by default that of the request.
+        trusted_proxies: addresses or networks of proxies whose ``X-Forwarded-Proto`` and ``X-Forwarded-Host`` are used in links.
         token_endpoint: answer ``GET /_local/token?identity=`` for programs on this machine.
-        allowed_origins: the pages that may ask the token endpoint, such as ``http://localhost:3000``.
+        allowed_origins: origins of pages that may use the token endpoint, such as ``http://localhost:3000``.
 
     Raises:
-        InvalidArgumentError: a URL, address or origin is none, or origins are given without a token endpoint.
+        InvalidArgumentError: a URL, address or origin is invalid, or origins are given without a token endpoint.
 
     Use it as a context manager, or call `start` and `stop`; both may be called again.
     """
@@ -105,17 +104,17 @@ class LocalServer(Controls):
 
     @property
     def port(self) -> int:
-        """The port; with 0 asked for, known after `start`."""
+        """The port; for port 0, the actual port after `start`."""
         return self._port
 
     @property
     def is_running(self) -> bool:
-        """Whether it has been started and has neither stopped nor failed since."""
+        """Whether the service is running: started, and neither stopped nor failed since."""
         return self._thread is not None and self._thread.is_alive()
 
     @property
     def failure(self) -> LocalServerError | None:
-        """Why the service ended by itself; `None` while it runs, and after `stop`."""
+        """Error that stopped the service; `None` while it is running, and after `stop`."""
         return self._failure
 
     def __repr__(self) -> str:
@@ -124,36 +123,36 @@ class LocalServer(Controls):
 
     @property
     def url(self) -> str:
-        """Where the service is, such as ``http://127.0.0.1:8089``: the `endpoint` of a client."""
+        """Base URL of the service, such as ``http://127.0.0.1:8089``: the `endpoint` of a client."""
         return f"http{self._secure}://{self._address()}"
 
     @property
     def twilsock(self) -> str:
-        """The address of the websocket."""
+        """URL of the WebSocket."""
         return f"ws{self._secure}://{self._address()}/v3/wsconnect"
 
     @property
     def ca_file(self) -> str:
-        """File with the authority that clients of a service with ``tls=True`` trust: `verify` of a `requests.Session`.
+        """Path of the certificate authority of a service with ``tls=True``, for `verify` of a `requests.Session`.
 
         Raises:
-            LocalServerError: the service has not been started, or speaks no TLS.
+            LocalServerError: the service has not been started, or does not use TLS.
         """
         return str(self.certificate.authority)
 
     @property
     def certificate(self) -> Certificate:
-        """The certificate of a service with ``tls=True``: its files, and its pin for Chromium.
+        """Certificate of a service with ``tls=True``: its files, and its pin for Chromium.
 
         Raises:
-            LocalServerError: the service has not been started, or speaks no TLS.
+            LocalServerError: the service has not been started, or does not use TLS.
         """
         if self._certificate is None:
             raise LocalServerError("start the service with tls=True first: its certificate is made then")
         return self._certificate
 
     def token(self, identity: str, ttl: float = 3600) -> str:
-        """An access token for `identity`, valid for `ttl` seconds.
+        """Return an access token for `identity`, valid for `ttl` seconds.
 
         Raises:
             LocalServerError: the service has not been started.
@@ -162,7 +161,7 @@ class LocalServer(Controls):
 
     @property
     def credentials(self) -> Credentials:
-        """Account, service and API key, for programs that make tokens themselves.
+        """Account, service and API key, for programs that create tokens themselves.
 
         Raises:
             LocalServerError: the service has not been started.
@@ -181,11 +180,11 @@ class LocalServer(Controls):
         return self.credentials.api_key_sid, self.credentials.api_key_secret
 
     def perform(self, method: str, operation: str, body: dict[str, Any]) -> Any:
-        """Carry out an operation of the control plane; its outcome as JSON (`twilio_conversations.server.control.operations`).
+        """Execute an operation of the control plane and return its JSON (`twilio_conversations.server.control.operations`).
 
         Raises:
-            InvalidArgumentError: it was refused; the message says why.
-            LocalServerError: the service does not run.
+            InvalidArgumentError: the operation is invalid; the message has the reason.
+            LocalServerError: the service is not running.
             RequestTimeoutError: it takes longer than `CONTROL_TIMEOUT`.
         """
         if self._app is None or not self.is_running:
@@ -201,12 +200,12 @@ class LocalServer(Controls):
             raise RequestTimeoutError(f"{method} {operation} took longer than {CONTROL_TIMEOUT:.0f} s") from error
 
     def start(self) -> LocalServer:
-        """Start, and return when requests are answered. Does nothing when already started.
+        """Start the service, and return when it accepts requests. Does nothing if already started.
 
         Raises:
             InvalidArgumentError: the port is not between 0 and 65535.
             AddressError: the port is in use or not allowed.
-            DataDirectoryInUseError: another service works on the same data directory.
+            DataDirectoryInUseError: another service is using the data directory.
             DataDirectoryError: the data directory is full, damaged, not writable, or of a newer version.
             LocalServerError: it did not start in time.
         """
@@ -223,7 +222,7 @@ class LocalServer(Controls):
         return self
 
     def stop(self) -> None:
-        """End all connections, finish the commands under way and stop. Does nothing when not started."""
+        """Close all connections, finish the commands under way and stop. Does nothing if not started."""
         if self._thread is None or self._server is None:
             return
         self._server.should_exit = True

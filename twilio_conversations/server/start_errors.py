@@ -14,7 +14,7 @@ from twilio_conversations.errors import ConversationsError
 
 
 class LocalServerError(ConversationsError, RuntimeError):
-    """The local service cannot start, was not started, or had to end; the text says why."""
+    """The local service cannot start, was not started, or had to stop; the text is the reason."""
 
 
 class AddressError(LocalServerError, OSError):
@@ -26,11 +26,11 @@ class DataDirectoryError(LocalServerError):
 
 
 class DataDirectoryInUseError(DataDirectoryError):
-    """Another service works on this data directory."""
+    """Another service is using this data directory."""
 
 
 class DataDirectoryPermissionError(DataDirectoryError, PermissionError):
-    """The data directory cannot be written, or others can."""
+    """The data directory is not writable, or is writable by others."""
 
 
 DAMAGED: Final = "restore it from a copy, or move it away to begin without it"

@@ -21,7 +21,7 @@ Perform = Callable[[str, str, dict[str, Any]], Any]
 
 @attrs.frozen
 class InboundMedia:
-    """Something that comes with a message from outside."""
+    """Attachment of an incoming message of a non-chat participant."""
 
     content: bytes = attrs.field(repr=False)
     content_type: str
@@ -30,7 +30,7 @@ class InboundMedia:
 
 @attrs.frozen
 class FaultOrders:
-    """Makes things go wrong. `identity` restricts a fault to one person; a `count` of `None` is for ever.
+    """Fault injection. `identity` limits a fault to one user; a `count` of `None` has no limit.
 
     A `path` is a regular expression that the request's path must contain, such as ``"/Messages$"``.
     """
@@ -41,23 +41,23 @@ class FaultOrders:
         self._perform("POST", "faults", {"kind": kind, **fields})
 
     def drop(self, identity: str | None = None) -> None:
-        """End connections without a word, now."""
+        """Close connections abruptly, now."""
         self._order("drop", identity=identity)
 
     def offload(self, identity: str | None = None, *, reconnect_min_ms: int = 1000) -> None:
-        """Tell connections to go elsewhere (308), and how long to stay away at least, now."""
+        """Request connections to reconnect elsewhere (308) after a minimum delay in seconds, now."""
         self._order("offload", identity=identity, reconnect_min_ms=reconnect_min_ms)
 
     def token_about_to_expire(self, identity: str | None = None) -> None:
-        """Tell connections that their token is about to expire, now."""
+        """Notify connections that their token is about to expire, now."""
         self._order("token_about_to_expire", identity=identity)
 
     def expire_tokens(self, identity: str | None = None) -> None:
-        """Expire the tokens with which somebody has connected so far, and close those connections with 410, now."""
+        """Expire the tokens of all current and former connections, and close the connections with 410, now."""
         self._order("expire_tokens", identity=identity)
 
     def refuse_connections(self, count: int | None = 1, *, identity: str | None = None, reconnect_min_ms: int = 1000) -> None:
-        """Refuse the next connections with 429."""
+        """Reject the next connections with 429."""
         self._order("refuse_connections", count=count, identity=identity, reconnect_min_ms=reconnect_min_ms)
 
     def refuse(
@@ -71,7 +71,7 @@ class FaultOrders:
         method: str | None = None,
         path: str = "",
     ) -> None:
-        """Refuse the next requests with `status`, Twilio's error `code` and a ``Retry-After`` of so many seconds."""
+        """Reject the next requests with `status`, Twilio's error `code` and a ``Retry-After`` in seconds."""
         where = {"identity": identity, "method": method, "path": path}
         self._order("refuse", count=count, status=status, code=code, retry_after=retry_after, **where)
 
@@ -84,26 +84,26 @@ class FaultOrders:
         method: str | None = None,
         path: str = "",
     ) -> None:
-        """Let the next requests wait before they are carried out."""
+        """Delay the execution of the next requests."""
         self._order("delay", seconds=seconds, count=count, identity=identity, method=method, path=path)
 
     def lose_answers(
         self, count: int | None = 1, *, identity: str | None = None, method: str | None = None, path: str = ""
     ) -> None:
-        """Carry out the next requests, but drop the connection instead of answering."""
+        """Execute the next requests, but drop the connection instead of responding."""
         self._order("lose_answers", count=count, identity=identity, method=method, path=path)
 
     def hold_events(self, identity: str | None = None) -> None:
-        """Keep events back until `release_events`; requests are answered as ever."""
+        """Hold events back until `release_events`; responses are not affected."""
         self._order("hold_events", identity=identity)
 
     def release_events(self, identity: str | None = None) -> None:
-        """Send what was held back, in order."""
+        """Send the events that were held back, in order."""
         self._order("release_events", identity=identity)
 
     @contextmanager
     def held_events(self, identity: str | None = None) -> Iterator[None]:
-        """Hold events inside a ``with``."""
+        """Hold events back for the duration of a ``with`` block."""
         self.hold_events(identity)
         try:
             yield
@@ -111,37 +111,37 @@ class FaultOrders:
             self.release_events(identity)
 
     def pending(self) -> list[dict[str, Any]]:
-        """What is still waiting to go wrong, and whose events are held."""
+        """Return the pending faults, and the identities whose events are held back."""
         return list(self._perform("GET", "faults", {})["faults"])
 
     def clear(self) -> None:
-        """Let nothing go wrong any more."""
+        """Remove all pending faults."""
         self._perform("DELETE", "faults", {})
 
 
 class Controls:
-    """The methods of `LocalServer` that act on the running service. A refusal is a `ValueError` that says why."""
+    """Methods of `LocalServer` that act on the running service. Invalid operations raise a `ValueError` with the reason."""
 
     def perform(self, method: str, operation: str, body: dict[str, Any]) -> Any:
-        """Carry out an operation of the control plane; its outcome as JSON (`twilio_conversations.server.control.operations`)."""
+        """Execute an operation of the control plane and return its JSON (`twilio_conversations.server.control.operations`)."""
         raise NotImplementedError
 
     def reset(self) -> None:
-        """Empty the service: data, faults, settings and recorded frames are gone, connections cut, the time is real again."""
+        """Delete all data, faults, settings and recorded frames, close all connections, and reset the clock to real time."""
         self.perform("POST", "reset", {})
 
     def seed(self, source: str | Path | Mapping[str, Any], *, if_empty: bool = False) -> dict[str, Any]:
         """Fill the service from data or from a JSON or YAML file: settings, roles, users, templates, conversations.
 
         Args:
-            source: the data (`twilio_conversations.server.control.seed` shows all fields), or the path of a file with it.
-            if_empty: make nothing but the settings when there are users already.
+            source: the data (`twilio_conversations.server.control.seed` lists all fields), or the path of a file with it.
+                if_empty: apply only the settings if there are users already.
 
-        Returns:
-            What was made, in the order given: ``{"users", "templates", "conversations"}`` with their sids.
+            Returns:
+                The created objects in the given order: ``{"users", "templates", "conversations"}`` with their sids.
 
-        Raises:
-            InvalidArgumentError: something in it was refused, and so nothing was made; the text says where it is.
+            Raises:
+                InvalidArgumentError: an entry is invalid; nothing was created. The text names its position.
             FileError: the file cannot be read.
         """
         if isinstance(source, Mapping):
@@ -157,38 +157,38 @@ class Controls:
         return dict(self.perform("POST", "seed", {**data, "if_empty": if_empty}))
 
     def now(self) -> dt.datetime:
-        """The service's time, aware."""
+        """Return the service's time, in UTC."""
         return dt.datetime.fromisoformat(self.perform("GET", "clock", {})["now"])
 
     def advance_clock(self, by: float | dt.timedelta) -> dt.datetime:
-        """Move the service's time on, in seconds, and let everything happen that is due then; the new time.
+        """Advance the service's clock by seconds, execute the timers that are due, and return the new time.
 
-        Timestamps, timers of conversations and temporary URLs go by it, tokens do not.
+        Timestamps, timers of conversations and temporary links use this clock, tokens do not.
         """
         seconds = by.total_seconds() if isinstance(by, dt.timedelta) else by
         return dt.datetime.fromisoformat(self.perform("POST", "clock", {"advance": seconds})["now"])
 
     @property
     def faults(self) -> FaultOrders:
-        """Makes things go wrong."""
+        """Fault injection of the service."""
         return FaultOrders(self.perform)
 
     def traffic(self, identity: str | None = None) -> list[dict[str, Any]]:
-        """The newest frames of all connections or of one person's, oldest first, without tokens.
+        """Return the newest frames of all connections or of those of one user, oldest first, without tokens.
 
-        Each is ``{"time", "connection", "identity", "direction", "header", "payload"}``; the direction, ``in`` or ``out``, is
-        the service's.
+        Each is ``{"time", "connection", "identity", "direction", "header", "payload"}``; the direction is ``in`` or ``out``,
+        as seen by the service.
         """
         return list(self.perform("GET", "traffic", {"identity": identity})["frames"])
 
     def forget_traffic(self) -> None:
-        """Begin recording anew."""
+        """Delete the recorded frames."""
         self.perform("DELETE", "traffic", {})
 
     def configure(self, **settings: Any) -> dict[str, Any]:
-        """Change settings of the service (`twilio_conversations.server.settings.Settings`); all of them, as they are now.
+        """Change settings of the service (`twilio_conversations.server.settings.Settings`) and return all of them.
 
-        Clients are told theirs when they start.
+        Clients read their configuration when they start.
         """
         return dict(self.perform("POST", "config", settings))
 
@@ -200,7 +200,7 @@ class Controls:
         timers: Mapping[str, str | None] | None = None,
         bindings: Mapping[str, Any] | None = None,
     ) -> None:
-        """Change what clients cannot.
+        """Change the state, timers or bindings of a conversation, which clients cannot.
 
         Args:
             conversation: sid or unique name.
@@ -225,21 +225,21 @@ class Controls:
         attributes: str = "{}",
         channel_metadata: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Let somebody outside write: a message from `address` to `proxy_address` by SMS, WhatsApp or e-mail.
+        """Create an incoming message from `address` to `proxy_address` by SMS, WhatsApp or e-mail.
 
         Args:
-            address: whose; with `proxy_address` it says which participant writes.
+            address: address of the sender; with `proxy_address` it identifies the participant.
             proxy_address: the service's number or address.
             body: text.
-            media: what comes with it.
+            media: attachments.
             subject: of an e-mail.
-            email_body: by content type, such as ``{"text/plain": "Hi", "text/html": "<p>Hi</p>"}``.
-            email_history: what the e-mail quotes, by content type.
+            email_body: bodies by content type, such as ``{"text/plain": "Hi", "text/html": "<p>Hi</p>"}``.
+            email_history: quoted histories by content type.
             attributes: JSON text.
             channel_metadata: ``{"type": ..., "data": ...}``.
 
         Returns:
-            The message, as the REST API spells it.
+            The message in the format of the REST API.
         """
         items = [checks.instance(InboundMedia, item, "each of media") for item in checks.several(media, "media")]
         parts = [_medium(item.content, item.content_type, item.filename, "media") for item in items]
@@ -252,26 +252,26 @@ class Controls:
         return dict(self.perform("POST", "receive", {**where, **said, "media": parts}))
 
     def sent(self, address: str | None = None) -> list[dict[str, Any]]:
-        """What went out by SMS, WhatsApp and e-mail, oldest first: to whom, what, and how far it has come."""
+        """Return the outgoing messages by SMS, WhatsApp and e-mail, oldest first: recipient, content and delivery status."""
         return list(self.perform("GET", "sent", {"address": address})["sent"])
 
     def set_delivery(self, message_sid: str, status: str, *, address: str | None = None, error_code: int = 0) -> dict[str, Any]:
-        """Say how a message fares: ``queued``, ``sent``, ``delivered``, ``read``, ``failed`` or ``undelivered``.
+        """Set the delivery status of a message: ``queued``, ``sent``, ``delivered``, ``read``, ``failed`` or ``undelivered``.
 
         Args:
             message_sid: ``IM...``.
             status: the new status.
-            address: to whom; `None` for all it went to.
-            error_code: why it failed.
+            address: address of the recipient; `None` for all recipients.
+                error_code: Twilio's code of the failure.
 
         Returns:
-            The message, as the REST API spells it.
+            The message in the format of the REST API.
         """
         fields = {"message_sid": message_sid, "status": status, "address": address, "error_code": error_code}
         return dict(self.perform("POST", "delivery", fields))
 
     def registrations(self, identity: str | None = None) -> list[dict[str, Any]]:
-        """The devices registered for push notifications, of one person or of all, oldest first.
+        """Return the devices registered for push notifications, of one user or of all, oldest first.
 
         Each is ``{"id", "identity", "channel_type", "message_types", "data": {"registration_id"}, ...}``.
         """
