@@ -17,7 +17,8 @@ from tests.server.peer import TIMEOUT, Peer, new_id
 from twilio_conversations.server import LocalServer
 from twilio_conversations.server.storage.database import DATABASE_FILE
 from twilio_conversations.util import logs
-from twilio_conversations.wire.packets import Close, HttpRequest, Reply, RestCall
+from twilio_conversations.wire.http_request import HttpRequest
+from twilio_conversations.wire.packets import Close, Reply, RestCall
 
 SERVICE = "/Client/v2/Services/{service}"
 ROOM, USER, MEDIA = f"{SERVICE}/Conversations/{{room}}", f"{SERVICE}/Users/{{user}}", "/v1/Services/{service}/Media"

@@ -16,7 +16,8 @@ from twilio_conversations.server.auth import MAX_TOKEN
 from twilio_conversations.server.http.plain import MAX_BODY
 from twilio_conversations.server.local import MAX_FRAME
 from twilio_conversations.server.storage.writer import MAX_MUTATION_ID
-from twilio_conversations.wire.packets import HttpRequest, RestCall
+from twilio_conversations.wire.http_request import HttpRequest
+from twilio_conversations.wire.packets import RestCall
 
 Command = Callable[[Peer, str], Answer]
 

@@ -16,7 +16,8 @@ import websocket
 from tests.support.patience import PATIENCE
 from twilio_conversations.server import LocalServer
 from twilio_conversations.wire import packets
-from twilio_conversations.wire.packets import HttpRequest, Init, Notification, Packet, Reply, RestCall, Update
+from twilio_conversations.wire.http_request import HttpRequest
+from twilio_conversations.wire.packets import Init, Notification, Packet, Reply, RestCall, Update
 
 TYPES = (
     "twilio.ipmsg.typing_indicator",

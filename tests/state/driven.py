@@ -36,7 +36,8 @@ from twilio_conversations.util.futures import Deadline, Future, fail, settle, wa
 from twilio_conversations.util.readiness import Readiness
 from twilio_conversations.values.configuration import Configuration
 from twilio_conversations.wire.frame import json_bytes
-from twilio_conversations.wire.packets import HttpRequest, Reply, Status
+from twilio_conversations.wire.http_request import HttpRequest
+from twilio_conversations.wire.packets import Reply, Status
 
 
 class Wire:

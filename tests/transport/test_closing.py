@@ -22,7 +22,8 @@ from twilio_conversations.errors import ClientClosedError, ConversationsError
 from twilio_conversations.options import BackoffPolicy, Endpoints
 from twilio_conversations.transport.connection import CLOSE_LIMIT
 from twilio_conversations.util.futures import Deadline, wait
-from twilio_conversations.wire.packets import HttpRequest, Init, RestCall, Update
+from twilio_conversations.wire.http_request import HttpRequest
+from twilio_conversations.wire.packets import Init, RestCall, Update
 
 GET = HttpRequest.from_url("GET", "https://h/p")
 SOON = PATIENCE
@@ -222,7 +223,8 @@ from twilio_conversations.errors import ClientClosedError
 from twilio_conversations.util.futures import Deadline, wait
 from twilio_conversations.transport.connection import Connection
 from twilio_conversations.transport.token_source import TokenSource
-from twilio_conversations.wire.packets import HttpRequest, Notification, RestCall
+from twilio_conversations.wire.http_request import HttpRequest
+from twilio_conversations.wire.packets import Notification, RestCall
 GET = HttpRequest.from_url("GET", "https://h/p")
 
 def up(service):

@@ -23,11 +23,11 @@ from twilio_conversations.options import BackoffPolicy
 from twilio_conversations.util import logs
 from twilio_conversations.util.futures import Deadline, wait
 from twilio_conversations.wire import frame
+from twilio_conversations.wire.http_request import HttpRequest
 from twilio_conversations.wire.packets import (
     BackoffHint,
     ClientUpdate,
     Close,
-    HttpRequest,
     Notification,
     Reply,
     RestCall,

@@ -18,7 +18,8 @@ from twilio_conversations.transport.connect import open_socket
 from twilio_conversations.transport.dialling import Connecting
 from twilio_conversations.transport.route import ProxyRoute, is_loopback
 from twilio_conversations.util.futures import Deadline, wait
-from twilio_conversations.wire.packets import HttpRequest, Notification, RestCall
+from twilio_conversations.wire.http_request import HttpRequest
+from twilio_conversations.wire.packets import Notification, RestCall
 
 SOON = PATIENCE
 URL = "wss://127.0.0.1/v3/wsconnect"

@@ -18,7 +18,8 @@ from twilio_conversations.enums import ConnectionState
 from twilio_conversations.errors import ReplyError, TokenError
 from twilio_conversations.options import BackoffPolicy
 from twilio_conversations.util.futures import Deadline, wait
-from twilio_conversations.wire.packets import ClientUpdate, Close, HttpRequest, Init, Reply, RestCall, Status, Update
+from twilio_conversations.wire.http_request import HttpRequest
+from twilio_conversations.wire.packets import ClientUpdate, Close, Init, Reply, RestCall, Status, Update
 
 GET = HttpRequest.from_url("GET", "https://h/p")
 SOON = PATIENCE

@@ -16,7 +16,8 @@ from twilio_conversations import tokens
 from twilio_conversations.enums import ConnectionState
 from twilio_conversations.errors import TokenError
 from twilio_conversations.util.futures import Deadline, wait
-from twilio_conversations.wire.packets import ClientUpdate, Close, HttpRequest, Reply, Status, Update
+from twilio_conversations.wire.http_request import HttpRequest
+from twilio_conversations.wire.packets import ClientUpdate, Close, Reply, Status, Update
 
 SOON = PATIENCE
 

@@ -26,7 +26,8 @@ from twilio_conversations.transport.retries import retry_after
 from twilio_conversations.transport.tunnel import SCHEME, HttpResponse, Tunnel, TunnelAdapter
 from twilio_conversations.util import urls
 from twilio_conversations.util.futures import Deadline, wait
-from twilio_conversations.wire.packets import HttpRequest, RestCall
+from twilio_conversations.wire.http_request import HttpRequest
+from twilio_conversations.wire.packets import RestCall
 
 SOON = PATIENCE
 PAST = "Mon, 1 Jan 2001 0:0:0 GMT"

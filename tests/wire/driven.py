@@ -8,6 +8,7 @@ from typing import Any
 from twilio_conversations.options import BackoffPolicy, Endpoints, Options
 from twilio_conversations.wire import packets
 from twilio_conversations.wire.effects import CloseSocket, Effect, OpenSocket, Send, Settle
+from twilio_conversations.wire.http_request import HttpRequest
 from twilio_conversations.wire.inflight import Submission
 from twilio_conversations.wire.packets import Init, Packet, Reply, RestCall, Status, Update
 from twilio_conversations.wire.session import Session
@@ -18,7 +19,7 @@ ENDPOINTS = Endpoints.for_base("http://127.0.0.1:1")
 
 def submission(id_: str, deadline: float = 1e9, *, body: bytes = b"", cuts: int = 0) -> Submission:
     """A request as the session gets it."""
-    request = packets.HttpRequest.from_url("GET", "http://h/p", {}, body)
+    request = HttpRequest.from_url("GET", "http://h/p", {}, body)
     return Submission(id_, RestCall(id_, request).encode(), deadline, cuts)
 
 

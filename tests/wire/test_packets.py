@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from tests.wire.test_frame import json_values
 from twilio_conversations.errors import InvalidArgumentError, ProtocolError
 from twilio_conversations.wire import frame, packets
+from twilio_conversations.wire.http_request import HttpRequest
 from twilio_conversations.wire.packets import (
     BackoffHint,
     ClientUpdate,
     Close,
-    HttpRequest,
     Init,
     Notification,
     PacketError,

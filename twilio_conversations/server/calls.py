@@ -13,7 +13,7 @@ from twilio_conversations.server.addresses import Addresses
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.text import is_text
 from twilio_conversations.wire.frame import json_bytes
-from twilio_conversations.wire.packets import HttpRequest
+from twilio_conversations.wire.http_request import HttpRequest
 
 JSON = "application/json"
 

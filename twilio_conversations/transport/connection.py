@@ -46,8 +46,9 @@ from twilio_conversations.util.naming import shown
 from twilio_conversations.util.os_errors import start_thread
 from twilio_conversations.wire import effects as fx
 from twilio_conversations.wire import packets
+from twilio_conversations.wire.http_request import HttpRequest
 from twilio_conversations.wire.inflight import Submission, new_id
-from twilio_conversations.wire.packets import HttpRequest, Notification, RestCall
+from twilio_conversations.wire.packets import Notification, RestCall
 from twilio_conversations.wire.session import Session
 
 _log = logs.logger(__name__)

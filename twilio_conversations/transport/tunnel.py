@@ -21,7 +21,8 @@ from twilio_conversations.util import checks
 from twilio_conversations.util.futures import Deadline, Future, fail, refuse_to_wait, settle
 from twilio_conversations.wire.backoff import Backoff
 from twilio_conversations.wire.frame import parse_json
-from twilio_conversations.wire.packets import HttpRequest, Reply
+from twilio_conversations.wire.http_request import HttpRequest
+from twilio_conversations.wire.packets import Reply
 
 SCHEME: Final = "http+twilsock://"
 """Prefix of URLs that a session with a `TunnelAdapter` sends through the websocket; the rest is as in ``https://``."""

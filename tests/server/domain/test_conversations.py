@@ -11,7 +11,8 @@ import pytest
 from tests.server.conftest import Connect
 from tests.server.peer import Answer, Peer, names, new_id
 from twilio_conversations.server.domain import limits
-from twilio_conversations.wire.packets import HttpRequest, RestCall
+from twilio_conversations.wire.http_request import HttpRequest
+from twilio_conversations.wire.packets import RestCall
 
 Fresh = Callable[[str], str]
 NO_SUCH = "CH" + "0" * 32

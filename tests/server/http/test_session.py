@@ -15,7 +15,8 @@ from tests.server.peer import Peer, new_id
 from twilio_conversations import tokens
 from twilio_conversations.server import LocalServer
 from twilio_conversations.server.storage.credentials import Credentials
-from twilio_conversations.wire.packets import ClientUpdate, Close, HttpRequest, Reply, RestCall, Unknown
+from twilio_conversations.wire.http_request import HttpRequest
+from twilio_conversations.wire.packets import ClientUpdate, Close, Reply, RestCall, Unknown
 
 Fresh = Callable[[str], str]
 

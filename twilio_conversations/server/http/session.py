@@ -28,11 +28,11 @@ from twilio_conversations.server.http.uvicorn_websocket import LINE, Line
 from twilio_conversations.util import logs
 from twilio_conversations.wire import packets
 from twilio_conversations.wire.frame import json_bytes
+from twilio_conversations.wire.http_request import JSON_TYPE, HttpRequest
 from twilio_conversations.wire.packets import (
     BackoffHint,
     ClientUpdate,
     Close,
-    HttpRequest,
     Init,
     Packet,
     PacketError,
@@ -395,9 +395,9 @@ class Session:
         self._commands -= 1
         self._regulate()
         request_id = _request_id(packet.request)
-        headers = {"content-type": packets.JSON_TYPE, "twilio-request-id": request_id, **response.headers}
+        headers = {"content-type": JSON_TYPE, "twilio-request-id": request_id, **response.headers}
         status = Status(response.status, reason(response.status))
-        kind = packets.JSON_TYPE if response.body else None
+        kind = JSON_TYPE if response.body else None
         self._push(Reply(packet.id, packets.OK, status, headers, response.body, kind).encode())
 
     FRAMES: ClassVar[Mapping[type[Packet], Callable[[Session, Any], None]]] = {
