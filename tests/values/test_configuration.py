@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 import pytest
 
 from tests.util.test_urls import LINKS
 from twilio_conversations.errors import ProtocolError
-from twilio_conversations.values.configuration import Configuration
+from twilio_conversations.values.configuration import Configuration, ConversationLimits
 
 CONFIGURATION: dict[str, Any] = {
     "identity": "alice",
@@ -50,3 +51,15 @@ def test_a_configuration_with_links_that_are_none_is_refused(name: str, value: A
     """The start fails with the link's name instead of each call with something else."""
     with pytest.raises(ProtocolError, match=name):
         Configuration.parse({**CONFIGURATION, "links": {**CONFIGURATION["links"], name: value}})
+
+
+def test_limits_of_another_type_keep_their_defaults() -> None:
+    """A whole number is taken, anything else is not."""
+    options = {
+        "media_attachments_count_limit": 3,
+        "media_attachment_size_limit_in_mb": "50",
+        "media_attachments_total_size_limit_in_mb": True,
+        "email_histories_allowed_mime_types": "text/plain",
+    }
+    limits = Configuration.parse(CONFIGURATION | {"options": options}).limits
+    assert limits == attrs.evolve(ConversationLimits(), media_attachments_count_limit=3)

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twilio_conversations.errors import ProtocolError
 from twilio_conversations.values.content_templates import (
+    RICH_CONTENT,
     ContentData,
     ContentDataActionOther,
     ContentDataActionPhone,
@@ -29,6 +31,7 @@ from twilio_conversations.values.content_templates import (
     ContentTemplate,
     ContentTemplateVariable,
     parse_content,
+    parse_rich_content,
 )
 
 ACTIONS: list[dict[str, Any]] = [
@@ -241,3 +244,34 @@ def test_no_template_raises(value: Any) -> None:
     """Without a sid there is no template; whatever else is wrong is read as absent."""
     template = ContentTemplate.parse(value)
     assert (template is not None) == (isinstance(value, dict) and isinstance(value.get("sid"), str))
+
+
+def test_rich_content_is_read_by_the_type_of_its_medium() -> None:
+    """The content type names the kind, with a dot for the slash."""
+    found = parse_rich_content(f"{RICH_CONTENT}twilio.text; charset=utf-8", b'{"data":{"body":"hi"}}')
+    assert isinstance(found, ContentDataText)
+    assert found.body == "hi"
+
+
+@pytest.mark.parametrize("text", [b"[]", b"{}", b"{", b"\xff", b"5"])
+def test_rich_content_without_data_is_refused(text: bytes) -> None:
+    """A medium that is no JSON object with `data` is an error of the service."""
+    with pytest.raises(ProtocolError, match="rich content"):
+        parse_rich_content(RICH_CONTENT + "twilio.text", text)
+
+
+@pytest.mark.parametrize("variables", ["{", "5", None])
+def test_variables_that_cannot_be_read_are_none(variables: Any) -> None:
+    """A template is of use without them."""
+    template = ContentTemplate.parse({"sid": "HX1", "variables": variables})
+    assert template is not None
+    assert template.variables == ()
+
+
+@pytest.mark.parametrize(
+    ("latitude", "read"), [("1.5", 1.5), (1, 1.0), ("north", None), ("1e999", None), (10**400, None), (True, None)]
+)
+def test_a_coordinate_is_a_finite_number(latitude: Any, read: float | None) -> None:
+    """The service sends numbers and their texts; without one it is no place."""
+    place = parse_content("twilio/location", {"latitude": latitude, "longitude": "2", "label": "x"})
+    assert (place.latitude if isinstance(place, ContentDataLocation) else None) == read

@@ -132,3 +132,35 @@ def test_a_change_of_the_states_date_alone_is_a_change() -> None:
     """The official client loses it."""
     one = ConversationData().with_document({"state": {"current": "active", "dateUpdated": "2024-01-01T00:00:00Z"}})
     assert one.state != one.with_document({"state": {"current": "active", "dateUpdated": "2024-01-02T00:00:00Z"}}).state
+
+
+def test_the_answer_to_a_send_is_a_message() -> None:
+    """REST has other names than Sync; media make it one with media, whatever it says."""
+    body = {"sid": "IM1", "body": "x", "author": "alice", "type": "text", "attributes": "{}"}
+    assert MessageData.from_rest(body).type == "text"
+    medium = {"sid": "ME1", "content_type": "image/png", "filename": "a.png", "size": 5}
+    message = MessageData.from_rest(body | {"medias": [medium]})
+    assert (message.sid, message.body, message.type, [one.sid for one in message.medias]) == ("IM1", "x", "media", ["ME1"])
+    odd_answers: tuple[Any, ...] = (None, [], {"body": "no sid"})
+    for odd in odd_answers:
+        with pytest.raises(ProtocolError):
+            MessageData.from_rest(odd)
+
+
+def test_the_answer_to_an_add_is_a_participant() -> None:
+    """Of chat, unless it has a binding, whose type is then the participant's."""
+    assert ParticipantData.from_rest({"identity": "bob", "role_sid": "RL1", "messaging_binding": None}).type == "chat"
+    binding = {"type": "sms", "address": "+15550100", "proxy_address": "+15550199"}
+    outside = ParticipantData.from_rest({"identity": None, "messaging_binding": binding})
+    assert (outside.identity, outside.type) == (None, "sms")
+    assert outside.bindings["sms"] == binding
+    with pytest.raises(ProtocolError):
+        ParticipantData.from_rest("bob")
+
+
+def test_the_answer_to_a_look_up_is_a_user() -> None:
+    """What is not in it is not known."""
+    user = UserData.from_rest({"friendly_name": "Bob", "attributes": '{"a":1}', "is_online": True})
+    assert (user.friendly_name, user.attributes.value(), user.is_online, user.is_notifiable) == ("Bob", {"a": 1}, True, None)
+    with pytest.raises(ProtocolError):
+        UserData.from_rest(None)
