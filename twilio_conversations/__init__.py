@@ -6,8 +6,7 @@ Start with `Client`.
 import logging
 
 from twilio_conversations._version import __version__
-from twilio_conversations.client.client import Client
-from twilio_conversations.client.core import ClientStats
+from twilio_conversations.client.client import Client, ClientStats
 from twilio_conversations.enums import (
     ConnectionState,
     ConversationStateValue,

@@ -18,12 +18,12 @@ from twilio_conversations.options import Options
 from twilio_conversations.sync.client import SyncClient
 from twilio_conversations.transport.connection import Connection
 from twilio_conversations.transport.media_http import MediaHttp
+from twilio_conversations.transport.readiness import Readiness
 from twilio_conversations.transport.rest import Rest
 from twilio_conversations.transport.tunnel import Tunnel
 from twilio_conversations.util import logs
 from twilio_conversations.util.futures import Deadline, Flow, Future, flow, refuse_to_wait, settle
 from twilio_conversations.util.lru import Lru
-from twilio_conversations.util.readiness import Readiness
 from twilio_conversations.values.channel_metadata import ChannelMetadata
 from twilio_conversations.values.configuration import Configuration
 from twilio_conversations.values.recipients import RecipientDescriptor

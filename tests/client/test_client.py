@@ -266,7 +266,7 @@ def test_the_death_of_the_io_thread_is_impossible_to_miss(connect: Connect, fres
 
     waiter = threading.Thread(target=waiting)
     waiter.start()
-    client._connection.post(die)
+    client._core.connection.post(die)
     waiter.join(PATIENCE)
 
     assert "somebody pulled the plug" in str(outcomes[0])
@@ -281,15 +281,15 @@ def test_closing_wakes_who_waits_for_a_conversation(service: LocalServer, fresh:
     """A call that waits for something to appear ends at once when the client is closed."""
     client = Client(service.token(fresh("alice")), endpoint=service.url)
     client.wait_until_ready(10)
-    waits = [client._directory.listed]
-    membership = client._services.run_now(
-        lambda: client._directory._appear("CH" + "1" * 32, SyncNames("x")), Deadline(PATIENCE), "the test"
+    waits = [client._core.directory.listed]
+    membership = client._core.services.run_now(
+        lambda: client._core.directory._appear("CH" + "1" * 32, SyncNames("x")), Deadline(PATIENCE), "the test"
     )
     client.close()
 
     assert isinstance(membership.ready.exception(PATIENCE), ClientClosedError)
     assert all(future.done() for future in waits)
-    assert isinstance(client._readiness.cause, ClientClosedError)
+    assert isinstance(client._core.readiness.cause, ClientClosedError)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -66,7 +66,7 @@ def die_on_io(client: Client, cause: BaseException) -> None:
     def die() -> None:
         raise cause
 
-    client._connection.post(die)
+    client._core.connection.post(die)
 
 
 def die_on_events(client: Client, cause: BaseException) -> None:
@@ -75,7 +75,7 @@ def die_on_events(client: Client, cause: BaseException) -> None:
     def die() -> None:
         raise cause
 
-    client._dispatcher.call(die)
+    client._core.dispatcher.call(die)
 
 
 class Unspeakable(SystemExit):
@@ -286,5 +286,5 @@ def test_no_thread_for_an_upload(connect: Connect, fresh: Any, monkeypatch: pyte
         NoThreads(patch, "upload", 1)
         with pytest.raises(RuntimeError, match="can't start new thread"):
             unsent.send_in_background()
-    assert not client._services.media._running
+    assert not client._core.services.media._running
     assert unsent.send_in_background().result(10).index == 0

@@ -121,7 +121,7 @@ STAGES = {
                 time.sleep(0.01)
             here()
         threading.Thread(target=tell, daemon=True).start()
-        client._connection._link.flush = lambda: None  # what is sent stays here: a peer that takes nothing
+        client._core.connection._link.flush = lambda: None  # what is sent stays here: a peer that takes nothing
         room.send_message("x", timeout=60)
         """,
     ),
@@ -228,12 +228,12 @@ def test_ctrl_c_once_more_while_closing_still_closes(service: LocalServer, fresh
         client = Client(token, endpoint=url).wait_until_ready()
         waiter = threading.Thread(target=client.wait)
         waiter.start()
-        real = client._connection.join
+        real = client._core.connection.join
         def interrupted(timeout):
-            client._connection.join = real
+            client._core.connection.join = real
             signal.raise_signal(signal.SIGINT)
             real(timeout)
-        client._connection.join = interrupted
+        client._core.connection.join = interrupted
         try:
             client.close()
         except KeyboardInterrupt:

@@ -200,14 +200,14 @@ def test_conversations_that_were_left_leave_nothing_behind(connect: Connect, fre
     """Nothing in the client grows with the conversations that it once was in."""
     alice, bob = connect(fresh("alice")), connect(fresh("bob"))
     diary = Diary(bob, "conversation_joined", "conversation_removed")
-    sync, directory = bob._services.sync, bob._directory
+    sync, directory = bob._core.services.sync, bob._core.directory
     registries: list[Any] = [
         sync._roots,
         sync._named,
         sync._subscriptions._all,
         directory._members,
         directory._told,
-        bob._dispatcher._pins,
+        bob._core.dispatcher._pins,
     ]
     counts = []
     for round_ in (1, 2):

@@ -131,7 +131,7 @@ def test_an_end_that_cannot_be_logged_is_reported(connect: Connect, fresh: Any, 
     def die() -> None:
         raise cause
 
-    {"io": client._connection.post, "events": client._dispatcher.call}[kind](die)
+    {"io": client._core.connection.post, "events": client._core.dispatcher.call}[kind](die)
     for wait in (client.wait, lambda: list(stream), client.create_conversation):
         with pytest.raises(TransportUnavailableError) as caught:
             wait()
@@ -185,8 +185,8 @@ def test_a_handler_that_sends_through_the_client(
         log = logs.logger("twilio_conversations.test")
         log.warning("from the program's thread")
         log_on_events = threading.Event()
-        client._dispatcher.call(lambda: (log.warning("from the events thread"), log_on_events.set()))
-        client._connection.post(lambda: log.warning("from the io thread"))
+        client._core.dispatcher.call(lambda: (log.warning("from the events thread"), log_on_events.set()))
+        client._core.connection.post(lambda: log.warning("from the io thread"))
         assert log_on_events.wait(20)
         room.update_attributes({"a": 1})
         until(lambda: handler.refused, "the record of the io thread")
@@ -232,7 +232,7 @@ def test_a_handler_that_blocks_holds_up_nobody(connect: Connect, fresh: Any) -> 
 
     with Attached(Blocking()):
         try:
-            client._connection.post(lambda: logs.logger("twilio_conversations.test").warning("x"))
+            client._core.connection.post(lambda: logs.logger("twilio_conversations.test").warning("x"))
             assert entered.wait(10)
             assert client.create_conversation().join().send_message("x").index == 0
             with within(2.4):
@@ -260,7 +260,8 @@ logging.basicConfig(level=logging.DEBUG, handlers=[Late(sys.stdout)], format="%(
 client = Client(sys.argv[1], endpoint="http://127.0.0.1:9")
 atexit.register(exiting.set)  # runs before what the client has registered
 client.wait_for("connection_error", timeout=30)
-client._connection.call(lambda: [logs.logger("twilio_conversations.x").error("%d", number) for number in range(3)]).result(30)
+connection, log = client._core.connection, logs.logger("twilio_conversations.x")
+connection.call(lambda: [log.error("%d", number) for number in range(3)]).result(30)
 """
 
 

@@ -90,7 +90,7 @@ def test_an_end_in_the_middle_of_life_wakes_every_wait(service: LocalServer) -> 
         client.wait_until_ready(PATIENCE)
         stream = client.events("token_expired", "connection_error")
         finish = in_threads(client.wait, lambda: client.wait_for("message_added"), lambda: list(client.events("message_added")))
-        until(lambda: len(client._streams) == 3, "all three wait")
+        until(lambda: len(client._core.streams) == 3, "all three wait")
         service.faults.expire_tokens("alice")
         for error in finish():
             assert isinstance(error, InitializationError)
@@ -164,7 +164,7 @@ def test_a_wait_that_times_out_leaves_nothing_behind(connect: Connect) -> None:
         assert not client.wait(0)
         with pytest.raises(RequestTimeoutError):
             client.wait_for("message_added", timeout=0)
-    assert len(client._readiness._waits) == 1
+    assert len(client._core.readiness._waits) == 1
     assert len(client._closed._done_callbacks) == 1  # type: ignore[attr-defined]
 
 
@@ -179,7 +179,7 @@ def test_the_listing_goes_on_where_another_token_connects(service: LocalServer) 
         with pytest.raises(InitializationError):
             client.wait(PATIENCE)
         service.faults.clear()
-        until(lambda: client._services._pauses, "the listing waits for another token")
+        until(lambda: client._core.services._pauses, "the listing waits for another token")
         client.update_token(service.token("alice"))
         assert {room.sid for room in client.iter_conversations()} == rooms
 

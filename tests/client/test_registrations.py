@@ -101,7 +101,7 @@ def test_two_at_once_for_a_channel_are_refused(service: LocalServer, alice: Clie
     first = threading.Thread(target=alice.set_push_registration_id, args=("fcm", "device-1"))
     first.start()
     try:
-        while not alice._registrations._busy:
+        while not alice._core.registrations._busy:
             assert first.is_alive()
         with pytest.raises(RegistrationError):
             alice.set_push_registration_id("fcm", "device-2")

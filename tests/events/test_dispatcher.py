@@ -134,7 +134,7 @@ def test_changes_of_other_kinds_are_left_with_the_service_too(connect: Connect, 
     try:
         for _ in range(LIMIT + 5):
             room.send_message("x")
-        until(lambda: reader._dispatcher.full, "the queue is full")
+        until(lambda: reader._core.dispatcher.full, "the queue is full")
         names = [fresh("guest") for _ in range(2 * LIMIT)]
         for name in names:
             room.add(name)
@@ -174,8 +174,8 @@ def test_typing_cannot_fill_the_queue(connect: Connect, fresh: Any) -> None:
     most = 0
     try:
         for _ in range(10 * LIMIT):
-            notify = reader._connection.call(
-                lambda: reader._connection._listener.on_notification("twilio.ipmsg.typing_indicator", payload)
+            notify = reader._core.connection.call(
+                lambda: reader._core.connection._listener.on_notification("twilio.ipmsg.typing_indicator", payload)
             )
             notify.result(10)
             until(lambda: not typist.is_typing, "that typing is over by its own timer")
@@ -197,15 +197,15 @@ def test_a_client_is_closed_while_events_are_on_hold(connect: Connect, fresh: An
         for _ in range(3 * LIMIT):
             room.send_message("x")
         assert handler.entered.wait(10)
-        until(lambda: reader._dispatcher.full, "the queue is full")
+        until(lambda: reader._core.dispatcher.full, "the queue is full")
         with within(2.4):
             reader.close()
         assert "stand_still" in caplog.text
         assert reader.stats().pending_events <= 1, "only the last state of the connection waits"
     finally:
         handler.release.set()
-    reader._dispatcher.join(Deadline(10))
-    assert not reader._dispatcher.running
+    reader._core.dispatcher.join(Deadline(10))
+    assert not reader._core.dispatcher.running
     assert len(handler.got) == 1
 
 

@@ -177,7 +177,7 @@ def test_once_and_cancel(connect: Connect, fresh: Callable[[str], str]) -> None:
     got: list[Conversation] = []
     never: list[Conversation] = []
     client.once("conversation_joined", got.append, replay=True)
-    client._connection.call(lambda: client.on("conversation_joined", never.append, replay=True).cancel()).result(10)
+    client._core.connection.call(lambda: client.on("conversation_joined", never.append, replay=True).cancel()).result(10)
     room(client, "three")
     told(client)
 

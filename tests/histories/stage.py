@@ -89,14 +89,14 @@ class Person:
         """What this client does not know yet; empty when it knows everything."""
         if self.client.connection_state is not ConnectionState.CONNECTED or not self.client.is_ready:
             return f"{self.identity} is not ready"
-        trouble: str = self.client._services.run_now(lambda: self._look(heads), Deadline(PATIENCE), "looking")
+        trouble: str = self.client._core.services.run_now(lambda: self._look(heads), Deadline(PATIENCE), "looking")
         return trouble or self._drained()
 
     def _look(self, heads: dict[str, int]) -> str:
         """On the io thread."""
         client = self.client
-        sync, directory = client._services.sync, client._directory
-        if not directory.listed.done() or sync._opening or client._dispatcher.depth:
+        sync, directory = client._core.services.sync, client._core.directory
+        if not directory.listed.done() or sync._opening or client._core.dispatcher.depth:
             return f"{self.identity} is busy"
         for root in sync._roots.values():
             if root.subscription.phase is not SubscriptionPhase.ESTABLISHED or root.replica.cursor != heads.get(root.sid):
@@ -114,7 +114,7 @@ class Person:
     def _drained(self) -> str:
         """Let the handlers of everything that was told so far return."""
         done = threading.Event()
-        self.client._dispatcher.call(done.set)
+        self.client._core.dispatcher.call(done.set)
         return "" if done.wait(PATIENCE) else f"{self.identity}'s handlers do not end"
 
 

@@ -61,7 +61,7 @@ def things(message: Message) -> dict[str, Any]:
 def test_every_repr_is_short_and_says_what_it_is(message: Message) -> None:
     """One line of some words, however long what the object holds; no address in memory, no token, no signature."""
     found = things(message)
-    token = found["client"]._connection.token
+    token = found["client"]._core.connection.token
     for name, thing in found.items():
         text = repr(thing)
         assert type(thing).__name__.split("[")[0] in text, name
@@ -77,7 +77,7 @@ def test_a_repr_takes_no_lock(message: Message) -> None:
     found = things(message)
     client: Client = found["client"]
     shown: list[str] = []
-    with client._services.lock, client._dispatcher.registering, client._closing:
+    with client._core.services.lock, client._core.dispatcher.registering, client._core.lock:
         looking = threading.Thread(target=lambda: shown.extend(map(repr, found.values())), daemon=True)
         looking.start()
         looking.join(10)

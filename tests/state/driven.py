@@ -29,11 +29,12 @@ from twilio_conversations.runtime import Services
 from twilio_conversations.state.conversations import Directory
 from twilio_conversations.state.users import Users
 from twilio_conversations.sync.client import SyncClient
+from twilio_conversations.transport.lifetime import Lifetime
 from twilio_conversations.transport.pending import PendingReply
+from twilio_conversations.transport.readiness import Readiness
 from twilio_conversations.transport.timers import Timers
 from twilio_conversations.util import logs
 from twilio_conversations.util.futures import Deadline, Future, fail, settle, wait
-from twilio_conversations.util.readiness import Readiness
 from twilio_conversations.values.configuration import Configuration
 from twilio_conversations.wire.frame import json_bytes
 from twilio_conversations.wire.http_request import HttpRequest
@@ -136,7 +137,7 @@ class Driven:
         self.wire.settle = self.settle
         self.dispatcher = Dispatcher("driven", limit)
         self.program = Program(Receivers(self.dispatcher))
-        readiness = Readiness(lambda: None)
+        readiness = Readiness(Lifetime(), lambda: None)
         connection: Any = self.wire
         self.services = Services.assembled(self.options, None, connection, readiness, self.dispatcher, self.program)
         self.sync = self.services.sync = SyncClient(

@@ -353,7 +353,7 @@ def test_a_denied_client_reports_no_consequence(alice: Driven) -> None:
     alice.start()
     alice.told()
     alice.backend.answer("GET", "/v3/Maps/CH1.roster", trouble(501))
-    alice.readiness.end(NotFoundError("denied"))
+    alice.readiness.refuse(NotFoundError("denied"))
     alice.room("CH1")
     alice.run(1000)
     assert alice.told() == []

@@ -34,7 +34,7 @@ def own(shared: LocalServer) -> LocalServer:
 def told(client: Client) -> Client:
     """Return the client once all events of its start were delivered: a test's handlers see only what the test brings about."""
     done = threading.Event()
-    client._dispatcher.call(done.set)
+    client._core.dispatcher.call(done.set)
     assert done.wait(PATIENCE)
     return client
 

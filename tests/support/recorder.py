@@ -47,7 +47,7 @@ class Recorder:
         with self._changed:
             return [fact for name, fact in self.told if name == what]
 
-    def on_state(self, state: ConnectionState) -> None:
+    def on_state(self, state: ConnectionState, before: ConnectionState) -> None:
         self._note("state", state)
 
     def on_connected(self, resumed: bool) -> None:

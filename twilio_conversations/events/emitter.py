@@ -106,9 +106,10 @@ class EventEmitter:
     def _survey(self, event: EventName, take: Callable[[Iterable[Any]], None]) -> None:
         """Have `take` called, on the io thread, with everything that `event` tells of and that is there then.
 
-        Only the io thread raises such events: those before are in it, and those after come after it.
+        Only the io thread raises such events: those before are in it, and those after come after it. What has such events
+        (`_surveyed`) overrides this.
         """
-        raise NotImplementedError
+        take(())
 
     def _subscriptions(self, event: str) -> list[Subscription]:
         made, name = self._live.signals, self._events.parse(event)

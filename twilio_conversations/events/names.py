@@ -1,4 +1,6 @@
-"""The names of events, in every spelling, and the small values that travel with them.
+"""The names of events, in every spelling, with what handlers of each receive, and the small values that travel with them.
+
+`events/typed.py` is generated from these tables: after a change run ``python .ci/generate_typed_events.py``.
 
 An event may be named ``"message_added"``, ``"messageAdded"`` or ``ClientEvent.MESSAGE_ADDED``; all three are the same.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import attrs
 
@@ -20,6 +22,15 @@ Payload = TypeVar("Payload")
 
 class EventName(enum.StrEnum):
     """Base of the sets of event names. A member equals its Python name: ``ClientEvent.MESSAGE_ADDED == "message_added"``."""
+
+    payload_type: str  # the name of what handlers receive; "None" where they receive no argument
+
+    def __new__(cls, value: str, payload_type: str) -> Self:
+        """Make the member of one row."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.payload_type = payload_type
+        return member
 
     @property
     def python_name(self) -> str:
@@ -49,75 +60,73 @@ class EventName(enum.StrEnum):
 class ClientEvent(EventName):
     """Events of a `Client`."""
 
-    CONVERSATION_ADDED = "conversation_added"
-    CONVERSATION_JOINED = "conversation_joined"
-    CONVERSATION_LEFT = "conversation_left"
-    CONVERSATION_REMOVED = "conversation_removed"
-    CONVERSATION_UPDATED = "conversation_updated"
-    CONVERSATION_RESYNCED = "conversation_resynced"
-    PARTICIPANT_JOINED = "participant_joined"
-    PARTICIPANT_LEFT = "participant_left"
-    PARTICIPANT_UPDATED = "participant_updated"
-    MESSAGE_ADDED = "message_added"
-    MESSAGE_REMOVED = "message_removed"
-    MESSAGE_UPDATED = "message_updated"
-    TYPING_STARTED = "typing_started"
-    TYPING_ENDED = "typing_ended"
-    USER_UPDATED = "user_updated"
-    PUSH_NOTIFICATION = "push_notification"
-    USER_SUBSCRIBED = "user_subscribed"
-    USER_UNSUBSCRIBED = "user_unsubscribed"
-    TOKEN_ABOUT_TO_EXPIRE = "token_about_to_expire"
-    TOKEN_EXPIRED = "token_expired"
-    STATE_CHANGED = "state_changed"
-    INITIALIZED = "initialized"
-    INIT_FAILED = "init_failed"
-    CONNECTION_STATE_CHANGED = "connection_state_changed"
-    CONNECTION_ERROR = "connection_error"
-    ERROR = "error"
+    CONVERSATION_ADDED = "conversation_added", "Conversation"
+    CONVERSATION_JOINED = "conversation_joined", "Conversation"
+    CONVERSATION_LEFT = "conversation_left", "Conversation"
+    CONVERSATION_REMOVED = "conversation_removed", "Conversation"
+    CONVERSATION_UPDATED = "conversation_updated", "ConversationUpdatedEventArgs"
+    CONVERSATION_RESYNCED = "conversation_resynced", "Conversation"
+    PARTICIPANT_JOINED = "participant_joined", "Participant"
+    PARTICIPANT_LEFT = "participant_left", "Participant"
+    PARTICIPANT_UPDATED = "participant_updated", "ParticipantUpdatedEventArgs"
+    MESSAGE_ADDED = "message_added", "Message"
+    MESSAGE_REMOVED = "message_removed", "Message"
+    MESSAGE_UPDATED = "message_updated", "MessageUpdatedEventArgs"
+    TYPING_STARTED = "typing_started", "Participant"
+    TYPING_ENDED = "typing_ended", "Participant"
+    USER_UPDATED = "user_updated", "UserUpdatedEventArgs"
+    PUSH_NOTIFICATION = "push_notification", "PushNotification"
+    USER_SUBSCRIBED = "user_subscribed", "User"
+    USER_UNSUBSCRIBED = "user_unsubscribed", "User"
+    TOKEN_ABOUT_TO_EXPIRE = "token_about_to_expire", "None"
+    TOKEN_EXPIRED = "token_expired", "None"
+    STATE_CHANGED = "state_changed", "State"
+    INITIALIZED = "initialized", "None"
+    INIT_FAILED = "init_failed", "InitFailedEventArgs"
+    CONNECTION_STATE_CHANGED = "connection_state_changed", "ConnectionState"
+    CONNECTION_ERROR = "connection_error", "ConnectionErrorInfo"
+    ERROR = "error", "HandlerError"
 
 
 class ConversationEvent(EventName):
     """Events of a `Conversation`."""
 
-    UPDATED = "updated"
-    REMOVED = "removed"
-    RESYNCED = "resynced"
-    PARTICIPANT_JOINED = "participant_joined"
-    PARTICIPANT_LEFT = "participant_left"
-    PARTICIPANT_UPDATED = "participant_updated"
-    MESSAGE_ADDED = "message_added"
-    MESSAGE_REMOVED = "message_removed"
-    MESSAGE_UPDATED = "message_updated"
-    TYPING_STARTED = "typing_started"
-    TYPING_ENDED = "typing_ended"
+    UPDATED = "updated", "ConversationUpdatedEventArgs"
+    REMOVED = "removed", "Conversation"
+    RESYNCED = "resynced", "Conversation"
+    PARTICIPANT_JOINED = "participant_joined", "Participant"
+    PARTICIPANT_LEFT = "participant_left", "Participant"
+    PARTICIPANT_UPDATED = "participant_updated", "ParticipantUpdatedEventArgs"
+    MESSAGE_ADDED = "message_added", "Message"
+    MESSAGE_REMOVED = "message_removed", "Message"
+    MESSAGE_UPDATED = "message_updated", "MessageUpdatedEventArgs"
+    TYPING_STARTED = "typing_started", "Participant"
+    TYPING_ENDED = "typing_ended", "Participant"
 
 
 class MessageEvent(EventName):
     """Events of a `Message`."""
 
-    UPDATED = "updated"
+    UPDATED = "updated", "MessageUpdatedEventArgs"
 
 
 class ParticipantEvent(EventName):
     """Events of a `Participant`."""
 
-    UPDATED = "updated"
-    TYPING_STARTED = "typing_started"
-    TYPING_ENDED = "typing_ended"
+    UPDATED = "updated", "ParticipantUpdatedEventArgs"
+    TYPING_STARTED = "typing_started", "Participant"
+    TYPING_ENDED = "typing_ended", "Participant"
 
 
 class UserEvent(EventName):
     """Events of a `User`."""
 
-    UPDATED = "updated"
-    USER_SUBSCRIBED = "user_subscribed"
-    USER_UNSUBSCRIBED = "user_unsubscribed"
+    UPDATED = "updated", "UserUpdatedEventArgs"
+    USER_SUBSCRIBED = "user_subscribed", "User"
+    USER_UNSUBSCRIBED = "user_unsubscribed", "User"
 
 
-WITHOUT_PAYLOAD: frozenset[EventName] = frozenset(
-    {ClientEvent.INITIALIZED, ClientEvent.TOKEN_ABOUT_TO_EXPIRE, ClientEvent.TOKEN_EXPIRED}
-)
+WITHOUT_PAYLOAD: frozenset[EventName] = frozenset(event for event in ClientEvent if event.payload_type == "None")
 """Events whose handlers are called without an argument."""
 
 STICKY: frozenset[EventName] = frozenset({ClientEvent.INITIALIZED, ClientEvent.INIT_FAILED})

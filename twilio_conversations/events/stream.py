@@ -1,4 +1,4 @@
-"""Events as a loop instead of callbacks: behind `Client.events` and `Client.wait_for`."""
+"""Events awaited one by one or in a loop, instead of callbacks: `Client.wait_for` and `Client.events`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from twilio_conversations.errors import ClientClosedError, RequestTimeoutError, WrongThreadError
+from twilio_conversations.errors import ClientClosedError, ConversationsError, RequestTimeoutError, WrongThreadError
 from twilio_conversations.events.emitter import EventEmitter
 from twilio_conversations.events.names import Event, EventName, Payload
-from twilio_conversations.events.signals import Subscription
-from twilio_conversations.util.checks import shown
+from twilio_conversations.events.signals import Receivers, Subscription
+from twilio_conversations.util import checks
 from twilio_conversations.util.futures import Deadline, Role, current_role
 
 _SLICE = 0.5
@@ -46,7 +46,7 @@ class EventStream(Iterator[Event[Payload]]):
 
     def __repr__(self) -> str:
         names = " ".join(subscription.event.python_name for subscription in self._subscriptions)
-        return f"<EventStream {shown(names)}{' closed' if self._closed else ''}>"
+        return f"<EventStream {checks.shown(names)}{' closed' if self._closed else ''}>"
 
     def offer(self, event: Event[Payload]) -> bool:
         """Give an event to the reader; `False` if there is no room, after waiting for some. For the events thread."""
@@ -125,3 +125,78 @@ def _receiver(reader: weakref.ref[EventStream[Any]], source: EventEmitter, name:
 
     receive.__qualname__ = "a loop over events()"
     return receive
+
+
+class Streams:
+    """The streams that a program reads; each ends with its source at the latest."""
+
+    def __init__(self, limit: int, check: Callable[[], object], cause: Callable[[], ConversationsError | None]) -> None:
+        """`limit` is how many events may wait in one stream; `check` raises, and `cause` returns, why no more come."""
+        self._limit = limit
+        self._check = check
+        self._cause = cause
+        self._open: weakref.WeakSet[EventStream[Any]] = weakref.WeakSet()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def __iter__(self) -> Iterator[EventStream[Any]]:
+        return iter(list(self._open))
+
+    def open(self, source: EventEmitter, names: Sequence[EventName], timeout: float | None) -> EventStream[Any]:
+        """Return a new stream of these events, which has ended if no more come."""
+        self._check()
+        stream: EventStream[Any] = EventStream(source, names, timeout, self._limit)
+        self._open.add(stream)
+        if (cause := self._cause()) is not None:
+            stream.end(cause)
+        return stream
+
+    def end(self, cause: ConversationsError) -> None:
+        """Nothing more comes: end all streams that are open now."""
+        for stream in self:
+            stream.end(cause)
+
+
+class EventSource(EventEmitter):
+    """An emitter whose events can also be awaited."""
+
+    def __init__(self, receivers: Receivers, streams: Streams) -> None:
+        super().__init__(receivers)
+        self._streams = streams
+
+    def wait_for(self, event: str, predicate: Callable[[Any], bool] | None = None, timeout: float | None = None) -> Any:
+        """Wait for the next `event` whose payload satisfies `predicate`, and return that payload.
+
+        Without `timeout` (seconds) it waits as long as it takes. It cannot be used inside a handler.
+
+        Raises:
+            RequestTimeoutError: it did not happen in time.
+            ClientClosedError: the client was closed first.
+            InitializationError: the client was refused, or its token has ended: no such event can come.
+        """
+        if predicate is not None:
+            checks.function(predicate, "predicate")
+        with self._stream((event,), timeout) as stream:
+            while True:
+                payload = stream.next_event().payload
+                if predicate is None or predicate(payload):
+                    return payload
+
+    def events(self, *names: str, timeout: float | None = None) -> EventStream[Any]:
+        """Events in a loop: an iterator of `Event`, of the given names or of all. It ends when the client is closed.
+
+        Type checkers know the payload where all names have the same.
+
+        Without `timeout` (seconds, for all of them together) it waits as long as it takes; use it in ``with`` to end the
+        registration early. It cannot be used inside a handler.
+
+        Raises:
+            RequestTimeoutError: the time is over; while iterating.
+            InitializationError: the client was refused or its token has ended; while iterating, after the events before.
+            TransportUnavailableError: the client has failed; while iterating.
+        """
+        return self._stream(names, timeout)
+
+    def _stream(self, names: tuple[str, ...], timeout: float | None) -> EventStream[Any]:
+        return self._streams.open(self, [self._events.parse(name) for name in names] or list(self._events), timeout)

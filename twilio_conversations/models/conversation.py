@@ -16,8 +16,8 @@ from twilio_conversations.enums import (
     NotificationLevel,
     ParticipantEmailLevel,
 )
-from twilio_conversations.events.model_events import ConversationEvents
 from twilio_conversations.events.names import ConversationEvent, EventName
+from twilio_conversations.events.typed import ConversationEvents
 from twilio_conversations.models import message_queries
 from twilio_conversations.models.conversation_facts import ConversationFacts
 from twilio_conversations.models.pages import Paginator, RestPaginator

@@ -10,8 +10,8 @@ import attrs
 
 from twilio_conversations.enums import MediaCategory, MessageType, MessageUpdateReason
 from twilio_conversations.errors import NotFoundError
-from twilio_conversations.events.model_events import MessageEvents
 from twilio_conversations.events.names import EventName, MessageEvent
+from twilio_conversations.events.typed import MessageEvents
 from twilio_conversations.models import message_queries
 from twilio_conversations.models.base import Model
 from twilio_conversations.models.media import Media, media_sids_of

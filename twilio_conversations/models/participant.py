@@ -9,8 +9,8 @@ import attrs
 
 from twilio_conversations.enums import ParticipantType, ParticipantUpdateReason
 from twilio_conversations.errors import UnsupportedOperationError
-from twilio_conversations.events.model_events import ParticipantEvents
 from twilio_conversations.events.names import EventName, ParticipantEvent
+from twilio_conversations.events.typed import ParticipantEvents
 from twilio_conversations.models.base import Model
 from twilio_conversations.util import checks, urls
 from twilio_conversations.values.bindings import ParticipantBindings

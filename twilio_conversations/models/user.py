@@ -8,8 +8,8 @@ import attrs
 
 from twilio_conversations.enums import UserUpdateReason
 from twilio_conversations.errors import UnsupportedOperationError
-from twilio_conversations.events.model_events import UserEvents
 from twilio_conversations.events.names import EventName, UserEvent
+from twilio_conversations.events.typed import UserEvents
 from twilio_conversations.models.base import Model
 from twilio_conversations.models.live import Keeper, Live
 from twilio_conversations.util import checks, urls

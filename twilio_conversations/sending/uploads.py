@@ -22,7 +22,7 @@ from twilio_conversations.values.media import MediaData
 from twilio_conversations.values.progress import OnProgress, UploadProgress
 
 if TYPE_CHECKING:
-    from twilio_conversations.events.model_events import Ignored
+    from twilio_conversations.events.handlers import Ignored
     from twilio_conversations.models.message import Message
     from twilio_conversations.runtime import Services
 

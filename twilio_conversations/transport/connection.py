@@ -33,6 +33,7 @@ from twilio_conversations.tokens import Claims
 from twilio_conversations.transport import process_hooks as processes
 from twilio_conversations.transport.connect import Attempt
 from twilio_conversations.transport.connection_log import ConnectionLog
+from twilio_conversations.transport.lifetime import Lifetime
 from twilio_conversations.transport.link import Link, LinkLost
 from twilio_conversations.transport.listener import Listener
 from twilio_conversations.transport.loop import Loop
@@ -99,6 +100,7 @@ class Connection:
         session: requests.Session | None = None,
         name: str | None = None,
         clock: Callable[[], float] = time.time,
+        lifetime: Lifetime | None = None,
     ) -> None:
         """Nothing happens before `start`.
 
@@ -109,6 +111,7 @@ class Connection:
             session: the caller's session, asked for proxies and certificates at each connect.
             name: ends the names of the threads.
             clock: the wall clock, by which it is noticed that the computer slept.
+            lifetime: what whoever owns this connection also ends by.
         """
         self.name: str = name or str(next(_names))
         self._loop = Loop()
@@ -129,9 +132,8 @@ class Connection:
         self._clock = clock
         self._clock_gap = clock() - time.monotonic()
         self._thread: threading.Thread | None = None
-        self._closing = threading.Lock()
-        self._close_deadline: Deadline | None = None
-        self._over: ConversationsError | None = None  # why nothing goes on, once nothing goes on
+        self.lifetime = lifetime or Lifetime()
+        self._over = False  # the io thread carries out nothing more
 
     # From any thread
 
@@ -139,11 +141,6 @@ class Connection:
     def state(self) -> ConnectionState:
         """The state the program is told of."""
         return self._state
-
-    @property
-    def over(self) -> ConversationsError | None:
-        """Why nothing goes on, once nothing goes on: closed, failed, or left behind in a forked child."""
-        return self._over
 
     @property
     def token(self) -> str:
@@ -154,8 +151,7 @@ class Connection:
             TransportUnavailableError: the token was refused, or has ended, and there is no other.
             NotReadyError: there is no token yet.
         """
-        if self._over is not None:
-            raise self._over.again()
+        self.lifetime.check()
         if (refusal := self._session.refusal) is not None:
             raise refusal
         token = self._session.token
@@ -188,7 +184,7 @@ class Connection:
 
     def post(self, function: Callable[[], object]) -> None:
         """Run `function` on the io thread soon; dropped silently once the connection is over."""
-        if self._over is None:
+        if not self._over:
             self._loop.post(function)
 
     def call(self, function: Callable[[], T]) -> Future[T]:
@@ -290,24 +286,26 @@ class Connection:
         harmless, and the second caller waits no longer than the first.
         """
         self.begin_close(timeout)
-        assert self._close_deadline is not None
+        deadline = self.lifetime.deadline
+        assert deadline is not None
         if current_role() is None:
-            self.join(self._close_deadline.remaining() or 0.0)
-            logs.flush(self._close_deadline.remaining() or 0.0)
+            self.join(deadline.remaining() or 0.0)
+            logs.flush(deadline.remaining() or 0.0)
 
-    def begin_close(self, timeout: float = CLOSE_LIMIT, why: ConversationsError | None = None) -> None:
-        """Start closing, and return at once. Everything pending fails with `why`; `ClientClosedError` if it is not given."""
-        if self._close_deadline is not None:
-            return
-        with self._closing:
-            if self._close_deadline is not None:
-                return  # another thread was faster
-            self._close_deadline = Deadline(timeout)
-        why = why or ClientClosedError("the client was closed", sent=False)
-        if self._thread is None:
-            self._finish(why)
-        else:
-            self.post(functools.partial(self._shut, why))
+    def begin_close(self, timeout: float = CLOSE_LIMIT) -> None:
+        """Start closing, and return at once. Everything pending fails."""
+        if self.lifetime.close(timeout):
+            self._stop()
+
+    def fail(self, cause: ConversationsError) -> None:
+        """Report that nothing can go on, though nobody closed the client, and end. Everything pending fails with `cause`."""
+        if self.lifetime.fail(cause):
+            self._report_failure(cause)
+            self._stop()
+
+    def set_disconnected(self) -> None:
+        """Closing has taken its time: whatever the io thread still does, there is no connection."""
+        self._become(ConnectionState.DISCONNECTED)
 
     def join(self, timeout: float) -> None:
         """Wait for the threads, at most `timeout` seconds."""
@@ -319,17 +317,19 @@ class Connection:
 
     def forget_in_child(self) -> None:
         """In a forked child: the connection stays the parent's; the child's copies of the descriptors are closed."""
-        self._over = ClientClosedError(
+        why = ClientClosedError(
             f"this client was made in process {os.getppid()} and cannot be used in its forked child: make a new one there"
         )
-        self._pending.end_in_child(self._over)
-        self._close_deadline = Deadline(0.0)
+        self._over = True
+        self.lifetime.forget_in_child(why)
+        self._pending.end_in_child(why)
+        self._state = ConnectionState.DISCONNECTED
         self._thread = None
         for owner in (self._link, self._latest_attempt, self._loop):
             if owner is not None:
                 owner.close_in_child()
         self._latest_attempt = None
-        self._listener.on_forked(self._over)
+        self._listener.on_forked(why)
 
     def _on_done(self, id_: str, future: Future[Any]) -> None:
         if future.cancelled() and self._pending.forget(id_):
@@ -344,7 +344,7 @@ class Connection:
             if self._tokens.initial is not None:
                 self._note_token(self._tokens.initial)
             self._apply(self._session.connect(time.monotonic()))
-            while self._over is None:
+            while not self._over:
                 self._turn()
         except BaseException as error:
             try:
@@ -354,7 +354,7 @@ class Connection:
 
     def _turn(self) -> None:
         readable = self._loop.turn(self._next_deadline())
-        if self._over is not None:
+        if self._over:
             return
         now = time.monotonic()
         self._check_sleep(now)
@@ -495,8 +495,13 @@ class Connection:
             attempt.abandon()
 
     def _do_state(self, effect: fx.StateChanged) -> None:
-        self._state = effect.state
-        self._tell(self._listener.on_state, effect.state)
+        if not self.lifetime.failed:  # after a failure only its end is told
+            self._become(effect.state)
+
+    def _become(self, state: ConnectionState) -> None:
+        before, self._state = self._state, state
+        if state is not before:
+            self._tell(self._listener.on_state, state, before)
 
     def _do_settle(self, effect: fx.Settle) -> None:
         if isinstance(effect.outcome, ConversationsError):
@@ -505,7 +510,7 @@ class Connection:
             self._pending.settle(effect.key, effect.outcome)
 
     def _do_failed(self, effect: fx.Failed) -> None:
-        self._tell(self._listener.on_failed, effect.error)
+        self.fail(effect.error)
 
     def _do_token_about_to_expire(self, _: fx.TokenAboutToExpire) -> None:
         self._tell(self._listener.on_token_about_to_expire)
@@ -555,30 +560,47 @@ class Connection:
 
     # The end
 
-    def _shut(self, why: ConversationsError) -> None:
-        self._pending.end(why)
-        self._apply(self._session.close(time.monotonic()))
-        self._finish(why)
+    def _stop(self) -> None:
+        """End the io thread soon; a connection that was never started ends here."""
+        if self._thread is None:
+            self._finish()
+        else:
+            self.post(self._shut)
 
-    def _finish(self, why: ConversationsError) -> None:
+    def _shut(self) -> None:
+        if not self._over:
+            self._pending.end(self._why())
+            self._apply(self._session.close(time.monotonic()))
+            self._finish()
+
+    def _finish(self) -> None:
         """Nothing goes on from here: fail what is left, give everything back."""
-        self._over = why
+        self._over = True
         self._tokens.close()
         self._do_close_socket(fx.CloseSocket(0))
-        self._pending.end(why)
+        self._pending.end(self._why())
         self._loop.close()
         processes.unregister(self)
+
+    def _why(self) -> ConversationsError:
+        """The error of what was pending at the end."""
+        cause = self.lifetime.cause
+        return cause if cause is not None and self.lifetime.failed else ClientClosedError("the client was closed", sent=False)
 
     def _crash(self, cause: BaseException) -> None:
         """The io thread cannot go on: make that impossible to miss."""
         why = TransportUnavailableError(f"the client's io thread failed: {shown(cause)}")
         why.__cause__ = cause
-        self._state = ConnectionState.ERROR
+        is_first = self.lifetime.fail(why)
         try:
-            self._finish(why)
+            self._finish()
         finally:
-            self._tell(self._listener.on_state, ConnectionState.ERROR)
-            self._tell(self._listener.on_failed, why)
+            if is_first:
+                self._report_failure(why)
+
+    def _report_failure(self, cause: ConversationsError) -> None:
+        self._become(ConnectionState.ERROR)
+        self._tell(self._listener.on_failed, cause)
 
     _PERFORM: ClassVar[dict[type, Callable[[Connection, Any], None]]] = {
         fx.Send: _do_send,

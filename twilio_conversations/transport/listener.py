@@ -1,4 +1,4 @@
-"""Who is told what happens on a connection."""
+"""Callbacks of a connection."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from twilio_conversations.errors import ConnectionErrorInfo, ConversationsError
 
 
 class Listener(Protocol):
-    """Who is told what happens. Called on the io thread: must not block; exceptions are logged and harm nothing else."""
+    """Receives what happens on a connection, on the io thread: must not block; exceptions are logged and harm nothing else.
 
-    def on_state(self, state: ConnectionState) -> None:
+    `on_state`, `on_failed` and `on_forked` are also called on the thread that closes the client, or on which it fails or forks.
+    """
+
+    def on_state(self, state: ConnectionState, before: ConnectionState) -> None:
         """The state changed."""
 
     def on_connected(self, resumed: bool) -> None:
@@ -41,5 +44,5 @@ class Listener(Protocol):
     def on_forked(self, why: ConversationsError) -> None:
         """This is a forked child now, where nothing of the connection works. On the thread that forked; no lock may be taken."""
 
-    def on_failed(self, cause: BaseException) -> None:
-        """The connection is over for good, though nobody closed it; everything pending has failed with the cause."""
+    def on_failed(self, cause: ConversationsError) -> None:
+        """The connection is over for good, though nobody closed it; what is pending fails with the cause. Called once."""

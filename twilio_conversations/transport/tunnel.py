@@ -135,8 +135,7 @@ class Tunnel:
     @contextmanager
     def _place(self) -> Iterator[None]:
         """One of the places for callers who wait."""
-        if (over := self._connection.over) is not None:
-            raise over.again()  # before the lock, which a forked child may have inherited held
+        self._connection.lifetime.check()  # before the lock, which a forked child may have inherited held
         with self._count:
             if self._waiting >= (most := self._options.max_pending_requests):
                 raise TransportUnavailableError(

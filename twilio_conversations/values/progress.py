@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import attrs
 
 if TYPE_CHECKING:
-    from twilio_conversations.events.model_events import Ignored
+    from twilio_conversations.events.handlers import Ignored
 
 
 @attrs.frozen

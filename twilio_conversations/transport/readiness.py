@@ -7,40 +7,41 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from twilio_conversations.errors import ConversationsError, NotReadyError, RequestTimeoutError
+from twilio_conversations.transport.lifetime import Lifetime
 from twilio_conversations.util.futures import Deadline, Future, fail, refuse_to_wait, settle, wait
 
 T = TypeVar("T")
 
 
 class Readiness:
-    """One client's: not ready yet, ready, or ended, be it for good or until another token comes.
+    """One client's: not ready yet, ready, refused until another token comes, or ended with its lifetime.
 
     The io thread says what is so; callers wait on threads of their own.
     """
 
-    def __init__(self, trouble: Callable[[], str | None]) -> None:
+    def __init__(self, lifetime: Lifetime, trouble: Callable[[], str | None]) -> None:
         """`trouble` returns what keeps the connection away; it is put into the errors of time limits."""
         self.started = False
+        self._lifetime = lifetime
         self._trouble = trouble
         self._ready: Future[None] = Future()
-        self._cause: ConversationsError | None = None
-        self._final = False
+        self._refusal: ConversationsError | None = None
         self._waits: dict[Future[Any], Future[Any]] = {}  # what is waited for -> what its callers wait on
         self._lock = threading.Lock()
 
     @property
     def cause(self) -> ConversationsError | None:
         """Why nothing more comes, as long as that is so."""
-        return self._cause
+        return self._lifetime.cause or self._refusal
 
     @property
     def is_ready(self) -> bool:
         """Whether calls need neither wait for the start nor fail."""
-        return self._cause is None and self._ready.done()
+        return self.cause is None and self._ready.done()
 
     def check(self) -> None:
         """Raise why nothing more comes, if that is so."""
-        if (cause := self._cause) is not None:
+        if (cause := self.cause) is not None:
             raise cause.again()
 
     def check_started(self) -> None:
@@ -54,27 +55,30 @@ class Readiness:
         """The start has succeeded."""
         settle(self._ready, None)
 
-    def end(self, cause: ConversationsError, *, final: bool = False) -> None:
-        """Nothing more comes: fail every wait, and those that begin later. A final cause is never replaced."""
-        with self._lock:
-            if self._final:
-                return
-            self._cause, self._final = cause, final
+    def refuse(self, cause: ConversationsError) -> None:
+        """Nothing more comes until another token does: fail every wait, and those that begin before that."""
+        self._refusal = cause
+        self._fail_waits(cause)
+
+    def begin_again(self) -> None:
+        """Something may come again."""
+        self._refusal = None
+
+    def end(self) -> None:
+        """The lifetime has ended: fail every wait."""
+        if (cause := self._lifetime.cause) is not None:
+            self._fail_waits(cause)
+
+    def _fail_waits(self, cause: ConversationsError) -> None:
+        with self._lock:  # whoever begins to wait looks at the cause under the lock: afterwards nobody waits any more
             waits, self._waits = self._waits, {}
         for waiting in waits.values():
             fail(waiting, cause.again())
 
-    def begin_again(self) -> None:
-        """Something may come again, unless the end was final."""
-        with self._lock:
-            if not self._final:
-                self._cause = None
-
-    def forget_in_child(self, why: ConversationsError) -> None:
-        """After a fork, in the child: nothing comes. Other threads may have held the locks."""
+    def forget_in_child(self) -> None:
+        """After a fork, in the child: nobody waits. Other threads may have held the lock."""
         self._lock = threading.Lock()
         self._waits = {}
-        self._cause, self._final = why, True
 
     # -- callers wait -------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,18 @@
+"""What is generated is as fresh as what it is generated from."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.patience import LONG_PATIENCE
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_typed_events_are_those_of_the_table() -> None:
+    """`events/typed.py` is what its generator makes of `events/names.py`."""
+    command = [sys.executable, ".ci/generate_typed_events.py", "--check"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LONG_PATIENCE, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr

@@ -1,0 +1,58 @@
+"""Conversations as a program asks for them: created, by sid, by unique name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twilio_conversations.errors import RestNotFoundError
+from twilio_conversations.util import urls
+
+if TYPE_CHECKING:
+    from twilio_conversations.models.conversation import Conversation
+    from twilio_conversations.runtime import Services
+    from twilio_conversations.state.conversations import Directory
+    from twilio_conversations.util.futures import Deadline
+
+
+class Lookup:
+    """Finds conversations by REST, and returns each once it is followed. `what` names the call in errors."""
+
+    def __init__(self, services: Services, directory: Directory) -> None:
+        self._services = services
+        self._directory = directory
+
+    def create(self, body: dict[str, str], deadline: Deadline, what: str) -> Conversation:
+        """Create a conversation (``POST .../Conversations``)."""
+        url = self._services.configuration.conversations_url
+        return self._learn(self._services.rest.post(url, body, timeout=deadline.remaining()), deadline, what)
+
+    def by_sid(self, sid: str, deadline: Deadline, what: str) -> Conversation:
+        """One of the own, else any that may be looked at."""
+        directory = self._directory
+        if directory.known(sid) is None:
+            self._services.wait(directory.listed, deadline, what)
+        if (known := directory.known(sid)) is not None:
+            return self._services.wait(known.ready, deadline, what)
+        try:
+            return self.own(sid, deadline, what)
+        except RestNotFoundError:
+            return self.any(sid, deadline, what)
+
+    def own(self, key: str, deadline: Deadline, what: str) -> Conversation:
+        """One of the own, by sid or unique name; it may be so new that Sync has not told of it."""
+        url = urls.join(self._services.configuration.my_conversations_url, key)
+        return self._learn(self._services.rest.get(url, timeout=deadline.remaining()), deadline, what)
+
+    def any(self, sid: str, deadline: Deadline, what: str) -> Conversation:
+        """One that this identity need not be in (``GET .../Conversations/{sid}``)."""
+        url = urls.join(self._services.configuration.conversations_url, sid)
+        return self._learn(self._services.rest.get(url, timeout=deadline.remaining()), deadline, what)
+
+    def joined(self, deadline: Deadline, what: str) -> list[Conversation]:
+        """Those that this identity participates in, by sid, once the list is complete."""
+        self._services.wait(self._directory.listed, deadline, what)
+        return self._services.run_now(self._directory.joined, deadline, "the list")
+
+    def _learn(self, answer: Any, deadline: Deadline, what: str) -> Conversation:
+        """The live conversation of a REST answer, once it is followed."""
+        return self._services.run(lambda: self._directory.learn(answer).ready, deadline, what)
