@@ -16,7 +16,6 @@ from typing import Any, Self
 from tests.state.backend import BASE, CONFIGURATION, MINE, Backend, Room
 from tests.support.patience import PATIENCE
 from tests.sync.model_service import Answer, Stored
-from twilio_conversations.errors import ConversationsError
 from twilio_conversations.events.dispatcher import Dispatcher
 from twilio_conversations.events.emitter import EventEmitter
 from twilio_conversations.events.names import ClientEvent, ConversationEvent, HandlerError
@@ -46,7 +45,6 @@ class Wire:
 
     name = "driven"
     token = "T"
-    over: ConversationsError | None = None
     trouble: str | None = None
     on_io_thread = True
 
@@ -54,6 +52,7 @@ class Wire:
         self.backend = backend
         self.now = 1000.0
         self.timers = Timers(lambda: self.now)
+        self.lifetime = Lifetime()
         self.settle: Callable[[], None] = lambda: None
 
     def call(self, function: Callable[[], Any]) -> Future[Any]:

@@ -187,7 +187,7 @@ class Client(ClientEvents):
 
     @property
     def connection_state(self) -> ConnectionState:
-        """What the connection is doing."""
+        """State of the connection."""
         return self._core.connection.state
 
     @property

@@ -168,12 +168,12 @@ class EventSource(EventEmitter):
     def wait_for(self, event: str, predicate: Callable[[Any], bool] | None = None, timeout: float | None = None) -> Any:
         """Wait for the next `event` whose payload satisfies `predicate`, and return that payload.
 
-        Without `timeout` (seconds) it waits as long as it takes. It cannot be used inside a handler.
+        Without `timeout` (seconds) there is no limit. It raises `WrongThreadError` inside a handler.
 
         Raises:
-            RequestTimeoutError: it did not happen in time.
+            RequestTimeoutError: there was no such event in time.
             ClientClosedError: the client was closed first.
-            InitializationError: the client was refused, or its token has ended: no such event can come.
+            InitializationError: the client was rejected, or its token has expired: no such event can arrive.
         """
         if predicate is not None:
             checks.function(predicate, "predicate")
@@ -184,16 +184,16 @@ class EventSource(EventEmitter):
                     return payload
 
     def events(self, *names: str, timeout: float | None = None) -> EventStream[Any]:
-        """Events in a loop: an iterator of `Event`, of the given names or of all. It ends when the client is closed.
+        """Return an iterator of `Event` objects, with the given names or of all events. It ends when the client is closed.
 
-        Type checkers know the payload where all names have the same.
+        Type checkers know the payload if all names have the same payload.
 
-        Without `timeout` (seconds, for all of them together) it waits as long as it takes; use it in ``with`` to end the
-        registration early. It cannot be used inside a handler.
+        Without `timeout` (seconds, for the whole iteration) there is no limit; use ``with`` to end the registration early. It
+        raises `WrongThreadError` inside a handler.
 
         Raises:
-            RequestTimeoutError: the time is over; while iterating.
-            InitializationError: the client was refused or its token has ended; while iterating, after the events before.
+            RequestTimeoutError: the time limit has passed; while iterating.
+            InitializationError: the client was rejected or its token has expired; while iterating, after earlier events.
             TransportUnavailableError: the client has failed; while iterating.
         """
         return self._stream(names, timeout)
