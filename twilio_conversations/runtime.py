@@ -138,8 +138,8 @@ class Services:
             "GET", url, headers={"Content-Type": "application/json"}, deadline=self.deadline(None), idempotent=True
         )
         body = answer.json()
-        if not 200 <= answer.status < 300:
-            raise RestError.from_answer(f"GET {url}", answer.status, body)
+        if not 200 <= answer.code < 300:
+            raise RestError.from_answer(f"GET {url}", answer.code, body)
         return body
 
     @flow

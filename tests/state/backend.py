@@ -81,7 +81,7 @@ class Backend(Service):
         answers = self.answers.get((pending.method, pending.path))
         if answers is None and pending.path.startswith("/v3/"):
             found = super()._read(pending)
-            if pending.query.get("Include") == "items" and found.status == 200:
+            if pending.query.get("Include") == "items" and found.code == 200:
                 found.body["items"] = found.body["items"][:FIRST_ITEMS]
             return found
         if answers is None:

@@ -93,7 +93,7 @@ class Wire:
             else:
                 answer = done.result()
                 body = b"" if answer.body is None else json_bytes(answer.body)
-                settle(reply, Reply(reply.id, http_status=Status(answer.status, "S"), http_headers=answer.headers, body=body))
+                settle(reply, Reply(reply.id, http_status=Status(answer.code, "S"), http_headers=answer.http_headers, body=body))
 
         future.add_done_callback(answered)
         return reply

@@ -30,9 +30,9 @@ REPLAY = "twilio.sync.event"
 class Answer:
     """An HTTP answer."""
 
-    status: int
+    code: int
     body: Any = None
-    headers: dict[str, str] = attrs.Factory(dict)
+    http_headers: dict[str, str] = attrs.Factory(dict)
 
     def json(self) -> Any:
         return json.loads(json.dumps(self.body))

@@ -650,7 +650,7 @@ def test_throttled_poke() -> None:
     """T30: `Retry-After` of a throttled poke is honoured."""
     world = World()
     stored = world.service.create("list", "l")
-    world.service.faults += [Answer(200, _root(stored.sid)), Answer(429, headers={"Retry-After": "7"})]
+    world.service.faults += [Answer(200, _root(stored.sid)), Answer(429, http_headers={"retry-after": "7"})]
     future = world.begin_open("list", "l")
     world.run(6.9)
     assert len(world.service.pokes) == 1

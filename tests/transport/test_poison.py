@@ -11,16 +11,16 @@ from tests.support.patience import PATIENCE
 from tests.support.scripted_service import Peer
 from tests.transport.conftest import Wire, Wired
 from twilio_conversations.errors import RequestTooLargeError, TransportUnavailableError
-from twilio_conversations.transport.tunnel import MOST_CUTS, HttpResponse, Tunnel
+from twilio_conversations.transport.tunnel import MOST_CUTS, Tunnel
 from twilio_conversations.util.futures import Deadline, Future, wait
 from twilio_conversations.wire.inflight import SUSPECT_AFTER
-from twilio_conversations.wire.packets import RestCall
+from twilio_conversations.wire.packets import Reply, RestCall
 
 LIMIT = PATIENCE
 NAMED = b"frame exceeds limit of 1000 bytes"
 
 
-def ask(wired: Wired, path: str, body: bytes = b"") -> Future[HttpResponse]:
+def ask(wired: Wired, path: str, body: bytes = b"") -> Future[Reply]:
     """Send an idempotent request."""
     tunnel = Tunnel(wired.connection, wired.connection._options)
     return tunnel.request("PUT", f"https://h/{path}", body=body, deadline=Deadline(LIMIT), idempotent=True)

@@ -23,11 +23,11 @@ from twilio_conversations.errors import (
     TransportUnavailableError,
 )
 from twilio_conversations.transport.retries import retry_after
-from twilio_conversations.transport.tunnel import SCHEME, HttpResponse, Tunnel, TunnelAdapter
+from twilio_conversations.transport.tunnel import SCHEME, Tunnel, TunnelAdapter
 from twilio_conversations.util import urls
 from twilio_conversations.util.futures import Deadline, wait
 from twilio_conversations.wire.http_request import HttpRequest
-from twilio_conversations.wire.packets import RestCall
+from twilio_conversations.wire.packets import Reply, RestCall
 
 SOON = PATIENCE
 PAST = "Mon, 1 Jan 2001 0:0:0 GMT"
@@ -53,10 +53,10 @@ def test_answers_come_back_whatever_their_status_and_order(wire: Wire) -> None:
     peer.answer(asked[1], 404, b'{"code":50350}', {"Twilio-Request-Id": "RQ1"})
     peer.answer(asked[0], 204, b"")
 
-    found: HttpResponse = wait(second, Deadline(SOON), "GET")
-    assert (404, {"code": 50350}, "RQ1", False) == (found.status, found.json(), found.request_id, found.ok)
-    empty: HttpResponse = wait(first, Deadline(SOON), "GET")
-    assert (204, None, True, 1) == (empty.status, empty.json(), empty.ok, empty.attempts)
+    found: Reply = wait(second, Deadline(SOON), "GET")
+    assert (404, {"code": 50350}, "RQ1", False) == (found.code, found.json(), found.request_id, found.ok)
+    empty: Reply = wait(first, Deadline(SOON), "GET")
+    assert (204, None, True, 1) == (empty.code, empty.json(), empty.ok, empty.attempts)
 
 
 def test_only_some_headers_go_into_a_frame(wire: Wire) -> None:
@@ -157,8 +157,8 @@ def test_passing_troubles_are_waited_out(wire: Wire, status: int, body: bytes) -
     once = ask(wired, "POST")
     peer.answer(peer.expect(RestCall), status, body)
 
-    assert wait(future, Deadline(SOON), "GET").status == 200
-    assert wait(once, Deadline(SOON), "POST").status == status
+    assert wait(future, Deadline(SOON), "GET").code == 200
+    assert wait(once, Deadline(SOON), "POST").code == status
 
 
 @pytest.mark.parametrize(("status", "body"), [(400, b"{}"), (404, b"{}"), (409, b'{"code":50433}'), (409, b"<"), (500, b"{}")])
@@ -193,7 +193,7 @@ def test_what_the_deadline_does_not_allow_is_not_waited_for(wire: Wire) -> None:
     future = ask(wired, idempotent=True, seconds=3)
     peer.answer(peer.expect(RestCall), 429, headers={"retry-after": "60"})
 
-    assert future.result(1).status == 429
+    assert future.result(1).code == 429
 
 
 def test_a_frame_refused_for_now_is_sent_again(wire: Wire) -> None:
@@ -248,7 +248,7 @@ def test_calls_beyond_the_limit_are_refused(wire: Wire) -> None:
     tunnel = tunnel_of(wired)
     peer = wired.up()
 
-    def call() -> HttpResponse:
+    def call() -> Reply:
         return tunnel.call("GET", "https://h/p", deadline=Deadline(SOON))
 
     with ThreadPoolExecutor(3) as threads:
@@ -260,11 +260,11 @@ def test_calls_beyond_the_limit_are_refused(wire: Wire) -> None:
         assert (raised.value.sent, raised.value.retryable) == (False, True)
         for message in asked:
             peer.answer(message)
-        assert {future.result(SOON).status for future in waiting} == {200}
-        assert {wait(future, Deadline(SOON), "GET").status for future in own} == {200}
+        assert {future.result(SOON).code for future in waiting} == {200}
+        assert {wait(future, Deadline(SOON), "GET").code for future in own} == {200}
         late = threads.submit(call)
         peer.answer(peer.expect(RestCall))
-        assert late.result(SOON).status == 200
+        assert late.result(SOON).code == 200
 
 
 # The adapter

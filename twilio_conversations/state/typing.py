@@ -94,8 +94,8 @@ class TypingIndicator:
             body=f"ChannelSid={urls.segment(self._conversation.sid)}".encode(),
             deadline=self._services.deadline(DEFAULT_SECONDS),
         )
-        if not 200 <= answer.status < 300:
-            raise RestError.from_answer(f"POST {url}", answer.status, None)
+        if not 200 <= answer.code < 300:
+            raise RestError.from_answer(f"POST {url}", answer.code, None)
         self._told(answer.json())
 
     def received(self, identity: str, seconds: float) -> None:

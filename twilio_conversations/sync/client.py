@@ -21,7 +21,7 @@ from twilio_conversations.sync.changes import (
 from twilio_conversations.sync.handle import FIRST_PATIENCE, Handle, Listener, SyncObject
 from twilio_conversations.sync.pokes import Poke
 from twilio_conversations.sync.replica import CollectionReplica, DocumentReplica
-from twilio_conversations.sync.resources import Answer, Request, Resources, RootState, content, refusal, retry_after
+from twilio_conversations.sync.resources import Answer, Request, Resources, RootState, content, patience, refusal
 from twilio_conversations.sync.router import Router
 from twilio_conversations.sync.subscriptions import Subscriptions
 from twilio_conversations.util import logs
@@ -288,12 +288,12 @@ class SyncClient:
         if (trouble := result.exception()) is not None:
             _log.info("subscribing failed and will be tried again: %s", trouble)
             self._subscriptions.rejected(poke, None, now)
-        elif 200 <= (answer := result.result()).status < 300:
+        elif 200 <= (answer := result.result()).code < 300:
             self._subscriptions.accepted(poke, content(answer), now)
         else:
             error = refusal(answer, "subscribe")
             _log.warning("%s", error)
-            for subscription in self._subscriptions.rejected(poke, answer.status, now, retry_after=retry_after(answer)):
+            for subscription in self._subscriptions.rejected(poke, answer.code, now, retry_after=patience(answer)):
                 if (root := self._roots.get(subscription.sid)) is not None and root.subscription is subscription:
                     self._router.emit(root, EntityFailed(error, will_retry=True))
         self.pump()

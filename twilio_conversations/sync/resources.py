@@ -14,6 +14,7 @@ from twilio_conversations._version import __version__
 from twilio_conversations.errors import ProtocolError, ServiceError, SyncError
 from twilio_conversations.sync.changes import Item, Key, Kind
 from twilio_conversations.sync.replica import parse_key
+from twilio_conversations.transport.retries import retry_after
 from twilio_conversations.util.futures import Deadline, Flow, Future, flow
 from twilio_conversations.util.json import whole_number
 from twilio_conversations.util.urls import join, link, with_query
@@ -36,13 +37,13 @@ class Answer(Protocol):
     """An HTTP answer, whatever its status."""
 
     @property
-    def status(self) -> int:
+    def code(self) -> int:
         """HTTP status."""
         ...
 
     @property
-    def headers(self) -> Mapping[str, str]:
-        """Headers, in whatever case the service wrote them."""
+    def http_headers(self) -> Mapping[str, str]:
+        """Headers, by lower-case names."""
         ...
 
     def json(self) -> Any:
@@ -140,7 +141,7 @@ class Resources:
     @flow
     def _get(self, url: str, what: str) -> Flow[Any]:
         answer = yield self._send("GET", url, b"")
-        if not 200 <= answer.status < 300:
+        if not 200 <= answer.code < 300:
             raise refusal(answer, what)
         return content(answer)
 
@@ -164,20 +165,12 @@ def content(answer: Answer) -> Any:
 
 def refusal(answer: Answer, what: str) -> ServiceError:
     """The error that an answer means."""
-    return SyncError.from_answer(what, answer.status, content(answer), request_id=_header(answer, "twilio-request-id"))
+    return SyncError.from_answer(what, answer.code, content(answer), request_id=answer.http_headers.get("twilio-request-id"))
 
 
-def retry_after(answer: Answer) -> float:
-    """Seconds that the service asks to wait; 0 if it does not say."""
-    try:
-        seconds = float(_header(answer, "retry-after") or 0)
-    except ValueError:
-        return 0.0
-    return min(seconds, 3600.0) if seconds > 0 else 0.0
-
-
-def _header(answer: Answer, name: str) -> str | None:
-    return next((value for key, value in answer.headers.items() if key.lower() == name), None)
+def patience(answer: Answer) -> float:
+    """Seconds that the service asks to wait; 0 if it does not say. An hour at most."""
+    return min(retry_after(answer.http_headers), 3600.0)
 
 
 def _root(kind: Kind, body: Any, include_items: bool) -> RootState:

@@ -15,10 +15,11 @@ from requests.structures import CaseInsensitiveDict
 from twilio_conversations.errors import InvalidArgumentError, ProtocolError, RestError
 from twilio_conversations.options import Options
 from twilio_conversations.transport.plain_requests import PlainSession
-from twilio_conversations.transport.tunnel import MUTATION_HEADER, SCHEME, HttpResponse, Tunnel, TunnelAdapter
+from twilio_conversations.transport.tunnel import MUTATION_HEADER, SCHEME, Tunnel, TunnelAdapter
 from twilio_conversations.util import urls
 from twilio_conversations.util.futures import Deadline
 from twilio_conversations.wire.frame import json_bytes
+from twilio_conversations.wire.packets import Reply
 
 _JSON: Final = "application/json; charset=utf-8"
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -55,7 +56,7 @@ class Rest:
         """
         deadline = self._deadline(timeout)
         answer = self._send("POST", url, _mutation_headers(mutation_id), json_bytes(body), deadline)
-        if answer.status == _MUTATION_CONFLICT and (found := _resource_url(url, answer)) is not None:
+        if answer.code == _MUTATION_CONFLICT and (found := _resource_url(url, answer)) is not None:
             return _content(found, self._send("GET", found, {"Content-Type": _JSON}, b"", deadline))
         return _content(url, answer)
 
@@ -65,7 +66,7 @@ class Rest:
         """DELETE, seldom with a JSON body. That it was done already, by an earlier attempt, is success."""
         deadline = self._deadline(timeout)
         answer = self._send("DELETE", url, _mutation_headers(mutation_id), json_bytes(body or {}), deadline)
-        if answer.status == _MUTATION_CONFLICT and (found := _resource_url(url, answer)) is not None:
+        if answer.code == _MUTATION_CONFLICT and (found := _resource_url(url, answer)) is not None:
             self._send("GET", found, {"Content-Type": _JSON}, b"", deadline, gone_is_fine=True)
 
     def post_form(self, url: str, fields: Mapping[str, str], *, timeout: float | None = None) -> Any:
@@ -82,13 +83,13 @@ class Rest:
 
     def _send(
         self, method: str, url: str, headers: dict[str, str], body: bytes, deadline: Deadline, *, gone_is_fine: bool = False
-    ) -> HttpResponse:
+    ) -> Reply:
         # The adapter takes the call's own deadline, and leaves what it received in `raw`.
         facts: dict[str, Any] = {"timeout": deadline, "allow_redirects": False}
-        answer = cast(HttpResponse, self._session.send(_prepared(method, url, headers, body), **facts).raw)
-        if not answer.ok and not (gone_is_fine and answer.status == _NOT_FOUND):
+        answer = cast(Reply, self._session.send(_prepared(method, url, headers, body), **facts).raw)
+        if not answer.ok and not (gone_is_fine and answer.code == _NOT_FOUND):
             raise RestError.from_answer(
-                f"{method} {url}", answer.status, _error_body(answer), request_id=answer.request_id, attempts=answer.attempts
+                f"{method} {url}", answer.code, _error_body(answer), request_id=answer.request_id, attempts=answer.attempts
             )
         return answer
 
@@ -132,16 +133,16 @@ def _mutation_headers(mutation_id: str | None) -> dict[str, str]:
     return {"Content-Type": _JSON, MUTATION_HEADER: mutation_id or str(uuid.uuid4())}
 
 
-def _content(url: str, answer: HttpResponse) -> Any:
+def _content(url: str, answer: Reply) -> Any:
     try:
         return answer.json()
     except ProtocolError as error:
         raise ProtocolError(
-            f"{url}: the answer is not JSON", status=answer.status, request_id=answer.request_id, sent=True
+            f"{url}: the answer is not JSON", status=answer.code, request_id=answer.request_id, sent=True
         ) from error
 
 
-def _error_body(answer: HttpResponse) -> Any:
+def _error_body(answer: Reply) -> Any:
     """What an error says: usually JSON, but a proxy on the way may answer with anything."""
     try:
         return answer.json()
@@ -149,7 +150,7 @@ def _error_body(answer: HttpResponse) -> Any:
         return answer.body.decode(errors="replace")
 
 
-def _resource_url(url: str, answer: HttpResponse) -> str | None:
+def _resource_url(url: str, answer: Reply) -> str | None:
     body = _error_body(answer)
     found = body.get("resource_url") if isinstance(body, dict) else None
     if not isinstance(found, str) or not found:

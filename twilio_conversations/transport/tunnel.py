@@ -20,7 +20,6 @@ from twilio_conversations.transport.retries import RESENDS, TEMPORARY, retry_aft
 from twilio_conversations.util import checks
 from twilio_conversations.util.futures import Deadline, Future, fail, refuse_to_wait, settle
 from twilio_conversations.wire.backoff import Backoff
-from twilio_conversations.wire.frame import parse_json
 from twilio_conversations.wire.http_request import HttpRequest
 from twilio_conversations.wire.packets import Reply
 
@@ -33,39 +32,6 @@ MOST_CUTS: Final = 5
 
 IN_PROGRESS: Final = 20409
 """Code of a 409 that says: the same mutation is being worked on."""
-
-
-@attrs.frozen
-class HttpResponse:
-    """Answer to a tunnelled request.
-
-    Attributes:
-        status: such as 200.
-        reason: its words.
-        headers: with names in lower case.
-        body: bytes, as they came.
-        attempts: how often the request was sent.
-    """
-
-    status: int
-    reason: str
-    headers: Mapping[str, str]
-    body: bytes = attrs.field(repr=False)
-    attempts: int = 1
-
-    @property
-    def ok(self) -> bool:
-        """Whether the status is 2xx."""
-        return 200 <= self.status < 300
-
-    @property
-    def request_id(self) -> str | None:
-        """The service's name for the request (``RQ...``)."""
-        return self.headers.get("twilio-request-id")
-
-    def json(self) -> Any:
-        """The decoded body, `None` when empty; raises `ProtocolError`."""
-        return parse_json(self.body) if self.body else None
 
 
 class Tunnel:
@@ -86,7 +52,7 @@ class Tunnel:
         body: bytes = b"",
         deadline: Deadline | None = None,
         idempotent: bool = False,
-    ) -> Future[HttpResponse]:
+    ) -> Future[Reply]:
         """Send a call; the future has the answer, whatever its status.
 
         An idempotent one is sent again after cuts, 429, 502 to 504 and 409 with code 20409, with growing delays and never
@@ -115,7 +81,7 @@ class Tunnel:
         body: bytes = b"",
         deadline: Deadline,
         idempotent: bool = False,
-    ) -> HttpResponse:
+    ) -> Reply:
         """As `request`, for a caller who waits: raises what the future would fail with.
 
         Raises:
@@ -167,7 +133,7 @@ class _Exchange:
     """One call and its attempts. After the first attempt it lives on the io thread."""
 
     def __init__(self, connection: Connection, request: HttpRequest, deadline: Deadline, idempotent: bool) -> None:
-        self.result: Future[HttpResponse] = Future()
+        self.result: Future[Reply] = Future()
         self._connection = connection
         self._request = request
         self._deadline = deadline
@@ -193,24 +159,19 @@ class _Exchange:
             return
         error = future.exception()
         if error is None:
-            self._on_answer(self._response(future.result()))
+            reply = future.result()
+            self._on_answer(reply if self.attempts == 1 else attrs.evolve(reply, attempts=self.attempts))
         elif isinstance(error, ConversationsError):
             self._on_error(error)
         else:
             fail(self.result, error)
 
-    def _response(self, reply: Reply) -> HttpResponse:
-        status = reply.http_status
-        assert status is not None  # the session has seen to it
-        headers = {name.lower(): value for name, value in reply.http_headers.items()}
-        return HttpResponse(status.code, status.description or status.status, headers, reply.body, self.attempts)
-
-    def _on_answer(self, response: HttpResponse) -> None:
+    def _on_answer(self, reply: Reply) -> None:
         self._sent = True
         self._cuts = 0
-        again = self._idempotent and (response.status in TEMPORARY or _in_progress(response))
-        if not again or not self._try_later(retry_after(response.headers)):
-            settle(self.result, response)
+        again = self._idempotent and (reply.code in TEMPORARY or _in_progress(reply))
+        if not again or not self._try_later(retry_after(reply.http_headers)):
+            settle(self.result, reply)
 
     def _on_error(self, error: ConversationsError) -> None:
         self._sent = self._sent or bool(error.sent)
@@ -276,7 +237,7 @@ class TunnelAdapter(BaseAdapter):
         """
         deadline = timeout if isinstance(timeout, Deadline) else Deadline(timeout)
         method, url, body = request.method or "GET", request.url or "", request.body or b""
-        answer = self._tunnel.call(
+        reply = self._tunnel.call(
             method,
             "https://" + url.removeprefix(SCHEME),
             headers=request.headers,
@@ -284,23 +245,24 @@ class TunnelAdapter(BaseAdapter):
             deadline=deadline,
             idempotent=method == "GET" or MUTATION_HEADER in request.headers,
         )
-        return _as_response(answer, request)
+        return _as_response(reply, request)
 
     def close(self) -> None:
         """Nothing to close: the connection belongs to the client."""
 
 
-def _as_response(answer: HttpResponse, request: requests.PreparedRequest) -> requests.Response:
+def _as_response(reply: Reply, request: requests.PreparedRequest) -> requests.Response:
     response = requests.Response()
-    response.status_code = answer.status
-    response.reason = answer.reason
-    response.headers = CaseInsensitiveDict(answer.headers)
+    status = reply.http_status or reply.status
+    response.status_code = status.code
+    response.reason = status.description or status.status
+    response.headers = CaseInsensitiveDict(reply.http_headers)
     response.url = request.url or ""
     response.request = request
     response.encoding = "utf-8"
-    response._content = answer.body  # noqa: SLF001 - requests has no public way to make a response of bytes
+    response._content = reply.body  # noqa: SLF001 - requests has no public way to make a response of bytes
     response._content_consumed = True  # type: ignore[attr-defined] # noqa: SLF001 - as above
-    response.raw = answer
+    response.raw = reply
     return response
 
 
@@ -315,11 +277,11 @@ def carried(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> dict[str,
     return {name: checks.text(value, name) for name, value in kept.items()}
 
 
-def _in_progress(response: HttpResponse) -> bool:
-    if response.status != 409:
+def _in_progress(reply: Reply) -> bool:
+    if reply.code != 409:
         return False
     try:
-        body = response.json()
+        body = reply.json()
     except ConversationsError:
         return False
     return isinstance(body, dict) and body.get("code") == IN_PROGRESS

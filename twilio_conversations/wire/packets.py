@@ -155,7 +155,7 @@ class RestCall:
 
 @attrs.frozen
 class Reply:
-    """Answer to a frame; with `http_status`, headers and body when the frame was a REST call."""
+    """Answer to a frame; with `http_status`, headers (by lower-case names) and body when the frame was a REST call."""
 
     id: str
     status: Status = OK
@@ -165,6 +165,23 @@ class Reply:
     content_type: str | None = None
     fields: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     """Further header fields, such as `continuation_token` and `capabilities` in the answer to an init."""
+    attempts: int = 1
+    """How often the request was sent, as far as its sender counts."""
+
+    @property
+    def code(self) -> int:
+        """Status of the REST call, such as 200; that of the frame where it was none."""
+        return (self.http_status or self.status).code
+
+    @property
+    def ok(self) -> bool:
+        """Whether that status is 2xx."""
+        return (self.http_status or self.status).ok
+
+    @property
+    def request_id(self) -> str | None:
+        """The service's name for the request (``RQ...``)."""
+        return self.http_headers.get("twilio-request-id")
 
     def json(self) -> Any:
         """The decoded body, `None` when empty; raises `ProtocolError`."""
@@ -357,7 +374,7 @@ def _read_reply(id_: str | None, received: Frame) -> Packet:
         _required_id(id_),
         Status.parse(header.get("status")),
         None if http_status is None else Status.parse(http_status),
-        {name: str(value) for name, value in headers.items()} if isinstance(headers, dict) else {},
+        {name.lower(): str(value) for name, value in headers.items()} if isinstance(headers, dict) else {},
         received.payload,
         _text(kind),
         header,
