@@ -29,6 +29,7 @@ def lint(session: nox.Session) -> None:
     session.run("mypy")
     session.run("lint-imports")
     session.run("lint-imports", "--config", ".ci/circles.toml")
+    session.run("lint-imports", "--config", ".ci/circles.toml")
 
 
 @nox.session

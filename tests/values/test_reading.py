@@ -139,7 +139,7 @@ def test_the_answer_to_a_send_is_a_message() -> None:
     body = {"sid": "IM1", "body": "x", "author": "alice", "type": "text", "attributes": "{}"}
     assert MessageData.from_rest(body).type == "text"
     medium = {"sid": "ME1", "content_type": "image/png", "filename": "a.png", "size": 5}
-    message = MessageData.from_rest(body | {"medias": [medium]})
+    message = MessageData.from_rest(body | {"media": [medium]})
     assert (message.sid, message.body, message.type, [one.sid for one in message.medias]) == ("IM1", "x", "media", ["ME1"])
     odd_answers: tuple[Any, ...] = (None, [], {"body": "no sid"})
     for odd in odd_answers:
