@@ -22,7 +22,7 @@ TARGET = PACKAGE / "events" / "typed.py"
 OWNERS = ("Conversation", "Message", "Participant", "User", "Client")
 WIDTH = 130
 
-HEAD = '''"""Which events there are, and what handlers of each receive: names as constants, and types for type checkers.
+HEAD = '''"""Events and the payloads of their handlers: names as constants, and types for type checkers.
 
 Generated from `events/names.py` by `.ci/generate_typed_events.py`: do not edit. At run time there are only the constants; `on`,
 `once`, `wait_for` and `events` are those of `EventEmitter` and `EventSource`.

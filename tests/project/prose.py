@@ -1,8 +1,11 @@
 """Turns of phrase that the prose rules forbid, and the texts that the rules hold for."""
 
+import ast
 import importlib
 import inspect
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType
@@ -123,3 +126,18 @@ def _of_class(cls: type, seen: set[type]) -> Iterator[Docstring]:
             if isinstance(function, FunctionType) and function.__doc__ and not name.startswith("_"):
                 text = inspect.cleandoc(function.__doc__)
                 yield Docstring(f"{base.__qualname__}.{name}", text, is_function=not isinstance(member, property))
+
+
+def docstrings_of(file: Path) -> Iterator[Docstring]:
+    """Yield all docstrings of a file, private ones too."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (text := ast.get_docstring(node)):
+            decorators = [ast.unparse(one) for one in getattr(node, "decorator_list", [])]
+            is_function = isinstance(node, ast.FunctionDef) and not any("property" in one for one in decorators)
+            yield Docstring(getattr(node, "name", file.name), text, is_function=is_function)
+
+
+def comments_of(file: Path) -> list[str]:
+    """Return the comments of a file."""
+    tokens = tokenize.generate_tokens(io.StringIO(file.read_text(encoding="utf-8")).readline)
+    return [token.string for token in tokens if token.type == tokenize.COMMENT]

@@ -30,7 +30,7 @@ _ENDING: Final = (SystemExit, KeyboardInterrupt)
 
 
 class Receiving(Protocol):
-    """What an object keeps of its events, as far as their delivery is concerned."""
+    """State of an object's events that their delivery needs."""
 
     def deliver(self, emitter: Emitter, event: EventName, payload: Any) -> Calls:
         """Return what `connected` returns, and remember the payload as the latest one."""
@@ -67,7 +67,7 @@ Targets = tuple[tuple[Emitter, EventName], ...]
 
 
 class _Item(Protocol):
-    """Something for the events thread to do."""
+    """Item of the queue of the events thread."""
 
     def deliver(self, dispatcher: Dispatcher) -> None:
         """Run the handlers."""
@@ -95,7 +95,7 @@ class _Delivery:
 
 @attrs.frozen
 class _Replay:
-    """What one handler that was registered late is given before the events that come from now on."""
+    """Objects or payload that a late handler receives before later events."""
 
     emitter: Emitter
     subscription: LateHandler
@@ -130,8 +130,8 @@ class _Call:
 class Dispatcher:
     """A queue of events and the thread that delivers them.
 
-    The queue has no hard limit, since an event that was taken from the service must not be lost; instead `full` tells the
-    io thread to stop taking further ones, and `on_room` is called once the queue is half empty again.
+    The queue has no hard limit, since an event that was taken from the service must not be lost; instead `full` makes the
+    io thread stop reading further ones, and `on_room` is called once the queue is half empty again.
     """
 
     def __init__(self, name: str, limit: int) -> None:
@@ -187,7 +187,7 @@ class Dispatcher:
 
     @property
     def depth(self) -> int:
-        """How many events wait."""
+        """Number of waiting events."""
         return len(self._queue)
 
     @property
@@ -196,7 +196,7 @@ class Dispatcher:
         if not self._full and len(self._queue) >= self._limit:
             self._full = True
             if len(self._queue) <= self._limit // 2:
-                self._full = False  # done meanwhile, on a thread that has not seen that it was to tell
+                self._full = False  # done meanwhile, on a thread that has not seen that it was to call back
                 return False
             waiting = len(self._queue)
             if (behind := self._behind()) is not None:
@@ -238,7 +238,7 @@ class Dispatcher:
         self._pins[emitter] = None
 
     def unpin(self, emitter: Emitter) -> None:
-        """It has no handlers any more, or will have no events."""
+        """Release an object that has no handlers any more, or will have no events."""
         self._pins.pop(emitter, None)
 
     def close(self) -> None:
@@ -282,7 +282,7 @@ class Dispatcher:
             self._wakeups.put(None)
 
     def _take(self) -> _Item | None:
-        """The next item, waiting for one; `None` when the dispatcher is closed and nothing is left.
+        """Return the next item, waiting for one; `None` when the dispatcher is closed and nothing is left.
 
         `_idle` is set before the queue is looked at once more, so that an item put meanwhile is seen here or wakes us.
         """
@@ -319,7 +319,7 @@ class Dispatcher:
                 self.on_room()
 
     def _die(self, cause: BaseException) -> None:
-        """A handler ended the thread, by `sys.exit` for one: what waits is dropped, but the end itself is reported."""
+        """Report that a handler ended the thread, for example by `sys.exit`, and discard the waiting events."""
         self._queue.clear()
         try:
             self.on_death(cause)
@@ -349,7 +349,7 @@ class Dispatcher:
                 _log.info("the handler %s took %.1f s", name, took)
 
     def report(self, failure: HandlerError) -> None:
-        """Tell the client's ``error`` handlers; what ended because the client was closed is no failure."""
+        """Call the client's ``error`` handlers; an end because the client was closed is not a failure."""
         if self.root is not None and not isinstance(failure.error, ClientClosedError):
             self.post(((self.root, ClientEvent.ERROR),), failure)
 

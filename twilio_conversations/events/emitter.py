@@ -104,7 +104,7 @@ class EventEmitter:
         return subscription
 
     def _survey(self, event: EventName, take: Callable[[Iterable[Any]], None]) -> None:
-        """Have `take` called, on the io thread, with everything that `event` tells of and that is there then.
+        """Have `take` called, on the io thread, with all existing objects of `event`.
 
         Only the io thread raises such events: those before are in it, and those after come after it. What has such events
         (`_surveyed`) overrides this.

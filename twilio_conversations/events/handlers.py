@@ -1,4 +1,4 @@
-"""What handlers are, for type checkers: what they return, and what `on` returns without one."""
+"""Types of handlers for type checkers: their results, and the decorator that `on` returns without a handler."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Handler: TypeAlias = "Callable[[T], Ignored]"
 
 
 class Registrar(Protocol[P]):
-    """What `on` returns without a handler: a decorator that leaves the function as it is."""
+    """Result of `on` without a handler: a decorator that returns the function unchanged."""
 
     def __call__(self, handler: Callable[P, R], /) -> Callable[P, R]:
         """Register `handler`."""

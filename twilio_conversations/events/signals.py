@@ -46,7 +46,7 @@ class OrderedSet(MutableSet[Any]):
         self._items.pop(value, None)
 
     def copy(self) -> OrderedSet:
-        """A copy that later changes do not touch."""
+        """Return a copy that later changes do not touch."""
         return OrderedSet(tuple(self._items))
 
 
@@ -96,7 +96,7 @@ class Signals:
         return self.signal(self._names.parse(name))  # an unknown event is an AttributeError too
 
     def signal(self, event: EventName) -> Signal:
-        """The signal of `event`."""
+        """Return the signal of `event`."""
         found = self._by_event.get(event)
         return found if found is not None else self._by_event.setdefault(event, Signal(event.python_name, self._changed))
 
@@ -107,7 +107,7 @@ class Signals:
         return [event.python_name for event in self._names]
 
     def known(self, event: EventName) -> Signal | None:
-        """The signal of `event` if anybody ever asked for it."""
+        """Return the signal of `event` if it was ever requested."""
         return self._by_event.get(event)
 
     @property
@@ -122,7 +122,7 @@ class Subscription:
     __slots__ = ("__weakref__", "_once", "_signal", "_waits", "event", "handler")
 
     def __init__(self, signal: Signal, event: EventName, handler: Callable[..., Any], *, once: bool, waits: bool = False) -> None:
-        """`waits`: discard events until `begin`, since the replay that comes then has what they tell of."""
+        """`waits`: discard events until `begin`, since the replay that follows includes their objects."""
         self._signal: Signal | None = signal
         self._once = once
         self._waits = waits
@@ -150,7 +150,7 @@ class Subscription:
         self.cancel()
 
     def __call__(self, _sender: Any, *, event: EventName, payload: Any) -> Any:
-        """What blinker calls; not for users."""
+        """Call the handler; for blinker, not for users."""
         if self._signal is None or self._waits:
             return None
         if self._once:
@@ -160,7 +160,7 @@ class Subscription:
 
 @attrs.define(eq=False, repr=False, weakref_slot=False)
 class Receivers:
-    """What one object keeps of its events: signals, the latest payloads, and whether further events can come.
+    """Event state of one object: signals, the latest payloads, and whether further events can arrive.
 
     Attributes:
         dispatcher: the events thread and its queue.
@@ -198,12 +198,12 @@ class Receivers:
         return not self.gone and self.signals is not None and self.signals.heard
 
     def leave(self, emitter: Emitter) -> None:
-        """What `emitter` stands for is gone: events that wait still come, and then only the program keeps it."""
+        """Mark the object of `emitter` as removed: waiting events are still delivered, then only the program keeps it."""
         self.gone = True
         self.pin(emitter)
 
     def come_back(self, emitter: Emitter) -> None:
-        """What `emitter` stands for is there again."""
+        """Mark the object of `emitter` as existing again."""
         if self.gone:
             self.gone = False
             self.pin(emitter)
@@ -227,7 +227,7 @@ class Receivers:
 
 
 def _pinning(reference: weakref.ref[Emitter]) -> Callable[[], None]:
-    """What is called when an object has other receivers than before; it does not keep the object."""
+    """Return a callback for changes of an object's receivers; it holds no reference to the object."""
 
     def changed() -> None:
         emitter = reference()

@@ -75,7 +75,7 @@ class EventStream(Iterator[Event[Payload]]):
         raise StopIteration
 
     def next_event(self) -> Event[Payload]:
-        """The next event; `ClientClosedError` when the client was closed meanwhile."""
+        """Return the next event; `ClientClosedError` when the client was closed meanwhile."""
         try:
             return next(self)
         except StopIteration:
@@ -113,7 +113,7 @@ class EventStream(Iterator[Event[Payload]]):
 
 
 def _receiver(reader: weakref.ref[EventStream[Any]], source: EventEmitter, name: EventName) -> Callable[..., None]:
-    """What passes events on, for as long as somebody has the stream; it does not keep it."""
+    """Return a receiver that passes events to the stream as long as it is referenced elsewhere."""
 
     def receive(payload: Any = None) -> None:
         event = Event(name, payload, source, dt.datetime.now(dt.UTC))

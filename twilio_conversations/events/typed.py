@@ -1,4 +1,4 @@
-"""Which events there are, and what handlers of each receive: names as constants, and types for type checkers.
+"""Events and the payloads of their handlers: names as constants, and types for type checkers.
 
 Generated from `events/names.py` by `.ci/generate_typed_events.py`: do not edit. At run time there are only the constants; `on`,
 `once`, `wait_for` and `events` are those of `EventEmitter` and `EventSource`.

@@ -31,7 +31,7 @@ class Readiness:
 
     @property
     def cause(self) -> ConversationsError | None:
-        """Why nothing more comes, as long as that is so."""
+        """Error for waiting calls if the client has ended; `None` otherwise."""
         return self._lifetime.cause or self._refusal
 
     @property
@@ -40,7 +40,7 @@ class Readiness:
         return self.cause is None and self._ready.done()
 
     def check(self) -> None:
-        """Raise why nothing more comes, if that is so."""
+        """Raise the error for waiting calls if the client has ended."""
         if (cause := self.cause) is not None:
             raise cause.again()
 
@@ -49,10 +49,10 @@ class Readiness:
         if not self.started:
             raise NotReadyError("call connect() first: the client was made with auto_connect=False")
 
-    # -- the io thread says -------------------------------------------------------------------------------------------
+    # -- set by the io thread -----------------------------------------------------------------------------------------
 
     def ready(self) -> None:
-        """The start has succeeded."""
+        """Mark the start as successful."""
         settle(self._ready, None)
 
     def refuse(self, cause: ConversationsError) -> None:
@@ -110,7 +110,7 @@ class Readiness:
         return wait(self._watched(future), deadline, what, self._trouble)
 
     def _watched(self, future: Future[T]) -> Future[T]:
-        """What ends as `future` does, or with the client; one for all callers, however often they come."""
+        """Return a future that ends as `future` does, or with the client; one for all callers."""
         with self._lock:
             self.check()
             waiting = self._waits.get(future)

@@ -21,7 +21,7 @@ def address(value: object, name: str, schemes: tuple[str, ...]) -> str:
         schemes: what it may begin with.
 
     Raises:
-        InvalidArgumentError: it cannot be an address of the service; the text says why. A password is never in it.
+        InvalidArgumentError: it cannot be an address of the service; the text has the reason. A password is never in it.
     """
     if not isinstance(value, str):
         raise ArgumentTypeError(f"{name} must be text like {schemes[0]}://host:port, not {shown(value)}")

@@ -45,7 +45,7 @@ def text(value: Any, name: str) -> str:
 
 
 def is_unicode(value: str) -> bool:
-    """Whether UTF-8 can carry `value`: it has no lone surrogates."""
+    """Return whether UTF-8 can carry `value`: it has no lone surrogates."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -90,7 +90,7 @@ def seconds(value: Any, name: str) -> float:
 
 
 def key(value: Any, name: str) -> str | None:
-    """An idempotency key as text: a UUID, or text that a header can carry; `None` stays `None`."""
+    """Return an idempotency key as text: a UUID, or text that a header can carry; `None` stays `None`."""
     if value is None or isinstance(value, uuid.UUID):
         return None if value is None else str(value)
     if not isinstance(value, str):
@@ -108,7 +108,7 @@ def path(value: Any, name: str) -> Path:
 
 
 def several(value: Any, name: str) -> list[Any]:
-    """What `value` holds, if it holds several things and is no text or bytes."""
+    """Return the items of `value`, if it is a collection other than text or bytes."""
     if isinstance(value, str | bytes | bytearray | memoryview) or not isinstance(value, Iterable):
         raise ArgumentTypeError(f"{name} must be a sequence, not {shown(value)}")
     return list(value)
@@ -122,7 +122,7 @@ def instance(kind: type[T], value: Any, name: str) -> T:
 
 
 def member(kind: type[E], value: Any, name: str) -> E:
-    """The member of `kind` that `value` is or means."""
+    """Return the member of `kind` that `value` is or means."""
     if not isinstance(value, str | kind):
         raise ArgumentTypeError(f"{name} must be one of {_members(kind)}, not {shown(value)}")
     try:

@@ -1,4 +1,4 @@
-"""What a person sees of an object in an interactive session."""
+"""Representation of objects in interactive sessions: `repr` and completion."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ SLICE: Final = 1.0
 
 
 class Role(enum.Enum):
-    """What a thread of ours is for; `None` means a thread of the caller's."""
+    """Role of a thread of the client; `None` means a thread of the program."""
 
     IO = "io"
     EVENTS = "events"
@@ -69,7 +69,7 @@ _local: threading.local = _kind()
 
 
 def _here() -> threading.local:
-    """What belongs to the current thread. Once gevent or eventlet have replaced threads, each greenlet is a thread of its own."""
+    """State of the current thread. Once gevent or eventlet have replaced threads, each greenlet is a thread of its own."""
     global _kind, _local
     if threading.local is not _kind:
         _kind = threading.local
@@ -78,12 +78,12 @@ def _here() -> threading.local:
 
 
 def mark_thread(role: Role | None) -> None:
-    """Say what the current thread is for, so that `wait` can refuse to hang it; `None`: it is not ours any more."""
+    """Set the role of the current thread, so that `wait` can raise instead of hanging it; `None` removes the role."""
     _here().role = role
 
 
 def current_role() -> Role | None:
-    """The role of the current thread, or `None` for a thread that is not ours."""
+    """Return the role of the current thread, or `None` for a thread that is not ours."""
     return getattr(_here(), "role", None)
 
 
@@ -122,7 +122,7 @@ class Deadline:
 
 
 def refuse_to_wait(what: str) -> None:
-    """Raise `WrongThreadError` on a thread whose waiting would stop what it waits for, or bring about more of it for ever."""
+    """Raise `WrongThreadError` on a thread whose waiting would stop what it waits for, or would cause more of it forever."""
     role = current_role()
     if role in _NO_WAITING:
         thread = threading.current_thread().name
@@ -151,14 +151,14 @@ def wait(future: Future[T], deadline: Deadline, what: str, trouble: Callable[[],
 
 
 def completed(value: T) -> Future[T]:
-    """A future that is done."""
+    """Return a future that is done."""
     future: Future[T] = Future()
     future.set_result(value)
     return future
 
 
 def failed(error: BaseException) -> Future[Any]:
-    """A future that has failed."""
+    """Return a future that has failed."""
     future: Future[Any] = Future()
     future.set_exception(error)
     return future
@@ -183,7 +183,7 @@ def fail(future: Future[Any], error: BaseException) -> bool:
 
 
 def gather(futures: Iterable[Future[T]]) -> Future[list[T]]:
-    """A future of all results, in order; it fails as soon as one fails."""
+    """Return a future of all results, in order; it fails as soon as one fails."""
     members = list(futures)
     result: Future[list[T]] = Future()
     missing = len(members)

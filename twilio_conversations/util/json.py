@@ -67,7 +67,7 @@ class Attributes:
         self.raw = "{}" if raw is None or raw == "" else raw
 
     def value(self) -> Any:
-        """The data; a fresh copy each time, the caller's to change."""
+        """Return the data; a new copy each time, which the caller may change."""
         if not isinstance(self.raw, str):
             return copied(self.raw)
         try:
@@ -95,7 +95,7 @@ def _same_kinds(one: Any, other: Any) -> bool:
 
 
 def parse_time(value: Any) -> dt.datetime | None:
-    """An aware UTC time from ISO-8601 text or epoch milliseconds; anything else reads as `None`."""
+    """Return an aware UTC time from ISO-8601 text or epoch milliseconds; anything else reads as `None`."""
     try:
         if isinstance(value, str) and value:
             parsed = dt.datetime.fromisoformat(value)
@@ -112,12 +112,12 @@ def parse_time(value: Any) -> dt.datetime | None:
 
 
 def whole_number(value: Any) -> int | None:
-    """A whole number of at most 64 bits, with which all that is reckoned with later goes well; anything else is `None`."""
+    """Return a whole number of at most 64 bits, with which all that is reckoned with later goes well; anything else is `None`."""
     return value if type(value) is int and -_MOST <= value < _MOST else None
 
 
 def parse_index(value: Any) -> int | None:
-    """A message index: a number, or its decimal text; anything else reads as `None`."""
+    """Return a message index: a number, or its decimal text; anything else reads as `None`."""
     if isinstance(value, int):
         return whole_number(value)
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
@@ -141,7 +141,7 @@ def text_or_none(value: Any) -> str | None:
 
 
 def plain(value: Any) -> Any:
-    """A value of ours as data that `json` can write, and reads back as it is; what is private is left out."""
+    """Return a value of ours as data that `json` can write, and reads back as it is; what is private is left out."""
     if isinstance(value, Attributes):
         return value.value()
     if isinstance(value, dt.datetime):
@@ -157,7 +157,7 @@ def plain(value: Any) -> Any:
 
 
 def copied(value: Any) -> Any:
-    """A copy that the caller may change."""
+    """Return a copy that the caller may change."""
     return copy.deepcopy(value) if isinstance(value, dict | list) else value
 
 

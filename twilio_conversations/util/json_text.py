@@ -24,7 +24,7 @@ _MARKS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["\[{}\]]', re.DOTALL)
 
 
 def loads(text: str) -> Any:
-    """The value in `text`.
+    """Return the value in `text`.
 
     Scanning from the first character is markedly faster than `json.loads`; the scanner does not skip white space, so that
     unusual spelling takes the ordinary way.

@@ -54,7 +54,7 @@ _reported: set[tuple[type[BaseException], str, int]] = set()
 
 @attrs.define(eq=False)
 class _Entry:
-    """What is needed to make a record later, on another thread."""
+    """Data of a log record that is created later, on another thread."""
 
     logger: logging.Logger
     level: int
@@ -83,7 +83,7 @@ class _Entry:
 
 
 class SafeLogger:
-    """What our modules log through; see the module."""
+    """Logger of the package's modules; see the module."""
 
     __slots__ = ("_logger",)
 
@@ -143,7 +143,7 @@ class _Outlet:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew; after a fork the records are the parent's, and another thread may have held the lock."""
+        """Start from an empty state; after a fork the records are the parent's, and another thread may have held the lock."""
         self._lock = threading.RLock()  # a finalizer may log while its thread holds it
         self._waiting: deque[Callable[[], None]] = deque()
         self._discarded = 0

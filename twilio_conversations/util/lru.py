@@ -20,7 +20,7 @@ class Lru(Generic[K, V]):
         self._lock = threading.Lock()
 
     def get(self, key: K, default: D) -> V | D:
-        """The value of `key`, now the one used last; `default` when it is not kept."""
+        """Return the value of `key`, now the one used last; `default` when it is not kept."""
         with self._lock:
             if key not in self._values:
                 return default

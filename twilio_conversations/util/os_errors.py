@@ -17,7 +17,7 @@ def file_errors() -> Iterator[None]:
     """Raise an `OSError` of the block as a `FileError`; a `ConversationsError` passes as it is.
 
     Raises:
-        InvalidArgumentError: that is no path (Python's own text says why), or the file object is closed.
+        InvalidArgumentError: it is not a valid path (the text is Python's), or the file object is closed.
         MissingFileError: there is no such file.
         FileAccessError: the system does not allow it.
         FileError: anything else that keeps a file from being read or written.

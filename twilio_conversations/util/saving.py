@@ -1,4 +1,4 @@
-"""Where a download is written: what Python's own `open(path, "wb")` would write to.
+"""Target of a download: the same that Python's `open(path, "wb")` writes to.
 
 A regular file is replaced as soon as its new content is complete, or written over where it cannot be replaced; devices and pipes
 are written to as they are.
@@ -33,7 +33,7 @@ _MOST_LINKS: Final = 40
 
 @contextlib.contextmanager
 def destination(path: str | os.PathLike[str], pause: Pause) -> Iterator[Write]:
-    """What writes the bytes of a download; the file has them all when the block ends without an exception.
+    """Yield a function that writes the bytes of a download; the file is complete when the block ends without an exception.
 
     Args:
         path: as for `open`; symbolic links are followed.
@@ -60,7 +60,7 @@ def _name(path: Any) -> str:
 
 
 def _status(name: str) -> os.stat_result | None:
-    """What is there; `None` if nothing is."""
+    """Return the status of the file; `None` if there is none."""
     try:
         return os.stat(name)
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -100,7 +100,7 @@ def _replaced(name: str, status: os.stat_result | None) -> Iterator[Write]:
 
 
 def _spool(part: str | None, status: os.stat_result | None) -> tuple[str | None, IO[bytes]]:
-    """Where the content is until it is complete: beside the target, or where temporary files are.
+    """Return a file for the incomplete content: beside the target, or in the directory of temporary files.
 
     A new file gets the rights that `open` would give it.
     """
@@ -119,7 +119,7 @@ def _mode(status: os.stat_result | None) -> int:
 
 
 def _moved(part: str, target: str, status: os.stat_result | None) -> bool:
-    """Whether the part is the target now, with the rights that it had. It may be somebody else's, in use, or mounted."""
+    """Return whether the part is the target now, with the rights that it had. It may be somebody else's, in use, or mounted."""
     try:
         if status is not None:
             if hasattr(os, "chown") and (status.st_uid, status.st_gid) != (os.stat(part).st_uid, os.stat(part).st_gid):
@@ -134,7 +134,7 @@ def _moved(part: str, target: str, status: os.stat_result | None) -> bool:
 
 
 def _is_descriptor(name: str) -> bool:
-    """Whether the path leads to an open file by its descriptor, as ``/dev/stdout`` does."""
+    """Return whether the path leads to an open file by its descriptor, as ``/dev/stdout`` does."""
     for _ in range(_MOST_LINKS):
         directory = os.path.realpath(os.path.dirname(name))
         if directory.startswith(("/proc/", "/dev/fd")):

@@ -42,7 +42,7 @@ def join(base: str, *segments: str) -> str:
 
 
 def link(value: Any, what: str) -> str:
-    """A link of the service's, if it can be one: absolute, of HTTP, with a host and a port that can be.
+    """Return a link of the service's, if it can be one: absolute, of HTTP, with a host and a port that can be.
 
     Raises:
         ProtocolError: it cannot; the text calls it `what` and shows no query, which may be a signature.

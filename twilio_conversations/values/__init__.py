@@ -1,1 +1,1 @@
-"""What the wire says, read leniently into frozen values; pure."""
+"""Data from the wire, read leniently into frozen values; pure."""

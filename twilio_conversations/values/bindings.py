@@ -1,4 +1,4 @@
-"""How conversations and participants are bound to channels beyond chat: addresses, names, levels.
+"""Bindings of conversations and participants to channels other than chat: addresses, names, levels.
 
 Every value is what the service said, read leniently: what is not there, or not of its type, is `None`, and `raw` keeps all.
 """
@@ -26,7 +26,7 @@ class _Bindings:
         return copied(dict(self._raw))  # type: ignore[no-any-return]
 
     def __getitem__(self, channel: str) -> Any:
-        """What the service sent for one channel, such as ``"sms"``; a copy."""
+        """Return the raw data of one channel, such as ``"sms"``; a copy."""
         return copied(self._raw[channel])
 
     def __contains__(self, channel: object) -> bool:

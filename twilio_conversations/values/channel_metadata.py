@@ -1,4 +1,4 @@
-"""What the channel of a message said about it beyond its content."""
+"""Additional data about a message from its channel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the service told the client at its start (``GET /Client/v2/Configuration``)."""
+"""Configuration of the client from the service, read at the start (``GET /Client/v2/Configuration``)."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ _LIMIT_NAMES = {
 
 
 def _limits(options: Mapping[str, Any]) -> ConversationLimits:
-    """The limits that are there and have the right type; the others keep their defaults."""
+    """Return the limits that are there and have the right type; the others keep their defaults."""
     known: dict[str, Any] = {}
     for wire_name, name in _LIMIT_NAMES.items():
         value = options.get(wire_name)

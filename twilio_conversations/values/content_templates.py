@@ -327,7 +327,7 @@ def _text(source: Mapping[str, Any], name: str) -> str:
 
 
 def _number(value: Any) -> float | None:
-    """A finite number, or its text (the service sends both)."""
+    """Return a finite number, or its text (the service sends both)."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

@@ -1,4 +1,4 @@
-"""What the wire says of a conversation, in our names: its document and the own membership."""
+"""Fields of a conversation on the wire, under our names: its document and the current user's membership."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class ConversationState:
 
 @attrs.frozen
 class ConversationData:
-    """What the conversation's document and the own membership say, in our names."""
+    """Fields of the conversation's document and of the current user's membership, under our names."""
 
     friendly_name: str | None = field(text_or_none, "friendlyName", reason=_Reason.FRIENDLY_NAME)
     unique_name: str | None = field(text_or_none, "uniqueName", reason=_Reason.UNIQUE_NAME)
@@ -79,7 +79,7 @@ class ConversationData:
     )
 
     def with_document(self, document: Any, former: Any = None) -> ConversationData:
-        """This state after the document, which was `former`, became `document`; what it does not mention stays.
+        """Return this state after the document, which was `former`, became `document`; what it does not mention stays.
 
         Every message changes the document, and mostly one field of it: what is as it was is not read again.
 
@@ -93,7 +93,7 @@ class ConversationData:
         return _DOCUMENT.read(changed, self) if changed else self
 
     def with_membership(self, item: Any) -> ConversationData:
-        """This state after the own membership became `item`; what it does not mention stays."""
+        """Return this state after the current user's membership became `item`; missing fields are kept."""
         return _MEMBER.read(item, self) if isinstance(item, dict) else self
 
 

@@ -26,14 +26,14 @@ _ROW: Final = "row"
 
 @attrs.frozen
 class Row:
-    """How one attribute comes from the wire.
+    """Description of an attribute on the wire.
 
     Attributes:
         read: makes the value of what was sent; lenient, it does not raise.
         sync: its name in Sync's items.
         rest: its name in REST answers; `None` when they do not have it.
         reason: the update reason of a change; `None` when none is announced.
-        keeps: what reads as `None` says nothing, and leaves the value as it was.
+        keeps: a value that reads as `None` is ignored, and the former value is kept.
         part: which of several Sync objects has it, where a class is read from more than one.
     """
 
@@ -123,7 +123,7 @@ class Fields(Generic[Data]):
 
 
 class Reasons(Generic[Reason]):
-    """Which fields' changes are announced, under which reasons, in the order of detection."""
+    """Update reasons of fields, in the order of detection."""
 
     __slots__ = ("_values", "reasons")
 
@@ -139,7 +139,7 @@ class Reasons(Generic[Reason]):
         return cls({rows[reason]: reason for reason in reasons if reason in rows})
 
     def between(self, former: Any, current: Any) -> tuple[Reason, ...]:
-        """What differs between two states; nothing when there was none before."""
+        """Return the reasons for the differences between two states; none if there was no state before."""
         if former is None or former is current:
             return ()
         before, after = self._values(former), self._values(current)

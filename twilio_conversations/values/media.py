@@ -1,4 +1,4 @@
-"""What the wire says of a medium, in our names: an entry of a message, or the answer to an upload."""
+"""Fields of an attachment on the wire, under our names: an entry of a message, or the response to an upload."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twilio_conversations.util.json import parse_index, parse_text
 
 @attrs.frozen
 class MediaData:
-    """What a message, or the media service, says of one medium."""
+    """Fields of one attachment, from a message or the media service."""
 
     sid: str
     category: MediaCategory | str = MediaCategory.MEDIA

@@ -1,4 +1,4 @@
-"""What the wire says of a message, in our names: an item of the message list, or the answer to a send."""
+"""Fields of a message on the wire, under our names: an item of the message list, or the response to a send."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _Reason = MessageUpdateReason
 
 @attrs.frozen
 class MessageData:
-    """What a message list item says, in our names."""
+    """Fields of a message list item, under our names."""
 
     sid: str = attrs.field(metadata=row(text_or_none, "sid", rest="sid", keeps=True))
     author: str | None = field(parse_text, "author", rest="author", reason=_Reason.AUTHOR)
@@ -33,7 +33,7 @@ class MessageData:
     attributes: Attributes = field(Attributes, "attributes", rest="attributes", reason=_Reason.ATTRIBUTES)
     type: MessageType | str = field(word(MessageType, MessageType.TEXT), "type")
     medias: tuple[MediaData, ...] = field(parse_medias, "medias", rest="media", reason=_Reason.MEDIA)
-    delivery: AggregatedDeliveryReceipt | None = field(  # an empty summary says nothing
+    delivery: AggregatedDeliveryReceipt | None = field(  # an empty summary has no information
         AggregatedDeliveryReceipt.parse, "delivery", rest="delivery", reason=_Reason.DELIVERY_RECEIPT, keeps=True
     )
     has_channel_metadata: bool = field(lambda value: value is True, "channelMetadata")
@@ -43,7 +43,7 @@ class MessageData:
         """Read an item; what it does not mention stays as in `base`.
 
         Raises:
-            ProtocolError: there is no telling which message it is.
+            ProtocolError: the item does not identify a message.
         """
         if not isinstance(item, dict):
             raise ProtocolError("a message that is not an object")

@@ -1,4 +1,4 @@
-"""What the wire says of a participant, in our names: an item of the roster, or the answer to an add."""
+"""Fields of a participant on the wire, under our names: an item of the roster, or the response to an add."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _Reason = ParticipantUpdateReason
 
 @attrs.frozen
 class ParticipantData:
-    """What a roster item says, in our names."""
+    """Fields of a roster item, under our names."""
 
     identity: str | None = field(parse_text, "identity", rest="identity")
     type: ParticipantType | str = field(word(ParticipantType, ParticipantType.CHAT), "type")

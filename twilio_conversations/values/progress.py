@@ -1,4 +1,4 @@
-"""How far transfers of media are, as it is reported to the program."""
+"""Progress of media transfers, as reported to the program."""
 
 from __future__ import annotations
 

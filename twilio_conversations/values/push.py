@@ -132,7 +132,7 @@ def _filled(value: Any) -> str | None:
 
 
 def _decoded(value: Any) -> Any:
-    """The data in a JSON text."""
+    """Return the data in a JSON text."""
     try:
         return json_text.loads(value) if isinstance(value, str) else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""Who a message was addressed to on its own channel, such as the lines To and Cc of an e-mail."""
+"""Recipients of a message on its channel, such as the lines To and Cc of an e-mail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the wire says of a user, in our names: the items of their Sync map, or the answer to a look-up."""
+"""Fields of a user on the wire, under our names: the items of the Sync map, or the response to a look-up."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from twilio_conversations.values.fields import Fields, Reasons, field, flag
 
 @attrs.frozen
 class UserData:
-    """What a user's Sync map says, in our names; Sync's names are those of an item of the map and of a field in it."""
+    """Fields of a user's Sync map, under our names; Sync's names are those of an item of the map and of a field in it."""
 
     friendly_name: str | None = field(
         parse_text, "friendlyName.value", rest="friendly_name", reason=UserUpdateReason.FRIENDLY_NAME
@@ -26,7 +26,7 @@ class UserData:
     )
 
     def with_item(self, key: object, data: Any) -> UserData:
-        """This state after the map's item `key` became `data`; unknown keys and malformed data change nothing."""
+        """Return this state after the map's item `key` became `data`; unknown keys and malformed data change nothing."""
         if not isinstance(data, dict) or not (names := _ITEMS.get(key)):
             return self
         return _FIELDS.read({f"{key}.{name}": data.get(name) for name in names}, self)

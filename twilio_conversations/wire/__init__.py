@@ -1,1 +1,1 @@
-"""What the bytes mean: pure, with no sockets, no threads and no clock."""
+"""Interpretation of the bytes: pure, without sockets, threads and clock."""

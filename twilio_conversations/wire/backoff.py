@@ -1,4 +1,4 @@
-"""How long to wait before the next attempt."""
+"""Delays before the next attempt."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Backoff:
 
     @property
     def attempts(self) -> int:
-        """How many delays this series has given out."""
+        """Number of delays returned in this series."""
         return self._attempts
 
     def reset(self) -> None:
@@ -58,7 +58,7 @@ class Backoff:
 
 
 def hint_floor(hint: BackoffHint | None) -> float:
-    """The shortest delay that a hint allows, seconds; zero without one."""
+    """Return the shortest delay that a hint allows, seconds; zero without one."""
     return 0.0 if hint is None else _seconds(hint.reconnect_min_ms)
 
 

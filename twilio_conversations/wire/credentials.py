@@ -10,14 +10,14 @@ from twilio_conversations.errors import TokenError
 
 @attrs.frozen
 class _Update:
-    """Somebody waits until `token`, or one that came after it, is accepted."""
+    """Pending update: its caller waits until `token`, or a later one, is accepted."""
 
     token: str = attrs.field(repr=False)
     deadline: float
 
 
 class Credentials:
-    """What a connection authenticates with. However often the token changes meanwhile, the latest is the one finally sent."""
+    """Tokens of a connection. However often the token changes meanwhile, the latest is the one finally sent."""
 
     def __init__(self, token: str | None, *, refreshable: bool) -> None:
         """`refreshable`: a provider can give another token when this one expires."""
@@ -68,7 +68,7 @@ class Credentials:
         return token == self._latest
 
     def in_use(self, token: str) -> bool:
-        """Whether the service has accepted `token` and nothing came after it."""
+        """Return whether the service has accepted `token` and nothing came after it."""
         return token == self._accepted == self._latest
 
     @property
@@ -77,7 +77,7 @@ class Credentials:
         return self._sent or ""
 
     def send(self) -> str:
-        """The token to send now."""
+        """Return the token to send now."""
         self._sent = self._latest
         return self._latest or ""
 
@@ -88,12 +88,12 @@ class Credentials:
         self._updates[key] = _Update(token, deadline)
 
     def accept(self) -> list[str]:
-        """The token that was sent is accepted: whose wait is over. Older tokens need no answer once the latest has one."""
+        """Accept the token that was sent; return the finished updates. Older tokens need no answer once the latest has one."""
         self._accepted = self._sent
         return self._take(None if self._latest == self._sent else self._sent)
 
     def reject(self) -> list[str]:
-        """The token that was sent is refused, and forgotten so that it may be tried again: whose wait is over."""
+        """Discard the rejected token, so that it may be tried again; return the finished updates."""
         refused, keep = self._sent, self.newer_at_hand
         self._sent = None
         if self._accepted == refused:
@@ -107,14 +107,14 @@ class Credentials:
         return self._take(None)
 
     def take_expired(self, now: float) -> list[str]:
-        """Whose time is over; the token is used all the same."""
+        """Return the updates whose time limit has passed; their token is used all the same."""
         keys = [key for key, update in self._updates.items() if update.deadline <= now]
         for key in keys:
             del self._updates[key]
         return keys
 
     def next_deadline(self) -> float | None:
-        """When the first wait is over."""
+        """Return the earliest deadline of the updates."""
         return min((update.deadline for update in self._updates.values()), default=None)
 
     def _take(self, token: str | None) -> list[str]:
@@ -126,7 +126,7 @@ class Credentials:
 
 
 def _holder(token: str | None) -> tuple[str, str | None] | None:
-    """Whom a token is for."""
+    """Return the identity and the service of a token."""
     try:
         claims = tokens.read(token or "")
     except TokenError:

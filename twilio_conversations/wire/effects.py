@@ -1,4 +1,4 @@
-"""What the session wants done: values that whoever owns the socket, the clock and the listeners carries out, in order.
+"""Effects of the session: values that the owner of the socket, the clock and the listeners executes, in order.
 
 Besides these, a `packets.Notification` (deliver it) and an `errors.ConnectionErrorInfo` (report it) are effects too.
 """
@@ -35,7 +35,7 @@ class Send:
 
 @attrs.frozen
 class RetryScheduled:
-    """The next socket is opened after this delay, unless something ends the wait; `cause` says in words why there is none now."""
+    """The next socket is opened after this delay, unless something ends the wait; `cause` is the reason in words."""
 
     seconds: float
     cause: str
@@ -43,7 +43,7 @@ class RetryScheduled:
 
 @attrs.frozen
 class StateChanged:
-    """The state that the program is told of is another one."""
+    """The public connection state has changed."""
 
     state: ConnectionState
 
@@ -95,7 +95,7 @@ class TokenExpired:
 
 @attrs.frozen
 class TokenAboutToExpire:
-    """The service says that the token will expire soon."""
+    """The service reports that the token will expire soon."""
 
 
 @attrs.frozen

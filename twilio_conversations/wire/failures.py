@@ -1,4 +1,4 @@
-"""What the service and the socket said, as causes and errors."""
+"""Reports of the service and the socket, as causes and errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from twilio_conversations.wire.packets import BackoffHint, Close, Reply, Status
 
 
 class ConnectRefusedError(TransportUnavailableError):
-    """Somebody on the way to the service answered with HTTP instead of opening the connection.
+    """The service, or a proxy, answered with HTTP instead of opening the connection.
 
     Attributes:
         retry_after: seconds that it asks to stay away.
@@ -29,7 +29,7 @@ class ConnectRefusedError(TransportUnavailableError):
 
 @attrs.frozen
 class Cause:
-    """Why something happens to a connection. `close_code` is the WebSocket's, where the peer closed it."""
+    """Cause of a change of a connection. `close_code` is the WebSocket's, if the peer closed it."""
 
     message: str = ""
     status: Status | None = None
@@ -38,19 +38,19 @@ class Cause:
 
     @classmethod
     def of_reply(cls, reply: Reply) -> Cause:
-        """An init or update was refused."""
+        """Return the cause of a rejected init or update."""
         status = reply.status
         return cls(f"Connection error: {status.description or status.status}", status, _hint(reply))
 
     @classmethod
     def of_close(cls, packet: Close) -> Cause:
-        """The service ended the connection."""
+        """Return the cause of a close by the service."""
         status = packet.status or Status(0, "without a reason")
         return cls(f"Closed by the service: {status.description or status.status}", packet.status, packet.backoff)
 
     @classmethod
     def of_socket(cls, error: BaseException | str, close_code: int | None = None) -> Cause:
-        """The socket could not be opened, failed, or was closed by the peer."""
+        """Return the cause of a socket that could not be opened, failed, or was closed by the peer."""
         message = f"Socket error: {error}"
         if not isinstance(error, ConnectRefusedError):
             return cls(message, close_code=close_code)
@@ -59,35 +59,35 @@ class Cause:
 
     @property
     def codes(self) -> tuple[int | None, int | None]:
-        """Status and Twilio's error code; `None` for what the service did not say."""
+        """Status and Twilio's error code; `None` for unknown values."""
         return (self.status.code, self.status.error_code) if self.status else (None, None)
 
     def info(self, *, terminal: bool) -> ConnectionErrorInfo:
-        """What the program is told."""
+        """Return the payload of ``connection_error``."""
         return ConnectionErrorInfo(terminal, self.message, *self.codes)
 
     def refusal(self) -> ConversationsError:
-        """The error of somebody who waited for a token to be accepted."""
+        """Return the error for a caller that waited for a token to be accepted."""
         if self.status is None:
             return TransportUnavailableError(self.message, sent=False, retryable=True)
         return reply_error(self.message, self.status)
 
 
 def reply_error(message: str, status: Status) -> ReplyError:
-    """The error for a frame that was answered with a status other than 2xx."""
+    """Return the error for a frame that was answered with a status other than 2xx."""
     retryable = status.code == 429 or status.code >= 500
     return ReplyError(message, status=status.code, code=status.error_code, sent=True, retryable=retryable)
 
 
 def timed_out(*, written: bool, trouble: str | None = None) -> RequestTimeoutError:
-    """The error for a deadline that passed; `trouble` is what keeps the connection away."""
+    """Return the error for a deadline that passed; `trouble` is what keeps the connection away."""
     where = "the service did not answer" if written else "there was no connection"
     why = f": {trouble}" if trouble else ""
     return RequestTimeoutError(f"{where} within the time limit{why}", sent=written, retryable=True)
 
 
 def outcome_of(reply: Reply) -> Reply | ConversationsError:
-    """What an answer means for its request."""
+    """Return the outcome of a request from its reply."""
     if not reply.status.ok:
         status = reply.status
         return reply_error(f"the connection refused a request: {status.description or status.status}", status)

@@ -38,7 +38,7 @@ class Frame:
 
 
 def encode(header: Mapping[str, Any], payload: bytes = b"") -> bytes:
-    """One frame; `payload_size` is filled in."""
+    """Return one frame; `payload_size` is filled in."""
     head = json_bytes({**header, "payload_size": len(payload)})
     return b"".join((_MAGIC, str(len(head)).encode(), _CRLF, head, _CRLF, payload))
 
@@ -86,7 +86,7 @@ def _json_object(data: bytes) -> dict[str, Any]:
 
 
 def parse_json(data: bytes) -> Any:
-    """The JSON value in `data`, as `json_text.loads` reads it.
+    """Return the JSON value in `data`, as `json_text.loads` reads it.
 
     Raises:
         ProtocolError: the bytes are not UTF-8 or not JSON.

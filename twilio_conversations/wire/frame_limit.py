@@ -1,4 +1,4 @@
-"""How large a frame the service takes, as far as it has been learned from connections that ended over one."""
+"""Largest frame that the service accepts, as far as connections that ended over one have shown."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class FrameLimit:
         self._refused: int | None = None  # the smallest that was refused
 
     def learn(self, reason: str, largest: int) -> None:
-        """The connection ended with 1009 and `reason`, while a frame of `largest` bytes was under way and none was larger."""
+        """Record that a connection ended with 1009 and `reason`, while the largest frame under way had `largest` bytes."""
         named = _LIMIT.search(reason)
         limit = int(named[1].replace(",", "")) if named else None
         if limit is not None and 0 < limit < largest:

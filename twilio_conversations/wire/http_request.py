@@ -43,7 +43,7 @@ class HttpRequest:
         return next((value for name, value in self.headers.items() if name.lower() == "content-type"), JSON_TYPE)
 
     def to_json(self) -> dict[str, Any]:
-        """The wire's ``http_request``; a repeated parameter becomes an array."""
+        """Return the wire's ``http_request``; a repeated parameter becomes an array."""
         params: dict[str, Any] = {}
         for name, value in self.params:
             known = params.get(name)

@@ -1,7 +1,7 @@
 """The requests of one client: which wait for a connection, which were written, and until when each may take.
 
 A request that was under way each time the connection ended may be what ends it. Such suspects are written one at a time, so that
-the next end tells which one it is; the others wait, and so does nobody else.
+the next end shows which one it is; only the other suspects wait for it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Submission:
 
 @attrs.frozen
 class Written:
-    """What is kept of a request that was written: when, how large it is, whether it is a suspect."""
+    """Data of a request that was written: time, size, and whether it is a suspect."""
 
     at: float
     size: int
@@ -52,7 +52,7 @@ class Written:
 
 
 def new_id() -> str:
-    """A name for a frame."""
+    """Return a name for a frame."""
     return f"TM{uuid.uuid4()}"
 
 
@@ -69,12 +69,12 @@ class Requests:
 
     @property
     def queued(self) -> int:
-        """How many wait for a connection."""
+        """Number of requests that wait for a connection."""
         return len(self._queued)
 
     @property
     def written(self) -> int:
-        """How many wait for an answer."""
+        """Number of requests that wait for an answer."""
         return len(self._written)
 
     def queue(self, request: Submission) -> None:
@@ -83,7 +83,7 @@ class Requests:
         self._note_deadline(request)
 
     def may_write(self, request: Submission) -> bool:
-        """Whether a request may be written now: a suspect waits until no other one is under way."""
+        """Return whether a request may be written now: a suspect waits until no other one is under way."""
         return not (request.is_suspect and any(written.is_suspect for written in self._written.values()))
 
     def write(self, request: Submission, now: float) -> None:
@@ -92,7 +92,7 @@ class Requests:
         self._note_deadline(request)
 
     def has_written(self, id_: str) -> bool:
-        """Whether a request was written and waits for its answer. May be asked from any thread."""
+        """Return whether a request was written and waits for its answer. May be asked from any thread."""
         return id_ in self._written
 
     def flush(self, now: float) -> Iterator[Submission]:
@@ -126,7 +126,7 @@ class Requests:
         return ids
 
     def next_deadline(self) -> float | None:
-        """The earliest deadline, `None` without requests."""
+        """Return the earliest deadline, `None` without requests."""
         deadlines = self._deadlines
         while deadlines and not self._is_open(deadlines[0][1]):
             heapq.heappop(deadlines)

@@ -51,7 +51,7 @@ class Status:
         return 200 <= self.code < 300
 
     def to_json(self) -> dict[str, Any]:
-        """The wire's spelling."""
+        """Return the wire's spelling."""
         fields: dict[str, Any] = {"code": self.code, "status": self.status}
         if self.description is not None:
             fields["description"] = self.description
@@ -78,14 +78,14 @@ OK = Status(200, "OK")
 
 @attrs.frozen
 class BackoffHint:
-    """How long the service wants clients to stay away, in milliseconds."""
+    """Back-off that the service requests of clients, in milliseconds."""
 
     reconnect_min_ms: int
     reconnect_max_ms: int | None = None
 
     @classmethod
     def parse(cls, payload: Any) -> BackoffHint | None:
-        """The hint in a payload ``{"backoff_policy": {...}}``, if there is a usable one."""
+        """Return the hint in a payload ``{"backoff_policy": {...}}``, if there is a usable one."""
         policy = payload.get("backoff_policy") if isinstance(payload, dict) else None
         low = policy.get("reconnect_min_ms") if isinstance(policy, dict) else None
         high = policy.get("reconnect_max_ms") if isinstance(policy, dict) else None
@@ -107,7 +107,7 @@ class Init:
     capabilities: tuple[str, ...] = ()
 
     def encode(self) -> bytes:
-        """The frame."""
+        """Return the frame."""
         fields = {
             "id": self.id,
             "method": "init",
@@ -129,7 +129,7 @@ class Update:
     token: str = attrs.field(repr=False)
 
     def encode(self) -> bytes:
-        """The frame."""
+        """Return the frame."""
         return frame.encode({"id": self.id, "method": "update", "token": self.token})
 
 
@@ -142,7 +142,7 @@ class RestCall:
     active_grant: str = PRODUCT
 
     def encode(self) -> bytes:
-        """The frame."""
+        """Return the frame."""
         fields = {
             "id": self.id,
             "method": "message",
@@ -184,11 +184,11 @@ class Reply:
         return self.http_headers.get("twilio-request-id")
 
     def json(self) -> Any:
-        """The decoded body, `None` when empty; raises `ProtocolError`."""
+        """Return the decoded body, `None` when empty; raises `ProtocolError`."""
         return parse_json(self.body) if self.body else None
 
     def encode(self) -> bytes:
-        """The frame."""
+        """Return the frame."""
         fields: dict[str, Any] = {"method": "reply", "id": self.id, "status": self.status.to_json()}
         if self.http_status is not None:
             fields["http_status"] = self.http_status.to_json()
@@ -201,26 +201,26 @@ class Reply:
 
 @attrs.frozen
 class Notification:
-    """Something happened: `payload` is the decoded JSON (or text), `None` when there is none."""
+    """Notification of an event: `payload` is the decoded JSON (or text), `None` when there is none."""
 
     id: str | None
     message_type: str
     payload: Any = None
 
     def encode(self) -> bytes:
-        """The frame."""
+        """Return the frame."""
         return encode_notification(self.id or "", self.message_type, frame.json_bytes(self.payload))
 
 
 @attrs.frozen
 class ClientUpdate:
-    """The service tells the client something about itself, such as ``token_about_to_expire``."""
+    """Notice from the service about the client itself, such as ``token_about_to_expire``."""
 
     id: str | None
     client_update_type: str
 
     def encode(self) -> bytes:
-        """The frame."""
+        """Return the frame."""
         return frame.encode({"method": "client_update", "id": self.id, "client_update_type": self.client_update_type})
 
 
@@ -233,7 +233,7 @@ class Close:
     backoff: BackoffHint | None = None
 
     def encode(self) -> bytes:
-        """The frame."""
+        """Return the frame."""
         fields: dict[str, Any] = {"method": "close", "id": self.id}
         if self.status is not None:
             fields["status"] = self.status.to_json()
@@ -254,7 +254,7 @@ class Unknown:
     payload: bytes = b""
 
     def encode(self) -> bytes:
-        """The frame."""
+        """Return the frame."""
         return frame.encode({**self.header, "method": self.method, "id": self.id}, self.payload)
 
 
@@ -279,7 +279,7 @@ def decode(data: bytes, *, max_bytes: int = MAX_FRAME) -> Packet:
 
 
 def acknowledgement(id_: str, status: Status = OK) -> bytes:
-    """The reply that says a frame was received."""
+    """Return the reply that acknowledges a frame."""
     if status is OK and _is_plain(id_):
         return _plain_acknowledgement(id_)
     return Reply(id_, status, content_type=JSON_TYPE).encode()
@@ -299,7 +299,7 @@ def _plain_acknowledgement(id_: str) -> bytes:
 
 
 def encode_notification(id_: str, message_type: str, payload: bytes) -> bytes:
-    """A notification whose JSON payload is encoded already, as one encoding serves every subscriber."""
+    """Return a notification whose JSON payload is encoded already, as one encoding serves every subscriber."""
     fields = {
         "method": "notification",
         "id": id_,
@@ -328,7 +328,7 @@ def _token(received: Frame) -> str:
 
 
 def _content(received: Frame) -> Any:
-    """The payload by its type: JSON (the default), text, or nothing that we know how to read."""
+    """Return the payload by its type: JSON (the default), text, or nothing that we know how to read."""
     if not received.payload:
         return None
     kind = received.header.get("payload_type", JSON_TYPE)

@@ -88,7 +88,7 @@ class Session:
             options: timeouts, limits and the back-off policy.
             token: the access token, if it is known already.
             refreshable: whether a token provider can give another one when a token expires.
-            metadata: what the client says about itself.
+            metadata: the client's metadata for the service.
             rng: source of jitter, values in [0, 1).
             new_id: names frames.
         """
@@ -123,7 +123,7 @@ class Session:
 
     @property
     def state(self) -> ConnectionState:
-        """The state the program is told of."""
+        """Public connection state."""
         return PUBLIC_STATES[self._phase]
 
     @property
@@ -133,7 +133,7 @@ class Session:
 
     @property
     def refusal(self) -> ConversationsError | None:
-        """Why nothing can be sent until another token comes, or ever; `None` as long as something can."""
+        """Cause for which nothing can be sent until there is another token, or ever; `None` while requests can be sent."""
         return self._unavailable() if self._phase in _NO_SERVICE else None
 
     @property
@@ -148,7 +148,7 @@ class Session:
 
     @property
     def connections(self) -> int:
-        """How often the service accepted an init."""
+        """Number of times that the service accepted an init."""
         return self._connections
 
     @property
@@ -163,11 +163,11 @@ class Session:
 
     @property
     def trouble(self) -> str | None:
-        """Why there is no connection, in words; `None` while there is one."""
+        """Reason for the missing connection in words; `None` while there is one."""
         return None if self._phase in _UP else self._cause.message or f"the connection is still {self._phase}"
 
     def next_deadline(self) -> float | None:
-        """When `on_time` must be called next, if nothing else happens."""
+        """Return the time at which `on_time` must be called next, if nothing else happens."""
         moments = (self._timer, self._requests.next_deadline(), self._credentials.next_deadline())
         return min((moment for moment in moments if moment is not None), default=None)
 
@@ -182,20 +182,20 @@ class Session:
         return self._input(now, Input.CLOSE, Cause("the client was closed"))
 
     def socket_opened(self, generation: int, now: float) -> list[Effect]:
-        """The socket of `generation` is open, its WebSocket handshake done."""
+        """Process the opening of the socket of `generation`, after its WebSocket handshake."""
         if not self._is_current(generation):
             return []
         self._socket_open = True
         return self._input(now, Input.SOCKET_OPEN)
 
     def socket_lost(self, generation: int, error: BaseException | str, now: float, close_code: int | None = None) -> list[Effect]:
-        """The socket of `generation` could not be opened, failed, fell silent or was closed by the peer, with `close_code`."""
+        """Process the loss of the socket of `generation`: not opened, failed, silent, or closed by the peer with `close_code`."""
         if not self._is_current(generation):
             return []
         return self._input(now, Input.SOCKET_DOWN, Cause.of_socket(error, close_code))
 
     def wake(self, now: float) -> list[Effect]:
-        """The computer slept, or the network is back: no reason to wait any longer."""
+        """Stop waiting, since the computer slept or the network is back."""
         return self._input(now, Input.WAKE)
 
     def submit(self, request: Submission, now: float) -> list[Effect]:
@@ -228,11 +228,11 @@ class Session:
         return self._input(now, Input.TOKEN)
 
     def token_refused(self, error: BaseException, now: float) -> list[Effect]:
-        """The provider says that there will be no token."""
+        """Process the provider's report that there will be no token."""
         return self._input(now, Input.TOKEN_REFUSED, Cause(str(error), Status(401, "UNAUTHORIZED")))
 
     def token_delayed(self, message: str) -> None:
-        """The provider has failed and is asked again: if it is the token that is waited for, that is the trouble."""
+        """Process a failure of the provider, which is called again: while the token is waited for, that is the trouble."""
         if self._phase is Phase.AUTHORISING:
             self._cause = Cause(message)
 
@@ -241,7 +241,7 @@ class Session:
         return self._credentials.expire(token)
 
     def receive(self, packet: Packet, now: float) -> list[Effect]:
-        """A packet came on the current socket."""
+        """Process a packet from the current socket."""
         if not self._socket_open:
             return []
         if type(packet) is packets.Notification:
@@ -261,7 +261,7 @@ class Session:
         return self._take_effects()
 
     def receive_bad(self, error: ProtocolError, now: float) -> list[Effect]:
-        """A message came on the current socket that is not a packet."""
+        """Process a message from the current socket that is not a packet."""
         if not self._socket_open:
             return []
         self._now = now
@@ -274,7 +274,7 @@ class Session:
         return self._take_effects()
 
     def on_time(self, now: float) -> list[Effect]:
-        """The moment that `next_deadline` named has come."""
+        """Process the deadlines that have passed by the time of `next_deadline`."""
         self._now = now
         for id_, written in self._requests.take_expired(now):
             self._effects.append(Settle(id_, timed_out(written=written, trouble=self.trouble)))
@@ -365,7 +365,7 @@ class Session:
         self._dispatch(event, Cause.of_close(packet))
 
     def _refused_as(self, status: Status, *, denied: bool, otherwise: Input = Input.REFUSED) -> Input:
-        """Which event a refusal is; that the token in use expired is announced on the way."""
+        """Return the input for a refusal; announce the expiry of the token in use, if that is the cause."""
         if not denied:
             return otherwise
         credentials = self._credentials
@@ -380,7 +380,7 @@ class Session:
         return Input.DENIED_RENEWABLE if credentials.refreshable else Input.DENIED
 
     def _note_expiry(self) -> None:
-        """A single request was refused because the token in use is over, though the connection stands."""
+        """Note that a request was rejected because the token in use has expired, though the connection is open."""
         token = self._credentials.current or ""
         self._effects += [TokenRefused(token, expired=True), TokenExpired()]
         if self._credentials.expire(token) and self._credentials.refreshable:
@@ -546,5 +546,5 @@ class Session:
 
 
 def _denies(status: Status) -> bool:
-    """Whether a close says that the token is not good."""
+    """Return whether a close means that the token is not valid."""
     return status.code in (401, 410) or (status.code == 308 and status.error_code == WRONG_INSTANCE)

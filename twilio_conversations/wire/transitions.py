@@ -45,11 +45,11 @@ PUBLIC_STATES: Final[Mapping[Phase, ConnectionState]] = MappingProxyType(
         Phase.CLOSED: ConnectionState.DISCONNECTED,
     }
 )
-"""What the program is told."""
+"""Return the payload of ``connection_error``."""
 
 
 class Input(enum.Enum):
-    """What can happen. The value is its wording in the docs."""
+    """Input of the table. The value is its wording in the docs."""
 
     CONNECT = "the client starts"
     CONNECT_TOKENLESS = "the client starts, the provider has not given a token yet"
@@ -74,7 +74,7 @@ class Input(enum.Enum):
 
 
 class Action(enum.Enum):
-    """What is done. The value is its wording in the docs."""
+    """Action of the table. The value is its wording in the docs."""
 
     ASK_TOKEN = "ask the provider for a token"
     OPEN = "open a socket"
@@ -195,7 +195,7 @@ TRANSITIONS: Final[Mapping[tuple[Phase, Input], Transition]] = MappingProxyType(
 
 
 def render_markdown() -> str:
-    """The table as Markdown, for the docs."""
+    """Return the table as Markdown, for the docs."""
     lines = [
         "| Phase (reported as) | Event | Leads to | What is done |",
         "| --- | --- | --- | --- |",
