@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.patience import PATIENCE
 from twilio_conversations import Conversation, RequestTooLargeError
-from twilio_conversations.server.local import MAX_FRAME
+from twilio_conversations.server.uvicorn_server import MAX_FRAME
 
 
 def test_a_message_that_is_too_large(pair: tuple[Conversation, Conversation], fresh: Callable[[str], str]) -> None:

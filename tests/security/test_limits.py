@@ -14,8 +14,8 @@ from tests.server.peer import TIMEOUT, Answer, Peer, new_id
 from twilio_conversations.server import LocalServer
 from twilio_conversations.server.auth import MAX_TOKEN
 from twilio_conversations.server.http.plain import MAX_BODY
-from twilio_conversations.server.local import MAX_FRAME
 from twilio_conversations.server.storage.writer import MAX_MUTATION_ID
+from twilio_conversations.server.uvicorn_server import MAX_FRAME
 from twilio_conversations.wire.http_request import HttpRequest
 from twilio_conversations.wire.packets import RestCall
 

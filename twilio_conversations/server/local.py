@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import shutil
 import socket
 import tempfile
@@ -14,8 +13,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import uvicorn
-
 from twilio_conversations.errors import InvalidArgumentError, RequestTimeoutError
 from twilio_conversations.server.addresses import AddressBook, public_base, trusted_network
 from twilio_conversations.server.app import App
@@ -23,13 +20,12 @@ from twilio_conversations.server.control.methods import Controls
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.http import certificates
 from twilio_conversations.server.http.certificates import Certificate
-from twilio_conversations.server.http.listener import listen, quiet_when_exhausted
+from twilio_conversations.server.http.listener import listen
 from twilio_conversations.server.http.token_endpoint import page_origin
-from twilio_conversations.server.http.uvicorn_http import HEAD_TIME, MAX_HEAD, HttpProtocol
-from twilio_conversations.server.http.uvicorn_websocket import LineProtocol
 from twilio_conversations.server.start_errors import LocalServerError, storage
 from twilio_conversations.server.storage.credentials import Credentials, load_or_create
 from twilio_conversations.server.storage.database import Lock
+from twilio_conversations.server.uvicorn_server import Server
 from twilio_conversations.util import checks, logs
 from twilio_conversations.util.futures import Role, mark_thread
 from twilio_conversations.util.json import dumps
@@ -40,11 +36,6 @@ START_TIMEOUT = 15.0
 STOP_TIMEOUT = 15.0
 LOG_TIMEOUT = 2.0
 CONTROL_TIMEOUT = 30.0
-MAX_FRAME = 1024 * 1024
-"""Largest websocket message that is accepted, in bytes."""
-TLS_END_TIME = 2.0
-"""Seconds that a peer has to agree to the end of TLS; it need not."""
-PING_INTERVAL, PING_TIMEOUT = 20.0, 20.0
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -250,7 +241,7 @@ class LocalServer(Controls):
         self._port = listener.getsockname()[1]
         addresses = AddressBook(self.url, self._public_url, self._trusted)
         self._app = App(directory, self._credentials, addresses, token_origins=self._token_origins, durable=self._durable)
-        self._server = Server(_config(self._app, self._certificate), self._app)
+        self._server = Server(self._app, self._certificate)
         self._failure = None
         self._thread = threading.Thread(target=self._run, args=(self._server, listener), name="conversations-server", daemon=True)
         self._thread.start()
@@ -298,76 +289,8 @@ def _several(values: str | Iterable[str]) -> Iterable[str]:
     return [values] if isinstance(values, str) else values
 
 
-class Server(uvicorn.Server):
-    """uvicorn, which starts the service before it accepts anybody, and closes the door before it ends the connections."""
-
-    def __init__(self, config: uvicorn.Config, app: App) -> None:
-        super().__init__(config)
-        self._app = app
-        self.failure: BaseException | None = None
-
-    def fail(self, error: BaseException) -> None:
-        """End by itself; the first error says why."""
-        self.failure = self.failure or error
-        self.should_exit = True
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Open the data, then accept connections. What fails is kept in `failure`."""
-        asyncio.get_running_loop().set_exception_handler(quiet_when_exhausted)
-        try:
-            await self._app.open(self.fail)
-        except Exception as error:
-            self.fail(error)
-            return
-        try:
-            await super().startup(sockets=[])
-            self.servers += [await self._accept(one) for one in sockets or ()]
-        except BaseException:
-            await self._app.close()
-            raise
-
-    async def _accept(self, listener: socket.socket) -> asyncio.Server:
-        """Accept connections: uvicorn has no settings for the time that TLS may take."""
-        config, state = self.config, self.lifespan.state
-        handshake, end = (None, None) if config.ssl is None else (HEAD_TIME, TLS_END_TIME)
-        return await asyncio.get_running_loop().create_server(
-            functools.partial(HttpProtocol, config=config, server_state=self.server_state, app_state=state),
-            sock=listener,
-            backlog=config.backlog,
-            ssl=config.ssl,
-            ssl_handshake_timeout=handshake,
-            ssl_shutdown_timeout=end,
-        )
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End all connections, and let no other come."""
-        self._app.service.door.close()
-        await super().shutdown(sockets)
-        await self._app.close()
-
-
 def _failed(error: BaseException) -> LocalServerError:
     """Tell of the end of a service that ran."""
     told = error if isinstance(error, LocalServerError) else LocalServerError(f"the local service failed: {error!r}")
     _log.error("%s", told)
     return told
-
-
-def _config(app: App, certificate: Certificate | None) -> uvicorn.Config:
-    return uvicorn.Config(
-        app.asgi(),
-        loop="asyncio",  # others would not ask `Listener` to accept
-        log_config=None,
-        access_log=False,
-        lifespan="on",
-        http=HttpProtocol,
-        h11_max_incomplete_event_size=MAX_HEAD,
-        ws=LineProtocol,
-        ws_max_size=MAX_FRAME,
-        ws_ping_interval=PING_INTERVAL,
-        ws_ping_timeout=PING_TIMEOUT,
-        ws_per_message_deflate=False,
-        timeout_graceful_shutdown=3,
-        proxy_headers=False,  # uvicorn would trust every peer on loopback, or what the environment says; see `AddressBook`
-        ssl_context_factory=None if certificate is None else lambda *_: certificate.context(),
-    )

@@ -19,6 +19,7 @@ from twilio_conversations.server.http import session
 from twilio_conversations.server.http import uvicorn_http as http_protocol
 from twilio_conversations.server.http import uvicorn_websocket as protocol
 from twilio_conversations.server.http.admission import BURST, Meter
+from twilio_conversations.server.uvicorn_server import MAX_HEAD
 from twilio_conversations.wire.packets import Close, Reply
 
 HANDSHAKE = (
@@ -216,10 +217,10 @@ def test_frames_against_the_rules(server: LocalServer, data: bytes, code: int) -
 @pytest.mark.parametrize(
     "data",
     [
-        REQUEST + b"X-Long: " + b"x" * http_protocol.MAX_HEAD,
-        REQUEST + b"X-Many: x\r\n" * (http_protocol.MAX_HEAD // 11),
-        b"GET /" + b"x" * http_protocol.MAX_HEAD,
-        HANDSHAKE + b"X-Long: " + b"x" * http_protocol.MAX_HEAD,
+        REQUEST + b"X-Long: " + b"x" * MAX_HEAD,
+        REQUEST + b"X-Many: x\r\n" * (MAX_HEAD // 11),
+        b"GET /" + b"x" * MAX_HEAD,
+        HANDSHAKE + b"X-Long: " + b"x" * MAX_HEAD,
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",  # somebody speaks TLS
         REQUEST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n",
         REQUEST + b"Content-Length: -1\r\n\r\n",

@@ -18,10 +18,9 @@ from cryptography import x509
 from tests.server.peer import TIMEOUT
 from tests.support.stopwatch import within
 from twilio_conversations import Client
-from twilio_conversations.server import LocalServer, local
-from twilio_conversations.server.http import certificates
+from twilio_conversations.server import LocalServer
+from twilio_conversations.server.http import certificates, uvicorn_http
 from twilio_conversations.server.http.certificates import Certificate, load_or_create
-from twilio_conversations.server.http.uvicorn_http import HEAD_TIME
 
 Fresh = Callable[[str], str]
 HOST = "127.0.0.1"
@@ -170,8 +169,8 @@ def test_links_under_the_names_of_twilio(fresh: Fresh) -> None:
 
 def test_a_handshake_of_tls_has_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who connects and does not begin TLS is cut off: by plain HTTP's own limit, not after asyncio's minute."""
-    assert HEAD_TIME <= 10
-    monkeypatch.setattr(local, "HEAD_TIME", 0.2)
+    assert uvicorn_http.HEAD_TIME <= 10
+    monkeypatch.setattr(uvicorn_http, "HEAD_TIME", 0.2)
     with LocalServer(tls=True) as server, socket.create_connection((HOST, server.port), timeout=TIMEOUT) as line:
         assert line.recv(1) == b""
 

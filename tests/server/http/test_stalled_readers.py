@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.server.peer import Peer
-from twilio_conversations.server import LocalServer, local
-from twilio_conversations.server.http.session import MAX_QUEUED_BYTES, MAX_QUEUED_FRAMES, Session
+from twilio_conversations.server import LocalServer, uvicorn_server
+from twilio_conversations.server.http.outbox import MAX_QUEUED_BYTES, MAX_QUEUED_FRAMES
+from twilio_conversations.server.http.session import Session
 
 SMALL = ((socket.SOL_SOCKET, socket.SO_RCVBUF, 4096),)
 PATIENCE = 60.0
@@ -78,7 +79,7 @@ def test_a_reader_that_stops_is_dropped(server: LocalServer, count: int) -> None
 
     def is_gone() -> bool:
         nonlocal most
-        most = max(most, session._queued_bytes)
+        most = max(most, session.outbox.size)
         return session_of(server, "alice") is None
 
     wait_until(is_gone, "the reader is dropped")
@@ -93,8 +94,8 @@ def test_a_reader_that_goes_on_gets_everything(server: LocalServer) -> None:
     """Without a time limit it is waited for; every request that was sent meanwhile is answered, in order."""
     server.configure(stalled_reader_timeout=0)
     reader, session, asked = ask_for_much(server, "alice", 40)
-    wait_until(session._full, "the queue is full")
-    assert session._queued_bytes < MAX_QUEUED_BYTES + 2 * PAGE
+    wait_until(lambda: session.outbox.is_full, "the queue is full")
+    assert session.outbox.size < MAX_QUEUED_BYTES + 2 * PAGE
     with reader:
         assert [reader.reply_to(id_).id for id_ in asked] == asked
         assert reader.get("/Client/v2/Configuration").status == 200
@@ -113,7 +114,7 @@ def test_a_fast_typist_beside_a_reader_that_stops(server: LocalServer) -> None:
             for id_ in asked:
                 assert bob.reply_to(id_).status.ok
             bob.inbox.clear()
-        assert len(session._queue) <= MAX_QUEUED_FRAMES
+        assert len(session.outbox.frames) <= MAX_QUEUED_FRAMES
         assert carol.expect(lambda packet: getattr(packet, "message_type", "") == "twilio.ipmsg.typing_indicator")
         reader.close()
 
@@ -135,14 +136,14 @@ def test_what_is_held_is_bounded(server: LocalServer) -> None:
                 asked = [bob.start("POST", "/v1/typing", form=type_in(room)) for _ in range(400)]
                 for id_ in asked:
                     assert bob.reply_to(id_).status.ok
-            assert len(session._held or ()) <= MAX_QUEUED_FRAMES
+            assert len(session.outbox.held or ()) <= MAX_QUEUED_FRAMES
             assert alice.get("/Client/v2/Configuration").status == 200
 
 
 def test_a_reader_without_a_pong_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     """An idle peer that answers no ping is dropped, also when it is not known to have stopped reading."""
-    monkeypatch.setattr(local, "PING_INTERVAL", 0.2)
-    monkeypatch.setattr(local, "PING_TIMEOUT", 0.2)
+    monkeypatch.setattr(uvicorn_server, "PING_INTERVAL", 0.2)
+    monkeypatch.setattr(uvicorn_server, "PING_TIMEOUT", 0.2)
     with LocalServer() as server:
         reader = Peer.connected(server, "alice")
         wait_until(lambda: session_of(server, "alice") is None, "the peer is dropped")

@@ -23,8 +23,9 @@ from twilio_conversations.server.auth import Grant
 from twilio_conversations.server.calls import Caller, Request, Response
 from twilio_conversations.server.errors import Refusal, reason
 from twilio_conversations.server.http.admission import Door, TooManyConnectionsError
+from twilio_conversations.server.http.lines import Line, line_of
+from twilio_conversations.server.http.outbox import Outbox
 from twilio_conversations.server.http.traffic import IN, OUT, Peer, Traffic
-from twilio_conversations.server.http.uvicorn_websocket import LINE, Line
 from twilio_conversations.util import logs
 from twilio_conversations.wire import packets
 from twilio_conversations.wire.frame import json_bytes
@@ -51,12 +52,8 @@ INIT_TIMEOUT = 10.0
 """Seconds that a client has for its `init`."""
 EXPIRY_NOTICE = 180.0
 """Seconds before the token expires at which the client is told; at once, if less is left."""
-MAX_QUEUED_FRAMES, MAX_QUEUED_BYTES = 2_000, 4 * 1024 * 1024
-"""With so much unsent, cursors stand still and requests are not read."""
 MAX_COMMANDS = 500
 """Commands of one connection that may be under way; then nothing more is read from its socket."""
-MAX_WRITE = 64 * 1024
-"""Bytes after which a write ends, so that the transport's flow control sees what is going on."""
 ACKNOWLEDGED = ("ping", "put_notification_ctx", "delete_notification_ctx")
 """Methods that clients may send and nothing comes of."""
 UNANSWERED = ("telemetry.v1",)
@@ -106,15 +103,12 @@ class Session:
         self._reading = True
         self._standing_still = False
         self._commands = 0
-        self._queue: deque[bytes] = deque()
-        self._queued_bytes = 0
         self._over: asyncio.Future[None] = self._loop.create_future()
         self._line: Line
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._peer = Peer()
         self._traffic = host.traffic
-        self._held: list[bytes] | None = None
-        self._held_bytes = 0
+        self.outbox = Outbox(lambda frame: self._traffic.record(self._peer, OUT, frame))
         self._inbox: deque[bytes | None] = deque()
 
     @property
@@ -130,10 +124,10 @@ class Session:
     async def run(self) -> None:
         """Serve until the connection ends."""
         await self._websocket.accept()
-        self._line = self._websocket.scope["extensions"][LINE]
+        self._line = self.outbox.line = line_of(self._websocket, self._host.door.patience)
         self._line.listen(self._on_bytes, self._flush, self._host.door.frame_meter())
         self._at("init", INIT_TIMEOUT, lambda: self._refuse(Close(_new_id(), Status(408, "REQUEST TIMEOUT"))))
-        disconnected = asyncio.create_task(self._until_disconnected(), name="conversations-session")
+        disconnected = asyncio.create_task(self._line.until_disconnected(self._websocket.receive), name="conversations-session")
         try:
             await asyncio.wait({disconnected, self._over}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -154,56 +148,34 @@ class Session:
         """Queue a notification, if the client registered for its type."""
         if message_type not in self._message_types:
             return
-        if self._held is not None:
-            self._held.append(frame)
-            self._held_bytes += len(frame)
-        else:
+        outbox = self.outbox
+        if outbox.held is None:
             self._push(frame)
+        else:
+            outbox.held.append(frame)
+            outbox.held_size += len(frame)
 
     def has_room(self) -> bool:
-        """Whether the client keeps up; if not, the service hears from the session when it does again."""
-        if self._full() or _is_full(len(self._held or ()), self._held_bytes):
-            self._standing_still = True
-            return False
-        return True
-
-    def _full(self) -> bool:
-        return _is_full(len(self._queue), self._queued_bytes)
+        """Return whether the client keeps up; if not, the session reports to the service when it does again."""
+        if self.outbox.has_room:
+            return True
+        self._standing_still = True
+        return False
 
     def _push(self, frame: bytes) -> None:
-        """Queue a frame. It leaves two turns of the loop later, together with what other requests bring about until then."""
-        self._traffic.record(self._peer, OUT, frame)
-        if not self._queue:
-            self._loop.call_soon(self._loop.call_soon, self._flush)
-        self._queue.append(frame)
-        self._queued_bytes += len(frame)
+        self.outbox.push(frame, self._flush)
 
     def _flush(self) -> None:
-        """Send what is queued, as far as the socket takes it; the line calls again when it takes more."""
-        while self._queue and self._line.is_writable:
-            frames = []
-            size = 0
-            while self._queue and size < MAX_WRITE:
-                frame = self._queue.popleft()
-                frames.append(frame)
-                size += len(frame)
-            self._queued_bytes -= size
-            self._line.send(frames)
-        self._catch_up()
-
-    def _catch_up(self) -> None:
+        """Send what is queued; the line calls again when it takes more."""
+        self.outbox.flush()
         while self._inbox and self._is_ready():
             self._on_message_bytes(self._inbox.popleft())
         self._regulate()
-        if self._standing_still and len(self._queue) <= MAX_QUEUED_FRAMES // 2 and not self._full():
+        if self._standing_still and self.outbox.is_half_empty:
             self._standing_still = False
             self._host.caught_up(self)
 
     # -- what is received --------------------------------------------------------------------------------------------------
-
-    async def _until_disconnected(self) -> None:
-        while (message := await self._websocket.receive())["type"] != "websocket.disconnect":
-            self._on_bytes(message.get("bytes"))  # it came before anybody listened to the line
 
     def _on_bytes(self, data: bytes | None) -> None:
         """A message came. Those that came with one that was too much wait here: nothing further is read then."""
@@ -225,7 +197,7 @@ class Session:
 
     def _is_ready(self) -> bool:
         """Whether a request may be carried out: what a client asks is bounded by what it takes."""
-        return not self._full() and self._commands < MAX_COMMANDS
+        return not self.outbox.is_full and self._commands < MAX_COMMANDS
 
     def _regulate(self) -> None:
         """Read on, or do not."""
@@ -349,8 +321,7 @@ class Session:
         """End without a word: nothing more is read or sent."""
         self._refused = True
         self._inbox.clear()
-        self._queue.clear()
-        self._queued_bytes = 0
+        self.outbox.clear()
         self._host.leave(self)
         self._loop.create_task(self._hang_up())
 
@@ -360,7 +331,7 @@ class Session:
 
     def warn_of_expiry(self) -> None:
         """Tell the client that its token is about to expire, if it wants to hear that."""
-        if "client_update" in self._capabilities and not self._full():
+        if "client_update" in self._capabilities and not self.outbox.is_full:
             self._push(ClientUpdate(_new_id(), "token_about_to_expire").encode())
 
     def expire(self) -> None:
@@ -369,10 +340,11 @@ class Session:
 
     def hold(self, held: bool) -> None:
         """Keep notifications back from now on, or let them go in order."""
+        outbox = self.outbox
         if held:
-            self._held = self._held or []
+            outbox.held = outbox.held or []
             return
-        frames, self._held, self._held_bytes = self._held or [], None, 0
+        frames, outbox.held, outbox.held_size = outbox.held or [], None, 0
         for frame in frames:
             self._push(frame)
 
@@ -406,10 +378,6 @@ class Session:
         Update: _on_update,
         Unknown: _on_unknown,
     }
-
-
-def _is_full(frames: int, size: int) -> bool:
-    return frames >= MAX_QUEUED_FRAMES or size >= MAX_QUEUED_BYTES
 
 
 def _message_types(packet: Init) -> frozenset[str]:

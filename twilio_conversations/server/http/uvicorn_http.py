@@ -14,8 +14,6 @@ from twilio_conversations.server.errors import Refusal, reason
 from twilio_conversations.server.http.admission import DOOR, Door
 from twilio_conversations.wire.frame import json_bytes
 
-MAX_HEAD = 16 * 1024
-"""Most bytes of a request line with its headers."""
 HEAD_TIME = 10.0
 """Seconds that a client has for the head of a request, since it connected or since the last answer."""
 STALL_TIME = 30.0

@@ -17,14 +17,14 @@ import struct
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from starlette.types import Receive
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
 from websockets.protocol import State
 
 from twilio_conversations.server.http.admission import DOOR, Door, Meter
+from twilio_conversations.server.http.lines import LINE
 
-LINE = "twilio_conversations.line"
-"""The ASGI extension under which an accepted websocket has its `Line`."""
 MAX_FRAGMENTS = 1024
 """Most frames that make up one message; empty ones count against no other limit."""
 BAD_HANDSHAKE = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -34,8 +34,8 @@ BUSY, TOO_FAST, CLOGGED = "busy", "too fast", "clogged"
 """Why nothing is read for a while: the session has enough to do, frames come too fast, or pongs are not taken."""
 
 
-class Line:
-    """What a session needs of its socket."""
+class DirectLine:
+    """A line straight to the socket."""
 
     def __init__(self, protocol: LineProtocol) -> None:
         self._protocol = protocol
@@ -69,6 +69,12 @@ class Line:
         else:
             self._protocol.stop_reading(BUSY)
 
+    async def until_disconnected(self, receive: Receive) -> None:
+        """Return when ASGI reports the end; what came before `listen` is handed over."""
+        while (message := await receive())["type"] != "websocket.disconnect":
+            if self._protocol.on_message is not None:
+                self._protocol.on_message(message.get("bytes"))
+
 
 class LineProtocol(WebSocketsSansIOProtocol):
     """The websocket protocol that offers a `Line`. What comes before somebody listens takes the ordinary way."""
@@ -90,7 +96,7 @@ class LineProtocol(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if self.response.status_code == 101:
             extensions: dict[str, Any] = self.scope["extensions"]
-            extensions[LINE] = Line(self)
+            extensions[LINE] = DirectLine(self)
 
     def send_receive_event_to_app(self) -> None:
         """A message is complete."""

@@ -1,0 +1,118 @@
+"""Between a session and its websocket: a `Line` carries frames both ways.
+
+Protocols that can do better put a line of their own into the scope; `AsgiLine` works on every ASGI server, with a queue, two
+task switches and a write for each frame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from starlette.types import Receive
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from twilio_conversations.server.http.admission import Meter
+from twilio_conversations.util import logs
+
+_log = logs.logger(__name__)
+
+LINE = "twilio_conversations.line"
+"""The ASGI extension under which an accepted websocket has a `Line` of its server's."""
+
+
+class Line(Protocol):
+    """What a session needs of its websocket."""
+
+    def listen(self, on_message: Callable[[bytes | None], None], on_writable: Callable[[], None], meter: Meter) -> None:
+        """Call `on_message` with each message (`None` for text), `on_writable` when the peer takes more again.
+
+        Frames are read at the pace of `meter`.
+        """
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether frames may be sent now."""
+
+    def send(self, frames: Iterable[bytes]) -> None:
+        """Send binary messages, when `is_writable`."""
+
+    def read_on(self, wanted: bool) -> None:
+        """Stop reading, or go on."""
+
+    async def until_disconnected(self, receive: Receive) -> None:
+        """Return when the websocket has ended. Messages that come by ASGI are handed to the listener."""
+
+
+def line_of(websocket: WebSocket, patience: int) -> Line:
+    """Return the line of an accepted websocket; a peer may take nothing for `patience` seconds (0: for any time)."""
+    line: Line | None = websocket.scope.get("extensions", {}).get(LINE)
+    return AsgiLine(websocket, patience) if line is None else line
+
+
+class AsgiLine:
+    """A line through ASGI. Lives on the event loop."""
+
+    def __init__(self, websocket: WebSocket, patience: int) -> None:
+        self._websocket = websocket
+        self._patience = patience or None
+        self._unsent: deque[bytes] = deque()
+        self._sender: asyncio.Task[None] | None = None
+        self._may_read = asyncio.Event()
+        self._may_read.set()
+        self._failed = asyncio.Event()
+
+    def listen(self, on_message: Callable[[bytes | None], None], on_writable: Callable[[], None], meter: Meter) -> None:
+        """Call these when a message has come, and when frames may be sent again."""
+        self._on_message = on_message
+        self._on_writable = on_writable
+        self._meter = meter
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether everything that was sent has been taken."""
+        return self._sender is None and not self._failed.is_set()
+
+    def send(self, frames: Iterable[bytes]) -> None:
+        """Send binary messages one after the other, in a task."""
+        self._unsent.extend(frames)
+        self._sender = asyncio.create_task(self._send(), name="conversations-sender")
+
+    def read_on(self, wanted: bool) -> None:
+        """Stop receiving, or go on."""
+        if wanted:
+            self._may_read.set()
+        else:
+            self._may_read.clear()
+
+    async def until_disconnected(self, receive: Receive) -> None:
+        """Receive messages; return when there can be no further one, or nothing can be sent any more."""
+        receiving = asyncio.create_task(self._receive(receive), name="conversations-receiver")
+        failing = asyncio.create_task(self._failed.wait(), name="conversations-failing")
+        try:
+            await asyncio.wait({receiving, failing}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            tasks = [task for task in (receiving, failing, self._sender) if task is not None]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _receive(self, receive: Receive) -> None:
+        while (message := await receive())["type"] != "websocket.disconnect":
+            self._on_message(message.get("bytes"))
+            if pause := self._meter.take():
+                await asyncio.sleep(pause)
+            await self._may_read.wait()
+
+    async def _send(self) -> None:
+        try:
+            while self._unsent:
+                async with asyncio.timeout(self._patience):
+                    await self._websocket.send_bytes(self._unsent.popleft())
+        except (WebSocketDisconnect, RuntimeError, OSError) as error:  # a `TimeoutError` is an `OSError`
+            _log.debug("a websocket takes nothing more: %r", error)
+            self._failed.set()
+        self._sender = None
+        self._on_writable()

@@ -1,0 +1,72 @@
+"""What a session sends: a bounded queue of frames, in order, and notifications that are held back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from twilio_conversations.server.http.lines import Line
+
+MAX_QUEUED_FRAMES, MAX_QUEUED_BYTES = 2_000, 4 * 1024 * 1024
+"""With so much unsent, cursors stand still and requests are not read."""
+MAX_WRITE = 64 * 1024
+"""Bytes after which a write ends, so that the transport's flow control sees what is going on."""
+
+
+class Outbox:
+    """Queues frames and sends them in few writes. Lives on the event loop."""
+
+    def __init__(self, record: Callable[[bytes], None]) -> None:
+        """`record` is called with each frame that is queued."""
+        self.line: Line
+        self.frames: deque[bytes] = deque()
+        self.size = 0
+        self.held: list[bytes] | None = None
+        self.held_size = 0
+        self._record = record
+        self._later = asyncio.get_running_loop().call_soon
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as much is queued as may be."""
+        return _is_full(len(self.frames), self.size)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether further notifications may be queued or held."""
+        return not self.is_full and (self.held is None or not _is_full(len(self.held), self.held_size))
+
+    @property
+    def is_half_empty(self) -> bool:
+        """Whether a connection that stood still may go on."""
+        return len(self.frames) <= MAX_QUEUED_FRAMES // 2 and not self.is_full
+
+    def push(self, frame: bytes, flush: Callable[[], None]) -> None:
+        """Queue a frame; `flush` is called two turns of the loop later, with what other requests have queued until then."""
+        self._record(frame)
+        if not self.frames:
+            self._later(self._later, flush)
+        self.frames.append(frame)
+        self.size += len(frame)
+
+    def flush(self) -> None:
+        """Send what is queued, as far as the line takes it."""
+        while self.frames and self.line.is_writable:
+            batch = []
+            size = 0
+            while self.frames and size < MAX_WRITE:
+                frame = self.frames.popleft()
+                batch.append(frame)
+                size += len(frame)
+            self.size -= size
+            self.line.send(batch)
+
+    def clear(self) -> None:
+        """Discard what is queued."""
+        self.frames.clear()
+        self.size = 0
+
+
+def _is_full(frames: int, size: int) -> bool:
+    return frames >= MAX_QUEUED_FRAMES or size >= MAX_QUEUED_BYTES
