@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import attrs
 from sqlalchemy import bindparam, func, select
@@ -20,11 +20,14 @@ from twilio_conversations.server.http.connections import TYPING, Gateway
 from twilio_conversations.server.settings import World
 from twilio_conversations.server.storage.database import Connection
 from twilio_conversations.server.storage.media_files import MediaFiles
+from twilio_conversations.server.storage.rows import Conversation, Message, Participant, User
 from twilio_conversations.server.storage.tables import conversations as conversations_table
 from twilio_conversations.server.storage.tables import messages as messages_table
 from twilio_conversations.server.storage.tables import participants as participants_table
 from twilio_conversations.server.storage.writer import Command, Transaction
 from twilio_conversations.server.sync.objects import Catalog
+
+T = TypeVar("T")
 
 PAGE_SIZE = 100
 TYPING_ALLOWANCE = 1
@@ -133,11 +136,13 @@ class ClientApi:
             raise Refusal(50430)
         return Response.json(200, self._links(caller).my_conversation(row, caller.identity))
 
-    def _message(self, caller: Caller, reference: str, sid: str) -> Any:
+    def _message(self, caller: Caller, reference: str, sid: str) -> Message:
         conversation = conversations.enter(self.reader, caller.identity, reference).conversation
         return _found(self.reader.first(messages.BY_SID, conversation=conversation.sid, sid=sid), 50500)
 
-    def _conversation(self, caller: Caller, conversation: Any, member: Any, first: Callable[..., Any]) -> dict[str, Any]:
+    def _conversation(
+        self, caller: Caller, conversation: Conversation, member: conversations.Member | None, first: Callable[..., Any]
+    ) -> dict[str, Any]:
         """A conversation with its counts; `first` reads, on the thread where this runs."""
         counts = {
             "participants": first(_COUNT_PARTICIPANTS, conversation=conversation.sid)[0],
@@ -145,10 +150,10 @@ class ClientApi:
         }
         return self._links(caller).conversation(conversation, member=member, **counts)
 
-    def _user(self, reference: str) -> Any:
+    def _user(self, reference: str) -> User:
         return _found(self.reader.first(users.BY_REFERENCE, ref=reference), 50200)
 
-    def _user_body(self, caller: Caller, user: Any, first: Callable[..., Any]) -> dict[str, Any]:
+    def _user_body(self, caller: Caller, user: User, first: Callable[..., Any]) -> dict[str, Any]:
         """A user; `first` reads, on the thread where this runs."""
         enabled = self.world.settings.reachability_enabled
         item = first(reachability.ITEM, name=users.info_map(user.sid)) if enabled else None
@@ -207,7 +212,7 @@ class ClientApi:
     def _remove_participant(self, caller: Caller, _request: Request, reference: str, participant: str) -> Command:
         return _deletion(participants.remove, caller.identity, reference, participant)
 
-    def _participant_made(self, caller: Caller, status: int, row: Any) -> Response:
+    def _participant_made(self, caller: Caller, status: int, row: Participant) -> Response:
         links = self._links(caller)
         path = links.path("Conversations", row.conversation_sid, "Participants", row.sid)
         return Response.json(status, links.participant(row), path)
@@ -246,7 +251,7 @@ class ClientApi:
     def _delete_message(self, caller: Caller, _request: Request, reference: str, sid: str) -> Command:
         return _deletion(messages.remove, caller.identity, reference, sid)
 
-    def _message_made(self, caller: Caller, status: int, row: Any) -> Response:
+    def _message_made(self, caller: Caller, status: int, row: Message) -> Response:
         links = self._links(caller)
         path = links.path("Conversations", row.conversation_sid, "Messages", row.sid)
         return Response.json(status, links.message(row), path)
@@ -324,7 +329,7 @@ def _deletion(action: Callable[..., None], *arguments: str) -> Command:
     return command
 
 
-def _found(row: Any, code: int) -> Any:
+def _found(row: T | None, code: int) -> T:
     if row is None:
         raise Refusal(code)
     return row

@@ -14,6 +14,7 @@ from twilio_conversations.server.domain.conversations import document
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.database import Connection
 from twilio_conversations.server.storage.media_files import MediaFiles
+from twilio_conversations.server.storage.rows import Medium
 from twilio_conversations.server.storage.writer import Commit
 from twilio_conversations.server.sync.objects import Catalog
 from twilio_conversations.server.sync.projection import DOCUMENT
@@ -38,14 +39,14 @@ class MediaLibrary:
         """Delete files that no row speaks of; before anybody uploads."""
         self.files.sweep({row.sid for row in self.reader.all(rules.KNOWN)})
 
-    def visible(self, caller: Caller, sid: str) -> Any:
+    def visible(self, caller: Caller, sid: str) -> Medium:
         """A medium's row, for its uploader until it is sent, and then for those who may read the conversation. Raises 50507."""
         row = self.reader.first(rules.BY_SID, sid=sid)
         if row is None or not self._may_read(caller, row):
             raise Refusal(50507)
         return row
 
-    def _may_read(self, caller: Caller, row: Any) -> bool:
+    def _may_read(self, caller: Caller, row: Medium) -> bool:
         if row.conversation_sid is None:
             return bool(row.author == caller.identity)
         try:
@@ -54,7 +55,7 @@ class MediaLibrary:
             return False
         return True
 
-    def linked(self, sid: str, expires: str, signature: str) -> Any:
+    def linked(self, sid: str, expires: str, signature: str) -> Medium:
         """A medium's row, for whoever has a link. Raises 20403 or, when it was deleted meanwhile, 50507."""
         self.links.check(sid, expires, signature)
         row = self.reader.first(rules.BY_SID, sid=sid)
@@ -62,11 +63,11 @@ class MediaLibrary:
             raise Refusal(50507)
         return row
 
-    def path(self, row: Any) -> Path:
+    def path(self, row: Medium) -> Path:
         """Where its bytes are."""
         return self.files.path(row.sid)
 
-    def record(self, row: Any, base_url: str) -> dict[str, Any]:
+    def record(self, row: Medium, base_url: str) -> dict[str, Any]:
         """A medium as JSON, with a new temporary link."""
         url = f"{base_url}/v1/Services/{self.service_sid}/Media/{row.sid}"
         return {

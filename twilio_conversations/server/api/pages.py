@@ -12,6 +12,7 @@ from twilio_conversations.server.calls import Request
 from twilio_conversations.server.domain import content, delivery
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.database import Connection
+from twilio_conversations.server.storage.rows import ContentTemplate, Receipt, Recipient
 
 DEFAULT_SIZE, MAX_SIZE = 50, 100
 
@@ -48,7 +49,7 @@ class Pages:
         following = token(getattr(rows[-1], by)) if more else None
         return page(key, [body(row) for row in rows], following, token("") if after and rows else None)
 
-    def _template(self, row: Any) -> dict[str, Any]:
+    def _template(self, row: ContentTemplate) -> dict[str, Any]:
         return {
             "sid": row.sid,
             "account_sid": self.account_sid,
@@ -88,10 +89,10 @@ def _size(text: str | None) -> int:
     return min(int(text[:9]), MAX_SIZE)
 
 
-def _receipt(row: Any) -> dict[str, Any]:
+def _receipt(row: Receipt) -> dict[str, Any]:
     names = ("sid", "message_sid", "conversation_sid", "channel_message_sid", "participant_sid", "status", "error_code")
     return {name: getattr(row, name) for name in (*names, "date_created", "date_updated")}
 
 
-def _recipient(row: Any) -> dict[str, Any]:
+def _recipient(row: Recipient) -> dict[str, Any]:
     return {name: getattr(row, name) for name in ("message_sid", "type", "level", "name", "address")}

@@ -11,8 +11,9 @@ import attrs
 
 from twilio_conversations.server.addresses import Addresses
 from twilio_conversations.server.domain import users
-from twilio_conversations.server.domain.conversations import document, message_list, roster
+from twilio_conversations.server.domain.conversations import Member, document, message_list, roster
 from twilio_conversations.server.settings import Settings
+from twilio_conversations.server.storage.rows import Conversation, Message, Participant, User
 
 
 @attrs.frozen
@@ -32,7 +33,7 @@ class Links:
         """The same with the address in front."""
         return self.addresses.api + self.path(*segments)
 
-    def _common(self, row: Any) -> dict[str, Any]:
+    def _common(self, row: User | Conversation | Participant | Message) -> dict[str, Any]:
         return {
             "sid": row.sid,
             "account_sid": self.account_sid,
@@ -41,7 +42,7 @@ class Links:
             "date_updated": row.date_updated,
         }
 
-    def conversation(self, row: Any, *, member: Any, participants: int, messages: int) -> dict[str, Any]:
+    def conversation(self, row: Conversation, *, member: Member | None, participants: int, messages: int) -> dict[str, Any]:
         """A conversation; `member` is the caller's participant row, if there is one."""
         return {
             **self._common(row),
@@ -87,7 +88,7 @@ class Links:
             "sync_objects": _sync_objects(row.conversation_sid),
         }
 
-    def participant(self, row: Any) -> dict[str, Any]:
+    def participant(self, row: Participant) -> dict[str, Any]:
         """A participant."""
         binding = {"type": row.type, **json.loads(row.binding)} if row.binding else None
         return {
@@ -103,7 +104,7 @@ class Links:
             "links": {"conversation": self.url("Conversations", row.conversation_sid)},
         }
 
-    def message(self, row: Any) -> dict[str, Any]:
+    def message(self, row: Message) -> dict[str, Any]:
         """A message."""
         conversation = self.url("Conversations", row.conversation_sid)
         message = f"{conversation}/Messages/{row.sid}"
@@ -127,7 +128,7 @@ class Links:
             },
         }
 
-    def user(self, row: Any, reachability: Mapping[str, bool]) -> dict[str, Any]:
+    def user(self, row: User, reachability: Mapping[str, bool]) -> dict[str, Any]:
         """A user; `reachability` says what is told of it."""
         return {
             **self._common(row),
@@ -141,7 +142,7 @@ class Links:
             "sync_objects": {"user_info_map": users.info_map(row.sid)},
         }
 
-    def configuration(self, user: Any, settings: Settings) -> dict[str, Any]:
+    def configuration(self, user: User, settings: Settings) -> dict[str, Any]:
         """What a client needs to know at start."""
         media = f"{self.addresses.media}/v1/Services/{self.service_sid}/Media"
         return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any, ClassVar
+from typing import ClassVar
 from urllib.parse import quote
 
 import attrs
@@ -14,6 +14,8 @@ from twilio_conversations.server.api.routing import ANY, Route
 from twilio_conversations.server.calls import Caller, Request, Response
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.database import Connection
+from twilio_conversations.server.storage.rows import SyncItem
+from twilio_conversations.server.storage.statements import Query
 from twilio_conversations.server.storage.tables import sync_items
 from twilio_conversations.server.sync.objects import COLLECTIONS, Catalog, Entity
 from twilio_conversations.server.sync.projection import INDEX_DIGITS, LIST, MAP, index_key
@@ -34,14 +36,15 @@ _COMPARE = {
     (DESC, "exclusive"): _KEY < bindparam("start"),
 }
 _ORDER = {ASC: _KEY.asc(), DESC: _KEY.desc()}
-_ALL_FROM = {order: _ITEMS.order_by(_ORDER[order]) for order in (ASC, DESC)}
-_FROM = {case: _ALL_FROM[case[0]].where(condition) for case, condition in _COMPARE.items()}
-_ONE = _ITEMS.where(_KEY == bindparam("start"))
+_SORTED = {order: _ITEMS.order_by(_ORDER[order]) for order in (ASC, DESC)}
+_ALL_FROM = {order: Query(SyncItem, statement) for order, statement in _SORTED.items()}
+_FROM = {case: Query(SyncItem, _SORTED[case[0]].where(condition)) for case, condition in _COMPARE.items()}
+_ONE = Query(SyncItem, _ITEMS.where(_KEY == bindparam("start")))
 _OPPOSITE = {ASC: DESC, DESC: ASC}
 
 
 @attrs.frozen
-class Query:
+class PageQuery:
     """A page: at most `size` items in `order`, from `start` on (`None`: from the edge).
 
     A `backwards` page is the one that ends before `start`: it is read in the opposite direction and turned round.
@@ -58,7 +61,7 @@ class Query:
         return base64.urlsafe_b64encode(json.dumps(attrs.astuple(self)).encode()).decode()
 
     @classmethod
-    def from_token(cls, token: str) -> Query:
+    def from_token(cls, token: str) -> PageQuery:
         """The query in a page token. Raises `Refusal` 20001."""
         try:
             order, size, start, bounds, backwards = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
@@ -129,8 +132,8 @@ class SyncApi:
         if query.backwards:
             rows.reverse()
             more_ahead, more_behind = more_behind, more_ahead
-        following = Query(query.order, query.size, rows[-1].key, "exclusive") if rows else None
-        preceding = Query(query.order, query.size, rows[0].key if rows else query.start, "exclusive", backwards=True)
+        following = PageQuery(query.order, query.size, rows[-1].key, "exclusive") if rows else None
+        preceding = PageQuery(query.order, query.size, rows[0].key if rows else query.start, "exclusive", backwards=True)
         return _encode_page(
             entity,
             base_url,
@@ -139,7 +142,7 @@ class SyncApi:
             following.token() if more_ahead and following else None,
         )
 
-    def _fetch(self, entity: Entity, query: Query) -> tuple[list[Any], bool]:
+    def _fetch(self, entity: Entity, query: PageQuery) -> tuple[list[SyncItem], bool]:
         """The rows in reading direction, and whether there are more."""
         direction = _OPPOSITE[query.order] if query.backwards else query.order
         if query.start is None:
@@ -149,14 +152,11 @@ class SyncApi:
             rows = self._reader.all(statement, of=entity.sid, start=query.start, limit=query.size + 1)
         return rows[: query.size], len(rows) > query.size
 
-    def _any_behind(self, entity: Entity, query: Query, rows: list[Any]) -> bool:
+    def _any_behind(self, entity: Entity, query: PageQuery, rows: list[SyncItem]) -> bool:
         """Whether anything lies on the other side of where reading began."""
         direction = query.order if query.backwards else _OPPOSITE[query.order]
-        if rows:
-            statement, edge = _FROM[direction, "exclusive"], rows[0].key
-        else:
-            statement, edge = _FROM[direction, "inclusive"], query.start
-        return bool(self._reader.all(statement, of=entity.sid, start=edge, limit=1))
+        bounds, edge = ("exclusive", rows[0].key) if rows else ("inclusive", query.start)
+        return bool(self._reader.all(_FROM[direction, bounds], of=entity.sid, start=edge, limit=1))
 
     ROUTES: ClassVar[tuple[Route, ...]] = (
         Route("GET", _OBJECT, _root),
@@ -170,16 +170,16 @@ class SyncApi:
     )
 
 
-def _query(entity: Entity, request: Request) -> Query:
+def _query(entity: Entity, request: Request) -> PageQuery:
     """Read the query parameters; ``PageToken`` alone says everything."""
     if "PageToken" in request.query:
-        return Query.from_token(request.query["PageToken"])
+        return PageQuery.from_token(request.query["PageToken"])
     order = request.query.get("Order", ASC).lower()
     bounds = request.query.get("Bounds", "inclusive").lower()
     if (order, bounds) not in _COMPARE:
         raise Refusal(20001, "Invalid 'Order' or 'Bounds' query parameter")
     start = request.query.get("From")
-    return Query(order, _page_size(request), None if start is None else _position(entity, start), bounds)
+    return PageQuery(order, _page_size(request), None if start is None else _position(entity, start), bounds)
 
 
 def _page_size(request: Request) -> int:
@@ -201,13 +201,13 @@ def _position(entity: Entity, text: str) -> str:
     return index_key(min(int(digits[: INDEX_DIGITS + 1]), 10**INDEX_DIGITS - 1))
 
 
-def _encode_page(entity: Entity, base_url: str, rows: list[Any], previous: str | None, following: str | None) -> bytes:
+def _encode_page(entity: Entity, base_url: str, rows: list[SyncItem], previous: str | None, following: str | None) -> bytes:
     items = ",".join(_item(entity, base_url, row) for row in rows)
     meta = json.dumps({"previous_token": previous, "next_token": following, "direct_token": True, "encode_token": False})
     return f'{{"items":[{items}],"meta":{meta}}}'.encode()
 
 
-def _item(entity: Entity, base_url: str, row: Any) -> str:
+def _item(entity: Entity, base_url: str, row: SyncItem) -> str:
     if entity.kind == LIST:
         name, key = f'"index":{int(row.key)}', str(int(row.key))
     else:

@@ -24,11 +24,12 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy import bindparam, or_, select
 
 from twilio_conversations.server.control.seed_file import Steps
 from twilio_conversations.server.domain import content, conversations, limits, messages, outside, participants, states, users
 from twilio_conversations.server.errors import Refusal
+from twilio_conversations.server.storage.rows import Role
 from twilio_conversations.server.storage.tables import participants as participants_table
 from twilio_conversations.server.storage.tables import roles as roles_table
 from twilio_conversations.server.storage.tables import users as users_table
@@ -47,10 +48,7 @@ _FIELDS = {
     "messages": {"author", "body", "attributes", "subject", "index", "content_sid", "channel_metadata"},
 }
 _ANYTHING = select(users_table.c.sid).limit(1)
-_NEW_ROLE = insert(roles_table)
 _ROLE = select(roles_table.c.sid).where(roles_table.c.friendly_name == bindparam("name"))
-_SET_USER_ROLE = update(users_table).where(users_table.c.identity == bindparam("of")).values(role_sid=bindparam("new_role"))
-_SET_ROLE = update(participants_table).where(participants_table.c.sid == bindparam("of")).values(role_sid=bindparam("new_role"))
 _AUTHOR = select(participants_table.c.sid).where(
     participants_table.c.conversation_sid == bindparam("conversation"),
     or_(participants_table.c.identity == bindparam("author"), participants_table.c.address == bindparam("author")),
@@ -131,9 +129,8 @@ def _role(tx: Transaction, entry: dict[str, Any]) -> None:
     name, permissions = limits.text(entry, "friendly_name", limits.ROLE_NAME, 50003), entry.get("permissions") or []
     if not name or not isinstance(permissions, list) or tx.first(_ROLE, name=name) is not None:
         raise Refusal(20422, "a role needs a new 'friendly_name' and a list of 'permissions'")
-    values = {"sid": f"RL{uuid.uuid4().hex}", "friendly_name": name, "type": entry.get("type", "conversation")}
-    values |= {"permissions": json.dumps(permissions), "date_created": tx.now, "date_updated": tx.now}
-    tx.execute(_NEW_ROLE, values)
+    type_ = entry.get("type", "conversation")
+    tx.insert(Role(f"RL{uuid.uuid4().hex}", name, type_, json.dumps(permissions), tx.now, tx.now))
 
 
 def _role_sid(tx: Transaction, entry: dict[str, Any]) -> str:
@@ -150,7 +147,7 @@ def _user(tx: Transaction, entry: dict[str, Any]) -> dict[str, Any]:
     users.ensure(tx, identity)
     user = users.change(tx, identity, identity, entry)
     if "role" in entry:
-        tx.execute(_SET_USER_ROLE, {"of": identity, "new_role": _role_sid(tx, entry)})
+        tx.update(user, user._replace(role_sid=_role_sid(tx, entry)))
     return {"sid": user.sid, "identity": identity}
 
 
@@ -170,13 +167,12 @@ def _conversation(tx: Transaction, entry: dict[str, Any]) -> dict[str, Any]:
 def _participant(tx: Transaction, creator: str, conversation_sid: str, entry: dict[str, Any]) -> str:
     row = participants.add(tx, creator, conversation_sid, entry)
     if "role" in entry:
-        tx.execute(_SET_ROLE, {"of": row.sid, "new_role": _role_sid(tx, entry)})
-        participants.publish(tx, row.sid)
+        participants.publish(tx, tx.update(row, row._replace(role_sid=_role_sid(tx, entry))))
     return str(row.sid)
 
 
 def _message(tx: Transaction, conversation_sid: str, entry: dict[str, Any]) -> str:
-    conversation = tx.first(conversations.BY_REFERENCE, ref=conversation_sid)
+    conversation = conversations.of_sid(tx, conversation_sid)
     author = entry.get("author", limits.SYSTEM)
     member = tx.first(_AUTHOR, conversation=conversation_sid, author=author)
     fields = {"sid": f"IM{uuid.uuid4().hex}", **outside.said(entry)}

@@ -8,10 +8,12 @@ import uuid
 from typing import Any
 
 import attrs
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, select
 
 from twilio_conversations.server.domain import limits
 from twilio_conversations.server.errors import Refusal
+from twilio_conversations.server.storage.rows import ContentTemplate
+from twilio_conversations.server.storage.statements import Query
 from twilio_conversations.server.storage.tables import content_templates
 from twilio_conversations.server.storage.writer import Transaction
 from twilio_conversations.server.text import to_json
@@ -22,14 +24,14 @@ TEXT = "twilio/text"
 _SID = re.compile(r"HX[0-9a-f]{32}")
 _PLACE = re.compile(r"\{\{\s*([^{}\s]+)\s*\}\}")
 
-BY_SID = select(content_templates).where(content_templates.c.sid == bindparam("sid"))
-PAGE = (
+BY_SID = Query(ContentTemplate, select(content_templates).where(content_templates.c.sid == bindparam("sid")))
+PAGE = Query(
+    ContentTemplate,
     select(content_templates)
     .where(content_templates.c.sid > bindparam("after"))
     .order_by(content_templates.c.sid)
-    .limit(bindparam("limit"))
+    .limit(bindparam("limit")),
 )
-_NEW = insert(content_templates).returning(content_templates)
 
 
 @attrs.frozen
@@ -41,7 +43,7 @@ class Rendered:
     data: bytes
 
 
-def create(tx: Transaction, body: dict[str, Any]) -> Any:
+def create(tx: Transaction, body: dict[str, Any]) -> ContentTemplate:
     """Make a template from ``friendly_name``, ``variables`` (names and defaults), ``variants`` and, if wanted, ``sid``.
 
     Raises:
@@ -55,20 +57,15 @@ def create(tx: Transaction, body: dict[str, Any]) -> Any:
         raise Refusal(20422, '\'variants\' must be an object of objects, such as {"twilio/text": {"body": "Hi"}}')
     if not isinstance(variables, dict):
         raise Refusal(20422, "'variables' must be an object of names and defaults")
-    values = {
-        "sid": sid,
-        "friendly_name": limits.text(body, "friendly_name", limits.FRIENDLY_NAME, 50003) or sid,
-        "variables": to_json(variables),
-        "variants": to_json(variants),
-        "date_created": tx.now,
-        "date_updated": tx.now,
-    }
+    name = limits.text(body, "friendly_name", limits.FRIENDLY_NAME, 50003) or sid
     if tx.first(BY_SID, sid=sid) is not None:
         raise Refusal(20409, f"There is a template {sid} already")
-    return tx.first(_NEW, **values)
+    template = ContentTemplate(sid, name, to_json(variables), to_json(variants), tx.now, tx.now)
+    tx.insert(template)
+    return template
 
 
-def render(template: Any, given: dict[str, str]) -> Rendered:
+def render(template: ContentTemplate, given: dict[str, str]) -> Rendered:
     """Put values, or else the template's defaults, in place of ``{{name}}``; a name without a value stays as it is."""
     values = {**json.loads(template.variables), **given}
     variants = {name: _filled(variant, values) for name, variant in json.loads(template.variants).items()}

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import attrs
-from sqlalchemy import bindparam, delete, insert, or_, select, update
+from sqlalchemy import bindparam, delete, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from twilio_conversations.server.domain import limits, media, roles, users
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.database import Connection
+from twilio_conversations.server.storage.rows import Conversation
+from twilio_conversations.server.storage.statements import Query
 from twilio_conversations.server.storage.tables import conversations, messages, participants, receipts, recipients
 from twilio_conversations.server.storage.tables import roles as roles_table
 from twilio_conversations.server.storage.tables import users as users_table
@@ -22,31 +25,31 @@ from twilio_conversations.server.sync import projection
 
 ACTIVE, INACTIVE, CLOSED = "active", "inactive", "closed"
 
-BY_REFERENCE = select(conversations).where(
-    or_(conversations.c.sid == bindparam("ref"), conversations.c.unique_name == bindparam("ref"))
+
+class Member(NamedTuple):
+    """A participant as the caller, together with what its role allows."""
+
+    sid: str
+    last_read_index: int | None
+    notification_level: str
+    permissions: str
+
+
+BY_REFERENCE = Query(
+    Conversation,
+    select(conversations).where(or_(conversations.c.sid == bindparam("ref"), conversations.c.unique_name == bindparam("ref"))),
 )
-MEMBER = (
-    select(participants, roles_table.c.permissions)
+MEMBER = Query(
+    Member,
+    select(participants.c.sid, participants.c.last_read_index, participants.c.notification_level, roles_table.c.permissions)
     .join(roles_table, roles_table.c.sid == participants.c.role_sid)
-    .where(participants.c.conversation_sid == bindparam("conversation"), participants.c.identity == bindparam("identity"))
+    .where(participants.c.conversation_sid == bindparam("conversation"), participants.c.identity == bindparam("identity")),
 )
-"""A participant by identity, together with what its role allows."""
+"""A member by identity."""
 _SERVICE_ROLE = (
     select(roles_table.c.permissions)
     .join(users_table, users_table.c.role_sid == roles_table.c.sid)
     .where(users_table.c.identity == bindparam("identity"))
-)
-_NEW = insert(conversations).returning(conversations)
-_SET = (
-    update(conversations)
-    .where(conversations.c.sid == bindparam("of"))
-    .values(
-        friendly_name=bindparam("new_friendly_name"),
-        unique_name=bindparam("new_unique_name"),
-        attributes=bindparam("new_attributes"),
-        date_updated=bindparam("at"),
-    )
-    .returning(conversations)
 )
 _MEMBERS = (
     select(participants.c.identity, users_table.c.sid.label("user_sid"))
@@ -87,9 +90,9 @@ def roster(sid: str) -> str:
 class Place:
     """A conversation as one caller meets it: its row, the caller's participant row if a member, and what the caller may do."""
 
-    conversation: Any
+    conversation: Conversation
     caller: str
-    member: Any
+    member: Member | None
     permissions: frozenset[str]
 
     def require(self, permission: str) -> None:
@@ -131,6 +134,14 @@ def enter(source: Transaction | Connection, caller: str, reference: str) -> Plac
     return Place(conversation, caller, None, allowed)
 
 
+def of_sid(tx: Transaction, sid: str) -> Conversation:
+    """Return the conversation with this sid or unique name. Raises 50350."""
+    conversation = tx.first(BY_REFERENCE, ref=sid)
+    if conversation is None:
+        raise Refusal(50350)
+    return conversation
+
+
 def enter_open(tx: Transaction, caller: str, reference: str) -> Place:
     """As `enter`, for changes: raises 50377 when the conversation is closed."""
     place = enter(tx, caller, reference)
@@ -139,7 +150,7 @@ def enter_open(tx: Transaction, caller: str, reference: str) -> Place:
     return place
 
 
-def content(conversation: Any) -> dict[str, Any]:
+def content(conversation: Conversation) -> dict[str, Any]:
     """The conversation's document."""
     fields = {
         "sid": conversation.sid,
@@ -160,68 +171,65 @@ def content(conversation: Any) -> dict[str, Any]:
     return fields
 
 
-def publish(tx: Transaction, conversation: Any) -> None:
+def publish(tx: Transaction, conversation: Conversation) -> None:
     """Bring the document up to date with the row."""
     projection.set_document(tx, document(conversation.sid), content(conversation))
 
 
-def create(tx: Transaction, caller: str, body: dict[str, Any]) -> Any:
+def create(tx: Transaction, caller: str, body: dict[str, Any]) -> Conversation:
     """Make a conversation. Its creator is not a participant until joining."""
     if "createConversation" not in roles.permissions(tx, users.ensure(tx, caller).role_sid):
         raise Refusal(50107)
     sid = f"CH{uuid.uuid4().hex}"
-    values = {
-        "sid": sid,
-        "friendly_name": limits.text(body, "friendly_name", limits.FRIENDLY_NAME, 50003),
-        "unique_name": limits.unique_name(body),
-        "attributes": limits.attributes(body, limits.CONVERSATION_ATTRIBUTES),
-        "created_by": caller,
-        "state": ACTIVE,
-        "state_updated": tx.now,
-        "next_index": 0,
-        "last_index": None,
-        "last_timestamp": None,
-        "timer_inactive": None,
-        "timer_closed": None,
-        "date_inactive": None,
-        "date_closed": None,
-        "bindings": None,
-        "date_created": tx.now,
-        "date_updated": tx.now,
-    }
-    conversation = _write(tx, _NEW, values)
+    conversation = Conversation(
+        sid=sid,
+        friendly_name=limits.text(body, "friendly_name", limits.FRIENDLY_NAME, 50003),
+        unique_name=limits.unique_name(body),
+        attributes=limits.attributes(body, limits.CONVERSATION_ATTRIBUTES),
+        created_by=caller,
+        state=ACTIVE,
+        state_updated=tx.now,
+        next_index=0,
+        last_index=None,
+        last_timestamp=None,
+        timer_inactive=None,
+        timer_closed=None,
+        date_inactive=None,
+        date_closed=None,
+        bindings=None,
+        date_created=tx.now,
+        date_updated=tx.now,
+    )
+    with _unique_names():
+        tx.insert(conversation)
     projection.create(tx, projection.LIST, message_list(sid), owner=caller, conversation_sid=sid)
     projection.create(tx, projection.MAP, roster(sid), owner=caller, conversation_sid=sid)
     projection.create(tx, projection.DOCUMENT, document(sid), data=content(conversation), owner=caller, conversation_sid=sid)
     return conversation
 
 
-def change(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> Any:
+def change(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> Conversation:
     """Change `friendly_name`, `unique_name` (empty: remove it) or `attributes`."""
     place = enter_open(tx, caller, reference)
     place.require_for(body, _EDITS)
-    before = place.conversation
-    values = {
-        "of": before.sid,
-        "at": tx.now,
-        "new_friendly_name": before.friendly_name,
-        "new_unique_name": before.unique_name,
-        "new_attributes": before.attributes,
-    }
+    after = place.conversation._replace(date_updated=tx.now)
     if "friendly_name" in body:
-        values["new_friendly_name"] = limits.text(body, "friendly_name", limits.FRIENDLY_NAME, 50003)
+        after = after._replace(friendly_name=limits.text(body, "friendly_name", limits.FRIENDLY_NAME, 50003))
     if "unique_name" in body:
-        values["new_unique_name"] = limits.unique_name(body)
+        after = after._replace(unique_name=limits.unique_name(body))
     if "attributes" in body:
-        values["new_attributes"] = limits.attributes(body, limits.CONVERSATION_ATTRIBUTES)
-    after = _write(tx, _SET, values)
+        after = after._replace(attributes=limits.attributes(body, limits.CONVERSATION_ATTRIBUTES))
+    with _unique_names():
+        tx.update(place.conversation, after)
     publish(tx, after)
     return after
 
 
-def _write(tx: Transaction, statement: Any, values: dict[str, Any]) -> Any:
+@contextmanager
+def _unique_names() -> Iterator[None]:
+    """Raises 50353 for a unique name that another conversation has."""
     try:
-        return tx.first(statement, **values)
+        yield
     except IntegrityError as error:
         raise Refusal(50353) from error
 

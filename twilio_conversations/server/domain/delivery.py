@@ -7,9 +7,11 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, or_, select, update
+from sqlalchemy import bindparam, delete, select
 
 from twilio_conversations.server.errors import Refusal
+from twilio_conversations.server.storage.rows import Message, Participant, Receipt, Recipient
+from twilio_conversations.server.storage.statements import Query
 from twilio_conversations.server.storage.tables import participants, receipts, recipients
 from twilio_conversations.server.storage.writer import Transaction
 from twilio_conversations.server.sync.projection import index_key
@@ -26,42 +28,35 @@ _COUNTED_AS = {
 }
 """What is read has been delivered, and what was delivered has been sent."""
 
-_OUTSIDERS = select(participants).where(
-    participants.c.conversation_sid == bindparam("conversation"),
-    participants.c.address.is_not(None),
+_OUTSIDERS = Query(
+    Participant,
+    select(participants).where(participants.c.conversation_sid == bindparam("conversation"), participants.c.address.is_not(None)),
 )
-_NEW_RECEIPT = insert(receipts)
-_NEW_RECIPIENT = insert(recipients)
-_MARK = (
-    update(receipts)
-    .where(
-        receipts.c.message_sid == bindparam("of"),
-        or_(bindparam("whose").is_(None), receipts.c.participant_sid == bindparam("whose")),
-    )
-    .values(status=bindparam("new_status"), error_code=bindparam("new_error_code"), date_updated=bindparam("at"))
-    .returning(receipts.c.sid)
-)
-_STATUSES = select(receipts.c.status).where(receipts.c.message_sid == bindparam("of"))
+_OF_MESSAGE = Query(Receipt, select(receipts).where(receipts.c.message_sid == bindparam("of")))
 _FORGET = (
     delete(receipts).where(receipts.c.message_sid == bindparam("of")),
     delete(recipients).where(recipients.c.message_sid == bindparam("of")),
 )
-RECEIPTS = (
+RECEIPTS = Query(
+    Receipt,
     select(receipts)
     .where(receipts.c.message_sid == bindparam("of"), receipts.c.sid > bindparam("after"))
     .order_by(receipts.c.sid)
-    .limit(bindparam("limit"))
+    .limit(bindparam("limit")),
 )
-RECIPIENTS_OF_MESSAGE = select(recipients).where(recipients.c.message_sid == bindparam("of")).order_by(recipients.c.key)
-RECIPIENTS = (
+RECIPIENTS_OF_MESSAGE = Query(
+    Recipient, select(recipients).where(recipients.c.message_sid == bindparam("of")).order_by(recipients.c.key)
+)
+RECIPIENTS = Query(
+    Recipient,
     select(recipients)
     .where(recipients.c.conversation_sid == bindparam("of"), recipients.c.key > bindparam("after"))
     .order_by(recipients.c.key)
-    .limit(bindparam("limit"))
+    .limit(bindparam("limit")),
 )
 
 
-def outsiders(tx: Transaction, conversation_sid: str, sender_sid: str | None) -> tuple[Any, list[Any]]:
+def outsiders(tx: Transaction, conversation_sid: str, sender_sid: str | None) -> tuple[Participant | None, list[Participant]]:
     """The sender, if that is somebody outside, else `None`; and all the others outside."""
     everybody = tx.all(_OUTSIDERS, conversation=conversation_sid)
     sender = next((participant for participant in everybody if participant.sid == sender_sid), None)
@@ -78,29 +73,30 @@ def summary(statuses: Iterable[str]) -> str | None:
     return to_json({"total": len(known), **words})
 
 
-def queue(tx: Transaction, message: Any, sender: Any, to: list[Any]) -> None:
+def queue(tx: Transaction, message: Message, sender: Participant | None, to: list[Participant]) -> None:
     """Make the receipts of a new message, and note whom it names as sender and recipients."""
-    place = {"message_sid": message.sid, "conversation_sid": message.conversation_sid}
     for participant in to:
-        values = {
-            **place,
-            "sid": f"DY{uuid.uuid4().hex}",
-            "participant_sid": participant.sid,
-            "channel_message_sid": f"SM{uuid.uuid4().hex}",
-            "type": participant.type,
-            "address": participant.address,
-            "proxy_address": participant.proxy_address,
-            "status": QUEUED,
-            "error_code": 0,
-            "date_created": tx.now,
-            "date_updated": tx.now,
-        }
-        tx.execute(_NEW_RECEIPT, values)
+        receipt = Receipt(
+            sid=f"DY{uuid.uuid4().hex}",
+            message_sid=message.sid,
+            conversation_sid=message.conversation_sid,
+            participant_sid=participant.sid,
+            channel_message_sid=f"SM{uuid.uuid4().hex}",
+            type=participant.type,
+            address=participant.address or "",
+            proxy_address=participant.proxy_address or "",
+            status=QUEUED,
+            error_code=0,
+            date_created=tx.now,
+            date_updated=tx.now,
+        )
+        tx.insert(receipt)
     for number, named in enumerate(_named(sender, to)):
-        tx.execute(_NEW_RECIPIENT, {**place, "key": f"{index_key(message.index)}-{number:06d}", **named})
+        key = f"{index_key(message.index)}-{number:06d}"
+        tx.insert(Recipient(message.conversation_sid, key, message.sid, **named))
 
 
-def _named(sender: Any, to: list[Any]) -> list[dict[str, Any]]:
+def _named(sender: Participant | None, to: list[Participant]) -> list[dict[str, Any]]:
     """Who a message is from and to, outside; an e-mail is from the service's address unless it came from outside."""
     named = [_naming(participant, _level(participant)) for participant in to]
     if sender is not None:
@@ -111,23 +107,26 @@ def _named(sender: Any, to: list[Any]) -> list[dict[str, Any]]:
     return [{"type": "email", "level": "from", "name": None, "address": mail.proxy_address}, *named]
 
 
-def _naming(participant: Any, level: str) -> dict[str, Any]:
-    name = json.loads(participant.binding).get("name")
+def _naming(participant: Participant, level: str) -> dict[str, Any]:
+    name = json.loads(participant.binding or "{}").get("name")
     return {"type": participant.type, "level": level, "name": name, "address": participant.address}
 
 
-def _level(participant: Any) -> str:
-    return str(json.loads(participant.binding).get("level") or "to")
+def _level(participant: Participant) -> str:
+    return str(json.loads(participant.binding or "{}").get("level") or "to")
 
 
 def mark(tx: Transaction, message_sid: str, status: str, participant_sid: str | None, error_code: int) -> list[str]:
     """Set the status of one receipt or all of a message; all statuses of the message. Raises `Refusal` 20422, 50432."""
     if status not in STATUSES:
         raise Refusal(20422, f"{status!r} is no delivery status; there are: {', '.join(STATUSES)}")
-    values = {"of": message_sid, "whose": participant_sid, "new_status": status, "new_error_code": error_code, "at": tx.now}
-    if not tx.all(_MARK, **values):
+    known = tx.all(_OF_MESSAGE, of=message_sid)
+    meant = [receipt for receipt in known if participant_sid in (None, receipt.participant_sid)]
+    if not meant:
         raise Refusal(50432, "The message did not go out to this participant")
-    return [row.status for row in tx.all(_STATUSES, of=message_sid)]
+    for receipt in meant:
+        tx.update(receipt, receipt._replace(status=status, error_code=error_code, date_updated=tx.now))
+    return [status if receipt in meant else receipt.status for receipt in known]
 
 
 def forget(tx: Transaction, message_sid: str) -> None:

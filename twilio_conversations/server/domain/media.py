@@ -8,11 +8,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import attrs
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, select
 
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.settings import Settings
 from twilio_conversations.server.storage.database import timestamp
+from twilio_conversations.server.storage.rows import Medium
+from twilio_conversations.server.storage.statements import Query
 from twilio_conversations.server.storage.tables import media
 from twilio_conversations.server.storage.writer import Transaction
 
@@ -25,17 +27,11 @@ ABANDONED_AFTER = dt.timedelta(hours=24)
 MAX_CONTENT_TYPE = 256
 MAX_FILENAME = 256
 
-BY_SID = select(media).where(media.c.sid == bindparam("sid"))
+BY_SID = Query(Medium, select(media).where(media.c.sid == bindparam("sid")))
 KNOWN = select(media.c.sid)
 _TOKEN = r"[A-Za-z0-9!#$&^_.+-]+"
 _CONTENT_TYPE = re.compile(rf'{_TOKEN}/{_TOKEN}(?:\s*;\s*{_TOKEN}=(?:{_TOKEN}|"[^"\\\x00-\x1f\x7f-\uffff]*"))*')
 _SID = re.compile(r"ME[0-9a-f]{32}")
-_NEW = insert(media).returning(media)
-_ATTACH = (
-    update(media)
-    .where(media.c.sid == bindparam("of"))
-    .values(message_sid=bindparam("to"), conversation_sid=bindparam("within"), date_updated=bindparam("at"))
-)
 _DROP_OF_MESSAGE = delete(media).where(media.c.message_sid == bindparam("of")).returning(media.c.sid)
 _DROP_OF_CONVERSATION = delete(media).where(media.c.conversation_sid == bindparam("of")).returning(media.c.sid)
 _DROP_ABANDONED = (
@@ -54,7 +50,7 @@ def category(value: str | None) -> str:
 
 def create(
     tx: Transaction, sid: str, author: str, *, category: str, content_type: str, filename: str | None, size: int, multipart: bool
-) -> Any:
+) -> Medium:
     """Make the row of a medium whose bytes are in their file.
 
     Raises:
@@ -64,20 +60,21 @@ def create(
         raise Refusal(50511)
     if filename is not None and len(filename) > MAX_FILENAME:
         raise Refusal(20422, "The filename is too long")
-    values = {
-        "sid": sid,
-        "author": author,
-        "message_sid": None,
-        "conversation_sid": None,
-        "category": category,
-        "content_type": content_type,
-        "filename": filename,
-        "size": size,
-        "multipart": multipart,
-        "date_created": tx.now,
-        "date_updated": tx.now,
-    }
-    return tx.first(_NEW, **values)
+    medium = Medium(
+        sid=sid,
+        author=author,
+        message_sid=None,
+        conversation_sid=None,
+        category=category,
+        content_type=content_type,
+        filename=filename,
+        size=size,
+        multipart=multipart,
+        date_created=tx.now,
+        date_updated=tx.now,
+    )
+    tx.insert(medium)
+    return medium
 
 
 @attrs.frozen
@@ -106,8 +103,7 @@ def enclose(tx: Transaction, author: str, item: Enclosure, *, message_sid: str, 
         size=item.size,
         multipart=False,
     )
-    tx.execute(_ATTACH, {"of": row.sid, "to": message_sid, "within": conversation_sid, "at": tx.now})
-    return entry(row)
+    return _given(tx, row, message_sid, conversation_sid)
 
 
 def attach(tx: Transaction, author: str, sids: Any, *, message_sid: str, conversation_sid: str) -> list[dict[str, Any]]:
@@ -119,9 +115,12 @@ def attach(tx: Transaction, author: str, sids: Any, *, message_sid: str, convers
     """
     rows = [_find(tx, author, sid) for sid in _checked(sids)]
     _check_limits(rows, tx.settings)
-    for row in rows:
-        tx.execute(_ATTACH, {"of": row.sid, "to": message_sid, "within": conversation_sid, "at": tx.now})
-    return [entry(row) for row in rows]
+    return [_given(tx, row, message_sid, conversation_sid) for row in rows]
+
+
+def _given(tx: Transaction, row: Medium, message_sid: str, conversation_sid: str) -> dict[str, Any]:
+    """Make a medium part of a message; its entry for the list of messages."""
+    return entry(tx.update(row, row._replace(message_sid=message_sid, conversation_sid=conversation_sid, date_updated=tx.now)))
 
 
 def _checked(sids: Any) -> list[str]:
@@ -136,7 +135,7 @@ def _checked(sids: Any) -> list[str]:
     return sids
 
 
-def _find(tx: Transaction, author: str, sid: str) -> Any:
+def _find(tx: Transaction, author: str, sid: str) -> Medium:
     row = tx.first(BY_SID, sid=sid)
     if row is None or row.author != author:
         raise Refusal(50507)
@@ -145,8 +144,8 @@ def _find(tx: Transaction, author: str, sid: str) -> Any:
     return row
 
 
-def _check_limits(rows: Iterable[Any], settings: Settings) -> None:
-    by_category: dict[str, list[Any]] = {name: [] for name in CATEGORIES}
+def _check_limits(rows: Iterable[Medium], settings: Settings) -> None:
+    by_category: dict[str, list[Medium]] = {name: [] for name in CATEGORIES}
     for row in rows:
         by_category[row.category].append(row)
     if len(by_category[MEDIA]) > settings.media_attachments_count_limit:
@@ -157,7 +156,7 @@ def _check_limits(rows: Iterable[Any], settings: Settings) -> None:
     _check_email(by_category[HISTORY], settings.email_histories_allowed_mime_types)
 
 
-def _check_email(rows: list[Any], allowed: tuple[str, ...]) -> None:
+def _check_email(rows: list[Medium], allowed: tuple[str, ...]) -> None:
     """E-mail bodies and histories: allowed types only, and one of each."""
     types = [row.content_type.partition(";")[0].strip().lower() for row in rows]
     if not set(types) <= set(allowed):
@@ -166,7 +165,7 @@ def _check_email(rows: list[Any], allowed: tuple[str, ...]) -> None:
         raise Refusal(20422, "More than one e-mail body or history of the same content type")
 
 
-def entry(row: Any) -> dict[str, Any]:
+def entry(row: Medium) -> dict[str, Any]:
     """A medium in the list of messages."""
     return {
         "sid": row.sid,

@@ -7,62 +7,37 @@ import uuid
 from typing import Any
 
 import attrs
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, select
 
 from twilio_conversations.server.domain import conversations, delivery, limits, media, states
 from twilio_conversations.server.domain.conversations import ACTIVE, Place, message_list
 from twilio_conversations.server.domain.media import Enclosure
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.settings import AT_ONCE
-from twilio_conversations.server.storage.tables import conversations as conversations_table
+from twilio_conversations.server.storage.rows import Conversation, Message
+from twilio_conversations.server.storage.statements import Query
 from twilio_conversations.server.storage.tables import messages
 from twilio_conversations.server.storage.writer import Transaction
 from twilio_conversations.server.sync import projection
 from twilio_conversations.server.text import to_json
 
-BY_SID = select(messages).where(messages.c.conversation_sid == bindparam("conversation"), messages.c.sid == bindparam("sid"))
+BY_SID = Query(
+    Message,
+    select(messages).where(messages.c.conversation_sid == bindparam("conversation"), messages.c.sid == bindparam("sid")),
+)
 _NEWEST = (
     select(messages.c.index, messages.c.date_created)
     .where(messages.c.conversation_sid == bindparam("conversation"))
     .order_by(messages.c.index.desc())
     .limit(1)
 )
-_NEW = insert(messages).returning(messages)
-_SET = (
-    update(messages)
-    .where(messages.c.sid == bindparam("of"))
-    .values(
-        body=bindparam("new_body"),
-        attributes=bindparam("new_attributes"),
-        last_updated_by=bindparam("new_editor"),
-        date_updated=bindparam("at"),
-    )
-    .returning(messages)
-)
-_SET_DELIVERY = (
-    update(messages).where(messages.c.sid == bindparam("of")).values(delivery=bindparam("new_delivery")).returning(messages)
-)
 _DROP = delete(messages).where(messages.c.sid == bindparam("of"))
-_SET_LAST = (
-    update(conversations_table)
-    .where(conversations_table.c.sid == bindparam("of"))
-    .values(
-        next_index=bindparam("new_next_index"),
-        last_index=bindparam("new_last_index"),
-        last_timestamp=bindparam("new_last_timestamp"),
-        state=bindparam("new_state"),
-        state_updated=bindparam("new_state_updated"),
-        date_inactive=bindparam("new_date_inactive"),
-        date_closed=bindparam("new_date_closed"),
-    )
-    .returning(conversations_table)
-)
 
 
-def list_item(message: Any) -> dict[str, Any]:
+def list_item(message: Message) -> dict[str, Any]:
     """A message in the list."""
     medias = [] if message.medias is None else json.loads(message.medias)
-    item = {
+    item: dict[str, Any] = {
         "sid": message.sid,
         "type": "media" if medias else "text",
         "author": message.author,
@@ -94,7 +69,7 @@ class Template:
     rich: Enclosure
 
 
-def send(tx: Transaction, caller: str, reference: str, body: dict[str, Any], template: Template | None = None) -> Any:
+def send(tx: Transaction, caller: str, reference: str, body: dict[str, Any], template: Template | None = None) -> Message:
     """Add a message of a member. A template's content takes the place of text and media."""
     place = conversations.enter_open(tx, caller, reference)
     if place.member is None:
@@ -107,7 +82,9 @@ def send(tx: Transaction, caller: str, reference: str, body: dict[str, Any], tem
     return add(tx, place.conversation, caller, place.member.sid, content)
 
 
-def add(tx: Transaction, conversation: Any, author: str, participant_sid: str | None, content: dict[str, Any]) -> Any:
+def add(
+    tx: Transaction, conversation: Conversation, author: str, participant_sid: str | None, content: dict[str, Any]
+) -> Message:
     """Add a message of anybody: a member, someone outside, or the system, which is no participant.
 
     It wakes an inactive conversation, and goes out to everybody who is in it from outside.
@@ -133,32 +110,35 @@ def add(tx: Transaction, conversation: Any, author: str, participant_sid: str | 
         "date_updated": tx.now,
         **content,
     }
-    message = tx.first(_NEW, **row)
+    message = Message(**row)
+    tx.insert(message)
     projection.add_item(tx, message_list(conversation.sid), message.index, list_item(message))
     _wake(tx, conversation, message)
     delivery.queue(tx, message, sender, outsiders)
     if outsiders and tx.settings.delivery == AT_ONCE:
         for status in (delivery.SENT, delivery.DELIVERED):
-            message = deliver(tx, message.sid, status)
+            message = deliver(tx, message, status)
     return message
 
 
-def _wake(tx: Transaction, conversation: Any, message: Any) -> None:
-    values = {
-        "next_index": message.index + 1 + tx.settings.index_gap,
-        "last_index": message.index,
-        "last_timestamp": message.date_created,
-        "state": ACTIVE,
-        "state_updated": conversation.state_updated if conversation.state == ACTIVE else tx.now,
-        **states.deadlines(tx, conversation.timer_inactive, conversation.timer_closed, ACTIVE),
-    }
-    _update_conversation(tx, conversation, values)
+def _wake(tx: Transaction, conversation: Conversation, message: Message) -> None:
+    date_inactive, date_closed = states.deadlines(tx, conversation.timer_inactive, conversation.timer_closed, ACTIVE)
+    after = conversation._replace(
+        next_index=message.index + 1 + tx.settings.index_gap,
+        last_index=message.index,
+        last_timestamp=message.date_created,
+        state=ACTIVE,
+        state_updated=conversation.state_updated if conversation.state == ACTIVE else tx.now,
+        date_inactive=date_inactive,
+        date_closed=date_closed,
+    )
+    conversations.publish(tx, tx.update(conversation, after))
 
 
-def deliver(tx: Transaction, sid: str, status: str, participant_sid: str | None = None, error_code: int = 0) -> Any:
+def deliver(tx: Transaction, message: Message, status: str, participant_sid: str | None = None, error_code: int = 0) -> Message:
     """Say how a message fares outside, for one participant or all; the message with its new summary."""
-    statuses = delivery.mark(tx, sid, status, participant_sid, error_code)
-    changed = tx.first(_SET_DELIVERY, of=sid, new_delivery=delivery.summary(statuses))
+    statuses = delivery.mark(tx, message.sid, status, participant_sid, error_code)
+    changed = tx.update(message, message._replace(delivery=delivery.summary(statuses)))
     projection.set_item(tx, message_list(changed.conversation_sid), changed.index, list_item(changed))
     return changed
 
@@ -184,21 +164,20 @@ def _new_content(tx: Transaction, place: Place, sid: str, body: dict[str, Any]) 
     }
 
 
-def change(tx: Transaction, caller: str, reference: str, sid: str, body: dict[str, Any]) -> Any:
+def change(tx: Transaction, caller: str, reference: str, sid: str, body: dict[str, Any]) -> Message:
     """Change a message's `body` or `attributes`. Only a new body changes who edited it last."""
     place, message = _find(tx, caller, reference, sid)
     whose = "Own" if _is_own(message, caller) else "Any"
     place.require_for(body, {"body": f"edit{whose}Message", "attributes": f"edit{whose}MessageAttributes"})
-    values = {"of": sid, "at": tx.now, "new_body": message.body, "new_attributes": message.attributes}
-    values["new_editor"] = message.last_updated_by
+    changed = message._replace(date_updated=tx.now)
     if "body" in body:
         text = limits.message_body(body)
         if text is None:
             raise Refusal(50503)
-        values |= {"new_body": text, "new_editor": caller}
+        changed = changed._replace(body=text, last_updated_by=caller)
     if "attributes" in body:
-        values["new_attributes"] = limits.attributes(body, limits.MESSAGE_ATTRIBUTES)
-    changed = tx.first(_SET, **values)
+        changed = changed._replace(attributes=limits.attributes(body, limits.MESSAGE_ATTRIBUTES))
+    tx.update(message, changed)
     projection.set_item(tx, message_list(changed.conversation_sid), changed.index, list_item(changed))
     return changed
 
@@ -214,25 +193,18 @@ def remove(tx: Transaction, caller: str, reference: str, sid: str) -> None:
     projection.remove_item(tx, message_list(conversation.sid), message.index)
     if message.index == conversation.last_index:
         newest = tx.first(_NEWEST, conversation=conversation.sid)
-        last = (None, None) if newest is None else (newest.index, newest.date_created)
-        _update_conversation(tx, conversation, {"last_index": last[0], "last_timestamp": last[1]})
+        index, date = (None, None) if newest is None else (newest.index, newest.date_created)
+        conversations.publish(tx, tx.update(conversation, conversation._replace(last_index=index, last_timestamp=date)))
 
 
-def _is_own(message: Any, caller: str) -> bool:
+def _is_own(message: Message, caller: str) -> bool:
     """Whether the caller wrote it. Who writes from outside has an address, which may well be somebody's identity too."""
     return message.author == caller and not message.outside
 
 
-def _find(tx: Transaction, caller: str, reference: str, sid: str) -> tuple[Place, Any]:
+def _find(tx: Transaction, caller: str, reference: str, sid: str) -> tuple[Place, Message]:
     place = conversations.enter_open(tx, caller, reference)
     message = tx.first(BY_SID, conversation=place.conversation.sid, sid=sid)
     if message is None:
         raise Refusal(50500)
     return place, message
-
-
-def _update_conversation(tx: Transaction, conversation: Any, values: dict[str, Any]) -> None:
-    """What is not among the values stays."""
-    names = ("next_index", "last_index", "last_timestamp", "state", "state_updated", "date_inactive", "date_closed")
-    changed = {f"new_{name}": values.get(name, getattr(conversation, name)) for name in names}
-    conversations.publish(tx, tx.first(_SET_LAST, of=conversation.sid, **changed))

@@ -10,15 +10,20 @@ from sqlalchemy import bindparam, select
 from twilio_conversations.server.domain import conversations, limits, media, messages
 from twilio_conversations.server.domain.media import Enclosure
 from twilio_conversations.server.errors import Refusal
+from twilio_conversations.server.storage.rows import Message, Participant
+from twilio_conversations.server.storage.statements import Query
 from twilio_conversations.server.storage.tables import messages as messages_table
 from twilio_conversations.server.storage.tables import participants, receipts
 from twilio_conversations.server.storage.writer import Transaction
 from twilio_conversations.server.text import is_text, to_json
 
-_BY_PAIR = select(participants).where(
-    participants.c.address == bindparam("address"), participants.c.proxy_address == bindparam("proxy_address")
+_BY_PAIR = Query(
+    Participant,
+    select(participants).where(
+        participants.c.address == bindparam("address"), participants.c.proxy_address == bindparam("proxy_address")
+    ),
 )
-_MESSAGE = select(messages_table).where(messages_table.c.sid == bindparam("sid"))
+_MESSAGE = Query(Message, select(messages_table).where(messages_table.c.sid == bindparam("sid")))
 _BY_ADDRESS = select(receipts.c.participant_sid).where(
     receipts.c.message_sid == bindparam("of"), receipts.c.address == bindparam("address")
 )
@@ -30,7 +35,7 @@ SENT = (
 """Everything that went out."""
 
 
-def receive(tx: Transaction, body: dict[str, Any], enclosures: list[Enclosure]) -> Any:
+def receive(tx: Transaction, body: dict[str, Any], enclosures: list[Enclosure]) -> Message:
     """A message from `address` to `proxy_address`: the pair says who in which conversation has written.
 
     Raises:
@@ -40,15 +45,15 @@ def receive(tx: Transaction, body: dict[str, Any], enclosures: list[Enclosure]) 
     participant = tx.first(_BY_PAIR, **pair)
     if participant is None:
         raise Refusal(20404, f"Nobody is in a conversation as {pair['address']} through {pair['proxy_address']}")
-    conversation = tx.first(conversations.BY_REFERENCE, ref=participant.conversation_sid)
+    conversation = conversations.of_sid(tx, participant.conversation_sid)
     sid = f"IM{uuid.uuid4().hex}"
     content = said(body)
     if enclosures:
         place = {"message_sid": sid, "conversation_sid": conversation.sid}
-        content["medias"] = to_json([media.enclose(tx, participant.address, item, **place) for item in enclosures])
+        content["medias"] = to_json([media.enclose(tx, pair["address"], item, **place) for item in enclosures])
     elif content["body"] is None:
         raise Refusal(50503)
-    return messages.add(tx, conversation, participant.address, participant.sid, {"sid": sid, **content})
+    return messages.add(tx, conversation, pair["address"], participant.sid, {"sid": sid, **content})
 
 
 def said(body: dict[str, Any]) -> dict[str, Any]:
@@ -66,7 +71,7 @@ def said(body: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def deliver(tx: Transaction, body: dict[str, Any]) -> Any:
+def deliver(tx: Transaction, body: dict[str, Any]) -> Message:
     """Say how the message `message_sid` fares: `status`, and `error_code`; for one `address`, or for all it went to.
 
     Raises:
@@ -84,7 +89,7 @@ def deliver(tx: Transaction, body: dict[str, Any]) -> Any:
         if receipt is None:
             raise Refusal(50432, "The message did not go out to this address")
         participant_sid = receipt.participant_sid
-    return messages.deliver(tx, message.sid, str(body.get("status")), participant_sid, error_code)
+    return messages.deliver(tx, message, str(body.get("status")), participant_sid, error_code)
 
 
 def sent_to_json(row: Any) -> dict[str, Any]:

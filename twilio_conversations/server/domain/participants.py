@@ -7,12 +7,14 @@ import json
 import uuid
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import bindparam, delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from twilio_conversations.server.domain import conversations, limits, roles, users
 from twilio_conversations.server.domain.conversations import Place, roster
 from twilio_conversations.server.errors import Refusal
+from twilio_conversations.server.storage.rows import Conversation, Participant
+from twilio_conversations.server.storage.statements import Query
 from twilio_conversations.server.storage.tables import participants
 from twilio_conversations.server.storage.writer import Transaction
 from twilio_conversations.server.sync import projection
@@ -20,34 +22,22 @@ from twilio_conversations.server.text import is_text, to_json
 
 CHAT, SMS, WHATSAPP, EMAIL = "chat", "sms", "whatsapp", "email"
 
-BY_SID = select(participants).where(participants.c.sid == bindparam("sid"))
-BY_REFERENCE = select(participants).where(
-    participants.c.conversation_sid == bindparam("conversation"),
-    or_(participants.c.sid == bindparam("ref"), participants.c.identity == bindparam("ref")),
+BY_SID = Query(Participant, select(participants).where(participants.c.sid == bindparam("sid")))
+BY_REFERENCE = Query(
+    Participant,
+    select(participants).where(
+        participants.c.conversation_sid == bindparam("conversation"),
+        or_(participants.c.sid == bindparam("ref"), participants.c.identity == bindparam("ref")),
+    ),
 )
 _COUNT = select(func.count(), func.count(participants.c.address)).where(
     participants.c.conversation_sid == bindparam("conversation")
 )
 _COUNT_OF_IDENTITY = select(func.count()).where(participants.c.identity == bindparam("identity"))
-_NEW = insert(participants)
-_SET_ATTRIBUTES = (
-    update(participants)
-    .where(participants.c.sid == bindparam("of"))
-    .values(attributes=bindparam("new_attributes"), date_updated=bindparam("at"))
-)
-_SET_READING = (
-    update(participants)
-    .where(participants.c.sid == bindparam("of"))
-    .values(
-        last_read_index=bindparam("new_index"),
-        last_read_timestamp=bindparam("new_timestamp"),
-        notification_level=bindparam("new_level"),
-    )
-)
 _DROP = delete(participants).where(participants.c.sid == bindparam("of"))
 
 
-def roster_item(participant: Any, user_sid: str | None) -> dict[str, Any]:
+def roster_item(participant: Participant, user_sid: str | None) -> dict[str, Any]:
     """A participant in the roster."""
     read_at = participant.last_read_timestamp
     return {
@@ -64,7 +54,7 @@ def roster_item(participant: Any, user_sid: str | None) -> dict[str, Any]:
     }
 
 
-def membership_item(participant: Any) -> dict[str, Any]:
+def membership_item(participant: Participant) -> dict[str, Any]:
     """A conversation among those of a user."""
     return {
         "channel": conversations.document(participant.conversation_sid),
@@ -74,7 +64,7 @@ def membership_item(participant: Any) -> dict[str, Any]:
     }
 
 
-def add(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> Any:
+def add(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> Participant:
     """Join (one's own `identity`), add a chat participant (`identity`), or someone outside (`messaging_binding`)."""
     place = conversations.enter_open(tx, caller, reference)
     if body.get("messaging_binding") is not None:
@@ -88,7 +78,7 @@ def add(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> A
     return _add_chat(tx, place, identity, body)
 
 
-def _add_chat(tx: Transaction, place: Place, identity: str, body: dict[str, Any]) -> Any:
+def _add_chat(tx: Transaction, place: Place, identity: str, body: dict[str, Any]) -> Participant:
     conversation = place.conversation
     if tx.first(conversations.MEMBER, conversation=conversation.sid, identity=identity) is not None:
         raise Refusal(50433)
@@ -103,7 +93,7 @@ def _add_chat(tx: Transaction, place: Place, identity: str, body: dict[str, Any]
     return participant
 
 
-def _add_outsider(tx: Transaction, place: Place, body: dict[str, Any]) -> Any:
+def _add_outsider(tx: Transaction, place: Place, body: dict[str, Any]) -> Participant:
     type_, binding = _binding(body["messaging_binding"])
     values = {
         "type": type_,
@@ -117,30 +107,29 @@ def _add_outsider(tx: Transaction, place: Place, body: dict[str, Any]) -> Any:
     return participant
 
 
-def _insert(tx: Transaction, place: Place, values: dict[str, Any], body: dict[str, Any]) -> Any:
+def _insert(tx: Transaction, place: Place, values: dict[str, Any], body: dict[str, Any]) -> Participant:
     total, outsiders = tx.first(_COUNT, conversation=place.conversation.sid)
     if total >= tx.settings.participants_limit:
         raise Refusal(50417)
     if values["type"] != CHAT and outsiders >= tx.settings.non_chat_participants_limit:
         raise Refusal(50418)
     blank = {"identity": None, "address": None, "proxy_address": None, "binding": None}
-    row = {
-        **blank,
-        **values,
-        "sid": f"MB{uuid.uuid4().hex}",
-        "conversation_sid": place.conversation.sid,
-        "attributes": limits.attributes(body, limits.PARTICIPANT_ATTRIBUTES),
-        "last_read_index": None,
-        "last_read_timestamp": None,
-        "notification_level": "default",
-        "date_created": tx.now,
-        "date_updated": tx.now,
-    }
+    participant = Participant(
+        **(blank | values),
+        sid=f"MB{uuid.uuid4().hex}",
+        conversation_sid=place.conversation.sid,
+        attributes=limits.attributes(body, limits.PARTICIPANT_ATTRIBUTES),
+        last_read_index=None,
+        last_read_timestamp=None,
+        notification_level="default",
+        date_created=tx.now,
+        date_updated=tx.now,
+    )
     try:
-        tx.execute(_NEW, row)
+        tx.insert(participant)
     except IntegrityError as error:
         raise Refusal(50416) from error
-    return tx.first(BY_SID, sid=row["sid"])
+    return participant
 
 
 def _binding(value: Any) -> tuple[str, dict[str, str]]:
@@ -174,34 +163,33 @@ def _address_type(address: str) -> str:
     return EMAIL if "@" in address else SMS
 
 
-def _find(tx: Transaction, place: Place, reference: str) -> Any:
+def _find(tx: Transaction, place: Place, reference: str) -> Participant:
     participant = tx.first(BY_REFERENCE, conversation=place.conversation.sid, ref=reference)
     if participant is None:
         raise Refusal(50432)
     return participant
 
 
-def _user_sid(tx: Transaction, participant: Any) -> str | None:
+def _user_sid(tx: Transaction, participant: Participant) -> str | None:
     return None if participant.identity is None else str(users.ensure(tx, participant.identity).sid)
 
 
-def change(tx: Transaction, caller: str, reference: str, participant_reference: str, body: dict[str, Any]) -> Any:
+def change(tx: Transaction, caller: str, reference: str, participant_reference: str, body: dict[str, Any]) -> Participant:
     """Change a participant's `attributes`."""
     place = conversations.enter_open(tx, caller, reference)
     participant = _find(tx, place, participant_reference)
     place.require("editOwnParticipantAttributes" if participant.identity == caller else "editAnyParticipantAttributes")
     if "attributes" in body:
         attributes = limits.attributes(body, limits.PARTICIPANT_ATTRIBUTES)
-        tx.execute(_SET_ATTRIBUTES, {"of": participant.sid, "new_attributes": attributes, "at": tx.now})
-        participant = publish(tx, participant.sid)
+        participant = tx.update(participant, participant._replace(attributes=attributes, date_updated=tx.now))
+        publish(tx, participant)
     return participant
 
 
-def publish(tx: Transaction, sid: str) -> Any:
-    """Bring the roster up to date with a participant's row; the row."""
-    participant = tx.first(BY_SID, sid=sid)
-    projection.set_item(tx, roster(participant.conversation_sid), sid, roster_item(participant, _user_sid(tx, participant)))
-    return participant
+def publish(tx: Transaction, participant: Participant) -> None:
+    """Bring the roster up to date with a participant's row."""
+    item = roster_item(participant, _user_sid(tx, participant))
+    projection.set_item(tx, roster(participant.conversation_sid), participant.sid, item)
 
 
 def remove(tx: Transaction, caller: str, reference: str, participant_reference: str) -> None:
@@ -220,33 +208,31 @@ def remove(tx: Transaction, caller: str, reference: str, participant_reference: 
     tx.execute(_DROP, {"of": participant.sid})
 
 
-def read(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> tuple[Any, Any]:
+def read(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> tuple[Conversation, Participant]:
     """Change one's own `last_read_message_index` (null: nothing read) or `notification_level`.
 
     Returns the conversation's row and the participant's.
     """
     place = conversations.enter(tx, caller, reference)
-    member = place.member
+    member = None if place.member is None else tx.first(BY_SID, sid=place.member.sid)
     if member is None:
         raise Refusal(50430)
-    values = {"of": member.sid, "new_index": member.last_read_index, "new_timestamp": member.last_read_timestamp}
-    values["new_level"] = member.notification_level
+    changed = member
     if "last_read_message_index" in body:
-        values["new_index"] = limits.read_index(body["last_read_message_index"])
-        values["new_timestamp"] = tx.now
+        index = limits.read_index(body["last_read_message_index"])
+        changed = changed._replace(last_read_index=index, last_read_timestamp=tx.now)
     if "notification_level" in body:
         place.require("editNotificationLevel")
-        values["new_level"] = limits.notification_level(body["notification_level"])
-    tx.execute(_SET_READING, values)
-    changed = tx.first(BY_SID, sid=member.sid)
-    _publish_reading(tx, member, changed)
+        changed = changed._replace(notification_level=limits.notification_level(body["notification_level"]))
+    tx.update(member, changed)
+    _publish_reading(tx, caller, member, changed)
     return place.conversation, changed
 
 
-def _publish_reading(tx: Transaction, before: Any, after: Any) -> None:
+def _publish_reading(tx: Transaction, identity: str, before: Participant, after: Participant) -> None:
     """The user's own list has horizon and level; the roster, which everybody reads, the horizon only."""
     sid = after.conversation_sid
-    user = users.ensure(tx, after.identity)
+    user = users.ensure(tx, identity)
     if before.last_read_timestamp != after.last_read_timestamp or before.last_read_index != after.last_read_index:
         projection.set_item(tx, roster(sid), after.sid, roster_item(after, user.sid))
     projection.set_item(tx, users.conversations_map(user.sid), sid, membership_item(after))

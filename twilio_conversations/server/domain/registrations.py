@@ -6,10 +6,12 @@ import json
 import uuid
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, select
 
 from twilio_conversations.server.domain import reachability
 from twilio_conversations.server.errors import Refusal
+from twilio_conversations.server.storage.rows import Registration
+from twilio_conversations.server.storage.statements import Query
 from twilio_conversations.server.storage.tables import registrations
 from twilio_conversations.server.storage.writer import Transaction
 from twilio_conversations.server.text import is_text, to_json
@@ -19,44 +21,36 @@ MAX_ADDRESS = 4096
 MAX_TEXT = 128
 MAX_TYPES = 50
 
-ALL = select(registrations).order_by(registrations.c.date_created, registrations.c.id)
-OF_IDENTITY = ALL.where(registrations.c.identity == bindparam("identity"))
-ONE = select(registrations).where(registrations.c.id == bindparam("id"), registrations.c.identity == bindparam("identity"))
+_EVERY = select(registrations).order_by(registrations.c.date_created, registrations.c.id)
+ALL = Query(Registration, _EVERY)
+OF_IDENTITY = Query(Registration, _EVERY.where(registrations.c.identity == bindparam("identity")))
+ONE = Query(
+    Registration,
+    select(registrations).where(registrations.c.id == bindparam("id"), registrations.c.identity == bindparam("identity")),
+)
 _THIS_DEVICE = (
     registrations.c.identity == bindparam("whose"),
     registrations.c.channel_type == bindparam("channel"),
     registrations.c.address == bindparam("device"),
 )
-_KNOWN = select(registrations.c.id).where(*_THIS_DEVICE)
-_NEW = insert(registrations)
-_SET = (
-    update(registrations)
-    .where(registrations.c.id == bindparam("of"))
-    .values(
-        platform=bindparam("new_platform"),
-        version=bindparam("new_version"),
-        message_types=bindparam("new_types"),
-        date_updated=bindparam("at"),
-    )
-)
+_KNOWN = Query(Registration, select(registrations).where(*_THIS_DEVICE))
 _DROP = delete(registrations).where(registrations.c.id == bindparam("of"), registrations.c.identity == bindparam("whose"))
 _DROP_DEVICE = delete(registrations).where(*_THIS_DEVICE)
 
 
-def register(tx: Transaction, identity: str, body: dict[str, Any]) -> Any:
+def register(tx: Transaction, identity: str, body: dict[str, Any]) -> Registration:
     """Have a device of `identity` notified. The same device again keeps its id and takes the new wishes. Raises 20422."""
     channel, address = _device(body.get("channel_type"), _member(body.get("data"), "registration_id"))
     platform, version = _text(body, "endpoint_platform"), _text(body, "version")
     types = to_json(_types(body.get("message_types")))
     known = tx.first(_KNOWN, whose=identity, channel=channel, device=address)
     if known is not None:
-        tx.execute(_SET, {"of": known.id, "new_platform": platform, "new_version": version, "new_types": types, "at": tx.now})
-        return tx.first(ONE, id=known.id, identity=identity)
-    values = {"id": uuid.uuid4().hex, "identity": identity, "channel_type": channel, "address": address}
-    values |= {"platform": platform, "version": version, "message_types": types}
-    tx.execute(_NEW, {**values, "date_created": tx.now, "date_updated": tx.now})
+        after = known._replace(platform=platform, version=version, message_types=types, date_updated=tx.now)
+        return tx.update(known, after)
+    made = Registration(uuid.uuid4().hex, identity, channel, address, platform, version, types, tx.now, tx.now)
+    tx.insert(made)
     reachability.publish(tx, identity)
-    return tx.first(ONE, id=values["id"], identity=identity)
+    return made
 
 
 def remove(tx: Transaction, identity: str, id_: str) -> None:
@@ -72,7 +66,7 @@ def remove_device(tx: Transaction, identity: str, body: dict[str, Any]) -> None:
     reachability.publish(tx, identity)
 
 
-def record(row: Any) -> dict[str, Any]:
+def record(row: Registration) -> dict[str, Any]:
     """A registration."""
     return {
         "id": row.id,

@@ -12,8 +12,9 @@ import functools
 import json
 import uuid
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, select
 
+from twilio_conversations.server.storage.rows import Role
 from twilio_conversations.server.storage.tables import roles
 from twilio_conversations.server.storage.writer import Transaction
 
@@ -54,7 +55,6 @@ STANDARD: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 _ALL = select(roles.c.friendly_name)
-_NEW = insert(roles)
 _BY_NAME = select(roles.c.sid).where(roles.c.friendly_name == bindparam("name"))
 _PERMISSIONS = select(roles.c.permissions).where(roles.c.sid == bindparam("sid"))
 
@@ -64,9 +64,7 @@ def install(tx: Transaction) -> None:
     known = {row.friendly_name for row in tx.all(_ALL)}
     for name, (type_, permissions) in STANDARD.items():
         if name not in known:
-            values = {"sid": f"RL{uuid.uuid4().hex}", "friendly_name": name, "type": type_}
-            values |= {"permissions": json.dumps(permissions), "date_created": tx.now, "date_updated": tx.now}
-            tx.execute(_NEW, values)
+            tx.insert(Role(f"RL{uuid.uuid4().hex}", name, type_, json.dumps(permissions), tx.now, tx.now))
 
 
 def sid_of(tx: Transaction, name: str) -> str:

@@ -17,6 +17,8 @@ from twilio_conversations.server.domain import conversations
 from twilio_conversations.server.domain.conversations import ACTIVE, CLOSED, INACTIVE
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.database import timestamp
+from twilio_conversations.server.storage.rows import Conversation
+from twilio_conversations.server.storage.statements import Query
 from twilio_conversations.server.storage.tables import conversations as table
 from twilio_conversations.server.storage.tables import participants
 from twilio_conversations.server.storage.writer import Transaction
@@ -27,25 +29,12 @@ MIN_INACTIVE, MIN_CLOSED = 60, 600
 """Seconds."""
 _DURATION = re.compile(r"P(?=[\dT])(?:(\d{1,5})D)?(?:T(?=\d)(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?)?")
 
-_SET = (
-    update(table)
-    .where(table.c.sid == bindparam("of"))
-    .values(
-        state=bindparam("new_state"),
-        state_updated=bindparam("new_state_updated"),
-        timer_inactive=bindparam("new_timer_inactive"),
-        timer_closed=bindparam("new_timer_closed"),
-        date_inactive=bindparam("new_date_inactive"),
-        date_closed=bindparam("new_date_closed"),
-        bindings=bindparam("new_bindings"),
-        date_updated=bindparam("at"),
-    )
-    .returning(table)
-)
 _FREE_ADDRESSES = (
     update(participants).where(participants.c.conversation_sid == bindparam("of")).values(address=None, proxy_address=None)
 )
-_DUE = select(table).where(or_(table.c.date_inactive <= bindparam("at"), table.c.date_closed <= bindparam("at")))
+_DUE = Query(
+    Conversation, select(table).where(or_(table.c.date_inactive <= bindparam("at"), table.c.date_closed <= bindparam("at")))
+)
 NEXT_INACTIVE = select(table.c.date_inactive).where(table.c.date_inactive.is_not(None)).order_by(table.c.date_inactive).limit(1)
 NEXT_CLOSED = select(table.c.date_closed).where(table.c.date_closed.is_not(None)).order_by(table.c.date_closed).limit(1)
 """When the next timer of each kind runs out."""
@@ -63,16 +52,16 @@ def seconds(value: Any, least: int, too_short: int, malformed: int) -> int:
     return total
 
 
-def deadlines(tx: Transaction, inactive: str | None, closed: str | None, state: str) -> dict[str, str | None]:
-    """When the timers run out that start now, by the columns of the table."""
-    dates: dict[str, str | None] = {"date_inactive": None, "date_closed": None}
+def deadlines(tx: Transaction, inactive: str | None, closed: str | None, state: str) -> tuple[str | None, str | None]:
+    """Return when the timers run out that start now: `date_inactive` and `date_closed`."""
+    date_inactive = date_closed = None
     if inactive is not None and state == ACTIVE:
-        dates["date_inactive"] = _after(tx, seconds(inactive, MIN_INACTIVE, 50375, 50379))
+        date_inactive = _after(tx, seconds(inactive, MIN_INACTIVE, 50375, 50379))
     if closed is not None and state != CLOSED:
-        dates["date_closed"] = _after(tx, seconds(closed, MIN_CLOSED, 50376, 50380))
-    if any(dates.values()):
+        date_closed = _after(tx, seconds(closed, MIN_CLOSED, 50376, 50380))
+    if date_inactive or date_closed:
         tx.timers_changed = True
-    return dates
+    return date_inactive, date_closed
 
 
 def _after(tx: Transaction, delay: int) -> str:
@@ -82,43 +71,39 @@ def _after(tx: Transaction, delay: int) -> str:
         raise Refusal(50379) from error
 
 
-def administer(tx: Transaction, reference: str, body: dict[str, Any]) -> Any:
+def administer(tx: Transaction, reference: str, body: dict[str, Any]) -> Conversation:
     """Change `state`, `timers` (``{"inactive": "PT1M", "closed": "PT10M"}``) or `bindings`, which clients cannot.
 
     Raises:
         ServiceError: 50350, 50374, 50375, 50376, 50377, 50378, 50379, 50380, 20422.
     """
-    row = tx.first(conversations.BY_REFERENCE, ref=reference)
-    if row is None:
-        raise Refusal(50350)
+    row = conversations.of_sid(tx, reference)
     if row.state == CLOSED:
         raise Refusal(50377)
     state = _state(body["state"]) if "state" in body else row.state
     timers = _mapping(body, "timers")
     inactive = timers.get("inactive", row.timer_inactive)
     closed = timers.get("closed", row.timer_closed)
-    dates = {"date_inactive": row.date_inactive, "date_closed": row.date_closed}
+    dates = row.date_inactive, row.date_closed
     if "timers" in body or state != row.state:
         dates = deadlines(tx, inactive, closed, state)
     bindings = to_json(_mapping(body, "bindings")) if "bindings" in body else row.bindings
-    return _write(tx, row, {"state": state, "timer_inactive": inactive, "timer_closed": closed, "bindings": bindings, **dates})
+    after = row._replace(state=state, timer_inactive=inactive, timer_closed=closed, bindings=bindings)
+    return _write(tx, row, after._replace(date_inactive=dates[0], date_closed=dates[1]))
 
 
 def expire(tx: Transaction) -> None:
     """Change the state of every conversation whose time is up."""
     for row in tx.all(_DUE, at=tx.now):
         closing = row.date_closed is not None and row.date_closed <= tx.now
-        dates = {"date_inactive": None, "date_closed": None if closing else row.date_closed}
-        _write(tx, row, {"state": CLOSED if closing else INACTIVE, **dates})
+        state = CLOSED if closing else INACTIVE
+        _write(tx, row, row._replace(state=state, date_inactive=None, date_closed=None if closing else row.date_closed))
 
 
-def _write(tx: Transaction, row: Any, values: dict[str, Any]) -> Any:
-    """What is not among the values stays."""
-    names = ("state", "timer_inactive", "timer_closed", "date_inactive", "date_closed", "bindings")
-    changed = {f"new_{name}": values.get(name, getattr(row, name)) for name in names}
-    moved = changed["new_state"] != row.state
-    changed |= {"of": row.sid, "at": tx.now, "new_state_updated": tx.now if moved else row.state_updated}
-    after = tx.first(_SET, **changed)
+def _write(tx: Transaction, row: Conversation, after: Conversation) -> Conversation:
+    """Write and publish what has become of a conversation; a closed one frees its addresses."""
+    moved = after.state != row.state
+    after = tx.update(row, after._replace(date_updated=tx.now, state_updated=tx.now if moved else row.state_updated))
     if after.state == CLOSED:
         tx.execute(_FREE_ADDRESSES, {"of": row.sid})
     conversations.publish(tx, after)

@@ -5,24 +5,18 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy import bindparam, or_, select
 
 from twilio_conversations.server.domain import limits, roles
 from twilio_conversations.server.errors import Refusal
+from twilio_conversations.server.storage.rows import User
+from twilio_conversations.server.storage.statements import Query
 from twilio_conversations.server.storage.tables import users
 from twilio_conversations.server.storage.writer import Transaction
 from twilio_conversations.server.sync import projection
 
-BY_IDENTITY = select(users).where(users.c.identity == bindparam("identity"))
-BY_REFERENCE = select(users).where(or_(users.c.sid == bindparam("ref"), users.c.identity == bindparam("ref")))
-_NEW = insert(users)
-_SET_NAME = (
-    update(users).where(users.c.sid == bindparam("of")).values(friendly_name=bindparam("value"), date_updated=bindparam("at"))
-)
-_SET_ATTRIBUTES = (
-    update(users).where(users.c.sid == bindparam("of")).values(attributes=bindparam("value"), date_updated=bindparam("at"))
-)
-
+BY_IDENTITY = Query(User, select(users).where(users.c.identity == bindparam("identity")))
+BY_REFERENCE = Query(User, select(users).where(or_(users.c.sid == bindparam("ref"), users.c.identity == bindparam("ref"))))
 
 INFO = ".info"
 
@@ -37,26 +31,33 @@ def conversations_map(user_sid: str) -> str:
     return f"{user_sid}.conversations"
 
 
-def ensure(tx: Transaction, identity: str) -> Any:
+def ensure(tx: Transaction, identity: str) -> User:
     """The user's row; the user and its two maps are made if need be."""
     return tx.first(BY_IDENTITY, identity=identity) or _create(tx, identity)
 
 
-def _create(tx: Transaction, identity: str) -> Any:
+def _create(tx: Transaction, identity: str) -> User:
     sid = f"US{uuid.uuid4().hex}"
-    values = {"sid": sid, "identity": identity, "friendly_name": None, "attributes": "{}"}
-    values |= {"role_sid": roles.sid_of(tx, roles.SERVICE_USER), "date_created": tx.now, "date_updated": tx.now}
-    tx.execute(_NEW, values)
+    user = User(
+        sid=sid,
+        identity=identity,
+        friendly_name=None,
+        attributes="{}",
+        role_sid=roles.sid_of(tx, roles.SERVICE_USER),
+        date_created=tx.now,
+        date_updated=tx.now,
+    )
+    tx.insert(user)
     projection.create(tx, projection.MAP, info_map(sid))
     projection.add_item(tx, info_map(sid), "friendlyName", {"value": None})
     projection.add_item(tx, info_map(sid), "attributes", {"value": "{}"})
     if tx.settings.reachability_enabled:
         projection.add_item(tx, info_map(sid), "reachability", {"online": False, "notifiable": False})
     projection.create(tx, projection.MAP, conversations_map(sid), owner=identity)
-    return tx.first(BY_IDENTITY, identity=identity)
+    return user
 
 
-def change(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> Any:
+def change(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> User:
     """Change a user's `friendly_name` or `attributes`; one's own, unless the role says ``editAnyUserInfo``."""
     user = tx.first(BY_REFERENCE, ref=reference)
     own = ensure(tx, caller)
@@ -67,10 +68,10 @@ def change(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -
         raise Refusal(50200)
     if "friendly_name" in body:
         name = limits.text(body, "friendly_name", limits.FRIENDLY_NAME, 50003)
-        tx.execute(_SET_NAME, {"of": user.sid, "value": name, "at": tx.now})
+        user = tx.update(user, user._replace(friendly_name=name, date_updated=tx.now))
         projection.set_item(tx, info_map(user.sid), "friendlyName", {"value": name})
     if "attributes" in body:
         attributes = limits.attributes(body, limits.USER_ATTRIBUTES)
-        tx.execute(_SET_ATTRIBUTES, {"of": user.sid, "value": attributes, "at": tx.now})
+        user = tx.update(user, user._replace(attributes=attributes, date_updated=tx.now))
         projection.set_item(tx, info_map(user.sid), "attributes", {"value": attributes})
-    return tx.first(BY_IDENTITY, identity=user.identity)
+    return user

@@ -8,17 +8,18 @@ from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, overload
 
 import attrs
 from sqlalchemy import Connection as Checkout
-from sqlalchemy import Dialect, create_engine, event
+from sqlalchemy import Dialect, Executable, create_engine, event
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import NullPool
 
 from twilio_conversations.server.start_errors import DataDirectoryError, DataDirectoryInUseError, storage
 from twilio_conversations.server.storage import permissions as private
 from twilio_conversations.server.storage import schema
+from twilio_conversations.server.storage.statements import NEW, OLD, Query, R, insert_into, key_of, update_of
 
 DATABASE_FILE = "conversations.sqlite3"
 LOCK_FILE = "service.lock"
@@ -139,13 +140,34 @@ class Connection:
         """Run a statement without constants once for each of `rows`."""
         self._cursor.executemany(self._prepared_for(statement).sql, rows)
 
+    def insert(self, row: NamedTuple) -> None:
+        """Add a row to the table of its class. Raises SQLAlchemy's `IntegrityError`."""
+        self._run(insert_into(type(row)), row._asdict())
+
+    def update(self, before: R, after: R) -> R:
+        """Write the columns in which a row has become another; return that one. Raises SQLAlchemy's `IntegrityError`."""
+        names = tuple(name for name, old, new in zip(before._fields, before, after, strict=True) if old != new)
+        if names:
+            values = {NEW + name: getattr(after, name) for name in names}
+            values |= {OLD + name: getattr(before, name) for name in key_of(type(before))}
+            self._run(update_of(type(before), names), values)
+        return after
+
+    @overload
+    def all(self, statement: Query[R], **values: Any) -> list[R]: ...
+    @overload
+    def all(self, statement: Executable, **values: Any) -> list[Any]: ...
     def all(self, statement: Any, **values: Any) -> list[Any]:
-        """All rows, as named tuples."""
+        """Return all rows; those of a bare statement are named tuples."""
         to_row = self._run(statement, values).to_row
         return [to_row(row) for row in self._cursor.fetchall()]
 
+    @overload
+    def first(self, statement: Query[R], **values: Any) -> R | None: ...
+    @overload
+    def first(self, statement: Executable, **values: Any) -> Any: ...
     def first(self, statement: Any, **values: Any) -> Any:
-        """The first row, or `None`. All are fetched: a statement that is not read to its end would hold its snapshot open."""
+        """Return the first row, or `None`. All are fetched: a statement not read to its end would hold its snapshot open."""
         to_row = self._run(statement, values).to_row
         rows = self._cursor.fetchall()
         return to_row(rows[0]) if rows else None
@@ -212,9 +234,12 @@ class Connection:
         return prepared
 
 
-def _prepare(statement: Any, dialect: Dialect) -> Prepared:
+def _prepare(given: Any, dialect: Dialect) -> Prepared:
+    statement = given.statement if isinstance(given, Query) else given
     compiled = statement.compile(dialect=dialect)
     constants = {name: bind.value for bind, name in compiled.bind_names.items() if not bind.required}
+    if isinstance(given, Query):
+        return Prepared(str(compiled), constants, given.row._make)
     names = [column.name for column in getattr(statement, "exported_columns", ())]
     row = namedtuple("Row", names, rename=True)  # type: ignore[misc]
     return Prepared(str(compiled), constants, row._make)

@@ -14,17 +14,20 @@ import queue
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, overload
 
 import attrs
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import Executable, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from twilio_conversations.server.calls import Response
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.settings import Settings, World
 from twilio_conversations.server.start_errors import explained
+from twilio_conversations.server.storage import rows
 from twilio_conversations.server.storage.database import DATABASE_FILE, Connection, timestamp
+from twilio_conversations.server.storage.rows import Event
+from twilio_conversations.server.storage.statements import Query, R
 from twilio_conversations.server.storage.tables import mutations, sync_events
 from twilio_conversations.util import logs
 from twilio_conversations.util.futures import Role, mark_thread
@@ -37,32 +40,6 @@ SWEEP_EVERY = 10_000
 """Mutation ids that have outlived their time are deleted once per so many commands."""
 MAX_TOGETHER = 64
 """Most commands that share a commit: the first of them waits for the last."""
-
-
-@attrs.frozen
-class Event:
-    """One row of the event log: change number `id` of one Sync object. `body` is its JSON.
-
-    `replaces` and `withdraws` are the numbers of earlier events that it makes needless.
-    """
-
-    entity_sid: str
-    id: int
-    type: str
-    body: str
-    replaces: int | None = None
-    withdraws: int | None = None
-
-    def row(self) -> dict[str, Any]:
-        """For the table."""
-        return {
-            "entity_sid": self.entity_sid,
-            "id": self.id,
-            "type": self.type,
-            "body": self.body,
-            "replaces": self.replaces,
-            "withdraws": self.withdraws,
-        }
 
 
 @attrs.frozen
@@ -104,18 +81,34 @@ class Transaction:
         """Run a statement that returns nothing."""
         self.connection.execute(statement, values)
 
+    def insert(self, row: NamedTuple) -> None:
+        """Add a row to the table of its class. Raises SQLAlchemy's `IntegrityError`."""
+        self.connection.insert(row)
+
+    def update(self, before: R, after: R) -> R:
+        """Write the columns in which a row has become another; return that one. Raises SQLAlchemy's `IntegrityError`."""
+        return self.connection.update(before, after)
+
+    @overload
+    def first(self, statement: Query[R], **values: Any) -> R | None: ...
+    @overload
+    def first(self, statement: Executable, **values: Any) -> Any: ...
     def first(self, statement: Any, **values: Any) -> Any:
-        """The first row, or `None`."""
+        """Return the first row, or `None`."""
         return self.connection.first(statement, **values)
 
+    @overload
+    def all(self, statement: Query[R], **values: Any) -> list[R]: ...
+    @overload
+    def all(self, statement: Executable, **values: Any) -> list[Any]: ...
     def all(self, statement: Any, **values: Any) -> list[Any]:
-        """All rows."""
+        """Return all rows."""
         return self.connection.all(statement, **values)
 
     def finish(self) -> Commit:
         """Write the events into the log; what to publish once all is committed."""
         if self.events:
-            self.connection.execute_many(_LOG, [event.row() for event in self.events])
+            self.connection.execute_many(_LOG, [event._asdict() for event in self.events])
         return Commit(
             tuple(self.events),
             frozenset(self.members_changed),
@@ -164,9 +157,6 @@ class Outcome:
     reply: Reply
 
 
-_CLAIM = insert(mutations).values(
-    service_sid=bindparam("service"), identity=bindparam("who"), mutation_id=bindparam("id"), date_created=bindparam("at")
-)
 _THIS = (
     mutations.c.service_sid == bindparam("service"),
     mutations.c.identity == bindparam("who"),
@@ -282,7 +272,7 @@ def _carry_out(tx: Transaction, job: Job) -> Response:
         return job.command(tx)
     key = {"service": mutation.service_sid, "who": mutation.identity, "id": mutation.mutation_id}
     try:
-        tx.execute(_CLAIM, {**key, "at": tx.now})
+        tx.insert(rows.Mutation(mutation.service_sid, mutation.identity, mutation.mutation_id, None, tx.now))
     except IntegrityError:
         return mutation.repeated(tx.first(_EARLIER, **key).resource)
     response = job.command(tx)

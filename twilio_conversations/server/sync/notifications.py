@@ -11,7 +11,7 @@ import attrs
 
 from twilio_conversations.server.calls import Subscriber
 from twilio_conversations.server.errors import CATALOGUE
-from twilio_conversations.server.storage.writer import Event
+from twilio_conversations.server.storage.rows import Event
 from twilio_conversations.server.sync.objects import NOT_FOUND
 from twilio_conversations.server.sync.projection import DOCUMENT, LIST, MAP
 from twilio_conversations.wire.frame import json_bytes

@@ -16,6 +16,8 @@ from sqlalchemy import bindparam, select
 from twilio_conversations.server.calls import Caller
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.database import Connection
+from twilio_conversations.server.storage.rows import SyncEntity
+from twilio_conversations.server.storage.statements import Query
 from twilio_conversations.server.storage.tables import participants, sync_entities
 from twilio_conversations.server.storage.writer import Commit
 from twilio_conversations.server.sync.projection import DOCUMENT, LIST, MAP, PREFIXES, revision
@@ -26,8 +28,8 @@ MAX_MEMBERSHIPS = 5_000
 
 COLLECTIONS = {DOCUMENT: "Documents", LIST: "Lists", MAP: "Maps"}
 NOT_FOUND = {DOCUMENT: 54100, LIST: 54150, MAP: 54200}
-_BY_SID = select(sync_entities).where(sync_entities.c.sid == bindparam("sid"))
-_BY_NAME = select(sync_entities).where(sync_entities.c.unique_name == bindparam("name"))
+_BY_SID = Query(SyncEntity, select(sync_entities).where(sync_entities.c.sid == bindparam("sid")))
+_BY_NAME = Query(SyncEntity, select(sync_entities).where(sync_entities.c.unique_name == bindparam("name")))
 _OF_CONVERSATIONS = select(sync_entities).where(
     sync_entities.c.conversation_sid.in_(bindparam("sids", expanding=True)), sync_entities.c.removed.is_(False)
 )
@@ -161,7 +163,7 @@ class Catalog:
         if not wanted:
             return
         for row in self._reader.all_in(_OF_CONVERSATIONS, sids=wanted):
-            self._keep(row)
+            self._keep(SyncEntity._make(row))
         members: dict[str, set[str]] = {sid: set() for sid in wanted}
         for row in self._reader.all_in(_MEMBERS_OF_SEVERAL, sids=wanted):
             members[row.conversation_sid].add(row.identity)
@@ -183,11 +185,11 @@ class Catalog:
             raise Refusal(20404)
         return entry
 
-    def _load(self, statement: Any, **values: Any) -> Entry | None:
+    def _load(self, statement: Query[SyncEntity], **values: Any) -> Entry | None:
         row = self._reader.first(statement, **values)
         return None if row is None else self._keep(row)
 
-    def _keep(self, row: Any) -> Entry:
+    def _keep(self, row: SyncEntity) -> Entry:
         entity = Entity(row.sid, row.unique_name, row.kind, row.owner, row.conversation_sid)
         entry = Entry(entity, row.head, row.data, row.date_created, row.date_updated, bool(row.removed))
         self._entries[row.sid] = entry

@@ -22,8 +22,10 @@ from sqlalchemy import bindparam, select
 from twilio_conversations.server.calls import Subscriber
 from twilio_conversations.server.settings import World
 from twilio_conversations.server.storage.database import Connection
+from twilio_conversations.server.storage.rows import Event
+from twilio_conversations.server.storage.statements import Query
 from twilio_conversations.server.storage.tables import sync_events
-from twilio_conversations.server.storage.writer import Commit, Event
+from twilio_conversations.server.storage.writer import Commit
 from twilio_conversations.server.sync.notifications import LIVE, MAX_BATCH, SYNC_EVENT, Poke, batches, failure, frame_of, notify
 from twilio_conversations.server.sync.objects import Bounded, Catalog, Entity
 from twilio_conversations.wire.frame import json_bytes
@@ -35,7 +37,8 @@ COMPLETED, INTERRUPTED = "completed", "interrupted"
 BEFORE_ALL = -1
 """A cursor from which everything is replayed."""
 
-_ABOVE = (
+_ABOVE = Query(
+    Event,
     select(sync_events)
     .where(
         sync_events.c.entity_sid == bindparam("of"),
@@ -43,7 +46,7 @@ _ABOVE = (
         sync_events.c.id <= bindparam("head"),
     )
     .order_by(sync_events.c.id)
-    .limit(MAX_BATCH)
+    .limit(MAX_BATCH),
 )
 
 
@@ -220,8 +223,7 @@ class Feed:
         found = [item for item in recent if item is not None]
         if len(found) == len(recent):
             return found
-        rows = self._reader.all(_ABOVE, of=sid, cursor=cursor, head=head)
-        return [Recent(Event(row.entity_sid, row.id, row.type, row.body)) for row in rows]
+        return [Recent(event) for event in self._reader.all(_ABOVE, of=sid, cursor=cursor, head=head)]
 
     def _send_live(self, subscription: Subscription, recent: Recent) -> None:
         entity, event = subscription.entity, recent.event

@@ -1,0 +1,43 @@
+"""Statements with the class of what they return, and those that write one row."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import attrs
+from sqlalchemy import Insert, Update, bindparam, insert, update
+
+from twilio_conversations.server.storage.rows import TABLES
+
+R = TypeVar("R", bound=NamedTuple)
+OLD, NEW = "old_", "new_"
+"""Before the names of columns: the key of the row, and what it is set to."""
+
+
+@attrs.frozen(eq=False)
+class Query(Generic[R]):
+    """A statement and the class of its rows. Made once, when its module is imported."""
+
+    row: type[R]
+    statement: Any
+
+
+@functools.cache
+def insert_into(row: type[NamedTuple]) -> Insert:
+    """Return the statement that adds a row of this class; its parameters are the columns."""
+    return insert(TABLES[row])
+
+
+@functools.cache
+def update_of(row: type[NamedTuple], names: tuple[str, ...]) -> Update:
+    """Return the statement that sets these columns of one row (`NEW`), found by its primary key (`OLD`)."""
+    table = TABLES[row]
+    key = [column == bindparam(OLD + column.name) for column in table.primary_key]
+    return update(table).where(*key).values({table.c[name]: bindparam(NEW + name) for name in names})
+
+
+@functools.cache
+def key_of(row: type[NamedTuple]) -> tuple[str, ...]:
+    """Return the columns of the primary key."""
+    return tuple(column.name for column in TABLES[row].primary_key)
