@@ -79,7 +79,11 @@ async def _blocks(request: Request) -> AsyncIterator[bytes]:
 
 
 class Form:
-    """Takes the first file out of ``multipart/form-data``, as browsers send it; other fields are skipped."""
+    """Takes the first file out of ``multipart/form-data``, as browsers send it; other fields are skipped.
+
+    Starlette's own form parser would not do: it bounds fields but not files, which it writes whole to the system's temporary
+    directory, outside the data directory, before anybody can refuse them; then they would be copied.
+    """
 
     def __init__(self, content_type: str) -> None:
         boundary = parse_options_header(content_type)[1].get(b"boundary")
