@@ -141,3 +141,11 @@ def comments_of(file: Path) -> list[str]:
     """Return the comments of a file."""
     tokens = tokenize.generate_tokens(io.StringIO(file.read_text(encoding="utf-8")).readline)
     return [token.string for token in tokens if token.type == tokenize.COMMENT]
+
+
+def messages_of(file: Path) -> list[str]:
+    """Return the texts in a file that a program or its log may show: strings of several words, without docstrings."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    bare = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    strings = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return [str(node.value) for node in strings if id(node) not in bare and " " in str(node.value)]

@@ -16,6 +16,7 @@ from tests.project.prose import (
     Docstring,
     comments_of,
     docstrings_of,
+    messages_of,
     prose_of_page,
     public_docstrings,
     turns_in,
@@ -50,6 +51,14 @@ def test_public_docstrings() -> None:
     assert len(docstrings) > 300
     assert [name for name, text, _ in docstrings if not text] == []
     assert broken_rules(docstrings) == []
+
+
+def test_messages() -> None:
+    """No error message and no log line of the client has a forbidden turn."""
+    files = [file for file in (ROOT / "twilio_conversations").rglob("*.py") if not {"server", "cli"} & set(file.parts)]
+    messages = [message for file in files for message in messages_of(file)]
+    assert len(messages) > 500
+    assert [turn for message in messages for turn in turns_in(message, ANYWHERE)] == []
 
 
 @pytest.mark.parametrize("folder", PLAIN_FOLDERS)

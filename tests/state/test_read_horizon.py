@@ -190,7 +190,7 @@ def test_the_unread_count_is_the_services(alice: Driven, conversation: Conversat
 def test_without_a_membership_there_is_no_horizon(alice: Driven, conversation: Conversation, answer: Answer) -> None:
     """The error names the conversation; nothing is sent."""
     alice.backend.answer("GET", MINE, answer)
-    with pytest.raises(NotFoundError, match="CH1 is not among the own conversations"):
+    with pytest.raises(NotFoundError, match="CH1 is not among the user's conversations"):
         conversation.advance_last_read_message_index(5)
     with pytest.raises(NotFoundError):
         conversation.get_unread_messages_count()

@@ -61,8 +61,8 @@ class Startup:
         try:
             if self._services.known_configuration is None:
                 yield self._insist(self._configure, "reading the configuration")
-            users = self._insist(self._users.open, "following the own user")
-            yield gather([users, self._insist(self._directory.open, "following the own conversations")])
+            users = self._insist(self._users.open, "subscribing to the current user")
+            yield gather([users, self._insist(self._directory.open, "subscribing to the conversations")])
         except ClientClosedError:
             return
         except ConversationsError as error:

@@ -51,7 +51,7 @@ class Links:
             ProtocolError: there is something else.
         """
         value = self._links.get(name)
-        return None if value is None or value == "" else urls.link(value, f"{name} of a medium")
+        return None if value is None or value == "" else urls.link(value, f"{name} of an attachment")
 
 
 def described(services: Services, sid: str, transfer: Transfer) -> Links:

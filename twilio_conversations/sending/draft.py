@@ -130,6 +130,6 @@ def check_sizes(sizes: list[int], limits: ConversationLimits) -> None:
     """
     one, together = limits.media_attachment_size_limit_in_mb, limits.media_attachments_total_size_limit_in_mb
     if any(size > one * _MEGABYTE for size in sizes):
-        raise InvalidArgumentError(f"a medium of {max(sizes)} bytes is larger than {one} MB")
+        raise InvalidArgumentError(f"an attachment of {max(sizes)} bytes is larger than {one} MB")
     if sum(sizes) > together * _MEGABYTE:
         raise InvalidArgumentError(f"the media have {sum(sizes)} bytes together, more than {together} MB")

@@ -264,7 +264,7 @@ class LocalServer(Controls):
             if not thread.is_alive():
                 if server.failure is not None:
                     raise server.failure
-                raise LocalServerError("the local service could not start; the log says why")
+                raise LocalServerError("the local service could not start; the log has the reason")
             if time.monotonic() > deadline:
                 server.should_exit = True
                 raise LocalServerError(f"the local service did not start within {START_TIMEOUT:.0f} s")

@@ -188,7 +188,7 @@ class Directory:
         assert own is not None
         try:
             items: list[Item] = yield self._services.insist(
-                lambda: all_items(own), "reading the own conversations again", may_pass
+                lambda: all_items(own), "reading the list of conversations again", may_pass
             )
         except ConversationsError as error:
             if not isinstance(error, ClientClosedError):

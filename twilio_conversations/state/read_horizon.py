@@ -71,7 +71,7 @@ class ReadHorizon:
         except ForbiddenError:
             answer = None
         if not isinstance(answer, dict) or answer.get("conversation_sid") != live.sid:
-            raise NotFoundError(f"{live.sid} is not among the own conversations")
+            raise NotFoundError(f"{live.sid} is not among the user's conversations")
         mark = _mark(answer)
         # What Sync told meanwhile may be newer than the answer.
         if mark is not None and not _reaches(self._known, mark) and _replica_mark(live) == told:

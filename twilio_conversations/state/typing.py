@@ -77,7 +77,7 @@ class TypingIndicator:
                 try:
                     yield self._send_from_io_thread()
                 except ConversationsError as error:
-                    _log.info("%r: could not tell of typing: %s", self._conversation, error)
+                    _log.info("%r: could not send the typing notification: %s", self._conversation, error)
                     self._window_ends = time.monotonic() + DEFAULT_SECONDS
             pause: Future[None] = Future()
             delay = max(0.0, self._window_ends - time.monotonic())

@@ -26,7 +26,7 @@ def address(value: object, name: str, schemes: tuple[str, ...]) -> str:
     if not isinstance(value, str):
         raise ArgumentTypeError(f"{name} must be text like {schemes[0]}://host:port, not {shown(value)}")
     if "@" in value:
-        raise InvalidArgumentError(f"{name} must be without user and password: the access token says who you are")
+        raise InvalidArgumentError(f"{name} must be without user and password: the access token identifies the user")
     if not value.isprintable() or " " in value:
         raise InvalidArgumentError(f"{name} has a blank or a control character in it: {shown(value)}")
     try:

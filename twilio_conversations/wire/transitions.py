@@ -54,7 +54,7 @@ class Input(enum.Enum):
     CONNECT = "the client starts"
     CONNECT_TOKENLESS = "the client starts, the provider has not given a token yet"
     TOKEN = "a token comes"
-    TOKEN_REFUSED = "the provider says for good that there is no token"
+    TOKEN_REFUSED = "the provider reports that there will be no token"
     SOCKET_OPEN = "the socket is open"
     SOCKET_DOWN = "the socket failed or was lost"
     GARBAGE = "several frames were not the protocol"
