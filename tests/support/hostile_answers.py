@@ -12,7 +12,7 @@ import pytest
 from twilio_conversations.server.api import media as media_api
 from twilio_conversations.server.calls import Response
 from twilio_conversations.server.http import session
-from twilio_conversations.server.sync import subscriptions as feed
+from twilio_conversations.server.sync import notifications
 from twilio_conversations.wire import packets
 
 RAW = {
@@ -112,6 +112,8 @@ def spoiled_service(patch: pytest.MonkeyPatch) -> Spoiler:
             return Response(status, spoiler.text("record", Response.json(status, value).body), resource)
 
     patch.setattr(session, "Reply", spoiled_reply)
-    patch.setattr(feed, "encode_notification", lambda id_, kind, body: notify(id_, kind, spoiler.text("notification", body)))
+    patch.setattr(
+        notifications, "encode_notification", lambda id_, kind, body: notify(id_, kind, spoiler.text("notification", body))
+    )
     patch.setattr(media_api, "Response", SpoiledResponse)
     return spoiler
