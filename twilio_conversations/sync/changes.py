@@ -1,4 +1,4 @@
-"""What a Sync object holds and what can happen to it, as values."""
+"""Items and changes of a Sync object, as values."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class DocumentUpdated:
 
 @attrs.frozen
 class ItemAdded:
-    """An item came into being, whether or not a page has shown it before; `event_id` tells which data is newer."""
+    """An item was created, whether or not a page has included it before; `event_id` shows which data is newer."""
 
     key: Key
     data: Any

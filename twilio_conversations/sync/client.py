@@ -35,7 +35,7 @@ _correlation_ids = itertools.count(time.time_ns() // 1_000_000)  # one per proce
 
 
 class Timer(Protocol):
-    """Something scheduled."""
+    """Scheduled call."""
 
     def cancel(self) -> None:
         """Do not call it."""
@@ -73,7 +73,7 @@ class SyncClient:
             now: the monotonic clock, seconds.
             rng: random numbers from 0 to 1, for jitter.
             request_timeout: time limit of each request, seconds.
-            congested: asked after each change that was told; if so, that object is put on hold until `release_all`.
+            congested: called after each reported change; if it returns true, that object is on hold until `release_all`.
         """
         self.resources: Resources = Resources(request, base_url, request_timeout)
         self._timers = timers
@@ -140,7 +140,7 @@ class SyncClient:
             self._read_root(key)
 
     def _adopt(self, kind: Kind, name: str, include_items: bool, state: RootState) -> SyncObject | None:
-        """The object for a root that was read: the one that is there already, if there is one.
+        """Return the object for a root that was read: the existing one, if there is one.
 
         `None` if items are wanted of an object that was there, and events have overtaken those that were read.
         """
@@ -159,14 +159,14 @@ class SyncClient:
 
     def _hand_out(self, root: SyncObject, waiting: list[tuple[Listener, Future[Handle]]], items: tuple[Item, ...] = ()) -> None:
         handles = [(Handle(self, root, listener, items), future) for listener, future in waiting]
-        # All attached before anybody hears of it: a first user that closes at once must not end it for the others.
+        # All attached before any of them is notified: a first user that closes at once must not end it for the others.
         root.handles += tuple(handle for handle, _ in handles)
         for handle, future in handles:
             if not settle(future, handle):
                 handle.close()
 
     def detach(self, entity: Handle) -> None:
-        """A handle was closed (`Handle.close`)."""
+        """Detach a handle that was closed (`Handle.close`)."""
         root = entity.root
         root.handles = tuple(handle for handle in root.handles if handle is not entity)
         if entity in root.held_by:
@@ -205,13 +205,13 @@ class SyncClient:
     # The connection
 
     def connected(self) -> None:
-        """A new connection is ready: everything is subscribed again, from the cursors."""
+        """Subscribe to everything again, from the cursors, since a new connection is ready."""
         if not self._closed:
             self._subscriptions.connected(self._now())
             self.pump()
 
     def disconnected(self) -> None:
-        """The connection is lost, and the subscriptions with it; cursors stay."""
+        """Drop all subscriptions, since the connection is lost; cursors stay."""
         self._subscriptions.disconnected()
         self._router.gaps.clear()
         for root in self._roots.values():
@@ -221,7 +221,7 @@ class SyncClient:
             self._timer = None
 
     def token_updated(self) -> None:
-        """A new token is in use: what was forbidden is tried again; nothing else is."""
+        """Try forbidden subscriptions again, and only those, since a new token is in use."""
         self._subscriptions.token_updated(self._now())
         self.pump()
 
@@ -301,7 +301,7 @@ class SyncClient:
     # Documents
 
     def read_again(self, root: SyncObject) -> None:
-        """Read a document again whose events did not tell everything."""
+        """Read a document again whose events were incomplete."""
 
         def refreshed(answer: Future[RootState]) -> None:
             if self._roots.get(root.sid) is not root or not isinstance(root.replica, DocumentReplica):

@@ -1,4 +1,4 @@
-"""Which events of one Sync object have been taken in, although they may come twice, late or never."""
+"""Processed events of one Sync object, although they may arrive twice, late or never."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class AppliedIds:
 
     @property
     def cursor(self) -> int:
-        """The low-water mark: everything up to here has been taken in."""
+        """The low-water mark: all events up to here have been processed."""
         return self.gaps[0][0] - 1 if self.gaps else self.head
 
     def take(self, event_id: int) -> bool:

@@ -55,12 +55,12 @@ class SyncObject:
 
 
 class HandleOwner(Protocol):
-    """What a handle needs of the client that made it."""
+    """Interface of the client for its handles."""
 
     resources: Resources
 
     def detach(self, entity: Handle) -> None:
-        """The handle is closed."""
+        """Detach a closed handle."""
         ...
 
 
@@ -130,7 +130,7 @@ class Handle:
             self._owner.detach(self)
 
     def ended(self) -> None:
-        """The object is gone; nothing follows."""
+        """Report the removal of the object; no event follows."""
         self._open = False
 
     def page(

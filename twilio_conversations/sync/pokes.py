@@ -1,4 +1,4 @@
-"""What is asked for, and how it is written: a subscription, a poke with several of them, and the service's answer to it."""
+"""Requests for subscriptions: a subscription, a poke with several of them, and the service's answer to it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEFAULT_DELIVERY = 30.0
 
 
 class SubscriptionPhase(enum.Enum):
-    """Where a subscription stands."""
+    """Phase of a subscription."""
 
     IDLE = "idle"  # wanted; a poke will ask for it
     REQUESTED = "requested"  # in a poke that is not answered yet
@@ -29,7 +29,7 @@ class SubscriptionPhase(enum.Enum):
 
 
 class Refusal(enum.Enum):
-    """What a failed subscription means."""
+    """Meaning of a failed subscription."""
 
     GONE = "gone"
     FORBIDDEN = "forbidden"
@@ -38,7 +38,7 @@ class Refusal(enum.Enum):
 
 @attrs.define(eq=False)
 class Subscription:
-    """The wish to follow one object; `cursor` tells from where to replay."""
+    """Subscription to one object; `cursor` is the event id from which to replay."""
 
     sid: str
     kind: Kind
@@ -54,11 +54,11 @@ class Subscription:
     on_server: bool = False
 
     def awaits(self, correlation_id: Any) -> bool:
-        """Whether a message with this correlation answers the poke that counts."""
+        """Return whether a message with this correlation answers the poke that counts."""
         return self.poke is not None and self.poke.correlation_id == correlation_id
 
     def requested(self, poke: Poke) -> None:
-        """A poke asks for it, from where its cursor is now."""
+        """Mark the subscription as requested by a poke, from its current cursor."""
         self.phase = SubscriptionPhase.REQUESTED
         self.poke = poke
         self.on_server = True
@@ -102,7 +102,7 @@ class Poke:
 
 @attrs.frozen
 class PokeAnswer:
-    """How the service took a poke.
+    """Answer of the service to a poke.
 
     Attributes:
         batch: most objects in one poke from now on.
@@ -141,5 +141,5 @@ def _body(poke: Poke, requests: list[dict[str, Any]], retried: int) -> dict[str,
 
 
 def _positive(value: Any) -> float | None:
-    """A number above zero, or `None`."""
+    """Return a number above zero, or `None`."""
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e9 else None

@@ -1,10 +1,10 @@
-"""What the service said about one Sync object: events in, changes out, each change once.
+"""State of one Sync object: events in, changes out, each change once.
 
-Events may be repeated, reordered and replayed, and pages of items are read while they come. A replica puts that right with
-two ids per item: the *state* id (the newest change known from anywhere, for merging) and the *delivered* id (the newest
-event that the listener was told, for announcing). A replica of a list or map holds no data of items at rest: the data flows
-through the changes to whoever keeps it. Records of items exist only while something could still contradict them - a gap in
-the ids below, or a page that was asked for before the change - so a million events leave nothing behind.
+Events may be repeated, reordered and replayed, and pages of items are read while they come. A replica corrects that with two
+ids per item: the *state* id (the newest change known from anywhere, for merging) and the *delivered* id (the newest event that
+the listener has received, for announcing). A replica of a list or map holds no data of items at rest: the data flows through
+the changes to whoever keeps it. Records of items exist only while something could still contradict them - a gap in the ids
+below, or a page that was asked for before the change - so a million events leave nothing behind.
 
 Pure: no clock, no sockets, no threads.
 """
@@ -42,7 +42,7 @@ _NEVER = -(2**63)
 
 
 def event_id_of(event: Mapping[str, Any], field: str = "id") -> int:
-    """The id in an event or a root; 0 and -1 are ordinary values.
+    """Return the id in an event or a root; 0 and -1 are ordinary values.
 
     Raises:
         ProtocolError: it is missing or not an integer.
@@ -54,7 +54,7 @@ def event_id_of(event: Mapping[str, Any], field: str = "id") -> int:
 
 
 def parse_key(value: Any, kind: Literal["list", "map"]) -> Key:
-    """A list index (a number, or its decimal text) or a map key.
+    """Return a list index (a number, or its decimal text) or a map key.
 
     Raises:
         ProtocolError: it is neither.
@@ -90,7 +90,7 @@ class DocumentReplica:
         return self.refreshed(event["document_data"], event_id)
 
     def restart(self, last_event_id: int) -> None:
-        """The service counts anew, and is at `last_event_id`: nothing of what is known says what that state is."""
+        """Recover after the service restarted its event ids, now at `last_event_id`: the known ids do not apply to that state."""
         self.cursor = last_event_id - 1
 
     def refreshed(self, data: Any, event_id: int) -> DocumentUpdated | None:
@@ -102,13 +102,13 @@ class DocumentReplica:
         return DocumentUpdated(data, event_id)
 
     def behind(self, last_event_id: int | None) -> bool:
-        """Whether the end of a replay at `last_event_id` shows that an update never came."""
+        """Return whether the end of a replay at `last_event_id` shows that an update never came."""
         return last_event_id is not None and last_event_id > self.cursor
 
 
 @attrs.define
 class _Record:
-    """What is known of one item while it could still be contradicted."""
+    """Ids of one item while other data could still contradict it."""
 
     state: int = _NEVER
     item: Item | None = None  # `None`: removed
@@ -138,7 +138,7 @@ class CollectionReplica:
 
     @property
     def head(self) -> int:
-        """The newest id that was taken in."""
+        """The newest processed id."""
         return self._applied.head
 
     @property
@@ -149,7 +149,7 @@ class CollectionReplica:
     # Events
 
     def apply(self, action: ItemAction, event: Mapping[str, Any], ordered: bool) -> ItemChange | None:
-        """Take an item event in; the change to announce, or `None` if it tells nothing new.
+        """Process an item event; return the change to announce, or `None` if there is nothing new.
 
         `ordered`: the event is part of the replay that was asked for, so nothing below it is still to come.
 
@@ -178,7 +178,7 @@ class CollectionReplica:
         return change
 
     def skip(self, event_id: int, ordered: bool) -> None:
-        """Take in an event that concerns no item."""
+        """Process an event that concerns no item."""
         if ordered:
             self._applied.close_up_to(event_id - 1)
         self._applied.take(event_id)
@@ -207,7 +207,7 @@ class CollectionReplica:
         return announced
 
     def _added_after_all(self, key: Key, event_id: int) -> ItemAdded | None:
-        """An event was taken for an update; a compacted replay says that it stands for the one that added the item, too."""
+        """Return the addition for an event that was processed as an update, if a compacted replay shows that it was both."""
         record = self._records.get(key)
         if record is None or record.delivered != event_id or record.announced or record.item is None:
             return None
@@ -216,14 +216,14 @@ class CollectionReplica:
 
     @staticmethod
     def _late(record: _Record, change: ItemChange) -> ItemAdded | None:
-        """An event that a newer one of the same item overtook: only "added" is still news, with the newest data."""
+        """Return the change of an event that a newer one of the same item overtook: only an added one, with the newest data."""
         item = record.item
         if not isinstance(change, ItemAdded) or item is None or record.announced:
             return None
         return ItemAdded(item.key, item.data, item.event_id, item.date_updated)
 
     def completed(self, last_event_id: int | None, asked_from: int) -> Resynced | None:
-        """A replay that was asked for from `asked_from` has ended at `last_event_id`.
+        """Process the end at `last_event_id` of a replay that was requested from `asked_from`.
 
         `Resynced` if the service has changes that no event told, or has lost its numbering.
         """
@@ -244,13 +244,13 @@ class CollectionReplica:
     # Pages
 
     def begin_fetch(self) -> int:
-        """A page is being asked for; its answer may be older than events that come meanwhile."""
+        """Note that a page was requested, whose answer may be older than events that arrive meanwhile."""
         number = next(self._numbers)
         self._fetches[number] = None
         return number
 
     def end_fetch(self, number: int, items: Iterable[Item] = ()) -> tuple[Item, ...]:
-        """The page's answer has come: its items, brought up to date, without those removed meanwhile."""
+        """Process the answer of a page; return its items, brought up to date, without those removed meanwhile."""
         merged = tuple(item for item in map(self._merge, items) if item is not None)
         self._fetches.pop(number, None)
         self._forget()
@@ -294,7 +294,7 @@ class CollectionReplica:
 
 
 def _item(change: ItemChange) -> Item | None:
-    """The state of an item after a change."""
+    """Return the state of an item after a change."""
     if isinstance(change, ItemRemoved):
         return None
     return Item(change.key, change.data, change.event_id, change.date_updated)

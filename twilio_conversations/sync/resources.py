@@ -47,7 +47,7 @@ class Answer(Protocol):
         ...
 
     def json(self) -> Any:
-        """The decoded body."""
+        """Return the decoded body."""
         ...
 
 
@@ -57,13 +57,13 @@ class Request(Protocol):
     def __call__(
         self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, deadline: Deadline, idempotent: bool
     ) -> Future[Any]:
-        """A future of the `Answer`."""
+        """Return a future of the `Answer`."""
         ...
 
 
 @attrs.frozen
 class RootState:
-    """What an open answers: the object and, of documents, its contents."""
+    """Answer of an open: the object and, for documents, its contents."""
 
     sid: str
     unique_name: str | None
@@ -75,7 +75,7 @@ class RootState:
 
 @attrs.frozen
 class PageState:
-    """What a page request answers."""
+    """Answer of a page request."""
 
     items: tuple[Item, ...]
     has_next: bool
@@ -156,7 +156,7 @@ class Resources:
 
 
 def content(answer: Answer) -> Any:
-    """The decoded body; an empty or unreadable one reads as `None`."""
+    """Return the decoded body; an empty or unreadable one reads as `None`."""
     try:
         return answer.json()
     except (ValueError, ProtocolError):
@@ -164,7 +164,7 @@ def content(answer: Answer) -> Any:
 
 
 def refusal(answer: Answer, what: str) -> ServiceError:
-    """The error that an answer means."""
+    """Return the error for an answer."""
     return SyncError.from_answer(what, answer.code, content(answer), request_id=answer.http_headers.get("twilio-request-id"))
 
 

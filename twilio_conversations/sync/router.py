@@ -31,7 +31,7 @@ _Take = Callable[["Router", SyncObject, dict[str, Any], Any, Any], None]
 
 
 class Host(Protocol):
-    """Who owns the objects."""
+    """Owner of the objects."""
 
     def pump(self) -> None:
         """Send the poke that is due, and look again in time."""
@@ -40,7 +40,7 @@ class Host(Protocol):
         """Forget an object."""
 
     def read_again(self, root: SyncObject) -> None:
-        """Read a document whose events did not tell everything."""
+        """Read a document whose events were incomplete."""
 
     def hold(self, entity: Handle) -> None:
         """Drop the events of an object for now."""
@@ -61,7 +61,7 @@ class Router:
         now: Callable[[], float],
         congested: Callable[[], bool],
     ) -> None:
-        """`roots` are the objects by sid; `congested` is asked after each change that was told."""
+        """`roots` are the objects by sid; `congested` is called after each reported change."""
         self._host = host
         self._roots = roots
         self._subscriptions = subscriptions
@@ -70,7 +70,7 @@ class Router:
         self.gaps: dict[SyncObject, float] = {}
 
     def notification(self, message_type: str, payload: Any) -> None:
-        """Take in a notification of one of the `MESSAGE_TYPES`; others are ignored, malformed ones logged."""
+        """Process a notification of one of the `MESSAGE_TYPES`; others are ignored, malformed ones logged."""
         if message_type not in MESSAGE_TYPES:
             return
         if type(payload) is not dict or type(event_type := payload.get("event_type")) is not str:
@@ -102,7 +102,7 @@ class Router:
             self._host.pump()
 
     def _deaf(self, root: SyncObject, correlation: Any) -> bool:
-        """Whether an event must be dropped: the object is held, or its replay has not begun."""
+        """Return whether an event must be dropped: the object is held, or its replay has not begun."""
         if root.held_by or not root.subscription.awaits(correlation):
             return True
         root.muted = False
@@ -120,7 +120,7 @@ class Router:
             self.emit(root, change)
 
     def _silent_event(self, root: SyncObject, event: dict[str, Any], correlation: Any, _: Any) -> None:
-        """A change that Conversations does not use still counts."""
+        """Process the id of a change that Conversations does not use."""
         if not (root.muted and self._deaf(root, correlation)) and isinstance(root.replica, CollectionReplica):
             ordered = correlation is not None and root.subscription.awaits(correlation)
             root.replica.skip(event_id_of(event), ordered)
@@ -152,7 +152,7 @@ class Router:
             self._complete(root, event.get("last_event_id"), subscription.asked_from)
 
     def _complete(self, root: SyncObject, last_event_id: Any, asked_from: int) -> None:
-        """A replay has ended: see whether it told everything."""
+        """Process the end of a replay: read again if it was incomplete."""
         last = whole_number(last_event_id)
         replica = root.replica
         if isinstance(replica, CollectionReplica):
@@ -186,7 +186,7 @@ class Router:
             self.emit(root, EntityFailed(error, will_retry=refused is Refusal.TROUBLE))
 
     def remove(self, root: SyncObject) -> None:
-        """The object is gone: tell it once, and forget it."""
+        """Report the removal of the object once, and release it."""
         self._host.evict(root)
         handles, root.handles = root.handles, ()
         for handle in handles:
@@ -195,7 +195,7 @@ class Router:
             self._tell(handle, EntityRemoved())
 
     def emit(self, root: SyncObject, change: Change) -> None:
-        """Tell the listeners of an object."""
+        """Notify the listeners of an object."""
         for handle in root.handles:
             if handle.open:  # a listener before may have closed it
                 self._tell(handle, change)
@@ -217,7 +217,7 @@ class Router:
             self._mend(root, now)
 
     def _mend(self, root: SyncObject, now: float) -> None:
-        """A gap was open for long enough: have it replayed (during a replay, its end closes the gap)."""
+        """Replay a gap that was open for long enough (during a replay, its end closes the gap)."""
         if not root.replica.gaps:
             root.patience = FIRST_PATIENCE
         elif root.subscription.phase is SubscriptionPhase.ESTABLISHED:

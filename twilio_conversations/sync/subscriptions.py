@@ -1,9 +1,10 @@
-"""Which objects to (un)subscribe now, given what happened.
+"""Objects to subscribe to, or to unsubscribe from, now.
 
-What is wanted lives here; the service is told by *pokes* until both agree: one poke at a time, built when it is sent, so that
-no stale wish can overtake a newer one. Subscriptions belong to one connection; after every connect all are asked for again.
+The wanted state is kept here; *pokes* request it from the service until both agree: one poke at a time, built when it is sent,
+so that no stale wish can overtake a newer one. Subscriptions belong to one connection; after every connect all are asked for
+again.
 
-Pure: the time comes in with every call, `next_deadline` says when to call `on_time` again, and `next_poke` hands out what
+Pure: the time comes in with every call, `next_deadline` is the time of the next `on_time`, and `next_poke` returns the poke
 to send. Subscriptions are compared by identity, never by sid: a closed handle must not end its successor's subscription.
 """
 
@@ -73,7 +74,7 @@ class Subscriptions:
             self._schedule(now)
 
     def removed(self, subscription: Subscription) -> None:
-        """The object does not exist any more, so there is nothing to cancel."""
+        """Remove an object that does not exist any more, so that there is nothing to cancel."""
         if subscription in self._all:
             self._end(subscription)
 
@@ -135,7 +136,7 @@ class Subscriptions:
     # The connection
 
     def connected(self, now: float) -> None:
-        """A new connection: ask for everything."""
+        """Request all subscriptions on a new connection."""
         self.disconnected()
         self._connected = True
         for subscription in self._all:
@@ -155,7 +156,7 @@ class Subscriptions:
                 subscription.phase = SubscriptionPhase.IDLE
 
     def token_updated(self, now: float) -> None:
-        """What was forbidden may be allowed now."""
+        """Request forbidden subscriptions again, since they may be allowed now."""
         self._pause_until = now
         for subscription in self._all:
             if subscription.phase in (SubscriptionPhase.FAILED, SubscriptionPhase.IDLE):
@@ -164,7 +165,7 @@ class Subscriptions:
     # Time
 
     def next_deadline(self) -> float | None:
-        """When `on_time` has something to do, if nothing happens before."""
+        """Return the time at which `on_time` is needed, if nothing happens before."""
         if not self._connected:
             return None
         moments = [poke.last_sign + poke.patience for poke in self._awaited.values() if poke.patience is not None]
@@ -216,7 +217,7 @@ class Subscriptions:
     # Pokes
 
     def next_poke(self, now: float) -> Poke | None:
-        """The poke to send now, if it is time for one."""
+        """Return the poke to send now, if it is time for one."""
         if not self._connected or self._in_flight is not None or self._poke_at is None or now < self._poke_at:
             return None
         if len(self._ready) < self._limit and now < self._last_poke + SPACING:
@@ -248,7 +249,7 @@ class Subscriptions:
         return Poke.cancel(next(self._correlation_ids), objects)
 
     def accepted(self, poke: Poke, answer: Any, now: float) -> None:
-        """The service took the poke; confirmations come (or came) as messages."""
+        """Process the acceptance of the poke; confirmations come (or came) as messages."""
         if not self._answered(poke):
             return
         self._rejections = 0
@@ -265,7 +266,7 @@ class Subscriptions:
         self._go_on(now)
 
     def rejected(self, poke: Poke, status: int | None, now: float, *, retry_after: float = 0.0) -> list[Subscription]:
-        """The poke failed, with an HTTP status or (`None`) on its way; everything in it is asked again later.
+        """Process the failure of a poke, with an HTTP status or (`None`) on its way; its requests are repeated later.
 
         Returns the subscriptions that are concerned, for reporting.
         """
@@ -291,7 +292,7 @@ class Subscriptions:
         return concerned
 
     def _answered(self, poke: Poke) -> bool:
-        """Whether this is the poke in flight, and not one of an earlier connection."""
+        """Return whether this is the poke in flight, and not one of an earlier connection."""
         if poke is not self._in_flight:
             return False
         self._in_flight = None
@@ -299,7 +300,7 @@ class Subscriptions:
         return True
 
     def _go_on(self, now: float) -> None:
-        # Always looked at anew: a confirmation may have come before the answer, and more may be waiting.
+        # Always looked at again: a confirmation may have come before the answer, and more may be waiting.
         self._poke_at = None
         if self._ready or self._cancels:
             self._schedule(now)
@@ -307,12 +308,12 @@ class Subscriptions:
     # Messages of the service
 
     def heard(self, correlation_id: Any, now: float) -> None:
-        """A message that belongs to a poke: the service is working on it."""
+        """Note a message that belongs to a poke, as the service is working on it."""
         if type(correlation_id) is int and (poke := self._awaited.get(correlation_id)) is not None:
             poke.last_sign = now
 
     def established(self, subscription: Subscription, correlation_id: Any, now: float) -> bool:
-        """The replay is complete. `False` if the message is late."""
+        """Process the end of the replay; return `False` if the message is late."""
         if not subscription.awaits(correlation_id):
             return False
         self._settle(subscription)
@@ -323,7 +324,7 @@ class Subscriptions:
         return True
 
     def interrupted(self, subscription: Subscription, correlation_id: Any, now: float) -> None:
-        """The replay was cut: go on from where it got to, at once if it got anywhere."""
+        """Continue an interrupted replay from its last event, at once if there was progress."""
         if not subscription.awaits(correlation_id):
             return
         if subscription.cursor() > subscription.asked_from:
@@ -334,7 +335,7 @@ class Subscriptions:
             self._want_later(subscription, now)
 
     def canceled(self, subscription: Subscription, correlation_id: Any, now: float) -> bool:
-        """The service ended the subscription by itself: it is asked again. `False` if that answers an older cancel of ours."""
+        """Request a subscription again that the service ended; return `False` if that answers an older cancel of ours."""
         if subscription.phase not in (SubscriptionPhase.ESTABLISHED, SubscriptionPhase.ACCEPTED):
             return False
         if correlation_id not in (None, subscription.confirmed_by):
@@ -344,7 +345,7 @@ class Subscriptions:
         return True
 
     def failed(self, subscription: Subscription, correlation_id: Any, status: Any, now: float) -> Refusal | None:
-        """The service refused the subscription. `None` if the message is late."""
+        """Return the meaning of a rejected subscription; `None` if the message is late."""
         if not subscription.awaits(correlation_id):
             return None
         subscription.on_server = False
