@@ -113,7 +113,7 @@ def env(data_dir: Path) -> None:
 
 
 def _credentials(data_dir: Path) -> Credentials:
-    """The secrets of a directory that is there: those of one made now would open no service."""
+    """Return the secrets of a directory that is there: those of one made now would open no service."""
     if not data_dir.is_dir():
         raise DataDirectoryError(
             f"there is no data directory {data_dir}; name the one that the service uses, or start the service first:"

@@ -65,12 +65,7 @@ def _talk(console: Console, alice: Client, bob: Client, alices: Diary, bobs: Dia
     def say(who: str, what: str) -> None:
         console.print(f"  [cyan]{who:>5}[/cyan]  {what}")
 
-    alice.connect()
-    bob.connect()
-    alice.wait_until_ready(PATIENCE)
-    bob.wait_until_ready(PATIENCE)
-    console.print("Alice and Bob are connected, each over a websocket of their own.\n")
-
+    _connect(console, alice, bob)
     room = alice.create_conversation(friendly_name="Lunch")
     room.join()
     room.add("bob", {"role": "guest"})
@@ -104,6 +99,14 @@ def _talk(console: Console, alice: Client, bob: Client, alices: Diary, bobs: Dia
     alices.until("participant_left", "bob")
     bobs.until("conversation_removed")
     console.print()
+
+
+def _connect(console: Console, alice: Client, bob: Client) -> None:
+    for client in (alice, bob):
+        client.connect()
+    for client in (alice, bob):
+        client.wait_until_ready(PATIENCE)
+    console.print("Alice and Bob are connected, each over a websocket of their own.\n")
 
 
 def _history(console: Console, conversation: Conversation) -> None:

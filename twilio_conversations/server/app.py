@@ -62,7 +62,7 @@ class App:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def asgi(self) -> Starlette:
-        """The application for uvicorn."""
+        """Return the application for uvicorn."""
         methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
         routes = [
             WebSocketRoute("/v3/wsconnect", self._websocket),
@@ -97,7 +97,7 @@ class App:
         return self._loop
 
     def control(self) -> Control:
-        """The control plane."""
+        """Return the control plane."""
         links = Links(self._addresses.default, self._credentials.account_sid, self._credentials.service_sid)
         return Control(self.service, links)
 
@@ -133,7 +133,7 @@ class App:
         return JSONResponse({"status": "ok", "connections": self.service.gateway.connections})
 
     async def _rest(self, request: HttpRequest) -> HttpResponse:
-        """The client API without the tunnel, for those who hold a token: ``X-Twilio-Token``."""
+        """Answer the client API without the tunnel, for those who hold a token: ``X-Twilio-Token``."""
         try:
             path = web.segments(request.scope)
             if not self.service.routes.has(path):

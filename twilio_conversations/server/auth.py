@@ -31,7 +31,7 @@ def verify(token: str, credentials: Credentials) -> Grant:
     """Verify signature (HS256 only), kind, times, issuer, subject and the chat grant.
 
     Raises:
-        ServiceError: 20101, 20102, 20103, 20104, 20105, 20106 or 20107, all with status 401.
+        Refusal: 20101, 20102, 20103, 20104, 20105, 20106 or 20107, all with status 401.
     """
     claims = _claims(token, credentials.api_key_secret)
     if claims.get("iss") != credentials.api_key_sid or claims.get("sub") != credentials.account_sid:

@@ -62,7 +62,7 @@ class Request:
         return cls(request.method, split_path(request.path), query, headers, request.body)
 
     def json(self) -> dict[str, Any]:
-        """The JSON object in the body; an empty body is an empty object. Raises `Refusal` 20001."""
+        """Return the JSON object in the body; an empty body is an empty object. Raises `Refusal` 20001."""
         if not self.body:
             return {}
         try:
@@ -74,7 +74,7 @@ class Request:
         return value
 
     def form(self) -> dict[str, str]:
-        """The form fields in the body. Raises `Refusal` 20001."""
+        """Return the form fields in the body. Raises `Refusal` 20001."""
         try:
             return dict(parse_qsl(self.body.decode(), keep_blank_values=True, max_num_fields=100))
         except ValueError as error:
@@ -82,7 +82,7 @@ class Request:
 
 
 def split_path(path: str) -> tuple[str, ...]:
-    """The decoded segments of a path; a slash at either end does not count."""
+    """Return the decoded segments of a path; a slash at either end does not count."""
     return tuple(unquote(segment) if "%" in segment else segment for segment in path.strip("/").split("/"))
 
 
@@ -101,10 +101,10 @@ class Response:
 
     @classmethod
     def json(cls, status: int, value: Any, resource: str | None = None) -> Response:
-        """An answer with a JSON body."""
+        """Return an answer with a JSON body."""
         return cls(status, json_bytes(value), resource)
 
     @classmethod
     def error(cls, error: Refusal) -> Response:
-        """A refusal."""
+        """Return a refusal."""
         return cls.json(error.status, error.to_json())

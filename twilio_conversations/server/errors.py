@@ -97,7 +97,7 @@ class Refusal(Exception):
         super().__init__(f"{self.code}: {self.message}")
 
     def to_json(self) -> dict[str, Any]:
-        """The error body."""
+        """Return the error body."""
         return {
             "status": self.status,
             "code": self.code,
@@ -107,7 +107,7 @@ class Refusal(Exception):
 
 
 def reason(status: int) -> str:
-    """The status text beside a status number, such as ``CONFLICT``."""
+    """Return the status text beside a status number, such as ``CONFLICT``."""
     try:
         return HTTPStatus(status).name.replace("_", " ")
     except ValueError:

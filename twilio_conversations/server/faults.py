@@ -85,13 +85,13 @@ class Fault:
         re.compile(self.path)
 
     def meets(self, identity: str | None, method: str, path: str) -> bool:
-        """Whether this request is meant."""
+        """Return whether this request is meant."""
         if self.identity not in (None, identity) or self.method not in (None, method):
             return False
         return re.search(self.path, path) is not None
 
     def refusal(self) -> Response:
-        """What a refused request is answered."""
+        """Return what a refused request is answered."""
         code = self.code if self.code is not None else _CODES.get(self.status, 20500 if self.status >= 500 else 20001)
         message = CATALOGUE[code][1] if code in CATALOGUE else "Refused on command"
         headers = {} if self.retry_after is None else {"retry-after": f"{self.retry_after:g}"}
@@ -138,7 +138,7 @@ class Faults:
                 session.hold(self.holds(session.identity))
 
     def to_json(self) -> list[dict[str, Any]]:
-        """What is still waiting to happen, and whose events are held."""
+        """Return what is still waiting to happen, and whose events are held."""
         held = [Fault(HOLD, identity, None) for identity in self._holding]
         return [attrs.asdict(fault) for fault in self._waiting + held]
 
@@ -150,7 +150,7 @@ class Faults:
     # -- for the service ---------------------------------------------------------------------------------------------------
 
     def met_by(self, identity: str | None, method: str, path: str, *, over_http: bool = False) -> Fault | None:
-        """The fault that this request meets, if any; counted down."""
+        """Return the fault that this request meets, if any; counted down."""
         for fault in self._waiting:
             possible = fault.kind in ((REFUSE, DELAY) if over_http else (REFUSE, DELAY, LOSE))
             if possible and fault.meets(identity, method, path):
@@ -162,7 +162,7 @@ class Faults:
         """A verified token comes with a new connection, or for a live one.
 
         Raises:
-            ServiceError: 20104, if it was expired on command; a `TooManyConnectionsError`.
+            Refusal: 20104, if it was expired on command; a `TooManyConnectionsError`.
         """
         digest = _digest(token)
         if digest in self._expired:
@@ -174,11 +174,11 @@ class Faults:
         self._tokens[digest] = identity
 
     def is_expired(self, token: str) -> bool:
-        """Whether the token was expired on command."""
+        """Return whether the token was expired on command."""
         return bool(self._expired) and _digest(token) in self._expired
 
     def holds(self, identity: str) -> bool:
-        """Whether this person's events are held."""
+        """Return whether this person's events are held."""
         return not self._holding.isdisjoint((None, identity))
 
     def _count_down(self, fault: Fault) -> None:

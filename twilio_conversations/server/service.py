@@ -111,13 +111,13 @@ class Service:
     # -- for sessions ------------------------------------------------------------------------------------------------------
 
     def verify(self, token: str) -> Grant:
-        """What the token allows. Raises `Refusal`."""
+        """Return what the token allows. Raises `Refusal`."""
         if self.faults.is_expired(token):
             raise Refusal(20104)
         return auth.verify(token, self._credentials)
 
     def let_in(self, token: str) -> Grant:
-        """The same for a connection, which may be refused for other reasons too."""
+        """Return the same for a connection, which may be refused for other reasons too."""
         grant = auth.verify(token, self._credentials)
         self.faults.admit(grant.identity, token)
         return grant

@@ -32,7 +32,7 @@ class Clock:
         self._lock = threading.Lock()
 
     def now(self) -> dt.datetime:
-        """The time, aware; not before any that was told earlier."""
+        """Return the time, aware; not before any that was told earlier."""
         with self._lock:
             moment = self._real() + self._ahead
             if self._latest is not None and moment < self._latest:
@@ -100,7 +100,7 @@ class Settings:
     """``at_once``: what is sent outside is sent and delivered in the moment; ``on_command``: it stays queued until told."""
 
     def changed(self, fields: Mapping[str, Any]) -> Settings:
-        """A copy with other values. Raises `Refusal` 20001 naming the field that is unknown or has a wrong value."""
+        """Return a copy with other values. Raises `Refusal` 20001 naming the field that is unknown or has a wrong value."""
         defaults = attrs.asdict(self)
         values: dict[str, Any] = {}
         for name, value in fields.items():

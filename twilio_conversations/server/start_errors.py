@@ -69,7 +69,7 @@ _BY_SQLITE: Final[Mapping[int, tuple[type[DataDirectoryError], str]]] = {
 
 
 def explained(error: BaseException, place: Path) -> LocalServerError | None:
-    """The sentence for what went wrong with `place`, a file or directory; `None` for what is no trouble of storage.
+    """Return the sentence for what went wrong with `place`, a file or directory; `None` for what is no trouble of storage.
 
     An `OSError` that names a file speaks of that file. SQLAlchemy's errors are looked through.
     """
@@ -110,7 +110,7 @@ _WHY_NO_ADDRESS: Final[Mapping[int, str]] = {
 
 
 def address_error(host: str, port: int, error: OSError | UnicodeError) -> AddressError:
-    """The sentence for an address that cannot be listened on."""
+    """Return the sentence for an address that cannot be listened on."""
     known = _WHY_NO_ADDRESS.get(error.errno or 0, error.strerror) if isinstance(error, OSError) else None
     reason = known or str(error)
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

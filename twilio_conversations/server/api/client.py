@@ -143,7 +143,7 @@ class ClientApi:
     def _conversation(
         self, caller: Caller, conversation: Conversation, member: conversations.Member | None, first: Callable[..., Any]
     ) -> dict[str, Any]:
-        """A conversation with its counts; `first` reads, on the thread where this runs."""
+        """Return a conversation with its counts; `first` reads, on the thread where this runs."""
         counts = {
             "participants": first(_COUNT_PARTICIPANTS, conversation=conversation.sid)[0],
             "messages": first(_COUNT_MESSAGES, conversation=conversation.sid)[0],
@@ -154,7 +154,7 @@ class ClientApi:
         return _found(self.reader.first(users.BY_REFERENCE, ref=reference), 50200)
 
     def _user_body(self, caller: Caller, user: User, first: Callable[..., Any]) -> dict[str, Any]:
-        """A user; `first` reads, on the thread where this runs."""
+        """Return a user; `first` reads, on the thread where this runs."""
         enabled = self.world.settings.reachability_enabled
         item = first(reachability.ITEM, name=users.info_map(user.sid)) if enabled else None
         return self._links(caller).user(user, reachability.parse(item))
@@ -235,7 +235,7 @@ class ClientApi:
         return command
 
     def _rendered(self, body: dict[str, Any]) -> content.Rendered | None:
-        """The template that the message is made from, with its values; `None` when there is none, or an unknown one."""
+        """Return the template that the message is made from, with its values; `None` when there is none, or an unknown one."""
         sid, variables = limits.content_sid(body), limits.content_variables(body)
         template = None if sid is None else self.reader.first(content.BY_SID, sid=sid)
         return None if template is None else content.render(template, variables)
@@ -283,7 +283,7 @@ class ClientApi:
     # -- typing ------------------------------------------------------------------------------------------------------------
 
     def _typing(self, caller: Caller, request: Request) -> Response:
-        """Tell the other chat participants who are online; never the sender. Nothing of it is kept."""
+        """Notify the other chat participants who are online, not the sender. Nothing of it is kept."""
         conversation = self.reader.first(conversations.BY_REFERENCE, ref=request.form().get("ChannelSid", ""))
         sid = _found(conversation, 50350).sid
         others = self.catalog.members(sid)

@@ -53,7 +53,7 @@ class MediaApi:
         self._addresses = addresses
 
     def routes(self) -> list[BaseRoute]:
-        """For the application."""
+        """Return the routes."""
         return [
             _route(BASE, self._upload, "POST"),
             _route(BASE + "Set", self._describe_several, "POST"),
@@ -126,7 +126,7 @@ class MediaApi:
         return FileResponse(media.path(row), headers=content_headers(row.content_type, row.filename))
 
     def _caller(self, request: Request) -> Caller:
-        """Who asks. Raises what is wrong with the token, and 20404 for another service's media."""
+        """Return who asks. Raises what is wrong with the token, and 20404 for another service's media."""
         service = self._service()
         grant = service.verify(request.headers.get("x-twilio-token", ""))
         if request.path_params["service_sid"] != service.media.service_sid:
@@ -135,7 +135,7 @@ class MediaApi:
 
 
 def content_headers(content_type: str, filename: str | None) -> dict[str, str]:
-    """Headers for bytes that a stranger uploaded: to be saved under a harmless name, never to be run by a browser."""
+    """Return headers for uploaded bytes: saved under a harmless name, never run by a browser."""
     headers = {
         "content-type": content_type,
         "content-disposition": "attachment",
@@ -153,7 +153,7 @@ def content_headers(content_type: str, filename: str | None) -> dict[str, str]:
 
 
 def _wanted(body: dict[str, Any]) -> list[str]:
-    """The sids that a media set is asked for. Raises 20001 or 50510."""
+    """Return the sids that a media set is asked for. Raises 20001 or 50510."""
     entries = body.get("list")
     if body.get("command") != "get" or not isinstance(entries, list) or len(entries) > MAX_SET:
         raise Refusal(20001, "The body must be a 'get' command with a list")

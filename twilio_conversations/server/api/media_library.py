@@ -56,7 +56,7 @@ class MediaLibrary:
         return True
 
     def linked(self, sid: str, expires: str, signature: str) -> Medium:
-        """A medium's row, for whoever has a link. Raises 20403 or, when it was deleted meanwhile, 50507."""
+        """Return a medium's row, for whoever has a link. Raises 20403 or, when it was deleted meanwhile, 50507."""
         self.links.check(sid, expires, signature)
         row = self.reader.first(rules.BY_SID, sid=sid)
         if row is None:
@@ -64,11 +64,11 @@ class MediaLibrary:
         return row
 
     def path(self, row: Medium) -> Path:
-        """Where its bytes are."""
+        """Return where its bytes are."""
         return self.files.path(row.sid)
 
     def record(self, row: Medium, base_url: str) -> dict[str, Any]:
-        """A medium as JSON, with a new temporary link."""
+        """Return a medium as JSON, with a new temporary link."""
         url = f"{base_url}/v1/Services/{self.service_sid}/Media/{row.sid}"
         return {
             "sid": row.sid,

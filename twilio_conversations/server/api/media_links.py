@@ -23,12 +23,12 @@ class MediaLinks:
     _secret: str = attrs.field(repr=False)
 
     def make(self, base_url: str, sid: str) -> str:
-        """A new link to the content of a medium."""
+        """Return a new link to the content of a medium."""
         expires = str(int(self._clock.now().timestamp()) + LIFETIME)
         return f"{base_url}{PATH}/{sid}?Expires={expires}&Signature={self._signature(sid, expires)}"
 
     def check(self, sid: str, expires: str, signature: str) -> None:
-        """Raises `Refusal` 20403 when the link was not made here, or has expired."""
+        """Raise `Refusal` 20403 when the link was not made here, or has expired."""
         if not (expires.isascii() and expires.isdigit() and len(expires) <= 12):
             raise Refusal(20403, "The link is not valid")
         if not hmac.compare_digest(self._signature(sid, expires).encode(), signature.encode()):

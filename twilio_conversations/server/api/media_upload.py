@@ -35,7 +35,7 @@ async def receive(request: Request, incoming: Incoming, limit: int) -> Descripti
     """Write the medium in the body of `request` to `incoming`; `limit` is in bytes.
 
     Raises:
-        ServiceError: 20413 too large, 20001 not a form after all.
+        Refusal: 20413 too large, 20001 not a form after all.
         ClientDisconnect: the uploader went away.
     """
     given = request.headers.get("content-type", DEFAULT_TYPE)
@@ -65,7 +65,7 @@ def _declared(request: Request) -> int:
 
 
 async def _blocks(request: Request) -> AsyncIterator[bytes]:
-    """The body in pieces that are worth a hop to another thread."""
+    """Yield the body in pieces that are worth a hop to another thread."""
     parts: list[bytes] = []
     size = 0
     async for chunk in request.stream():
@@ -110,7 +110,7 @@ class Form:
         )
 
     def feed(self, block: bytes) -> bytes:
-        """What of the file is in the next piece of the body. Raises `Refusal` 20001."""
+        """Return what of the file is in the next piece of the body. Raises `Refusal` 20001."""
         try:
             self._parser.write(block)
         except FormParserError as error:
@@ -120,7 +120,7 @@ class Form:
         return data
 
     def finish(self) -> tuple[str, str]:
-        """Content type and name of the file. Raises `Refusal` 20001 when the form ended early or had no file."""
+        """Return content type and name of the file. Raises `Refusal` 20001 when the form ended early or had no file."""
         if not self._ended:
             raise Refusal(20001, "The form ends early")
         if self._description is None:

@@ -25,15 +25,15 @@ class Pages:
     account_sid: str
 
     def templates(self, request: Request) -> dict[str, Any]:
-        """All templates of the account."""
+        """Return all templates of the account."""
         return self._page("templates", content.PAGE, "sid", request, self._template)
 
     def receipts(self, message_sid: str, request: Request) -> dict[str, Any]:
-        """How a message fared outside, participant by participant."""
+        """Return how a message fared outside, participant by participant."""
         return self._page("delivery_receipts", delivery.RECEIPTS, "sid", request, _receipt, of=message_sid)
 
     def recipients(self, conversation_sid: str, request: Request) -> dict[str, Any]:
-        """Who the messages of a conversation were from and to, outside; with ``MessageSid`` those of one, on one page."""
+        """Return who the messages of a conversation were from and to, outside; with ``MessageSid`` those of one, on one page."""
         message_sid = request.query.get("MessageSid")
         if message_sid is not None:
             rows = self.reader.all(delivery.RECIPIENTS_OF_MESSAGE, of=message_sid)
@@ -62,17 +62,17 @@ class Pages:
 
 
 def page(key: str, items: list[Any], following: str | None = None, previous: str | None = None) -> dict[str, Any]:
-    """One page of a list."""
+    """Return one page of a list."""
     return {key: items, "meta": {"next_token": following, "previous_token": previous}}
 
 
 def token(after: str) -> str:
-    """The token of the page that begins behind this."""
+    """Return the token of the page that begins behind this."""
     return base64.urlsafe_b64encode(after.encode()).decode() or "-"
 
 
 def read_token(given: str | None) -> str:
-    """Behind what the page begins; nothing for the first. Raises `Refusal` 20001."""
+    """Return behind what the page begins; nothing for the first. Raises `Refusal` 20001."""
     if given is None or given == "-":
         return ""
     try:

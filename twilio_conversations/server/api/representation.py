@@ -25,12 +25,12 @@ class Links:
     service_sid: str
 
     def path(self, *segments: str) -> str:
-        """A path below the service's."""
+        """Return a path below the service's."""
         tail = "".join(f"/{quote(segment, safe='')}" for segment in segments)
         return f"/Client/v2/Services/{self.service_sid}{tail}"
 
     def url(self, *segments: str) -> str:
-        """The same with the address in front."""
+        """Return the same with the address in front."""
         return self.addresses.api + self.path(*segments)
 
     def _common(self, row: User | Conversation | Participant | Message) -> dict[str, Any]:
@@ -43,7 +43,7 @@ class Links:
         }
 
     def conversation(self, row: Conversation, *, member: Member | None, participants: int, messages: int) -> dict[str, Any]:
-        """A conversation; `member` is the caller's participant row, if there is one."""
+        """Return a conversation; `member` is the caller's participant row, if there is one."""
         return {
             **self._common(row),
             "friendly_name": row.friendly_name,
@@ -64,7 +64,7 @@ class Links:
         }
 
     def my_conversation(self, row: Any, identity: str) -> dict[str, Any]:
-        """A conversation among those of `identity`; the row joins conversation and participant."""
+        """Return a conversation among those of `identity`; the row joins conversation and participant."""
         return {
             "account_sid": self.account_sid,
             "chat_service_sid": self.service_sid,
@@ -89,7 +89,7 @@ class Links:
         }
 
     def participant(self, row: Participant) -> dict[str, Any]:
-        """A participant."""
+        """Return a participant."""
         binding = {"type": row.type, **json.loads(row.binding)} if row.binding else None
         return {
             **self._common(row),
@@ -105,7 +105,7 @@ class Links:
         }
 
     def message(self, row: Message) -> dict[str, Any]:
-        """A message."""
+        """Return a message."""
         conversation = self.url("Conversations", row.conversation_sid)
         message = f"{conversation}/Messages/{row.sid}"
         return {
@@ -129,7 +129,7 @@ class Links:
         }
 
     def user(self, row: User, reachability: Mapping[str, bool]) -> dict[str, Any]:
-        """A user; `reachability` says what is told of it."""
+        """Return a user; `reachability` says what is told of it."""
         return {
             **self._common(row),
             "identity": row.identity,
@@ -143,7 +143,7 @@ class Links:
         }
 
     def configuration(self, user: User, settings: Settings) -> dict[str, Any]:
-        """What a client needs to know at start."""
+        """Return what a client needs to know at start."""
         media = f"{self.addresses.media}/v1/Services/{self.service_sid}/Media"
         return {
             "identity": user.identity,
@@ -178,7 +178,7 @@ class Links:
 
 
 def _rest_media(medias: str | None) -> list[dict[str, Any]] | None:
-    """The media of a message as REST spells them."""
+    """Return the media of a message as REST spells them."""
     if medias is None:
         return None
     names = {"contentType": "content_type"}

@@ -49,7 +49,7 @@ class Table:
     """All routes of a service: `routes`, one for each method and template."""
 
     def __init__(self, apis: Iterable[Api], known: Mapping[str, str]) -> None:
-        """Parameters that are `known` have one value and are not handed on.
+        """Collect the routes. Parameters that are `known` have one value and are not handed on.
 
         Raises:
             ValueError: two routes could not be told apart.
@@ -81,7 +81,7 @@ class Table:
         return child
 
     def has(self, path: Sequence[str]) -> bool:
-        """Whether there is a route for this path, by whichever method."""
+        """Return whether there is a route for this path, by whichever method."""
         try:
             node, _ = self._walk(path)
         except Refusal:
@@ -89,7 +89,7 @@ class Table:
         return bool(node.handlers)
 
     def answer(self, caller: Caller, request: Request) -> Response | Command:
-        """The answer, or the command that will make it. Raises `Refusal`, 20404 when there is no such route."""
+        """Return the answer, or the command that will make it. Raises `Refusal`, 20404 when there is no such route."""
         handler, parameters = self._find(request.method, request.path)
         return handler(caller, request, *parameters)
 
@@ -101,7 +101,7 @@ class Table:
         return handler, parameters
 
     def _walk(self, path: Sequence[str]) -> tuple[_Node, list[str]]:
-        """The place that a path leads to, and its parameters. Raises `Refusal` 20404."""
+        """Return the place that a path leads to, and its parameters. Raises `Refusal` 20404."""
         node, parameters = self._root, []
         for segment in path:
             child = node.names.get(segment)

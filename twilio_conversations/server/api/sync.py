@@ -57,12 +57,12 @@ class PageQuery:
     backwards: bool = False
 
     def token(self) -> str:
-        """The query as an opaque page token."""
+        """Return the query as an opaque page token."""
         return base64.urlsafe_b64encode(json.dumps(attrs.astuple(self)).encode()).decode()
 
     @classmethod
     def from_token(cls, token: str) -> PageQuery:
-        """The query in a page token. Raises `Refusal` 20001."""
+        """Return the query in a page token. Raises `Refusal` 20001."""
         try:
             order, size, start, bounds, backwards = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
         except (ValueError, TypeError, RecursionError) as error:
@@ -105,7 +105,7 @@ class SyncApi:
         raise Refusal(54007, "Clients only read Sync objects") if collection in _KINDS else Refusal(20404)
 
     def _open(self, caller: Caller, collection: str, reference: str, *kinds: str) -> Entity:
-        """The object, if the caller may read it and its kind is one of `kinds` (or these are none)."""
+        """Return the object, if the caller may read it and its kind is one of `kinds` (or these are none)."""
         if collection not in _KINDS:
             raise Refusal(20404)
         entity = self._catalog.open(caller, _KINDS[collection], reference)
@@ -143,7 +143,7 @@ class SyncApi:
         )
 
     def _fetch(self, entity: Entity, query: PageQuery) -> tuple[list[SyncItem], bool]:
-        """The rows in reading direction, and whether there are more."""
+        """Return the rows in reading direction, and whether there are more."""
         direction = _OPPOSITE[query.order] if query.backwards else query.order
         if query.start is None:
             rows = self._reader.all(_ALL_FROM[direction], of=entity.sid, limit=query.size + 1)
@@ -153,7 +153,7 @@ class SyncApi:
         return rows[: query.size], len(rows) > query.size
 
     def _any_behind(self, entity: Entity, query: PageQuery, rows: list[SyncItem]) -> bool:
-        """Whether anything lies on the other side of where reading began."""
+        """Return whether anything lies on the other side of where reading began."""
         direction = query.order if query.backwards else _OPPOSITE[query.order]
         bounds, edge = ("exclusive", rows[0].key) if rows else ("inclusive", query.start)
         return bool(self._reader.all(_FROM[direction, bounds], of=entity.sid, start=edge, limit=1))
@@ -190,7 +190,7 @@ def _page_size(request: Request) -> int:
 
 
 def _position(entity: Entity, text: str) -> str:
-    """The stored key for a key or an index; an index beyond all others stays so, a negative one lies before all."""
+    """Return the stored key for a key or an index; an index beyond all others stays so, a negative one lies before all."""
     if entity.kind != LIST:
         return text
     digits = text.removeprefix("-")

@@ -49,7 +49,7 @@ class Control:
     links: Links
 
     async def perform(self, method: str, operation: str, body: Json) -> Any:
-        """The outcome, as JSON. Raises `Refusal`."""
+        """Return the outcome, as JSON. Raises `Refusal`."""
         perform = self.OPERATIONS.get((method, operation))
         if perform is None:
             raise Refusal(20404)
@@ -155,7 +155,7 @@ class Control:
         return {"sid": row.sid, "state": row.state, "timers": dates}
 
     async def _receive(self, body: Json) -> Any:
-        """The files are written before the rows, so that no row is ever without its bytes."""
+        """Add a message from outside. The files are written before the rows, so that no row is ever without its bytes."""
         items = body.get("media") or []
         if not isinstance(items, list):
             raise Refusal(20422, "'media' must be a list")
@@ -194,7 +194,7 @@ class Control:
 
 
 def _medium(item: Any) -> tuple[bytes, str, str | None, str]:
-    """A medium of a message from outside: ``{"content" (base64), "content_type", "filename", "category"}``."""
+    """Return a medium of a message from outside: ``{"content" (base64), "content_type", "filename", "category"}``."""
     if not isinstance(item, dict) or not is_text(item.get("content_type")):
         raise Refusal(20422, "a medium needs a 'content_type' and 'content'")
     filename, category = item.get("filename"), item.get("category", "media")

@@ -65,7 +65,7 @@ class SeedError(Refusal):
 
     @classmethod
     def at(cls, steps: Steps, refusal: Refusal) -> SeedError:
-        """What was refused below `steps`."""
+        """Return what was refused below `steps`."""
         if isinstance(refusal, SeedError):
             return cls(Refusal(refusal.code, refusal.reason), steps + refusal.steps)
         return cls(refusal, steps)
@@ -80,7 +80,7 @@ def plant(tx: Transaction, data: Mapping[str, Any], *, if_empty: bool = False) -
     """Make everything; what was made, with sids, in the order given. With `if_empty` nothing, if there are users already.
 
     Raises:
-        ServiceError: 20422 for unknown fields and wrong shapes, or what the command raises that refused; the way to it is said.
+        Refusal: 20422 for unknown fields and wrong shapes, or what the command raises that refused; the way to it is said.
     """
     unknown = set(data) - {"roles", "users", "templates", "conversations"}
     if unknown:

@@ -104,7 +104,7 @@ def _json_line(text: str, steps: Steps) -> int:
 
 
 def _enter(text: str, at: int, step: str | int) -> int | None:
-    """Where a member of the object or list at `at` begins; `None` if there is none."""
+    """Return where a member of the object or list at `at` begins; `None` if there is none."""
     scan = json.JSONDecoder(strict=False).raw_decode
     is_object, number = text[at] == "{", 0
     at = _skip(text, at + 1)

@@ -47,7 +47,7 @@ def create(tx: Transaction, body: dict[str, Any]) -> ContentTemplate:
     """Make a template from ``friendly_name``, ``variables`` (names and defaults), ``variants`` and, if wanted, ``sid``.
 
     Raises:
-        ServiceError: 20422, 50526.
+        Refusal: 20422, 50526.
     """
     sid = body.get("sid") or f"HX{uuid.uuid4().hex}"
     if not isinstance(sid, str) or not _SID.fullmatch(sid):

@@ -72,17 +72,17 @@ _AS_OWNER = frozenset(roles.STANDARD[roles.CHANNEL_ADMIN][1]) - {"sendMessage", 
 
 
 def document(sid: str) -> str:
-    """The name of the conversation's document."""
+    """Return the name of the conversation's document."""
     return f"{sid}.channel"
 
 
 def message_list(sid: str) -> str:
-    """The name of the list of messages."""
+    """Return the name of the list of messages."""
     return f"{sid}.messages"
 
 
 def roster(sid: str) -> str:
-    """The name of the map of participants."""
+    """Return the name of the map of participants."""
     return f"{sid}.roster"
 
 
@@ -96,12 +96,12 @@ class Place:
     permissions: frozenset[str]
 
     def require(self, permission: str) -> None:
-        """Raises 50107 unless allowed."""
+        """Raise 50107 unless allowed."""
         if permission not in self.permissions:
             raise Refusal(50107)
 
     def require_for(self, body: dict[str, Any], needed: Mapping[str, str]) -> None:
-        """What is to be changed must be allowed: `needed` says by which permission. Raises 50107.
+        """Raise 50107 unless all fields may be changed: `needed` has their permissions.
 
         A change of nothing is for those who may change something: it, too, is told to everybody.
         """
@@ -117,7 +117,7 @@ def enter(source: Transaction | Connection, caller: str, reference: str) -> Plac
     The creator may act in it without being a member, except for sending; so may service admins, as far as their role goes.
 
     Raises:
-        ServiceError: 50350 no such conversation; 50430 not the caller's.
+        Refusal: 50350 no such conversation; 50430 not the caller's.
     """
     conversation = source.first(BY_REFERENCE, ref=reference)
     if conversation is None:
@@ -151,7 +151,7 @@ def enter_open(tx: Transaction, caller: str, reference: str) -> Place:
 
 
 def content(conversation: Conversation) -> dict[str, Any]:
-    """The conversation's document."""
+    """Return the conversation's document."""
     fields = {
         "sid": conversation.sid,
         "friendlyName": conversation.friendly_name,
@@ -227,7 +227,7 @@ def change(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -
 
 @contextmanager
 def _unique_names() -> Iterator[None]:
-    """Raises 50353 for a unique name that another conversation has."""
+    """Raise 50353 for a unique name that another conversation has."""
     try:
         yield
     except IntegrityError as error:

@@ -57,14 +57,14 @@ RECIPIENTS = Query(
 
 
 def outsiders(tx: Transaction, conversation_sid: str, sender_sid: str | None) -> tuple[Participant | None, list[Participant]]:
-    """The sender, if that is somebody outside, else `None`; and all the others outside."""
+    """Return the sender, if that is somebody outside, else `None`; and all the others outside."""
     everybody = tx.all(_OUTSIDERS, conversation=conversation_sid)
     sender = next((participant for participant in everybody if participant.sid == sender_sid), None)
     return sender, [participant for participant in everybody if participant.sid != sender_sid]
 
 
 def summary(statuses: Iterable[str]) -> str | None:
-    """The aggregated receipt as JSON: of all the receipts, how many are how far; `None` without any."""
+    """Return the aggregated receipt as JSON: of all the receipts, how many are how far; `None` without any."""
     known = list(statuses)
     if not known:
         return None
@@ -97,7 +97,7 @@ def queue(tx: Transaction, message: Message, sender: Participant | None, to: lis
 
 
 def _named(sender: Participant | None, to: list[Participant]) -> list[dict[str, Any]]:
-    """Who a message is from and to, outside; an e-mail is from the service's address unless it came from outside."""
+    """Return who a message is from and to, outside; an e-mail is from the service's address unless it came from outside."""
     named = [_naming(participant, _level(participant)) for participant in to]
     if sender is not None:
         return [_naming(sender, "from"), *named]
@@ -130,6 +130,6 @@ def mark(tx: Transaction, message_sid: str, status: str, participant_sid: str | 
 
 
 def forget(tx: Transaction, message_sid: str) -> None:
-    """A message is deleted, and with it what was known of its delivery."""
+    """Delete the receipts and recipients of a message."""
     for statement in _FORGET:
         tx.execute(statement, {"of": message_sid})

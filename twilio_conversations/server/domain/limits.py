@@ -30,7 +30,7 @@ _CONTENT_SID = re.compile(r"HX[0-9a-f]{32}")
 
 
 def text(body: dict[str, Any], name: str, limit: int, code: int) -> str | None:
-    """The text field `name`, `None` when absent or null; too long raises `code`, not text raises 20422."""
+    """Return the text field `name`, `None` when absent or null; too long raises `code`, not text raises 20422."""
     value = body.get(name)
     if value is None:
         return None
@@ -42,7 +42,7 @@ def text(body: dict[str, Any], name: str, limit: int, code: int) -> str | None:
 
 
 def unique_name(body: dict[str, Any]) -> str | None:
-    """A unique name; the empty one means none. Raises 50004 or 50390."""
+    """Return a unique name; the empty one means none. Raises 50004 or 50390."""
     value = text(body, "unique_name", UNIQUE_NAME, 50004)
     if value and _CONVERSATION_SID.fullmatch(value):
         raise Refusal(50390)
@@ -50,7 +50,7 @@ def unique_name(body: dict[str, Any]) -> str | None:
 
 
 def attributes(body: dict[str, Any], limit: int) -> str:
-    """Attributes: JSON text, kept as it was written. Raises 50303 or 50304."""
+    """Return attributes: JSON text, kept as it was written. Raises 50303 or 50304."""
     value = body.get("attributes", "{}")
     if not is_text(value):
         raise Refusal(50304)
@@ -64,7 +64,7 @@ def attributes(body: dict[str, Any], limit: int) -> str:
 
 
 def identity(value: Any) -> str:
-    """An identity. Raises 50203, 50204, 50206 or 50207."""
+    """Return an identity. Raises 50203, 50204, 50206 or 50207."""
     if not is_text(value) or not value:
         raise Refusal(50204)
     if len(value) > IDENTITY:
@@ -77,7 +77,7 @@ def identity(value: Any) -> str:
 
 
 def message_body(body: dict[str, Any]) -> str | None:
-    """The text of a message, `None` when absent or null. Raises 50504."""
+    """Return the text of a message, `None` when absent or null. Raises 50504."""
     value = body.get("body")
     if value is None:
         return None
@@ -89,7 +89,7 @@ def message_body(body: dict[str, Any]) -> str | None:
 
 
 def content_sid(body: dict[str, Any]) -> str | None:
-    """The template a message is made from. Raises 50526."""
+    """Return the template a message is made from. Raises 50526."""
     value = body.get("content_sid")
     if value is None:
         return None
@@ -99,7 +99,7 @@ def content_sid(body: dict[str, Any]) -> str | None:
 
 
 def content_variables(body: dict[str, Any]) -> dict[str, str]:
-    """The values for a template's variables, given as JSON text. Raises 50527, 50528, 50529, 50540 or 50541."""
+    """Return the values for a template's variables, given as JSON text. Raises 50527, 50528, 50529, 50540 or 50541."""
     given = body.get("content_variables")
     if given is None:
         return {}
@@ -121,14 +121,14 @@ def content_variables(body: dict[str, Any]) -> dict[str, str]:
 
 
 def read_index(value: Any) -> int | None:
-    """A read horizon: a message index or null. Raises 50421."""
+    """Return a read horizon: a message index or null. Raises 50421."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 10**12):
         raise Refusal(50421)
     return value
 
 
 def notification_level(value: Any) -> str:
-    """``default`` or ``muted``. Raises 50210."""
+    """Return ``default`` or ``muted``. Raises 50210."""
     if value not in ("default", "muted"):
         raise Refusal(50210)
     return str(value)

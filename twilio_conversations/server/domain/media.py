@@ -40,7 +40,7 @@ _DROP_ABANDONED = (
 
 
 def category(value: str | None) -> str:
-    """A category, ``media`` when none is given. Raises 20422."""
+    """Return a category, ``media`` when none is given. Raises 20422."""
     if value is None:
         return MEDIA
     if value not in CATEGORIES:
@@ -54,7 +54,7 @@ def create(
     """Make the row of a medium whose bytes are in their file.
 
     Raises:
-        ServiceError: 50511 no content type that could be sent as a header; 20422 the name is too long.
+        Refusal: 50511 no content type that could be sent as a header; 20422 the name is too long.
     """
     if len(content_type) > MAX_CONTENT_TYPE or not _CONTENT_TYPE.fullmatch(content_type):
         raise Refusal(50511)
@@ -110,7 +110,7 @@ def attach(tx: Transaction, author: str, sids: Any, *, message_sid: str, convers
     """Give media to the message that is being made; their entries for the list of messages, in the order of `sids`.
 
     Raises:
-        ServiceError: 50506 an empty sid; 50510 not a list of media sids, or one of them twice; 50507 no such medium of this
+        Refusal: 50506 an empty sid; 50510 not a list of media sids, or one of them twice; 50507 no such medium of this
             author; 50508 sent before; 20422, 50511, 50512 against the limits of the service.
     """
     rows = [_find(tx, author, sid) for sid in _checked(sids)]
@@ -166,7 +166,7 @@ def _check_email(rows: list[Medium], allowed: tuple[str, ...]) -> None:
 
 
 def entry(row: Medium) -> dict[str, Any]:
-    """A medium in the list of messages."""
+    """Return a medium in the list of messages."""
     return {
         "sid": row.sid,
         "category": row.category,
@@ -177,12 +177,12 @@ def entry(row: Medium) -> dict[str, Any]:
 
 
 def drop_of_message(tx: Transaction, message_sid: str) -> None:
-    """The media of a message go with it."""
+    """Delete the media of a message."""
     tx.media_dropped.extend(row.sid for row in tx.all(_DROP_OF_MESSAGE, of=message_sid))
 
 
 def drop_of_conversation(tx: Transaction, conversation_sid: str) -> None:
-    """The media of a conversation go with it."""
+    """Delete the media of a conversation."""
     tx.media_dropped.extend(row.sid for row in tx.all(_DROP_OF_CONVERSATION, of=conversation_sid))
 
 

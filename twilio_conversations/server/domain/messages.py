@@ -35,7 +35,7 @@ _DROP = delete(messages).where(messages.c.sid == bindparam("of"))
 
 
 def list_item(message: Message) -> dict[str, Any]:
-    """A message in the list."""
+    """Return a message in the list."""
     medias = [] if message.medias is None else json.loads(message.medias)
     item: dict[str, Any] = {
         "sid": message.sid,
@@ -144,7 +144,7 @@ def deliver(tx: Transaction, message: Message, status: str, participant_sid: str
 
 
 def _new_content(tx: Transaction, place: Place, sid: str, body: dict[str, Any]) -> dict[str, Any]:
-    """What the sender says, as columns of the message `sid`."""
+    """Return what the sender says, as columns of the message `sid`."""
     text, content_sid = limits.message_body(body), limits.content_sid(body)
     media_sids = body.get("media_sids") or []
     medias = media.attach(tx, place.caller, media_sids, message_sid=sid, conversation_sid=place.conversation.sid)
@@ -198,7 +198,7 @@ def remove(tx: Transaction, caller: str, reference: str, sid: str) -> None:
 
 
 def _is_own(message: Message, caller: str) -> bool:
-    """Whether the caller wrote it. Who writes from outside has an address, which may well be somebody's identity too."""
+    """Return whether the caller wrote it. Who writes from outside has an address, which may well be somebody's identity too."""
     return message.author == caller and not message.outside
 
 

@@ -36,10 +36,10 @@ SENT = (
 
 
 def receive(tx: Transaction, body: dict[str, Any], enclosures: list[Enclosure]) -> Message:
-    """A message from `address` to `proxy_address`: the pair says who in which conversation has written.
+    """Add a message from `address` to `proxy_address`: the pair says who in which conversation has written.
 
     Raises:
-        ServiceError: 20404 when nobody has this pair of addresses; 50303, 50304, 50503, 50504, 20422.
+        Refusal: 20404 when nobody has this pair of addresses; 50303, 50304, 50503, 50504, 20422.
     """
     pair = {"address": _address(body, "address"), "proxy_address": _address(body, "proxy_address")}
     participant = tx.first(_BY_PAIR, **pair)
@@ -57,7 +57,7 @@ def receive(tx: Transaction, body: dict[str, Any], enclosures: list[Enclosure]) 
 
 
 def said(body: dict[str, Any]) -> dict[str, Any]:
-    """What a message that does not come from a client says, as columns."""
+    """Return what a message that does not come from a client says, as columns."""
     metadata = body.get("channel_metadata")
     if metadata is not None and not (isinstance(metadata, dict) and is_text(metadata.get("type"))):
         raise Refusal(20422, "'channel_metadata' must be an object with 'type' and 'data'")
@@ -75,7 +75,7 @@ def deliver(tx: Transaction, body: dict[str, Any]) -> Message:
     """Say how the message `message_sid` fares: `status`, and `error_code`; for one `address`, or for all it went to.
 
     Raises:
-        ServiceError: 50500, 50432, 20422.
+        Refusal: 50500, 50432, 20422.
     """
     message = tx.first(_MESSAGE, sid=body.get("message_sid"))
     if message is None:
@@ -93,7 +93,7 @@ def deliver(tx: Transaction, body: dict[str, Any]) -> Message:
 
 
 def sent_to_json(row: Any) -> dict[str, Any]:
-    """A message as it went out to one address."""
+    """Return a message as it went out to one address."""
     return {
         "channel_message_sid": row.channel_message_sid,
         "message_sid": row.message_sid,

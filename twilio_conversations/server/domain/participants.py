@@ -38,7 +38,7 @@ _DROP = delete(participants).where(participants.c.sid == bindparam("of"))
 
 
 def roster_item(participant: Participant, user_sid: str | None) -> dict[str, Any]:
-    """A participant in the roster."""
+    """Return a participant in the roster."""
     read_at = participant.last_read_timestamp
     return {
         "identity": participant.identity,
@@ -55,7 +55,7 @@ def roster_item(participant: Participant, user_sid: str | None) -> dict[str, Any
 
 
 def membership_item(participant: Participant) -> dict[str, Any]:
-    """A conversation among those of a user."""
+    """Return a conversation among those of a user."""
     return {
         "channel": conversations.document(participant.conversation_sid),
         "status": "joined",
@@ -133,7 +133,7 @@ def _insert(tx: Transaction, place: Place, values: dict[str, Any], body: dict[st
 
 
 def _binding(value: Any) -> tuple[str, dict[str, str]]:
-    """The type of a messaging binding and its checked fields."""
+    """Return the type of a messaging binding and its checked fields."""
     if not isinstance(value, dict):
         raise Refusal(50407)
     address = _address(value.get("address"), 50411, 50407)

@@ -30,7 +30,7 @@ _COUNT = select(func.count()).select_from(registrations).where(registrations.c.i
 
 
 def publish(tx: Transaction, identity: str, *, online: bool | None = None) -> None:
-    """Tell that somebody came (`online`) or went, or that their registrations may have changed (`None`)."""
+    """Publish that somebody is `online` or not, or that their registrations may have changed (`None`)."""
     if not tx.settings.reachability_enabled:
         return
     name = users.info_map(users.ensure(tx, identity).sid)
@@ -45,12 +45,12 @@ def publish(tx: Transaction, identity: str, *, online: bool | None = None) -> No
 
 
 def parse(item: Any) -> dict[str, bool]:
-    """What the row of an `ITEM` says; nothing, when there is none."""
+    """Return what the row of an `ITEM` says; nothing, when there is none."""
     return {} if item is None else dict(json.loads(item.data))
 
 
 def nobody_is_online(tx: Transaction) -> None:
-    """At the start of the service: whoever was online when it ended is not any more."""
+    """Mark everybody as offline, when the service starts."""
     for row in tx.all(_ITEMS):
         before = parse(row)
         if before["online"]:

@@ -39,7 +39,7 @@ _DROP_DEVICE = delete(registrations).where(*_THIS_DEVICE)
 
 
 def register(tx: Transaction, identity: str, body: dict[str, Any]) -> Registration:
-    """Have a device of `identity` notified. The same device again keeps its id and takes the new wishes. Raises 20422."""
+    """Register a device of `identity`. The same device again keeps its id and takes the new values. Raises 20422."""
     channel, address = _device(body.get("channel_type"), _member(body.get("data"), "registration_id"))
     platform, version = _text(body, "endpoint_platform"), _text(body, "version")
     types = to_json(_types(body.get("message_types")))
@@ -67,7 +67,7 @@ def remove_device(tx: Transaction, identity: str, body: dict[str, Any]) -> None:
 
 
 def record(row: Registration) -> dict[str, Any]:
-    """A registration."""
+    """Return a registration."""
     return {
         "id": row.id,
         "identity": row.identity,

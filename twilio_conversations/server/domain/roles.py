@@ -68,16 +68,16 @@ def install(tx: Transaction) -> None:
 
 
 def sid_of(tx: Transaction, name: str) -> str:
-    """The sid of a standard role."""
+    """Return the sid of a standard role."""
     return str(tx.first(_BY_NAME, name=name).sid)
 
 
 def permissions(tx: Transaction, role_sid: str) -> frozenset[str]:
-    """What a role allows."""
+    """Return what a role allows."""
     return parse(tx.first(_PERMISSIONS, sid=role_sid).permissions)
 
 
 @functools.lru_cache(maxsize=256)
 def parse(text: str) -> frozenset[str]:
-    """Permissions as the table keeps them."""
+    """Read permissions as the table keeps them."""
     return frozenset(json.loads(text))

@@ -41,7 +41,7 @@ NEXT_CLOSED = select(table.c.date_closed).where(table.c.date_closed.is_not(None)
 
 
 def seconds(value: Any, least: int, too_short: int, malformed: int) -> int:
-    """An ISO-8601 duration of days, hours, minutes and seconds. Raises the code for its fault."""
+    """Return an ISO-8601 duration of days, hours, minutes and seconds. Raises the code for its fault."""
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise Refusal(malformed)
@@ -75,7 +75,7 @@ def administer(tx: Transaction, reference: str, body: dict[str, Any]) -> Convers
     """Change `state`, `timers` (``{"inactive": "PT1M", "closed": "PT10M"}``) or `bindings`, which clients cannot.
 
     Raises:
-        ServiceError: 50350, 50374, 50375, 50376, 50377, 50378, 50379, 50380, 20422.
+        Refusal: 50350, 50374, 50375, 50376, 50377, 50378, 50379, 50380, 20422.
     """
     row = conversations.of_sid(tx, reference)
     if row.state == CLOSED:

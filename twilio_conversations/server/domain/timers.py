@@ -27,7 +27,7 @@ class Timekeeper:
         self._timer: asyncio.TimerHandle | None = None
 
     def on_commit(self, commit: Commit) -> None:
-        """A conversation got a timer, or a new date for one."""
+        """Watch the timers again when one has changed."""
         if commit.timers_changed:
             self.watch()
 
@@ -49,7 +49,7 @@ class Timekeeper:
         self._submit(_expire, done)
 
     def stop(self) -> None:
-        """Wait for nothing."""
+        """Cancel the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -22,17 +22,17 @@ INFO = ".info"
 
 
 def info_map(user_sid: str) -> str:
-    """The name of the map with a user's friendly name and attributes."""
+    """Return the name of the map with a user's friendly name and attributes."""
     return f"{user_sid}{INFO}"
 
 
 def conversations_map(user_sid: str) -> str:
-    """The name of the map with a user's conversations."""
+    """Return the name of the map with a user's conversations."""
     return f"{user_sid}.conversations"
 
 
 def ensure(tx: Transaction, identity: str) -> User:
-    """The user's row; the user and its two maps are made if need be."""
+    """Return the user's row; the user and its two maps are made if need be."""
     return tx.first(BY_IDENTITY, identity=identity) or _create(tx, identity)
 
 

@@ -41,7 +41,7 @@ class Meter:
         return max(0.0, spent / rate - BURST) if rate else 0.0
 
     def admits(self) -> bool:
-        """Whether one more keeps the rate; it is counted only then."""
+        """Return whether one more keeps the rate; it is counted only then."""
         rate = self._rate()
         if rate and self._refill(rate) + 1 > rate * BURST:
             return False
@@ -67,7 +67,7 @@ class Door:
         self._closed = False
 
     def close(self) -> None:
-        """The service stops: nobody comes in any more."""
+        """Refuse all connections from now on: the service stops."""
         self._closed = True
 
     @property
@@ -76,14 +76,14 @@ class Door:
         return self._closed
 
     def take_plain(self, connection: object) -> bool:
-        """Whether a connection that speaks plain HTTP, or nothing yet, may stay."""
+        """Return whether a connection that speaks plain HTTP, or nothing yet, may stay."""
         if _is_full(self._plain, self._world.settings.http_connections_limit):
             return False
         self._plain.add(connection)
         return True
 
     def take_waiting(self, session: object) -> bool:
-        """Whether a websocket may stay that has not said who it is."""
+        """Return whether a websocket may stay that has not said who it is."""
         if _is_full(self._waiting, self._world.settings.waiting_connections_limit):
             return False
         self._waiting.add(session)
@@ -99,7 +99,7 @@ class Door:
         self._inside.add(session)
 
     def leave(self, connection: object) -> None:
-        """A connection ended, or became one of another kind; may be said twice."""
+        """Remove a connection that ended or became one of another kind; it may be gone already."""
         for place in (self._plain, self._waiting, self._inside):
             place.discard(connection)
 
@@ -109,7 +109,7 @@ class Door:
         return self._world.settings.stalled_reader_timeout
 
     def frame_meter(self) -> Meter:
-        """For the frames of one websocket."""
+        """Return a meter for the frames of one websocket."""
         return Meter(lambda: self._world.settings.frames_per_second)
 
 

@@ -89,7 +89,7 @@ def _names(host: str) -> tuple[str, ...]:
 
 
 def _read(file: Path) -> list[x509.Certificate] | None:
-    """The chain, server's first; `None` when there is none that fits its key."""
+    """Return the chain, server's first; `None` when there is none that fits its key."""
     if not file.exists():
         return None
     try:
@@ -180,7 +180,7 @@ def _general(name: str) -> x509.GeneralName:
 
 
 def _subtree(name: str) -> x509.GeneralName:
-    """What a name constraint says of a name: a domain with all below it, or one address."""
+    """Return what a name constraint says of a name: a domain with all below it, or one address."""
     try:
         return x509.IPAddress(ipaddress.ip_network(name))
     except ValueError:

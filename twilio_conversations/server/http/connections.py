@@ -20,19 +20,19 @@ class Connected(Protocol):
         """Queue a frame, unless this type was not asked for."""
 
     def has_room(self) -> bool:
-        """Whether the connection keeps up."""
+        """Return whether the connection keeps up."""
 
     def cut(self) -> None:
-        """End without a word."""
+        """End the connection; nothing more is sent."""
 
     def offload(self, reconnect_min_ms: int) -> None:
         """Send the client elsewhere."""
 
     def expire(self) -> None:
-        """Its token is expired."""
+        """Close it because its token has expired."""
 
     def warn_of_expiry(self) -> None:
-        """Its token is about to expire."""
+        """Report that its token is about to expire."""
 
     def hold(self, held: bool) -> None:
         """Keep its notifications back, or let them go."""
@@ -45,13 +45,13 @@ class Gateway:
         self._connected: dict[str, set[Connected]] = {}
 
     def enter(self, session: Connected) -> bool:
-        """A connection was let in; whether its owner was not online before."""
+        """Add a connection; return whether its owner was offline before."""
         sessions = self._connected.setdefault(session.identity, set())
         sessions.add(session)
         return len(sessions) == 1
 
     def leave(self, session: Connected) -> bool:
-        """A connection ended, which may be said twice; whether its owner was online by it alone."""
+        """Remove a connection, which may be gone already; return whether its owner is offline now."""
         sessions = self._connected.get(session.identity)
         if sessions is None or session not in sessions:
             return False
@@ -62,11 +62,11 @@ class Gateway:
         return True
 
     def is_online(self, identity: str) -> bool:
-        """Whether somebody is connected under this identity."""
+        """Return whether somebody is connected under this identity."""
         return identity in self._connected
 
     def sessions(self, identity: str | None = None) -> list[Connected]:
-        """The connections of one person, or all of them."""
+        """Return the connections of one person, or all of them."""
         if identity is not None:
             return list(self._connected.get(identity, ()))
         return [session for sessions in self._connected.values() for session in sessions]

@@ -48,29 +48,29 @@ class OpenToPages:
 
 
 async def decoded(request: HttpRequest) -> Request:
-    """The request as if it had come through the tunnel. Raises `Refusal` 20413."""
+    """Return the request as if it had come through the tunnel. Raises `Refusal` 20413."""
     body = await _body(request)
     return Request(request.method, segments(request.scope), dict(request.query_params), dict(request.headers), body)
 
 
 def segments(scope: Scope) -> tuple[str, ...]:
-    """The decoded segments of a request's path."""
+    """Return the decoded segments of a request's path."""
     return split_path(scope.get("raw_path", b"").decode("latin-1").partition("?")[0])
 
 
 async def json_body(request: HttpRequest) -> dict[str, Any]:
-    """The JSON object in the body. Raises `Refusal` 20001 or 20413."""
+    """Return the JSON object in the body. Raises `Refusal` 20001 or 20413."""
     return (await decoded(request)).json()
 
 
 def answer(response: Response) -> HttpResponse:
-    """Our answer as Starlette's."""
+    """Return a response as Starlette's."""
     media_type = JSON if response.body else None
     return HttpResponse(response.body, response.status, dict(response.headers), media_type)
 
 
 async def refusal(_request: HttpRequest, error: Exception) -> HttpResponse:
-    """What Starlette refuses, and whatever else goes wrong, told as Twilio tells errors."""
+    """Return what Starlette refuses, and whatever else goes wrong, told as Twilio tells errors."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     return answer(Response.error(Refusal(_CODES.get(status, 20001 if status < 500 else 20500))))
 

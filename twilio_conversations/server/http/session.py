@@ -68,10 +68,10 @@ class Host(Protocol):
     door: Door
 
     def let_in(self, token: str) -> Grant:
-        """Raises `Refusal`."""
+        """Return what a token allows. Raises `Refusal`."""
 
     def storage_id(self, identity: str) -> str:
-        """Opaque, the same for an identity at all times."""
+        """Return an opaque id, the same for an identity at all times."""
 
     def admit(self, session: Session, then: Callable[[], None]) -> None:
         """Make sure that the user exists, let the session in, then call `then`."""
@@ -80,10 +80,10 @@ class Host(Protocol):
         """Answer a request, now or later."""
 
     def caught_up(self, session: Session) -> None:
-        """The session has room again."""
+        """Send what was held back: the session has room again."""
 
     def leave(self, session: Session) -> None:
-        """The session ended."""
+        """Release a session that ended."""
 
 
 class Session:
@@ -178,7 +178,7 @@ class Session:
     # -- what is received --------------------------------------------------------------------------------------------------
 
     def _on_bytes(self, data: bytes | None) -> None:
-        """A message came. Those that came with one that was too much wait here: nothing further is read then."""
+        """Handle a message, or keep it until there is room: nothing further is read then."""
         if self._inbox or not self._is_ready():
             self._inbox.append(data)
         else:
@@ -196,11 +196,11 @@ class Session:
             self._end()
 
     def _is_ready(self) -> bool:
-        """Whether a request may be carried out: what a client asks is bounded by what it takes."""
+        """Return whether a request may be carried out: what a client asks is bounded by what it takes."""
         return not self.outbox.is_full and self._commands < MAX_COMMANDS
 
     def _regulate(self) -> None:
-        """Read on, or do not."""
+        """Read on, or stop reading."""
         wanted = self._is_ready() and not self._inbox
         if wanted is not self._reading:
             self._reading = wanted
@@ -291,7 +291,7 @@ class Session:
         self._refuse(Reply(id_, status, body=body))
 
     def _refuse(self, last: Reply | Close) -> None:
-        """Say the last word and wait for the client to go."""
+        """Send a last frame and wait for the client to close."""
         self._refused = True
         self._push(last.encode())
         self._host.leave(self)
@@ -318,7 +318,7 @@ class Session:
     # -- what happens to it from outside -----------------------------------------------------------------------------------
 
     def cut(self) -> None:
-        """End without a word: nothing more is read or sent."""
+        """End the connection; nothing more is read or sent."""
         self._refused = True
         self._inbox.clear()
         self.outbox.clear()
@@ -330,12 +330,12 @@ class Session:
         self._refuse(Close(_new_id(), Status(308, "OFFLOAD"), BackoffHint(reconnect_min_ms)))
 
     def warn_of_expiry(self) -> None:
-        """Tell the client that its token is about to expire, if it wants to hear that."""
+        """Report to the client that its token is about to expire, if it can receive that."""
         if "client_update" in self._capabilities and not self.outbox.is_full:
             self._push(ClientUpdate(_new_id(), "token_about_to_expire").encode())
 
     def expire(self) -> None:
-        """The token is expired."""
+        """Close the session because its token has expired."""
         self._refuse(Close(_new_id(), Status(410, "GONE", "Access Token expired", 20104)))
 
     def hold(self, held: bool) -> None:
@@ -363,7 +363,7 @@ class Session:
         self._host.request(self, request, lambda response: self._answer(packet, response))
 
     def _answer(self, packet: RestCall, response: Response) -> None:
-        """Called exactly once for each request, perhaps after the connection has ended."""
+        """Send the reply to a request. Called once for each, perhaps after the connection has ended."""
         self._commands -= 1
         self._regulate()
         request_id = _request_id(packet.request)
@@ -381,7 +381,7 @@ class Session:
 
 
 def _message_types(packet: Init) -> frozenset[str]:
-    """The notifications that the client wants."""
+    """Return the notifications that the client wants."""
     wanted: set[str] = set()
     for registration in packet.registrations:
         types = registration.get("message_types")
@@ -391,7 +391,7 @@ def _message_types(packet: Init) -> frozenset[str]:
 
 
 def _request_id(request: HttpRequest) -> str:
-    """The client's own id of the request, else a new one."""
+    """Return the client's own id of the request, else a new one."""
     given = next((value for name, value in request.headers.items() if name.lower() == "twilio-request-id"), "")
     return given[:64] or f"RQ{uuid.uuid4().hex}"
 

@@ -62,7 +62,7 @@ class TokenEndpoint:
         return PlainTextResponse(token, headers=_HEADERS)
 
     def _admit(self, request: Request) -> None:
-        """Raises `Refusal` 20403 that says who may not ask."""
+        """Raise `Refusal` 20403, with the reason, for who may not ask."""
         peer = peer_address(request)
         if peer is None or not peer.is_loopback:
             raise Refusal(20403, "Tokens are for programs on the machine of the service")

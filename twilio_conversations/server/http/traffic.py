@@ -70,11 +70,11 @@ class Traffic:
             self._bytes -= len(self._frames.popleft().data)
 
     def frames(self, identity: str | None = None) -> list[dict[str, Any]]:
-        """What was recorded, oldest first; of one person, or of all."""
+        """Return what was recorded, oldest first; of one person, or of all."""
         return [item.to_json() for item in self._frames if identity is None or item.peer.identity == identity]
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Discard what was recorded."""
         self._frames.clear()
         self._bytes = 0
 

@@ -28,7 +28,7 @@ class HttpProtocol(H11Protocol):
     _since_step = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Somebody connects."""
+        """Admit a connection, or turn it away."""
         super().connection_made(transport)
         self.access_log = False  # whoever has set up uvicorn's log for an application of their own: links are keys
         self._door: Door = self.app_state[DOOR]
@@ -40,17 +40,17 @@ class HttpProtocol(H11Protocol):
             self._turn_away(Refusal(20429), b"retry-after: 1\r\n")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is over."""
+        """Release what the connection holds."""
         self._let_go()
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """It becomes a websocket."""
+        """Hand the connection over to the websocket protocol."""
         self._let_go()
         super().handle_websocket_upgrade(event)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came: of a head, which has its time as a whole, or of a body, which goes step by step."""
+        """Parse bytes. A head has one time as a whole, a body one for each step."""
         before = self.conn.their_state
         super().data_received(data)
         if self not in self.connections:
@@ -63,18 +63,18 @@ class HttpProtocol(H11Protocol):
             self._wait(None)
 
     def on_response_complete(self) -> None:
-        """The answer is written; the next request may come."""
+        """Start the time of the next request's head."""
         super().on_response_complete()
         if self.conn.their_state is h11.IDLE and not self.flow.write_paused:
             self._wait(HEAD_TIME)
 
     def pause_writing(self) -> None:
-        """The client does not take its answer."""
+        """Start the time in which the client must take more of its answer."""
         super().pause_writing()
         self._wait(STALL_TIME)
 
     def resume_writing(self) -> None:
-        """It does."""
+        """End that time."""
         super().resume_writing()
         self._wait(HEAD_TIME if self.conn.their_state is h11.IDLE else None)
 
@@ -102,7 +102,7 @@ class HttpProtocol(H11Protocol):
         self.transport.close()
 
     def _request(self) -> RequestResponseCycle | None:
-        """The last request whose head was complete."""
+        """Return the last request whose head was complete."""
         return self.cycle
 
     def _let_go(self) -> None:

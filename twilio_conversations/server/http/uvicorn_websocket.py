@@ -99,7 +99,7 @@ class LineProtocol(WebSocketsSansIOProtocol):
             extensions[LINE] = DirectLine(self)
 
     def send_receive_event_to_app(self) -> None:
-        """A message is complete."""
+        """Hand a complete message to the listener."""
         if self.on_message is None or self.close_sent:
             super().send_receive_event_to_app()
             return
@@ -108,12 +108,12 @@ class LineProtocol(WebSocketsSansIOProtocol):
         self.on_message(data if self.curr_msg_data_type == "bytes" else None)
 
     def pause_writing(self) -> None:
-        """The peer does not keep up: it has its time to take something."""
+        """Start the time in which the peer must take something."""
         super().pause_writing()
         self._expect_progress()
 
     def resume_writing(self) -> None:
-        """The peer takes more again."""
+        """End that time, and report that frames may be sent."""
         super().resume_writing()
         self._expect_nothing()
         self.read_on(CLOGGED)
@@ -121,12 +121,12 @@ class LineProtocol(WebSocketsSansIOProtocol):
             self.on_writable()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is over."""
+        """Release what the connection holds."""
         self._expect_nothing()
         super().connection_lost(exc)
 
     def keepalive_timeout(self) -> None:
-        """No pong came. Where nothing is read, that says nothing of the peer."""
+        """End the connection for want of a pong, unless nothing is read."""
         if self._not_reading:
             self.schedule_ping()
             return
@@ -134,12 +134,12 @@ class LineProtocol(WebSocketsSansIOProtocol):
         self._bound_the_end()
 
     def on_task_complete(self, task: asyncio.Task[None]) -> None:
-        """The session is over, and the socket closes."""
+        """Close the socket of a session that has ended."""
         super().on_task_complete(task)
         self._bound_the_end()
 
     def _bound_the_end(self) -> None:
-        """A socket that closes waits until the peer has taken everything: not for longer than for a peer that takes nothing."""
+        """Limit the time in which a closing socket waits for the peer to take what is unsent."""
         if self.transport.is_closing() and self._stall_timer is None and self._buffered():
             self._expect_progress()
 
@@ -156,7 +156,7 @@ class LineProtocol(WebSocketsSansIOProtocol):
             self._stall_timer = None
 
     def _look_for_progress(self) -> None:
-        """Writing is paused, so that what is unsent only grows by a ping."""
+        """Drop the peer if it has taken nothing. Writing is paused: what is unsent only grows by a ping."""
         if self._buffered() < self._unsent:
             self._expect_progress()
         else:
@@ -175,14 +175,14 @@ class LineProtocol(WebSocketsSansIOProtocol):
             return 0
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came. A handshake that nobody can make sense of is answered too."""
+        """Parse bytes. A malformed handshake is answered too."""
         super().data_received(data)
         if self.conn.handshake_exc is not None and not self.transport.is_closing():
             self.transport.write(b"".join(self.conn.data_to_send()) or BAD_HANDSHAKE)
             self.transport.close()
 
     def handle_events(self) -> None:
-        """Frames are complete; all of them count, and what comes too fast is read later."""
+        """Handle complete frames. All of them count, and what comes too fast is read later."""
         arrived = len(self.conn.events)
         super().handle_events()
         if self.meter is not None and (pause := self.meter.take(arrived)) and TOO_FAST not in self._not_reading:
@@ -190,7 +190,7 @@ class LineProtocol(WebSocketsSansIOProtocol):
             self.loop.call_later(pause, self.read_on, TOO_FAST)
 
     def handle_cont(self, event: Frame) -> None:
-        """A further part of a message."""
+        """Add a further part to a message, up to `MAX_FRAGMENTS`."""
         if len(self.frames) < MAX_FRAGMENTS:
             super().handle_cont(event)
         elif not self.close_sent:
@@ -198,7 +198,7 @@ class LineProtocol(WebSocketsSansIOProtocol):
             self.handle_parser_exception()
 
     def handle_ping(self) -> None:
-        """The pong is on its way; a peer that takes none is not read until it does."""
+        """Answer a ping. A peer that takes no pong is not read until it does."""
         super().handle_ping()
         if not self.writable.is_set():
             self.stop_reading(CLOGGED)
@@ -210,7 +210,7 @@ class LineProtocol(WebSocketsSansIOProtocol):
             self.transport.pause_reading()
 
     def read_on(self, why: str) -> None:
-        """This is no reason any more."""
+        """Withdraw a reason; read when none is left."""
         self._not_reading.discard(why)
         if not self._not_reading and not self.read_paused and not self.transport.is_closing():
             self.transport.resume_reading()

@@ -34,7 +34,7 @@ class Credentials:
     api_key_secret: str = attrs.field(repr=False)
 
     def mint(self, identity: str, ttl: float = 3600) -> str:
-        """An access token for `identity`, valid for `ttl` seconds (negative: expired already, for tests)."""
+        """Return an access token for `identity`, valid for `ttl` seconds (negative: expired already, for tests)."""
         return tokens.mint(
             identity,
             account_sid=self.account_sid,
@@ -61,7 +61,7 @@ def default_data_dir() -> Path:
 
 
 def load_or_create(data_dir: Path) -> Credentials:
-    """The credentials of `data_dir`; both are made when absent.
+    """Return the credentials of `data_dir`; both are made when absent.
 
     The file appears whole or not at all, so a service and a command that start at the same moment agree on one. If others could
     read it, that is warned about and ended.

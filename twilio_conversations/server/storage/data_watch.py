@@ -24,7 +24,7 @@ class DataWatch:
         self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._look)
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop."""
         self._timer.cancel()
 
     def _look(self) -> None:

@@ -29,7 +29,7 @@ CHECKPOINT_PAGES = 8_000
 
 
 def timestamp(moment: dt.datetime | None = None) -> str:
-    """Now, or `moment`, as the wire and the tables write times."""
+    """Return now, or `moment`, as the wire and the tables write times."""
     value = moment or dt.datetime.now(dt.UTC)
     return f"{value.isoformat(timespec='milliseconds')[:23]}Z"
 
@@ -63,7 +63,7 @@ class Lock:
                 raise kind(text.format(path=path, directory=data_dir)) from error
 
     def release(self) -> None:
-        """Let others in."""
+        """Release the directory for other services."""
         self._connection.close()
 
 
@@ -100,7 +100,7 @@ class Database:
             connection.execute(f"PRAGMA {pragma}").close()
 
     def connect(self) -> Connection:
-        """A connection for one thread."""
+        """Return a connection for one thread."""
         return Connection(self._engine.connect())
 
     def dispose(self) -> None:
@@ -173,7 +173,7 @@ class Connection:
         return to_row(rows[0]) if rows else None
 
     def all_in(self, statement: Any, **values: Any) -> list[Any]:
-        """All rows of a statement with an `IN` list, whose text depends on the list's length."""
+        """Return all rows of a statement with an `IN` list, whose text depends on the list's length."""
         return list(self._checkout.execute(statement, values).all())
 
     @contextmanager

@@ -46,7 +46,7 @@ class Incoming:
             _sync_directory(self._final.parent)
 
     def discard(self) -> None:
-        """Forget it, kept or not."""
+        """Delete it, kept or not."""
         self._file.close()
         self._draft.unlink(missing_ok=True)
         self._final.unlink(missing_ok=True)
@@ -61,18 +61,18 @@ class MediaFiles:
         self._durable = durable
 
     def path(self, sid: str) -> Path:
-        """Where the bytes of a medium are. `sid` comes from the database, never from a request."""
+        """Return where the bytes of a medium are. `sid` comes from the database, never from a request."""
         return self._directory / sid
 
     def begin(self) -> Incoming:
-        """A new medium, with a new sid."""
+        """Return a new medium, with a new sid."""
         sid = f"ME{uuid.uuid4().hex}"
         draft = self._directory / f"{_UNFINISHED}{sid}"
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         return Incoming(sid, 0, draft, self.path(sid), os.fdopen(descriptor, "wb"), self._durable)
 
     def put(self, data: bytes) -> Incoming:
-        """A medium at once, kept already; `discard` it if its row cannot be written."""
+        """Return a medium at once, kept already; `discard` it if its row cannot be written."""
         incoming = self.begin()
         try:
             incoming.write(data)

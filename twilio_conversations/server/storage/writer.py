@@ -133,7 +133,7 @@ class Mutation:
     base_url: str
 
     def repeated(self, resource: str | None) -> Response:
-        """The answer to a command that was carried out before."""
+        """Return the answer to a command that was carried out before."""
         if self.method == "DELETE" or resource is None:
             return Response(204)
         return Response.json(202, {"resource_url": f"{self.base_url}{resource}"})
@@ -213,7 +213,7 @@ class Writer:
         self._connection.close()
 
     def _take(self) -> list[Job]:
-        """The next command, with those that wait behind it; none at the end."""
+        """Return the next command, with those that wait behind it; none at the end."""
         jobs = []
         job = self._jobs.get()
         while job is not None:
@@ -256,7 +256,7 @@ class Writer:
 
 
 def _failure(error: Exception) -> Refusal:
-    """What a command is answered that was rolled back: trouble of storage is a sentence, anything else a fault of ours."""
+    """Return what a command is answered that was rolled back: trouble of storage is a sentence, anything else a fault of ours."""
     told = explained(error, Path(DATABASE_FILE))
     if told is None:
         _log.error("a command failed and was rolled back", exc_info=error)

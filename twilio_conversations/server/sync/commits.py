@@ -29,7 +29,7 @@ class Bus:
         self._followers.append(follower)
 
     def deliver(self, outcomes: list[Outcome]) -> None:
-        """Tell the followers of each commit, then answer; any thread. Who waits for the answer has been sent its events."""
+        """Hand each commit to the followers, then answer; any thread. Events are sent before the answer."""
         try:
             self._loop.call_soon_threadsafe(self._deliver, outcomes)
         except RuntimeError:

@@ -45,7 +45,7 @@ class Poke:
 
 
 def batches(events: Iterable[Event]) -> Iterator[tuple[str, list[bytes]]]:
-    """Neighbouring events of one type, which may share a frame, in portions of a bearable size."""
+    """Yield neighbouring events of one type, which may share a frame, in portions of at most `MAX_BATCH_BYTES`."""
     for type_, group in groupby(events, key=lambda event: event.type):
         bodies: list[bytes] = []
         size = 0
@@ -60,7 +60,7 @@ def batches(events: Iterable[Event]) -> Iterator[tuple[str, list[bytes]]]:
 
 
 def failure(item: dict[str, Any]) -> bytes:
-    """Gone and not allowed look alike, and 404 is the only status by which clients let go of an object."""
+    """Return a failed subscription. Gone and forbidden look alike: clients release an object only at 404."""
     code = NOT_FOUND.get(str(item.get("object_type")), 54100)
     error = {"status": 404, "code": code, "message": CATALOGUE[code][1]}
     return json_bytes({"object_sid": item["object_sid"], "object_type": item.get("object_type"), "error": error})

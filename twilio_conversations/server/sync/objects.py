@@ -65,7 +65,7 @@ class Entity:
     conversation_sid: str | None
 
     def path(self) -> str:
-        """Its REST path."""
+        """Return its REST path."""
         return f"/v3/{COLLECTIONS[self.kind]}/{self.sid}"
 
 
@@ -95,7 +95,7 @@ class Catalog:
         self._members: Bounded[str, frozenset[str]] = Bounded(MAX_MEMBERSHIPS)
 
     def on_commit(self, commit: Commit) -> None:
-        """Forget what the commit made out of date; heads only grow, as the cache may be ahead of the bus."""
+        """Discard what the commit made out of date; heads only grow, as the cache may be ahead of the bus."""
         for event in commit.events:
             entry = self._entries.get(event.entity_sid)
             if entry is not None:
@@ -105,15 +105,15 @@ class Catalog:
             self._members.pop(conversation_sid, None)
 
     def clear(self) -> None:
-        """Forget everything: the database was emptied."""
+        """Discard everything: the database was emptied."""
         for kept in (self._entries, self._names, self._members):
             kept.clear()
 
     def open(self, caller: Caller, kind: str, reference: str) -> Entity:
-        """The object of this kind with this sid or unique name.
+        """Return the object of this kind with this sid or unique name.
 
         Raises:
-            ServiceError: 54100, 54150, 54200 (no such sid), 54300 (no such name), 54007 (not for this caller).
+            Refusal: 54100, 54150, 54200 (no such sid), 54300 (no such name), 54007 (not for this caller).
         """
         entry = self._by_reference(reference)
         if entry is None or entry.removed or entry.entity.kind != kind:
@@ -124,17 +124,17 @@ class Catalog:
         return entry.entity
 
     def find(self, sid: str) -> Entity | None:
-        """The object with this sid, unless it was removed."""
+        """Return the object with this sid, unless it was removed."""
         entry = self._by_reference(sid)
         return None if entry is None or entry.removed else entry.entity
 
     def head(self, entity: Entity) -> int:
-        """The newest change of the object."""
+        """Return the newest change of the object."""
         entry = self._entries.get(entity.sid) or self._load(_BY_SID, sid=entity.sid)
         return entry.head if entry is not None else -1
 
     def root(self, entity: Entity, base_url: str) -> bytes:
-        """The object's root as JSON, with links that start with `base_url`."""
+        """Return the object's root as JSON, with links that start with `base_url`."""
         entry = self._fresh(entity.sid)
         root = entry.roots.get(base_url)
         if root is None:
@@ -150,7 +150,7 @@ class Catalog:
         return entity.conversation_sid is not None and identity in self.members(entity.conversation_sid)
 
     def members(self, conversation_sid: str) -> frozenset[str]:
-        """The identities of a conversation's chat participants."""
+        """Return the identities of a conversation's chat participants."""
         members = self._members.get(conversation_sid)
         if members is None:
             rows = self._reader.all(_MEMBERS_OF_ONE, conversation=conversation_sid)

@@ -71,12 +71,12 @@ _DROP_EVENTS = delete(sync_events).where(sync_events.c.entity_sid == bindparam("
 
 
 def index_key(index: int) -> str:
-    """The key under which a list item is kept."""
+    """Return the key under which a list item is kept."""
     return f"{index:0{INDEX_DIGITS}d}"
 
 
 def revision(kind: str, head: int) -> str:
-    """The revision of an object whose newest change has number `head`."""
+    """Return the revision of an object whose newest change has number `head`."""
     return f"{head if kind == DOCUMENT else head + 1:x}"
 
 
@@ -166,7 +166,7 @@ def _stored(key: str | int) -> str:
 
 
 def _told(event_id: int, added_id: int | None) -> tuple[int, int | None]:
-    """Which events have told of an item: the one that added it, and the newest update if there was one.
+    """Return which events have told of an item: the one that added it, and the newest update if there was one.
 
     In a data directory of an earlier version the first is not known; the newest one then counts as it.
     """

@@ -57,7 +57,7 @@ class Retention:
         self._asked: Bounded[str, int] = Bounded(MAX_OBJECTS)
 
     def on_commit(self, commit: Commit) -> None:
-        """Events were appended, and others grew older by it."""
+        """Compact the objects whose logs have grown."""
         retained = self._world.settings.events_retained
         stride = max(1, retained // STRIDES)
         for event in commit.events:

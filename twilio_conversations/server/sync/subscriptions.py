@@ -126,7 +126,7 @@ class Feed:
     # -- what happens ------------------------------------------------------------------------------------------------------
 
     def on_commit(self, commit: Commit) -> None:
-        """Send the events of a commit to those subscribed; then take leave of those who may not read on."""
+        """Send the events of a commit to its subscribers; then end the subscriptions of those who may not read on."""
         for event in commit.events:
             self._recent[event.entity_sid, event.id] = Recent(event)
         leaving = [subscription for pair in commit.revoked for subscription in self._withdraw(*pair)]
@@ -139,12 +139,12 @@ class Feed:
             notify(subscription.subscriber, LIVE[entity.kind], f"{entity.kind}_removed", [body])
 
     def room(self, subscriber: Subscriber) -> None:
-        """A connection keeps up again: move its cursors on."""
+        """Move the cursors of a connection that keeps up again."""
         for subscription in list(self._behind.pop(subscriber, {}).values()):
             self._advance(subscription)
 
     def drop(self, subscriber: Subscriber) -> None:
-        """A connection ended, and its subscriptions with it."""
+        """Drop the subscriptions of a connection that ended."""
         for sid in list(self._by_subscriber.get(subscriber, {})):
             self._forget(subscriber, sid)
         self._by_subscriber.pop(subscriber, None)
