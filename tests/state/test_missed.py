@@ -170,3 +170,15 @@ def test_who_comes_again_is_told_of_what_was_written_since(alice: Driven, how: s
     alice.own(room, "joined")
     alice.run(1)
     assert [line for line in told(alice) if "message" in line] == ["message_added CH1/2"]
+
+
+def test_leaving_reads_nothing(alice: Driven) -> None:
+    """Only whoever joins may have missed something."""
+    room = joining(alice)
+    room.post("7", timestamp=date(7))
+    alice.own(room, "joined")
+    alice.run(1)
+    alice.pages(room.messages)
+    alice.own(room, "notParticipating")
+    alice.run(5)
+    assert alice.pages(room.messages) == []
