@@ -356,7 +356,9 @@ def test_following_waits_for_the_newest_wish(alice: Driven) -> None:
     assert not again.done()
     alice.disown(room)
     alice.run(1)
-    assert isinstance(again.exception(0), NotFoundError)
+    gone = again.exception(0)
+    assert isinstance(gone, NotFoundError)
+    assert gone.status == 404
     assert isinstance(alice.directory.follow("CH1").exception(0), NotFoundError)
 
 
