@@ -177,7 +177,7 @@ def test_answers_that_are_read_in_another_order() -> None:
     state = ReplicatedState(Dated("old", date_updated=at(0)), 0)
     first, second = state.begin({"name": "first"}), state.begin({"name": "second"})
     assert state.confirm(second, {"date_updated": at(2)})
-    assert not state.confirm(first, {"date_updated": at(1)})
+    assert state.confirm(first, {"date_updated": at(1)}) is False
     assert state.visible.name == "second"
     final = Dated("second", date_updated=at(2))
     state.apply(final, 2)  # the state between was never told of by itself
