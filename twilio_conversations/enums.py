@@ -201,7 +201,7 @@ class PushNotificationType(_Words):
 
 
 def known(kind: type[Word], value: Any, default: Word) -> Word | str:
-    """The member that the service's `value` is; its text where this package does not know it; `default` where there is none."""
+    """Return the member for the service's `value`; its text if this package does not know it; `default` if it is missing."""
     if not isinstance(value, str) or not value:
         return default
     try:

@@ -1,4 +1,4 @@
-"""What can go wrong, split by what the caller can do about it.
+"""Exceptions of the package, grouped by the possible reaction of the caller.
 
 ::
 
@@ -94,7 +94,7 @@ class ConversationsError(Exception):
         return error
 
     def _facts(self) -> dict[str, Any]:
-        """What makes a copy of this error the same."""
+        """Return the attributes that a copy of this error needs."""
         return self.__dict__.copy()
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""What a client can be told: addresses, times (seconds), limits."""
+"""Options of a client: addresses, times in seconds, limits."""
 
 from __future__ import annotations
 

@@ -42,12 +42,12 @@ class UserSource(Protocol):
 
 @attrs.define(eq=False, repr=False)
 class Services:
-    """What models work with.
+    """Services of the client for its models.
 
     Attributes:
         lock: held for a few assignments when state changes; never while waiting or while user code runs.
         readiness: whether the client can be used; callers wait there.
-        events: the client, as somebody whose handlers are told.
+        events: the client, as the emitter of its events.
         users: where the user of a participant is found.
         recent: the latest messages, kept alive here; the registries themselves hold theirs weakly.
         channel_metadata: by message sid; `None` for a message that has none.
@@ -100,7 +100,7 @@ class Services:
 
     @property
     def configuration(self) -> Configuration:
-        """What the service said at start.
+        """Configuration from the service, read at the start.
 
         Raises:
             NotReadyError: it has not said anything yet.
@@ -110,7 +110,7 @@ class Services:
         return self.known_configuration
 
     def deadline(self, timeout: float | None) -> Deadline:
-        """The deadline of a call: `timeout` seconds, or the client's default."""
+        """Return the deadline of a call: `timeout` seconds, or the client's default."""
         return Deadline(self.options.default_timeout if timeout is None else timeout)
 
     def await_ready(self, timeout: float | None, what: str) -> Deadline:
@@ -133,7 +133,7 @@ class Services:
 
     @flow
     def get_json(self, url: str) -> Flow[Any]:
-        """The decoded answer to a GET, resent as needed within the default time limit; for flows on the io thread."""
+        """Return the decoded answer to a GET, resent as needed within the default time limit; for flows on the io thread."""
         answer = yield self.tunnel.request(
             "GET", url, headers={"Content-Type": "application/json"}, deadline=self.deadline(None), idempotent=True
         )

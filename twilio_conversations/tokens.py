@@ -23,14 +23,14 @@ CLOCK_SKEW = 60.0
 
 @attrs.frozen
 class Claims:
-    """What a token says about itself; nothing here has been verified.
+    """Claims of a token; they have not been verified.
 
     Attributes:
         identity: who the bearer is.
         expires_at: seconds since the epoch, by the issuer's clock.
         not_before: seconds since the epoch, if the token starts later than its issue.
         service_sid: the Conversations service (``IS...``).
-        issued_at: seconds since the epoch, by the issuer's clock, if the token says so.
+        issued_at: seconds since the epoch, by the issuer's clock, if the token has it.
     """
 
     identity: str
@@ -40,10 +40,10 @@ class Claims:
     issued_at: float | None = None
 
     def life_left(self, now: float) -> float | None:
-        """For how many seconds the token is good if it is good now, at most; `None` if that cannot be known.
+        """Return the largest remaining lifetime in seconds if the token is valid now; `None` if unknown.
 
-        `now` is this machine's time, which may be wrong: a token that should be over and was accepted tells so. But whatever
-        the time, no token lives longer than from its issue to its expiry.
+        `now` is this machine's time, which may be wrong: a token that should have expired and was accepted shows that. But
+        whatever the time, no token lives longer than from its issue to its expiry.
         """
         left = self.expires_at - now
         whole = None if self.issued_at is None else self.expires_at - self.issued_at
@@ -158,12 +158,12 @@ def check_successor(claims: Claims, current: Claims, *, now: float | None = None
 
 
 def _kind(token: object) -> str:
-    """What was given for a token, without showing it: it may be one in the wrong wrapping."""
+    """Return a description of a wrong token argument without its value: it may be a token of the wrong type."""
     return "an empty one" if token == "" else type(token).__name__
 
 
 def _moment(value: Any) -> float | None:
-    """A time in a token, seconds since the epoch; `None` for what is no time of this era."""
+    """Return a time in a token, seconds since the epoch; `None` for values that are out of range."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _END_OF_TIME:
         return None
     return float(value)

@@ -399,7 +399,7 @@ class Client(ClientEvents):
 
 
 def _list_page(conversations: list[Conversation], start: int, size: int) -> Paginator[Conversation]:
-    """The page of a list that begins at `start`."""
+    """Return the page of a list that begins at `start`."""
 
     def turn(to: int) -> Callable[[float | None], Paginator[Conversation]]:
         return lambda _: _list_page(conversations, to, size)

@@ -1,4 +1,4 @@
-"""The inside of a client: how it is put together, becomes ready, hears its connection, and ends."""
+"""The inside of a client: its construction, readiness, callbacks of the connection, and closing."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ SURVEYED: Final = frozenset({ClientEvent.CONVERSATION_ADDED, ClientEvent.CONVERS
 
 
 class Core:
-    """What a `Client` works with; it is the listener of its connection.
+    """Parts of a `Client`; the listener of its connection.
 
     Attributes:
         services: what the models are handed.
@@ -137,7 +137,7 @@ class Core:
         connection.wait(connection.call(self._on_token_updated), deadline, "update_token()")
 
     def survey(self, event: EventName, take: Callable[[Iterable[Any]], None]) -> None:
-        """Have `take` called, on the io thread, with everything that one of the `SURVEYED` events tells of."""
+        """Have `take` called, on the io thread, with all existing objects of one of the `SURVEYED` events."""
         there: dict[EventName, Callable[[], Iterable[Any]]] = {
             ClientEvent.CONVERSATION_ADDED: lambda: self.directory.announced(Following.KNOWN),
             ClientEvent.CONVERSATION_JOINED: lambda: self.directory.announced(Following.JOINED),
@@ -172,13 +172,13 @@ class Core:
             logs.flush(deadline.remaining() or 0.0)
 
     def _end(self) -> None:
-        """The connection is over: last words, and whoever waits is woken."""
+        """End the client after its connection: report the cause, and wake waiting calls."""
         self._wake()
         self.connection.set_disconnected()
         self.dispatcher.close()
 
     def _wake(self) -> None:
-        """Nothing comes any more: whoever waits for it hears why."""
+        """Wake all waiting calls with the cause, since nothing can arrive any more."""
         cause = self.lifetime.cause
         assert cause is not None
         self.readiness.end()
@@ -186,18 +186,18 @@ class Core:
         self.streams.end(cause)
 
     def _on_death(self, cause: BaseException) -> None:
-        """The events thread ended though nobody closed the client."""
+        """Fail the client, since its events thread ended without `close`."""
         error = cause if isinstance(cause, TransportUnavailableError | InitializationError) else _failed_by(cause)
         self.connection.fail(error)
 
     def on_failed(self, cause: ConversationsError) -> None:
-        """A thread of ours ended, or the connection is given up for good: nothing may wait for it any more."""
+        """Fail all waiting calls, since a thread of the client ended or the connection is given up for good."""
         self.emit(ClientEvent.ERROR, HandlerError(cause))
         self._wake()
         self.services.media.close(cause)
 
     def on_forked(self, why: ConversationsError) -> None:
-        """This is a forked child: whatever is asked of this client fails at once. Locks may be held by nobody for ever."""
+        """Fail all calls in a forked child. Locks may be held forever by threads that do not exist here."""
         self.readiness.forget_in_child()
         self.services.lock = threading.Lock()
         self.lock = threading.Lock()
@@ -225,13 +225,13 @@ class Core:
         self.dispatcher.call(_end_all, list(self.streams), error)
 
     def _on_token_updated(self) -> None:
-        """A start that failed for want of rights is tried again, and what could not be followed too."""
+        """Retry a start that failed because of permissions, and forbidden subscriptions."""
         self._begin_again()
         self._startup.begin()
         self.services.sync.token_updated()
 
     def _begin_again(self) -> None:
-        """What ended for want of a good token is wanted again, as another one may succeed."""
+        """Accept calls again that ended because of the token, as another one may succeed."""
         self.readiness.begin_again()
         if self.state is State.FAILED:
             self.state = None
@@ -239,14 +239,14 @@ class Core:
     # -- what the connection reports, on the io thread ----------------------------------------------------------------
 
     def on_state(self, state: ConnectionState, before: ConnectionState) -> None:
-        """The connection does something else now."""
+        """Report the new state of the connection."""
         if before is ConnectionState.DENIED and self.lifetime.cause is None:
             self._begin_again()
         if self.readiness.started:
             self.emit(ClientEvent.CONNECTION_STATE_CHANGED, state)
 
     def on_connected(self, resumed: bool) -> None:
-        """The service took the token."""
+        """Start, or resume, after the service has accepted the token."""
         del resumed
         self._begin_again()
         self.services.sync.connected()
@@ -254,11 +254,11 @@ class Core:
         self._startup.begin()
 
     def on_disconnected(self) -> None:
-        """The line is cut."""
+        """Note that the connection is lost."""
         self.services.sync.disconnected()
 
     def on_notification(self, message_type: str, payload: Any) -> None:
-        """Something happened to a Sync object, or somebody types."""
+        """Process a notification: an event of a Sync object, or typing."""
         if message_type != _TYPING:
             self.services.sync.notification(message_type, payload)
         elif isinstance(payload, dict):
@@ -274,7 +274,7 @@ class Core:
             self._on_given_up(info)
 
     def on_token(self, token: str) -> None:
-        """A token came: until the service says who the client is, the token does."""
+        """Read the identity from a new token, until the service has sent it."""
         if self.services.known_configuration is None:
             try:
                 self.users.myself.identity = tokens.read(token).identity
@@ -282,11 +282,11 @@ class Core:
                 pass
 
     def on_token_about_to_expire(self) -> None:
-        """The service gave notice of the token's end."""
+        """Raise ``token_about_to_expire``, announced by the service."""
         self.emit(ClientEvent.TOKEN_ABOUT_TO_EXPIRE)
 
     def on_token_expired(self) -> None:
-        """The service called the token in use expired."""
+        """Raise ``token_expired``, since the service rejected the token in use as expired."""
         self.emit(ClientEvent.TOKEN_EXPIRED)
 
 

@@ -27,7 +27,7 @@ class Lookup:
         return self._learn(self._services.rest.post(url, body, timeout=deadline.remaining()), deadline, what)
 
     def by_sid(self, sid: str, deadline: Deadline, what: str) -> Conversation:
-        """One of the own, else any that may be looked at."""
+        """Return a conversation of the current user, else any that is visible."""
         directory = self._directory
         if directory.known(sid) is None:
             self._services.wait(directory.listed, deadline, what)
@@ -39,12 +39,12 @@ class Lookup:
             return self.any(sid, deadline, what)
 
     def own(self, key: str, deadline: Deadline, what: str) -> Conversation:
-        """One of the own, by sid or unique name; it may be so new that Sync has not told of it."""
+        """Return a conversation of the current user, by sid or unique name, even if Sync has not reported it yet."""
         url = urls.join(self._services.configuration.my_conversations_url, key)
         return self._learn(self._services.rest.get(url, timeout=deadline.remaining()), deadline, what)
 
     def any(self, sid: str, deadline: Deadline, what: str) -> Conversation:
-        """One that this identity need not be in (``GET .../Conversations/{sid}``)."""
+        """Return a conversation in which this identity need not participate (``GET .../Conversations/{sid}``)."""
         url = urls.join(self._services.configuration.conversations_url, sid)
         return self._learn(self._services.rest.get(url, timeout=deadline.remaining()), deadline, what)
 
@@ -54,5 +54,5 @@ class Lookup:
         return self._services.run_now(self._directory.joined, deadline, "the list")
 
     def _learn(self, answer: Any, deadline: Deadline, what: str) -> Conversation:
-        """The live conversation of a REST answer, once it is followed."""
+        """Return the live conversation of a REST answer, once it is subscribed to."""
         return self._services.run(lambda: self._directory.learn(answer).ready, deadline, what)

@@ -24,7 +24,7 @@ _VERSIONS = {NotificationsChannelType.FCM: "3", NotificationsChannelType.APN: "4
 
 @attrs.frozen
 class _Registration:
-    """What was registered with which token; `sid` is the service's name for it."""
+    """Registered values and their token; `sid` is the service's id of the registration."""
 
     device: str = attrs.field(repr=False)
     token: str | None = attrs.field(repr=False)

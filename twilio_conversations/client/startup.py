@@ -31,7 +31,7 @@ _log = logs.logger(__name__)
 
 
 class Startup:
-    """Runs the start once and tells how it ended."""
+    """Start of a client; it runs once and reports its result."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Startup:
 
     @flow
     def _run(self) -> Flow[None]:
-        """Configuration, then the own user and the own list of conversations side by side."""
+        """Load the configuration, then the current user and the list of conversations in parallel."""
         try:
             if self._services.known_configuration is None:
                 yield self._insist(self._configure, "reading the configuration")
@@ -80,7 +80,7 @@ class Startup:
 
     @flow
     def _load(self) -> Flow[None]:
-        """The listing of conversations."""
+        """Load the list of conversations."""
         try:
             yield self._services.insist(self._directory.load, "listing the conversations", _may_pass_with_a_token)
         except ConversationsError as error:
@@ -95,7 +95,7 @@ class Startup:
 
 
 def _may_pass_with_a_token(error: ConversationsError) -> bool:
-    """The client may be denied meanwhile: then it goes on where another token connects."""
+    """Return whether the start may succeed with another token, as the client may be denied meanwhile."""
     return isinstance(error, TransportUnavailableError) or _worth_repeating(error)
 
 

@@ -26,7 +26,7 @@ class Templates:
         self._until = 0.0
 
     def get(self) -> Future[tuple[ContentTemplate, ...]]:
-        """All of them (``GET /Client/v2/ContentTemplates``)."""
+        """Return all templates (``GET /Client/v2/ContentTemplates``)."""
         read = self._read
         if read is None or (read.done() and (read.exception() is not None or time.monotonic() >= self._until)):
             read = self._read = self._read_all()

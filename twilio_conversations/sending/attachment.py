@@ -1,4 +1,4 @@
-"""What is to be attached to a message: from a path, bytes, text or a file object to so many bytes that can be read again."""
+"""Attachments of a message: from a path, bytes, text or a file object to bytes that can be read repeatedly."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def attachment(value: Attachment) -> SendMediaOptions:
 
 
 def attachments(value: Attachment | Iterable[Attachment]) -> list[SendMediaOptions]:
-    """One attachment, or several, each as `attachment` makes it.
+    """Return one attachment, or several, each as `attachment` returns it.
 
     Raises:
         InvalidArgumentError: it is neither.
@@ -136,7 +136,7 @@ class Content:
         self._read = read
 
     def chunks(self) -> Iterator[bytes]:
-        """All bytes, a piece at a time.
+        """Yield all bytes, a piece at a time.
 
         Raises:
             FileError: the file cannot be read, or has become shorter.
@@ -153,7 +153,7 @@ class Content:
 
 @contextmanager
 def opened(options: SendMediaOptions) -> Iterator[Content]:
-    """The content of an attachment, ready to be read.
+    """Yield the content of an attachment, ready for reading.
 
     A file that cannot be rewound, or does not know its size, is copied to disk first.
 
@@ -187,7 +187,7 @@ def _opened_file(file: Any) -> Iterator[Content]:
 
 
 def known_size(options: SendMediaOptions) -> int | None:
-    """How many bytes there are, if that can be told without reading.
+    """Return the number of bytes, if it is known without reading.
 
     Raises:
         FileError: there is no such file.
@@ -220,9 +220,9 @@ def _as_bytes(piece: Any) -> bytes:
 
 
 def _rest_of(file: Any) -> int | None:
-    """How many bytes there are from where the file stands; `None` if it cannot be rewound, or does not know.
+    """Return the number of bytes after the position of the file; `None` if it cannot be rewound, or is unknown.
 
-    A file of ``/proc`` may have bytes to read although its size is 0, or refuse to tell it.
+    A file of ``/proc`` may have bytes to read although its size is 0, or have no size.
     """
     with file_errors():
         if not getattr(file, "seekable", lambda: False)():

@@ -1,4 +1,4 @@
-"""What a program puts together: a message by its fields, or piece by piece."""
+"""Messages of a program before they are sent: by their fields, or piece by piece."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class UnsentMessage:
         return self._sender.send_in_background(self._draft(), told, timeout)
 
     def _draft(self) -> Draft:
-        """The message as it is now."""
+        """Return the draft of the current fields."""
         return Draft.of(
             self.text,
             self.attributes,
@@ -192,7 +192,7 @@ class MessageBuilder:
 
 
 def _part(payload: SendMediaOptions | FileTuple, content_type: str) -> SendMediaOptions:
-    """A part of an e-mail: of the declared type, unless it says another itself."""
+    """Return a part of an e-mail, of the declared type unless it has another one itself."""
     if isinstance(payload, SendMediaOptions) and payload.content_type is None:
         payload = attrs.evolve(payload, content_type=content_type)
     elif isinstance(payload, tuple) and len(payload) == 2:

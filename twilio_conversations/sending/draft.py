@@ -87,7 +87,7 @@ def _item(value: Any) -> MediaItem:
 
 
 def variables_by_name(variables: ContentVariables) -> dict[str, str]:
-    """The values of template variables by name.
+    """Return the values of template variables by name.
 
     Raises:
         InvalidArgumentError: a name or a value is not text.
@@ -104,7 +104,7 @@ def variables_by_name(variables: ContentVariables) -> dict[str, str]:
 
 
 def check_limits(items: list[MediaItem], limits: ConversationLimits) -> None:
-    """Check what can be told without reading: how many there are, and sizes.
+    """Check the number and the sizes of attachments, as far as they are known without reading.
 
     Raises:
         InvalidArgumentError: it is more than the limits allow.

@@ -104,7 +104,7 @@ def checked_progress(on_progress: OnProgress | None) -> OnProgress | None:
 
 
 class _Progress:
-    """Adds up what is told of single media."""
+    """Sum of the progress of single uploads."""
 
     def __init__(self, sizes: list[int], told: OnProgress | None) -> None:
         self._sizes = sizes

@@ -139,7 +139,7 @@ def upload(
     transfer: Transfer,
     on_sent: Callable[[int], object],
 ) -> MediaData:
-    """Upload one medium (``POST {media}?Category=...&Filename=...``), streamed.
+    """Upload one attachment (``POST {media}?Category=...&Filename=...``), streamed.
 
     Raises:
         MediaError: the service refused it.
@@ -150,7 +150,7 @@ def upload(
     found = MediaData.parse(answer)
     if found is None:
         raise ProtocolError("the answer to an upload has no sid", body=answer)
-    # What the service says of it is taken; what it leaves out is known here.
+    # The service's fields are used; missing ones are known here.
     return attrs.evolve(
         found,
         category=category,
