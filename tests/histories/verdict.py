@@ -149,7 +149,8 @@ def check_told(stage: Stage, chronicle: Chronicle, sid: str, room: Room, identit
             if stage.compacts:
                 check_compacted(items, log, marks[number], over=over)
             else:
-                check_log(items, log, marks[number], over=over, reread=place > 0 and name == "messages")
+                messages = name == "messages"
+                check_log(items, log, marks[number], over=over, reread=place > 0 and messages, early=messages)
         if not over:
             check_last_states(epoch, room, identity)
         check_typing(epoch)
@@ -173,30 +174,51 @@ def _epochs(told: list[Entry]) -> list[tuple[list[Entry], bool]]:
     return epochs
 
 
-def check_log(items: list[Entry], log: list[Logged], mark: int, *, over: bool, reread: bool) -> None:
+def check_log(items: list[Entry], log: list[Logged], mark: int, *, over: bool, reread: bool, early: bool) -> None:
     """Told is the log without a gap: from somewhere up to `mark` on, and to its end unless the client was there no longer.
 
     Of what was `reread`, an update up to `mark` may be missing: who comes back reads the messages that are still held from an
-    earlier time before joining is announced, and shows them as they are.
+    earlier time before joining is announced, and shows them as they are. With `early`, messages written between the joining and
+    its announcement may be told first, as they are: none of them is left out, and their events up to then are missing.
     """
     covered = mark if reread else -1
     told = [(KINDS[entry.event], entry.key) for entry in items]
-    for start in range(len(log) + 1):
-        if start and log[start - 1].id > mark and not (over and not told):
-            break
-        if _tells(told, log[start:], covered, to_the_end=not over):
-            return
+    leading = next((place for place, (what, _) in enumerate(told) if what != "added"), len(told)) if early else 0
+    for count in range(leading + 1):
+        first = [key for _, key in told[:count]]
+        gone = _come_and_gone(log, first)
+        if gone is None:
+            continue
+        shown = set(first)
+        rest = [event for event in log if event.key not in gone and (event.what, event.key in shown) != ("added", True)]
+        for start in range(len(rest) + 1):
+            if start and rest[start - 1].id > mark and not (over and not told):
+                break
+            if _tells(told[count:], rest[start:], covered, shown, to_the_end=not over):
+                return
     written = [(event.id, event.what, event.key) for event in log]
     raise AssertionError(f"told {told}\nbut the log, of which {mark} was known when joined, has\n{written}")
 
 
-def _tells(told: list[tuple[str, Any]], log: list[Logged], covered: int, *, to_the_end: bool) -> bool:
+def _come_and_gone(log: list[Logged], first: list[Any]) -> set[Any] | None:
+    """The messages among those told early that were gone by then; `None` if one was left out that is there."""
+    if not first:
+        return set()
+    between = {event.key for event in log if event.what == "added" and first[0] <= event.key <= first[-1]} - set(first)
+    removed = {event.key for event in log if event.what == "removed"}
+    in_order = first == sorted(set(first))
+    return between if in_order and between <= removed else None
+
+
+def _tells(told: list[tuple[str, Any]], log: list[Logged], covered: int, shown: set[Any], *, to_the_end: bool) -> bool:
     left = iter(told)
     expected = next(left, None)
+    ahead = set(shown)  # those of which no event has been told yet
     for event in log:
         if (event.what, event.key) == expected:
             expected = next(left, None)
-        elif event.what == "updated" and event.id <= covered:
+            ahead.discard(event.key)
+        elif event.what == "updated" and (event.id <= covered or event.key in ahead):
             continue
         elif to_the_end or expected is not None:
             return False

@@ -138,6 +138,46 @@ def test_what_an_event_tells_of_too_is_told_once(alice: Driven) -> None:
     assert told(alice) == ["message_updated CH1/1 body", "message_added CH1/3"]
 
 
+def test_what_came_and_went_while_the_list_was_opened_is_not_told_of(alice: Driven) -> None:
+    """The page has what was written after it: events would tell of it too late, out of order."""
+    room = joining(alice)
+    room.post("6", timestamp=date(6))
+    alice.backend.held = {f"{room.messages.sid}/Items"}
+    alice.own(room, "joined")
+    alice.run(1)
+    room.post("7", timestamp=date(7))
+    room.post("8", timestamp=date(8))
+    room.edit(1, text="seven")
+    room.unpost(1)
+    alice.run(1)
+    alice.backend.held = set()
+    alice.run(1)
+    assert told(alice) == [*ANNOUNCED, "message_added CH1/0", "message_added CH1/2"]
+    room.unpost(2)
+    alice.run(1)
+    assert told(alice) == ["message_removed CH1/2"]
+
+
+def test_events_that_a_page_was_ahead_of_change_nothing(alice: Driven) -> None:
+    """A message was changed while the list was opened, and is announced with that in it: its events change nothing."""
+    room = joining(alice)
+    room.post("6", timestamp=date(6))
+    alice.backend.held = {f"{room.messages.sid}/Items"}
+    alice.own(room, "joined")
+    alice.run(1)
+    room.post("7", timestamp=date(7))
+    for text in ("seven", "Seven"):
+        room.edit(1, text=text)
+    room.edit(0, text="Six")
+    alice.run(1)
+    alice.backend.held = set()
+    alice.run(1)
+    assert told(alice) == [*ANNOUNCED, "message_added CH1/0", "message_added CH1/1"]
+    room.edit(1, text="SEVEN")
+    alice.run(1)
+    assert told(alice) == ["message_updated CH1/1 body"]
+
+
 def test_reading_does_not_tell_of_joining_later(alice: Driven) -> None:
     """The list was opened for reading before; it is followed since then, and what it brought was announced or read."""
     room = joining(alice)

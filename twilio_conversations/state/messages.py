@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import attrs
 
@@ -36,6 +37,7 @@ _log = logs.logger(__name__)
 _MOST_PER_REQUEST = 100
 _FEW = 10
 """Messages that are asked for first where hardly any are expected."""
+_REMOVED_UNSEEN: Final = math.inf
 Order = Literal["asc", "desc"]
 
 
@@ -59,7 +61,7 @@ class Messages:
         self._typing_ended = typing_ended
         self._opened = opened
         self._held: weakref.WeakValueDictionary[int, Message] = weakref.WeakValueDictionary()
-        self._announced_early: set[int] = set()  # by `announce_missed`; their events are still to come
+        self._announced_early: dict[int, float] = {}  # by `announce_missed`: up to which event; those may still come
         self._added_to = (
             (conversation, ConversationEvent.MESSAGE_ADDED),
             (services.events, ClientEvent.MESSAGE_ADDED),
@@ -70,6 +72,8 @@ class Messages:
     def changed(self, change: Change) -> None:
         """Take what the list says and announce it; what cannot be a message is left out."""
         try:
+            if self._is_announced(change):
+                return
             if isinstance(change, ItemAdded):
                 self._added(change)
             elif isinstance(change, ItemUpdated):
@@ -79,11 +83,27 @@ class Messages:
         except ProtocolError as error:
             _log.warning("%r: leaving out a change of the messages: %s", self._conversation, error)
 
+    def _is_announced(self, change: Change) -> bool:
+        """Whether the message was announced with this change in it, from a page that was ahead of the events.
+
+        A message that came and went before the page was read is not announced at all.
+        """
+        early = self._announced_early
+        if not early or not isinstance(change, ItemAdded | ItemUpdated | ItemRemoved):
+            return False
+        index = _index(change.key)
+        if isinstance(change, ItemAdded) and index not in early and index < max(early):
+            early[index] = _REMOVED_UNSEEN
+        until = early.get(index, -1)
+        if isinstance(change, ItemRemoved):
+            early.pop(index, None)
+            return until == _REMOVED_UNSEEN
+        if change.event_id >= until:
+            early.pop(index, None)
+        return change.event_id <= until
+
     def _added(self, change: ItemAdded) -> None:
         message, _, current = self._apply(change)
-        if message.index in self._announced_early:
-            self._announced_early.discard(message.index)
-            return
         if current.author is not None:
             self._typing_ended(current.author)
         self._services.dispatcher.post(self._added_to, message)
@@ -154,7 +174,7 @@ class Messages:
             self.changed(ItemAdded(item.key, item.data, item.event_id, item.date_updated))
             index = parse_index(item.key)
             if index is not None and followed_from is not None and item.event_id > followed_from:
-                self._announced_early.add(index)
+                self._announced_early[index] = item.event_id
 
     def held(self) -> list[Message]:
         """The messages that somebody has."""
@@ -164,6 +184,7 @@ class Messages:
     @flow
     def reread(self, entity: Handle) -> Flow[None]:
         """Changes were made that no event told: bring what is held up to date, and forget what is gone."""
+        self._announced_early.clear()
         with self._services.lock:
             held = dict(self._held)
             for message in held.values():
