@@ -200,7 +200,7 @@ class PushNotificationType(_Words):
     REMOVED_FROM_CONVERSATION = "twilio.conversations.removed_from_conversation"
 
 
-def known(kind: type[Word], value: Any, default: Word) -> Word | str:
+def known(kind: type[Word], value: Any, default: Word | str) -> Word | str:
     """Return the member for the service's `value`; its text if this package does not know it; `default` if it is missing."""
     if not isinstance(value, str) or not value:
         return default

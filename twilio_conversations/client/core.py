@@ -37,8 +37,7 @@ from twilio_conversations.util import logs, patching
 from twilio_conversations.util.futures import Deadline, Future, current_role
 from twilio_conversations.util.naming import shown
 from twilio_conversations.util.os_errors import descriptor_errors
-
-_TYPING: Final = "twilio.ipmsg.typing_indicator"
+from twilio_conversations.wire.message_types import TYPING
 
 SURVEYED: Final = frozenset({ClientEvent.CONVERSATION_ADDED, ClientEvent.CONVERSATION_JOINED, ClientEvent.USER_SUBSCRIBED})
 """Events whose `replay` gives everything that is there."""
@@ -259,7 +258,7 @@ class Core:
 
     def on_notification(self, message_type: str, payload: Any) -> None:
         """Process a notification: an event of a Sync object, or typing."""
-        if message_type != _TYPING:
+        if message_type != TYPING:
             self.services.sync.notification(message_type, payload)
         elif isinstance(payload, dict):
             self.directory.typing(payload.get("channel_sid"), payload.get("identity"), payload.get("typing_timeout"))

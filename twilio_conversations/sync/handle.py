@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
+import attrs
+
 from twilio_conversations.errors import UnsupportedOperationError
 from twilio_conversations.sync.changes import Change, Item, Key, Kind, Page
 from twilio_conversations.sync.pokes import Subscription, SubscriptionPhase
 from twilio_conversations.sync.replica import CollectionReplica, DocumentReplica
-from twilio_conversations.sync.resources import PageState, Resources, RootState
+from twilio_conversations.sync.resources import Resources, RootState
 from twilio_conversations.util.futures import Flow, Future, failed, flow
 
 Listener = Callable[["Handle", Change], None]
@@ -166,15 +168,15 @@ class Handle:
         return page.items[0] if page.items else None
 
     @flow
-    def _fetch(self, request: Future[PageState]) -> Flow[Page]:
+    def _fetch(self, request: Future[Page]) -> Flow[Page]:
         replica = self.root.replica
         assert isinstance(replica, CollectionReplica)
         # Noted before the answer can have come: the request was sent, but events are applied on this same thread.
         number = replica.begin_fetch()
         items: tuple[Item, ...] = ()
         try:
-            state: PageState = yield request
-            items = state.items
+            page: Page = yield request
+            items = page.items
         finally:
             items = replica.end_fetch(number, items)
-        return Page(items, state.has_next, state.has_previous)
+        return attrs.evolve(page, items=items)

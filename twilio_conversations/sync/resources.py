@@ -12,7 +12,7 @@ import attrs
 
 from twilio_conversations._version import __version__
 from twilio_conversations.errors import ProtocolError, ServiceError, SyncError
-from twilio_conversations.sync.changes import Item, Key, Kind
+from twilio_conversations.sync.changes import Item, Key, Kind, Page
 from twilio_conversations.sync.replica import parse_key
 from twilio_conversations.transport.retries import retry_after
 from twilio_conversations.util.futures import Deadline, Flow, Future, flow
@@ -73,15 +73,6 @@ class RootState:
     items: tuple[Item, ...] | None
 
 
-@attrs.frozen
-class PageState:
-    """Answer of a page request."""
-
-    items: tuple[Item, ...]
-    has_next: bool
-    has_previous: bool
-
-
 class Resources:
     """Sync's REST resources over the tunnel.
 
@@ -114,7 +105,7 @@ class Resources:
         size: int,
         order: str,
         bounds: str,
-    ) -> Flow[PageState]:
+    ) -> Flow[Page]:
         """``GET {links.items}`` from `start` in `order`."""
         query: list[tuple[str, str | int | None]] = [("HideExpired", "true"), ("PageSize", size), ("Order", order)]
         if start is not None:
@@ -127,7 +118,7 @@ class Resources:
         return page
 
     @flow
-    def item(self, kind: Literal["list", "map"], items_url: str, key: Key) -> Flow[PageState]:
+    def item(self, kind: Literal["list", "map"], items_url: str, key: Key) -> Flow[Page]:
         """``GET {links.items}?Key=`` or ``Index=``: a page of one item or none."""
         name = "Index" if kind == "list" else "Key"
         body = yield self._get(with_query(items_url, [("HideExpired", "true"), (name, key)]), f"read {kind} item")
@@ -199,11 +190,11 @@ def _root(kind: Kind, body: Any, include_items: bool) -> RootState:
     )
 
 
-def _page(kind: Literal["list", "map"], body: Any) -> PageState:
+def _page(kind: Literal["list", "map"], body: Any) -> Page:
     meta = body.get("meta") if isinstance(body, dict) else None
     if not isinstance(meta, dict):
         raise ProtocolError(f"the answer is not a page of a Sync {kind}")
-    return PageState(
+    return Page(
         items=_items(kind, body.get("items") or ()),
         has_next=meta.get("next_token") is not None,
         has_previous=meta.get("previous_token") is not None,

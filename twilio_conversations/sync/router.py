@@ -16,16 +16,9 @@ from twilio_conversations.sync.replica import CollectionReplica, DocumentReplica
 from twilio_conversations.sync.subscriptions import Subscriptions
 from twilio_conversations.util import logs
 from twilio_conversations.util.json import whole_number
+from twilio_conversations.wire import message_types
 
 _log = logs.logger(__name__)
-
-MESSAGE_TYPES = (
-    "twilio.sync.event",
-    "com.twilio.rtd.cds.document",
-    "com.twilio.rtd.cds.list",
-    "com.twilio.rtd.cds.map",
-)
-"""Notification types that `Router.notification` reads; register them when the connection starts."""
 
 _Take = Callable[["Router", SyncObject, dict[str, Any], Any, Any], None]
 
@@ -70,8 +63,8 @@ class Router:
         self.gaps: dict[SyncObject, float] = {}
 
     def notification(self, message_type: str, payload: Any) -> None:
-        """Process a notification of one of the `MESSAGE_TYPES`; others are ignored, malformed ones logged."""
-        if message_type not in MESSAGE_TYPES:
+        """Process a notification of one of Sync's message types; others are ignored, malformed ones logged."""
+        if message_type not in message_types.SYNC:
             return
         if type(payload) is not dict or type(event_type := payload.get("event_type")) is not str:
             _log.warning("a %s notification without an event type", message_type)

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from twilio_conversations.enums import ParticipantEmailLevel, known
-from twilio_conversations.util.json import copied, parse_text
+from twilio_conversations.util.json import copied, parse_text, text_or_empty
 
 
 @attrs.frozen
@@ -50,7 +50,7 @@ class ConversationEmailBinding:
         """Read ``{projected_address, name?}``; return `None` for anything else."""
         if not isinstance(value, dict):
             return None
-        return cls(parse_text(value.get("projected_address")) or "", parse_text(value.get("name")))
+        return cls(text_or_empty(value.get("projected_address")), parse_text(value.get("name")))
 
 
 @attrs.frozen
@@ -104,8 +104,8 @@ class ParticipantEmailBinding:
         if not isinstance(value, dict):
             return None
         return cls(
-            parse_text(value.get("name")) or "",
-            parse_text(value.get("address")) or "",
+            text_or_empty(value.get("name")),
+            text_or_empty(value.get("address")),
             known(ParticipantEmailLevel, value.get("level"), ParticipantEmailLevel.TO),
         )
 

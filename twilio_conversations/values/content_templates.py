@@ -16,7 +16,7 @@ import attrs
 
 from twilio_conversations.errors import ProtocolError
 from twilio_conversations.util import json_text
-from twilio_conversations.util.json import compact, parse_index, parse_text, parse_time
+from twilio_conversations.util.json import compact, parse_index, parse_text, parse_time, text_or_empty
 
 RICH_CONTENT = "application/x-vnd.com.twilio.rich."
 """How the content type of a message's rich content begins; the kind follows, with a dot where it has its slash."""
@@ -323,7 +323,7 @@ def _links(source: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _text(source: Mapping[str, Any], name: str) -> str:
-    return parse_text(source.get(name)) or ""
+    return text_or_empty(source.get(name))
 
 
 def _number(value: Any) -> float | None:

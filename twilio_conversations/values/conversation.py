@@ -49,9 +49,9 @@ class ConversationState:
     def parse(cls, value: Any) -> ConversationState | None:
         """Read ``{current, dateUpdated}``; return `None` for anything else."""
         current = value.get("current") if isinstance(value, dict) else None
-        if not isinstance(current, str) or not current:
+        if not isinstance(current, str):
             return None
-        return cls(known(ConversationStateValue, current, ConversationStateValue.ACTIVE), parse_time(value.get("dateUpdated")))
+        return cls(known(ConversationStateValue, current, current), parse_time(value.get("dateUpdated")))
 
 
 @attrs.frozen

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 
 from twilio_conversations.enums import MediaCategory, known
-from twilio_conversations.util.json import parse_index, parse_text
+from twilio_conversations.util.json import parse_index, text_or_empty, text_or_none
 
 
 @attrs.frozen
@@ -28,8 +28,8 @@ class MediaData:
         return cls(
             sid,
             known(MediaCategory, value.get("category"), MediaCategory.MEDIA),
-            parse_text(value.get("filename")) or None,
-            parse_text(value.get("contentType") or value.get("content_type")) or "",
+            text_or_none(value.get("filename")),
+            text_or_empty(value.get("contentType") or value.get("content_type")),
             parse_index(value.get("size")) or 0,
         )
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import attrs
 
-from twilio_conversations.enums import PushNotificationType
+from twilio_conversations.enums import PushNotificationType, known
 from twilio_conversations.errors import ArgumentTypeError, PushPayloadError
 from twilio_conversations.util import json_text
 from twilio_conversations.util.checks import shown
-from twilio_conversations.util.json import parse_index, parse_text
+from twilio_conversations.util.json import parse_index, text_or_none
 
 
 @attrs.frozen
@@ -38,10 +38,10 @@ class PushNotificationData:
     def parse(cls, source: Mapping[str, Any]) -> PushNotificationData:
         """Read the known keys; malformed values are treated as absent."""
         return cls(
-            _filled(source.get("conversation_sid")),
-            _filled(source.get("conversation_title")),
+            text_or_none(source.get("conversation_sid")),
+            text_or_none(source.get("conversation_title")),
             parse_index(source.get("message_index")),
-            _filled(source.get("message_sid")),
+            text_or_none(source.get("message_sid")),
             _decoded(source.get("media")),
             parse_index(source.get("media_count")),
         )
@@ -92,11 +92,11 @@ def _apns(payload: Mapping[str, Any]) -> PushNotification:
     texts = {"body": alert} if isinstance(alert, str) else _mapping(alert)
     badge = aps.get("badge")
     return PushNotification(
-        title=_filled(texts.get("title")),
-        body=_filled(texts.get("body")),
-        sound=_filled(aps.get("sound")),
+        title=text_or_none(texts.get("title")),
+        body=text_or_none(texts.get("body")),
+        sound=text_or_none(aps.get("sound")),
         badge=(badge or None) if type(badge) is int else None,
-        action=_filled(aps.get("category")),
+        action=text_or_none(aps.get("category")),
         type=_type(payload),
         data=PushNotificationData.parse(payload),
     )
@@ -104,31 +104,24 @@ def _apns(payload: Mapping[str, Any]) -> PushNotification:
 
 def _fcm(data: Mapping[str, Any]) -> PushNotification:
     return PushNotification(
-        title=_filled(data.get("twi_title")),
-        body=_filled(data.get("twi_body")),
-        sound=_filled(data.get("twi_sound")),
-        action=_filled(data.get("twi_action")),
+        title=text_or_none(data.get("twi_title")),
+        body=text_or_none(data.get("twi_body")),
+        sound=text_or_none(data.get("twi_sound")),
+        action=text_or_none(data.get("twi_action")),
         type=_type(data),
         data=PushNotificationData.parse(data),
     )
 
 
 def _type(source: Mapping[str, Any]) -> PushNotificationType | str:
-    kind = _filled(source.get("twi_message_type"))
+    kind = text_or_none(source.get("twi_message_type"))
     if kind is None:
         raise PushPayloadError("the payload does not say its type ('twi_message_type')")
-    try:
-        return PushNotificationType(kind)
-    except ValueError:
-        return kind
+    return known(PushNotificationType, kind, kind)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
-
-
-def _filled(value: Any) -> str | None:
-    return parse_text(value) or None
 
 
 def _decoded(value: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from twilio_conversations.enums import DeliveryAmount, DeliveryStatus, known
-from twilio_conversations.util.json import parse_index, parse_text, parse_time
+from twilio_conversations.util.json import parse_index, parse_time, text_or_empty
 
 _AMOUNTS = ("sent", "delivered", "read", "undelivered", "failed")
 
@@ -77,11 +77,11 @@ class DetailedDeliveryReceipt:
         if not isinstance(value, dict):
             return None
         return cls(
-            parse_text(value.get("sid")) or "",
-            parse_text(value.get("message_sid")) or "",
-            parse_text(value.get("conversation_sid")) or "",
-            parse_text(value.get("channel_message_sid")) or "",
-            parse_text(value.get("participant_sid")) or "",
+            text_or_empty(value.get("sid")),
+            text_or_empty(value.get("message_sid")),
+            text_or_empty(value.get("conversation_sid")),
+            text_or_empty(value.get("channel_message_sid")),
+            text_or_empty(value.get("participant_sid")),
             known(DeliveryStatus, value.get("status"), DeliveryStatus.QUEUED),
             parse_index(value.get("error_code")) or 0,
             parse_time(value.get("date_created")),

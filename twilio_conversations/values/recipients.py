@@ -8,7 +8,7 @@ from typing import Any, Literal
 import attrs
 
 from twilio_conversations.enums import EmailRecipientLevel, known
-from twilio_conversations.util.json import compact, parse_text
+from twilio_conversations.util.json import compact, text_or_empty
 
 
 @attrs.frozen
@@ -57,13 +57,13 @@ def parse_recipient(value: Any) -> RecipientDescriptor | None:
     """Read one entry of ``message_recipients``; anything but an object is `None`."""
     if not isinstance(value, dict):
         return None
-    message_sid = parse_text(value.get("message_sid")) or ""
-    kind = parse_text(value.get("type")) or ""
+    message_sid = text_or_empty(value.get("message_sid"))
+    kind = text_or_empty(value.get("type"))
     if kind != "email":
         return UnknownRecipientDescriptor(kind, message_sid, compact(value))
     return EmailRecipientDescriptor(
         message_sid,
         known(EmailRecipientLevel, value.get("level"), EmailRecipientLevel.TO),
-        parse_text(value.get("name")) or "",
-        parse_text(value.get("address")) or "",
+        text_or_empty(value.get("name")),
+        text_or_empty(value.get("address")),
     )

@@ -21,7 +21,7 @@ from twilio_conversations.errors import (
 )
 from twilio_conversations.options import Options
 from twilio_conversations.util import logs
-from twilio_conversations.wire import packets
+from twilio_conversations.wire import message_types, packets
 from twilio_conversations.wire.backoff import Backoff, hint_floor
 from twilio_conversations.wire.credentials import Credentials
 from twilio_conversations.wire.effects import (
@@ -50,14 +50,6 @@ from twilio_conversations.wire.transitions import PUBLIC_STATES, TRANSITIONS, Ac
 _log = logs.logger(__name__)
 
 CAPABILITIES: Final = ("client_update", "offline_storage")
-MESSAGE_TYPES: Final = (
-    "twilio.ipmsg.typing_indicator",
-    "twilio.sync.event",
-    "com.twilio.rtd.cds.document",
-    "com.twilio.rtd.cds.list",
-    "com.twilio.rtd.cds.map",
-)
-"""The notifications wanted from the moment of init."""
 
 TOKEN_EXPIRED: Final = 20104
 WRONG_INSTANCE: Final = 51232
@@ -440,7 +432,7 @@ class Session:
             "product": packets.PRODUCT,
             "type": "ers",
             "notification_protocol_version": 0,
-            "message_types": list(MESSAGE_TYPES),
+            "message_types": list(message_types.ALL),
         }
         init = packets.Init(
             self._control_id,

@@ -16,7 +16,7 @@ from twilio_conversations.server.calls import Caller, Request, Response
 from twilio_conversations.server.domain import content, conversations, limits, messages, participants, reachability, users
 from twilio_conversations.server.domain.media import BODY, Enclosure
 from twilio_conversations.server.errors import Refusal
-from twilio_conversations.server.http.connections import TYPING, Gateway
+from twilio_conversations.server.http.connections import Gateway
 from twilio_conversations.server.settings import World
 from twilio_conversations.server.storage.database import Connection
 from twilio_conversations.server.storage.media_files import MediaFiles
@@ -26,6 +26,7 @@ from twilio_conversations.server.storage.tables import messages as messages_tabl
 from twilio_conversations.server.storage.tables import participants as participants_table
 from twilio_conversations.server.storage.writer import Command, Transaction
 from twilio_conversations.server.sync.objects import Catalog
+from twilio_conversations.wire.message_types import TYPING
 
 T = TypeVar("T")
 

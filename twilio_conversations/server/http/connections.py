@@ -8,8 +8,6 @@ from typing import Protocol
 
 from twilio_conversations.wire.packets import Notification
 
-TYPING = "twilio.ipmsg.typing_indicator"
-
 
 class Connected(Protocol):
     """A connection, as the gateway sees it."""

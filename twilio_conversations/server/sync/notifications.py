@@ -13,12 +13,10 @@ from twilio_conversations.server.calls import Subscriber
 from twilio_conversations.server.errors import CATALOGUE
 from twilio_conversations.server.storage.rows import Event
 from twilio_conversations.server.sync.objects import NOT_FOUND
-from twilio_conversations.server.sync.projection import DOCUMENT, LIST, MAP
 from twilio_conversations.wire.frame import json_bytes
+from twilio_conversations.wire.message_types import REPLAY
 from twilio_conversations.wire.packets import encode_notification
 
-SYNC_EVENT = "twilio.sync.event"
-LIVE = {kind: f"com.twilio.rtd.cds.{kind}" for kind in (DOCUMENT, LIST, MAP)}
 MAX_BATCH = 100
 """Most events in one frame."""
 MAX_BATCH_BYTES = 128 * 1024
@@ -41,7 +39,7 @@ class Poke:
         """Send one outcome for each object."""
         size = 1 if len(self.requests) <= SINGLE_UP_TO else MAX_BATCH
         for start in range(0, len(bodies), size):
-            notify(self.subscriber, SYNC_EVENT, event_type, bodies[start : start + size], self.correlation_id)
+            notify(self.subscriber, REPLAY, event_type, bodies[start : start + size], self.correlation_id)
 
 
 def batches(events: Iterable[Event]) -> Iterator[tuple[str, list[bytes]]]:

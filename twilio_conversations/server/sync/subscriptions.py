@@ -26,9 +26,10 @@ from twilio_conversations.server.storage.rows import Event
 from twilio_conversations.server.storage.statements import Query
 from twilio_conversations.server.storage.tables import sync_events
 from twilio_conversations.server.storage.writer import Commit
-from twilio_conversations.server.sync.notifications import LIVE, MAX_BATCH, SYNC_EVENT, Poke, batches, failure, frame_of, notify
+from twilio_conversations.server.sync.notifications import MAX_BATCH, Poke, batches, failure, frame_of, notify
 from twilio_conversations.server.sync.objects import Bounded, Catalog, Entity
 from twilio_conversations.wire.frame import json_bytes
+from twilio_conversations.wire.message_types import LIVE, REPLAY
 
 MAX_RECENT = 10_000
 """Events kept encoded; older ones are read from the log."""
@@ -176,7 +177,7 @@ class Feed:
             if outcome is None:
                 return
             bodies = [_replay_ended(subscription, outcome)]
-            notify(subscription.subscriber, SYNC_EVENT, "subscription_established", bodies, subscription.correlation_id)
+            notify(subscription.subscriber, REPLAY, "subscription_established", bodies, subscription.correlation_id)
         head = self._catalog.head(subscription.entity)
         while subscription.established and subscription.cursor < head:
             if not self._ready(subscription):
@@ -204,7 +205,7 @@ class Feed:
             if limit:
                 events = events[: limit - subscription.replayed]
             for type_, bodies in batches(events):
-                notify(subscription.subscriber, SYNC_EVENT, type_, bodies, subscription.correlation_id)
+                notify(subscription.subscriber, REPLAY, type_, bodies, subscription.correlation_id)
             subscription.replayed += len(events)
             subscription.cursor = events[-1].id if events else head
         subscription.established = True
