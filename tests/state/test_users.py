@@ -305,7 +305,9 @@ def test_refreshing_a_user(alice: Driven) -> None:
     alice.backend.update(bob, "friendlyName", {"value": "Robert"})
     late = alice.backend.outbox[:]
     alice.backend.outbox.clear()
+    alice.pages(bob)
     assert user.refresh().friendly_name == "Robert"
+    assert alice.pages(bob) == [(None, None, "asc", "50")]
     assert alice.asked() == []
     assert alice.told() == []
     alice.backend.outbox.extend(late)
