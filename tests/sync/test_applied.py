@@ -34,3 +34,10 @@ def test_gaps_are_bounded() -> None:
         assert applied.take(event_id)
     assert len(applied.gaps) <= MAX_GAPS
     assert applied.cursor == -1
+
+
+def test_an_id_between_two_gaps_was_taken() -> None:
+    """Only ids inside of a gap are new."""
+    ids = AppliedIds(0)
+    assert [ids.take(id_) for id_ in (3, 6, 3, 2, 5, 1, 0)] == [True, True, False, True, True, True, False]
+    assert ids.gaps == [(4, 4)]

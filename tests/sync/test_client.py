@@ -935,3 +935,92 @@ def test_listener_that_closes_another() -> None:
     world.service.add(messages, 0)
     world.settle()
     assert (added(first), added(second)) == ([0], [])
+
+
+def test_an_open_that_was_cancelled_leaves_no_handle() -> None:
+    """Nobody would close it: the object is given up when its state comes."""
+    world = World()
+    messages = world.service.create("list", "l")
+    future = world.begin_open("list", "l")
+    assert future.cancel()
+    world.run(5)
+    assert not world.service.subscribed
+    assert world.open(messages).established
+
+
+def test_an_answer_after_the_close_is_nobody_s() -> None:
+    """The opening has failed already."""
+    world = World()
+    world.service.create("list", "l")
+    waiting = world.begin_open("list", "l")
+    (pending,) = world.service.requests
+    world.client.close()
+    world.service.execute(pending)
+    world.service.deliver(pending)
+    assert isinstance(waiting.exception(0), ClientClosedError)
+    assert world.timers.next_deadline() is None
+
+
+def test_an_object_without_a_name_is_known_by_its_sid() -> None:
+    """Not everything has a unique name."""
+    world = World()
+    document = world.service.create("document", "d", 1)
+    document.name = None  # type: ignore[assignment]
+    entity = world.begin_open("document", document.sid)
+    world.run(1)
+    assert entity.result(0).data == 1
+
+
+def test_two_holders_of_one_object() -> None:
+    """It is asked for again when the last of them releases it; releasing twice, or holding what is closed, does nothing."""
+    world, watcher = World(), Watcher()
+    messages = world.service.create("list", "l")
+    first, second = world.open(messages, watcher), world.open(messages)
+    world.client.hold(first)
+    world.client.hold(second)
+    world.service.add(messages, 0)
+    world.client.release(first)
+    world.client.release(first)
+    world.run(10)
+    assert added(watcher) == []
+    world.client.release(second)
+    world.run(1)
+    assert added(watcher) == [0]
+    second.close()
+    world.client.hold(second)
+    world.service.add(messages, 1)
+    world.run(1)
+    assert added(watcher) == [0, 1]
+
+
+def test_a_name_that_went_to_another_object_stays_there() -> None:
+    """The end of the former one leaves the name to the new one."""
+    world, watcher = World(), Watcher()
+    former = world.service.create("list", "l")
+    entity = world.open(former)
+    former.name = "former"
+    current = world.service.create("list", "l")
+    future = world.begin_open("list", current.sid, watcher)
+    world.run(1)
+    entity.close()
+    requests = len(world.service.history)
+    assert world.begin_open("list", "l").result(0).root is future.result(0).root
+    assert len(world.service.history) == requests
+
+
+class Unreadable(Answer):
+    """A body that is no JSON."""
+
+    def json(self) -> Any:
+        raise ValueError("no JSON")
+
+
+@pytest.mark.parametrize("answer", [Unreadable(200), Answer(200, {"sid": "ET1"})])
+def test_a_document_without_data_is_refused(answer: Answer) -> None:
+    """It is an error of the service, for who opened it."""
+    world = World()
+    world.service.create("document", "d", 1)
+    world.service.faults.append(answer)
+    future = world.begin_open("document", "d")
+    world.settle()
+    assert isinstance(future.exception(0), ProtocolError)

@@ -195,6 +195,7 @@ def test_document_data_and_ids() -> None:
     assert replica.apply(event) == DocumentUpdated({"v": 0}, 0)
     assert replica.apply(event) is None
     assert (replica.data, replica.cursor) == ({"v": 0}, 0)
+    assert not replica.gaps
 
 
 @pytest.mark.parametrize("event", [{}, {"id": None}, {"id": True}, {"id": "1"}, {"id": 1.0}, {"id": 1}])
@@ -204,6 +205,7 @@ def test_malformed_document_event(event: dict[str, Any]) -> None:
     with pytest.raises(ProtocolError):
         replica.apply(event)
     assert (replica.data, replica.cursor) == ({"v": 0}, 0)
+    assert not replica.gaps
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,74 @@ def test_answer_after_the_confirmation() -> None:
     assert first.phase is SubscriptionPhase.ESTABLISHED
 
 
+def test_what_has_ended_stays_ended() -> None:
+    """Whatever is asked of it afterwards, nothing is sent for it."""
+    driver = Driver()
+    driver.subject.connected(0)
+    subscription = driver.add("A")
+    driver.subject.removed(subscription)
+    for act in (driver.subject.drop, driver.subject.release, driver.subject.retry, driver.subject.renew):
+        act(subscription, driver.now)
+    driver.subject.removed(subscription)
+    driver.subject.hold(subscription)
+    assert subscription.phase is SubscriptionPhase.ENDED
+    assert driver.advance(100) is None
+
+
+def test_the_end_of_an_old_subscription_leaves_its_successor() -> None:
+    """An object that was closed and opened again may have both for a moment."""
+    driver = Driver()
+    driver.subject.connected(0)
+    first = driver.add("A")
+    second = driver.add("A")
+    driver.subject.drop(first, driver.now)
+    assert requested(driver.advance(1)) == ["A"]
+    assert second.phase is SubscriptionPhase.REQUESTED
+
+
+def test_late_messages_change_nothing() -> None:
+    """Those of a poke that does not count any more, and an end of what has not begun."""
+    driver = Driver()
+    driver.subject.connected(0)
+    subscription = driver.add("A")
+    poke = driver.advance(1)
+    assert poke is not None
+    assert not driver.subject.canceled(subscription, None, driver.now)
+    driver.subject.interrupted(subscription, -1, driver.now)
+    assert driver.subject.failed(subscription, -1, 404, driver.now) is None
+    assert driver.advance(1) is None
+    driver.subject.accepted(poke, {}, driver.now)
+    assert driver.subject.established(subscription, poke.correlation_id, driver.now)
+    assert not driver.subject.canceled(subscription, -1, driver.now)
+    assert subscription.phase is SubscriptionPhase.ESTABLISHED
+
+
+def test_time_passes_without_a_connection() -> None:
+    """Nothing is due then."""
+    driver = Driver()
+    driver.add("A")
+    driver.subject.on_time(1000.0)
+    assert driver.subject.next_poke(1000.0) is None
+
+
+def test_a_delay_that_was_overtaken_does_not_count() -> None:
+    """An object that was asked for again before its delay was over is not asked for once more when it ends."""
+    driver = Driver()
+    driver.subject.connected(0)
+    subscription = driver.add("A")
+    poke = driver.advance(1)
+    assert poke is not None
+    driver.subject.accepted(poke, {}, driver.now)
+    assert driver.subject.failed(subscription, poke.correlation_id, 500, driver.now) is not None
+    driver.subject.token_updated(driver.now)
+    again = driver.advance(1)
+    assert requested(again) == ["A"]
+    assert again is not None
+    driver.subject.accepted(again, {}, driver.now)
+    assert driver.subject.established(subscription, again.correlation_id, driver.now)
+    assert driver.advance(100) is None
+
+
 def test_sign_of_life_postpones_the_silence_check() -> None:
     """A replay that is still running is not asked for again."""
     driver = Driver()

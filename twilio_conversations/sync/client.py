@@ -177,13 +177,12 @@ class SyncClient:
             self.pump()
 
     def evict(self, root: SyncObject) -> None:
-        """Forget an object, and only that one: another may have its sid by now."""
+        """Forget an object; its names stay with another that has them by now."""
         for alias in root.aliases:
             if self._named.get((root.kind, alias)) is root:
                 del self._named[root.kind, alias]
         self._router.gaps.pop(root, None)
-        if self._roots.get(root.sid) is root:
-            del self._roots[root.sid]
+        del self._roots[root.sid]
 
     def close(self) -> None:
         """Stop everything: waiting opens fail, no poke and no change comes any more."""
