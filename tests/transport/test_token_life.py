@@ -283,7 +283,14 @@ def test_a_renewal_that_can_be_seen_to_be_wrong_is_never_sent(wire: Wire, what: 
 
 def test_a_renewal_that_the_service_refuses_is_asked_for_again(wire: Wire) -> None:
     """The token in use connects again at once; the next good one is taken; the delays between bad ones grow."""
-    provider = Provider()
+    connected = threading.Event()
+
+    def renewed() -> str:  # a slow machine may take longer to connect than the provider is left alone
+        assert connected.wait(PATIENCE)
+        connected.clear()
+        return token()
+
+    provider = Provider(token, token, renewed, renewed, renewed)
     wired = wire(provider, reconnect=STEADY)
     peer = wired.up()
     began = time.monotonic()
@@ -292,6 +299,7 @@ def test_a_renewal_that_the_service_refuses_is_asked_for_again(wire: Wire) -> No
         peer.refuse(peer.expect(Update), 401, 20107)
         peer = wired.service.peer()
         assert peer.accept_init().token == provider.calls[0]
+        connected.set()
     update = peer.expect(Update)
     peer.send(Reply(update.id))
 
