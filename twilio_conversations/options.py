@@ -154,18 +154,18 @@ class Options:
         keepalive_interval: silence after which a WebSocket ping is sent.
         keepalive_timeout: further silence after which the connection is closed.
         token_timeout: limit for one call of the token function.
-            token_renewal_margin: time before the expiry at which the token function is called for a new token.
+        token_renewal_margin: time before the expiry at which the token function is called for a new token.
         reconnect: delays between reconnects.
         max_pending_events: events waiting for handlers before live events are left with the service (see the events guide).
-            max_pending_requests: calls of the program that may wait for a connection or a response; further ones raise an error.
-                Requests of the client itself, and pages of messages, are not counted.
+        max_pending_requests: calls of the program that may wait for a connection or a response; further ones raise an error.
+            Requests of the client itself, and pages of messages, are not counted.
         max_frame_bytes: largest frame accepted from the service.
         typing_timeout: duration of one `typing()`; `None` uses the service's value.
-            user_infos_to_subscribe: largest number of other subscribed users; `None` uses the service's value.
-            max_cached_messages: cached messages per client beside those that the program references.
-            channel_metadata_cache_capacity: messages whose channel metadata is cached.
-            message_recipients_cache_capacity: messages whose recipients are cached.
-            client_metadata: sent in the first frame, beside the client's own metadata.
+        user_infos_to_subscribe: largest number of other subscribed users; `None` uses the service's value.
+        max_cached_messages: cached messages per client beside those that the program references.
+        channel_metadata_cache_capacity: messages whose channel metadata is cached.
+        message_recipients_cache_capacity: messages whose recipients are cached.
+        client_metadata: sent in the first frame, beside the client's own metadata.
     """
 
     endpoints: Endpoints = attrs.field(validator=_of(Endpoints))

@@ -161,9 +161,9 @@ class Event(Generic[Payload]):
 
     Attributes:
         name: name of the event, as for handlers: ``event.name == "message_added"``.
-            payload: argument of handlers, `None` for events without payload.
-            source: the object that raised it.
-            received_at: time at which it was queued for this iterator, UTC.
+        payload: argument of handlers, `None` for events without payload.
+        source: the object that raised it.
+        received_at: time at which it was queued for this iterator, UTC.
     """
 
     name: EventName

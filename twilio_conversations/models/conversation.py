@@ -273,7 +273,7 @@ class Conversation(ConversationEvents, ConversationFacts):  # type: ignore[misc]
 
         Args:
             proxy_address: the service's number or address for the participant, such as ``whatsapp:+15550100``.
-                address: number or address of the participant.
+            address: number or address of the participant.
             attributes: custom data.
             binding_options: for e-mail, display name and level.
             timeout: seconds.

@@ -32,8 +32,8 @@ class UnsentMessage:
         text: the body; `None` for none.
         attributes: custom data.
         media_content: category and content of each attachment, in the order of the uploads.
-            email_options: parts that only e-mails have.
-            content_sid: content template (``HX...``) for the message.
+        email_options: parts that only e-mails have.
+        content_sid: content template (``HX...``) for the message.
         content_variables: values of the template's variables by name, or `ContentTemplateVariable` objects.
     """
 

@@ -91,7 +91,7 @@ class ParticipantEmailBinding:
     Attributes:
         name: display name.
         address: its address; not used to add a participant, where the address is a separate argument.
-            level: its address line.
+        level: its address line.
     """
 
     name: str = ""

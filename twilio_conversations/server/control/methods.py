@@ -135,13 +135,13 @@ class Controls:
 
         Args:
             source: the data (`twilio_conversations.server.control.seed` lists all fields), or the path of a file with it.
-                if_empty: apply only the settings if there are users already.
+            if_empty: apply only the settings if there are users already.
 
-            Returns:
-                The created objects in the given order: ``{"users", "templates", "conversations"}`` with their sids.
+        Returns:
+            The created objects in the given order: ``{"users", "templates", "conversations"}`` with their sids.
 
-            Raises:
-                InvalidArgumentError: an entry is invalid; nothing was created. The text names its position.
+        Raises:
+            InvalidArgumentError: an entry is invalid; nothing was created. The text names its position.
             FileError: the file cannot be read.
         """
         if isinstance(source, Mapping):
@@ -262,7 +262,7 @@ class Controls:
             message_sid: ``IM...``.
             status: the new status.
             address: address of the recipient; `None` for all recipients.
-                error_code: Twilio's code of the failure.
+            error_code: Twilio's code of the failure.
 
         Returns:
             The message in the format of the REST API.
