@@ -109,7 +109,7 @@ def test_every_call_of_the_child_fails_at_once(connect: Connect, service: LocalS
 def test_the_child_has_none_of_the_parent_s_connections(connect: Connect, service: LocalServer, fresh: Any) -> None:
     """When the parent closes, the peer sees the end, although the child lives."""
     client = connect(fresh("alice"))
-    mine = client._core.connection._link
+    mine = client._core.connection._io.link
     assert mine is not None
     ours = mine._socket.getsockname()
 
@@ -149,7 +149,7 @@ def test_a_fork_while_the_parent_connects(service: LocalServer, fresh: Any) -> N
                     return found
 
                 assert in_child(child) == "fine"
-                assert client._core.connection._attempt is not None, "the parent still connects"
+                assert client._core.connection._io._attempt is not None, "the parent still connects"
 
 
 def test_a_fork_while_the_parent_sends(service: LocalServer, fresh: Any) -> None:

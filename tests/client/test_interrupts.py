@@ -121,7 +121,7 @@ STAGES = {
                 time.sleep(0.01)
             here()
         threading.Thread(target=tell, daemon=True).start()
-        client._core.connection._link.flush = lambda: None  # what is sent stays here: a peer that takes nothing
+        client._core.connection._io.link.flush = lambda: None  # what is sent stays here: a peer that takes nothing
         room.send_message("x", timeout=60)
         """,
     ),

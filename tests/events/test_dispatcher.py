@@ -175,7 +175,7 @@ def test_typing_cannot_fill_the_queue(connect: Connect, fresh: Any) -> None:
     try:
         for _ in range(10 * LIMIT):
             notify = reader._core.connection.call(
-                lambda: reader._core.connection._listener.on_notification("twilio.ipmsg.typing_indicator", payload)
+                lambda: reader._core.connection._io._listener.on_notification("twilio.ipmsg.typing_indicator", payload)
             )
             notify.result(10)
             until(lambda: not typist.is_typing, "that typing is over by its own timer")

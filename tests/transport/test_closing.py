@@ -20,7 +20,7 @@ from tests.transport.conftest import Wire, Wired, own_threads, wait_until
 from twilio_conversations.enums import ConnectionState
 from twilio_conversations.errors import ClientClosedError, ConversationsError
 from twilio_conversations.options import BackoffPolicy, Endpoints
-from twilio_conversations.transport.connection import CLOSE_LIMIT
+from twilio_conversations.transport.io_thread import CLOSE_LIMIT
 from twilio_conversations.util.futures import Deadline, wait
 from twilio_conversations.wire.http_request import HttpRequest
 from twilio_conversations.wire.packets import Init, RestCall, Update

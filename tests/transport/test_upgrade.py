@@ -121,7 +121,7 @@ def test_retry_after_is_kept(wire: Wire, status: int, form: str) -> None:
         wired.connection.start()
         service.peer().send_raw(answer)
         info = wired.recorder.wait_for("connection_error")
-        due = wired.connection._session.next_deadline()
+        due = wired.connection._io.session.next_deadline()
         assert due is not None
         assert due - time.monotonic() > 3500
         wired.connection.close()

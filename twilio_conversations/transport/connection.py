@@ -1,66 +1,37 @@
-"""The io thread: it alone drives the session, reads and writes the socket, and runs the timers."""
+"""The connection of a client, over all reconnects, as other threads use it. What carries it out is `io_thread`."""
 
 from __future__ import annotations
 
 import functools
 import itertools
-import os
-import platform
-import struct
-import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, TypeVar
 
 import attrs
 import requests
 
-from twilio_conversations._version import __version__
 from twilio_conversations.enums import ConnectionState
 from twilio_conversations.errors import (
-    ClientClosedError,
-    ConnectionErrorInfo,
-    ConversationsError,
-    NoThreadError,
     NotReadyError,
-    ProtocolError,
-    TokenError,
-    TransportUnavailableError,
 )
 from twilio_conversations.options import Options
 from twilio_conversations.tokens import Claims
-from twilio_conversations.transport import process_hooks as processes
-from twilio_conversations.transport.connect import Attempt
-from twilio_conversations.transport.connection_log import ConnectionLog
+from twilio_conversations.transport.io_thread import CLOSE_LIMIT, IoThread
 from twilio_conversations.transport.lifetime import Lifetime
-from twilio_conversations.transport.link import Link, LinkLost
 from twilio_conversations.transport.listener import Listener
-from twilio_conversations.transport.loop import Loop
-from twilio_conversations.transport.pending import Pending, PendingReply
+from twilio_conversations.transport.pending import PendingReply
 from twilio_conversations.transport.timers import Timers
 from twilio_conversations.transport.token_source import TokenSource
-from twilio_conversations.transport.ws_codec import BINARY
 from twilio_conversations.util import logs
-from twilio_conversations.util.futures import Deadline, Future, Role, current_role, mark_thread, wait
-from twilio_conversations.util.naming import shown
-from twilio_conversations.util.os_errors import start_thread
-from twilio_conversations.wire import effects as fx
-from twilio_conversations.wire import packets
+from twilio_conversations.util.futures import Deadline, Future, current_role, wait
 from twilio_conversations.wire.http_request import HttpRequest
 from twilio_conversations.wire.inflight import Submission, new_id
-from twilio_conversations.wire.packets import Notification, RestCall
-from twilio_conversations.wire.session import Session
+from twilio_conversations.wire.packets import RestCall
 
 _log = logs.logger(__name__)
 
 T = TypeVar("T")
-
-CLOSE_LIMIT: Final = 2.0
-"""Seconds that `close` may take."""
-
-_SLEEP_SUSPECTED: Final = 5.0
-"""Seconds by which the wall clock must run ahead of the monotonic one to tell that the computer slept."""
 
 _names = itertools.count(1)
 
@@ -114,33 +85,23 @@ class Connection:
             lifetime: what whoever owns this connection also ends by.
         """
         self.name: str = name or str(next(_names))
-        self._loop = Loop()
-        self.timers: Timers = self._loop.timers
+        self.lifetime = lifetime or Lifetime()
         self._options = options
         self._tokens = tokens
-        self._listener = listener
-        self._http_session = session
-        self._session = Session(options, token=tokens.initial, refreshable=tokens.refreshable, metadata=_metadata(options))
-        self._state = self._session.state
-        self._log = ConnectionLog(self.name, options.endpoints.twilsock)
-        self._link: Link | None = None
-        self._attempt: Attempt | None = None  # the one that is wanted
-        self._latest_attempt: Attempt | None = None
-        self._effects: deque[fx.Effect] = deque()
-        self._applying = False
-        self._pending = Pending()
-        self._clock = clock
-        self._clock_gap = clock() - time.monotonic()
-        self._thread: threading.Thread | None = None
-        self.lifetime = lifetime or Lifetime()
-        self._over = False  # the io thread carries out nothing more
+        self._io = io = IoThread(self.name, options, tokens, listener, session, clock, self.lifetime)
+        self.timers: Timers = io.timers
+        self.start = io.start
+        self.post = io.post
+        self.begin_close = io.begin_close
+        self.fail = io.fail
+        self.join = io.join
 
-    # From any thread
+    # -- from any thread ----------------------------------------------------------------------------------------------
 
     @property
     def state(self) -> ConnectionState:
         """The state the program is told of."""
-        return self._state
+        return self._io.state
 
     @property
     def token(self) -> str:
@@ -152,9 +113,9 @@ class Connection:
             NotReadyError: there is no token yet.
         """
         self.lifetime.check()
-        if (refusal := self._session.refusal) is not None:
+        if (refusal := self._io.session.refusal) is not None:
             raise refusal
-        token = self._session.token
+        token = self._io.session.token
         if token is None:
             raise NotReadyError("there is no access token yet")
         return token
@@ -162,43 +123,25 @@ class Connection:
     @property
     def latest_token(self) -> str | None:
         """The token that was given last and not refused, accepted already or not."""
-        return self._session.latest_token
+        return self._io.session.latest_token
 
     @property
     def holder(self) -> Claims | None:
         """What the token says that the service accepted last; `None` before, and of one that cannot be read."""
         return self._tokens.holder
 
-    def start(self) -> None:
-        """Start the io thread, which connects; once only, but again after it raised."""
-        self._loop.open()
-        processes.register(self)
-        self._thread = threading.Thread(target=self._run, name=f"conversations-io-{self.name}", daemon=True)
-        try:
-            start_thread(self._thread)
-        except BaseException:
-            self._thread = None
-            processes.unregister(self)
-            self._loop.release()
-            raise
-
-    def post(self, function: Callable[[], object]) -> None:
-        """Run `function` on the io thread soon; dropped silently once the connection is over."""
-        if not self._over:
-            self._loop.post(function)
-
     def call(self, function: Callable[[], T]) -> Future[T]:
         """Run `function` on the io thread soon; the future has its result."""
         future: Future[T] = Future()
-        key = self._pending.add(future)
+        key = self._io.pending.add(future)
 
         def run() -> None:
             try:
                 value = function()
             except Exception as error:
-                self._pending.fail(key, error)
+                self._io.pending.fail(key, error)
             else:
-                self._pending.settle(key, value)
+                self._io.pending.settle(key, value)
 
         self.post(run)
         return future
@@ -206,12 +149,12 @@ class Connection:
     def sleep(self, seconds: float) -> Future[None]:
         """A future that is done after a while, on the io thread; it fails when the connection is over before."""
         future: Future[None] = Future()
-        key = self._pending.add(future)
+        key = self._io.pending.add(future)
 
         def start() -> None:
-            self.timers.call_later(seconds, lambda: self._pending.settle(key, None))
+            self.timers.call_later(seconds, lambda: self._io.pending.settle(key, None))
 
-        if self.on_io_thread:
+        if self._io.is_current:
             start()
         else:
             self.post(start)
@@ -228,18 +171,18 @@ class Connection:
         id_ = new_id()
         future = PendingReply(id_)
         submission = Submission(id_, RestCall(id_, request).encode(), deadline.at, cuts)
-        self._pending.add(future, id_)
+        self._io.pending.add(future, id_)
         future.add_done_callback(functools.partial(self._on_done, id_))
-        if self.on_io_thread:
-            self._submit(submission)
+        if self._io.is_current:
+            self._io.submit(submission)
         else:
-            self.post(lambda: self._submit(submission))
+            self.post(lambda: self._io.submit(submission))
         return future
 
     @property
     def trouble(self) -> str | None:
         """Why there is no connection, in words; `None` while there is one."""
-        return self._session.trouble
+        return self._io.session.trouble
 
     def wait(self, future: Future[T], deadline: Deadline, what: str) -> T:
         """As `futures.wait`; when the time runs out without a connection, the error says what keeps it away."""
@@ -247,25 +190,25 @@ class Connection:
 
     def has_written(self, answer: PendingReply) -> bool:
         """Whether the request was written whose answer is still to come."""
-        return self._session.requests.has_written(answer.id)
+        return self._io.session.requests.has_written(answer.id)
 
     def update_token(self, token: str, deadline: Deadline | None = None) -> Future[None]:
         """Use another token; the future is done when the service has taken it, and fails when it was refused for good."""
         future: Future[None] = Future()
         until = (deadline or Deadline(self._options.default_timeout)).at
-        key = self._pending.add(future)
+        key = self._io.pending.add(future)
 
         def run() -> None:
             self._tokens.superseded()
-            self._note_token(token)
-            self._apply(self._session.update_token(token, time.monotonic(), key=key, deadline=until))
+            self._io.note_token(token)
+            self._io.apply(self._io.session.update_token(token, time.monotonic(), key=key, deadline=until))
 
         self.post(run)
         return future
 
     def stats(self) -> ConnectionStats:
         """How the connection is doing; a glance, not a measurement."""
-        link, session = self._link, self._session
+        link, session = self._io.link, self._io.session
         return ConnectionStats(
             reconnects=max(0, session.connections - 1),
             queued=session.requests.queued,
@@ -273,11 +216,6 @@ class Connection:
             last_byte_age=None if link is None else time.monotonic() - link.last_byte_at,
             round_trip=session.round_trip,
         )
-
-    @property
-    def on_io_thread(self) -> bool:
-        """Whether the caller is the io thread of this connection."""
-        return threading.current_thread() is self._thread
 
     def close(self, timeout: float = CLOSE_LIMIT) -> None:
         """End the connection: everything pending fails with `ClientClosedError`.
@@ -292,347 +230,10 @@ class Connection:
             self.join(deadline.remaining() or 0.0)
             logs.flush(deadline.remaining() or 0.0)
 
-    def begin_close(self, timeout: float = CLOSE_LIMIT) -> None:
-        """Start closing, and return at once. Everything pending fails."""
-        if self.lifetime.close(timeout):
-            self._stop()
-
-    def fail(self, cause: ConversationsError) -> None:
-        """Report that nothing can go on, though nobody closed the client, and end. Everything pending fails with `cause`."""
-        if self.lifetime.fail(cause):
-            self._report_failure(cause)
-            self._stop()
-
     def set_disconnected(self) -> None:
         """Closing has taken its time: whatever the io thread still does, there is no connection."""
-        self._become(ConnectionState.DISCONNECTED)
-
-    def join(self, timeout: float) -> None:
-        """Wait for the threads, at most `timeout` seconds."""
-        deadline = Deadline(timeout)
-        if self._thread is not None:
-            self._thread.join(timeout)
-        if self._latest_attempt is not None:
-            self._latest_attempt.join(deadline.remaining() or 0.0)
-
-    def forget_in_child(self) -> None:
-        """In a forked child: the connection stays the parent's; the child's copies of the descriptors are closed."""
-        why = ClientClosedError(
-            f"this client was made in process {os.getppid()} and cannot be used in its forked child: make a new one there"
-        )
-        self._over = True
-        self.lifetime.forget_in_child(why)
-        self._pending.end_in_child(why)
-        self._state = ConnectionState.DISCONNECTED
-        self._thread = None
-        for owner in (self._link, self._latest_attempt, self._loop):
-            if owner is not None:
-                owner.close_in_child()
-        self._latest_attempt = None
-        self._listener.on_forked(why)
+        self._io.become(ConnectionState.DISCONNECTED)
 
     def _on_done(self, id_: str, future: Future[Any]) -> None:
-        if future.cancelled() and self._pending.forget(id_):
-            self.post(lambda: self._apply(self._session.cancel(id_, time.monotonic())))
-
-    # The loop
-
-    def _run(self) -> None:
-        mark_thread(Role.IO)
-        try:
-            self._tokens.attach(self, self.timers, self.post, self.name)
-            if self._tokens.initial is not None:
-                self._note_token(self._tokens.initial)
-            self._apply(self._session.connect(time.monotonic()))
-            while not self._over:
-                self._turn()
-        except BaseException as error:
-            try:
-                self._crash(error)
-            finally:  # the end is reported before anything else can go wrong
-                _log.critical("the io thread failed", exc_info=error)
-
-    def _turn(self) -> None:
-        readable = self._loop.turn(self._next_deadline())
-        if self._over:
-            return
-        now = time.monotonic()
-        self._check_sleep(now)
-        link = self._link
-        if link is not None and (readable or link.has_more):
-            self._read(link)
-        deadline = self._session.next_deadline()
-        if deadline is not None and deadline <= now:
-            self._apply(self._session.on_time(now))
-        if self._link is not None:
-            self._serve(self._link)
-
-    def _next_deadline(self) -> float | None:
-        link, deadline = self._link, self._session.next_deadline()
-        if link is None:
-            return deadline
-        if link.has_more:
-            return 0.0
-        return link.next_deadline() if deadline is None else min(deadline, link.next_deadline())
-
-    def _read(self, link: Link) -> None:
-        now = time.monotonic()
-        session = self._session
-        try:
-            for opcode, data in link.read(now):
-                try:
-                    if opcode != BINARY:
-                        raise ProtocolError("a text message")
-                    packet = packets.decode(data, max_bytes=self._options.max_frame_bytes)
-                except ProtocolError as error:
-                    self._apply(session.receive_bad(error, now))
-                else:
-                    self._apply(session.receive(packet, now))
-                if self._link is not link:
-                    break  # closed by what was just read: the rest is nobody's
-        except LinkLost as lost:
-            self._lose(link, lost)
-        self._tell(self._listener.on_batch_end)
-
-    def _serve(self, link: Link) -> None:
-        """Write what is to be written, see whether the peer lives, and watch for what is wanted next."""
-        try:
-            link.check(time.monotonic())
-            if link.wants_write:
-                link.flush()
-        except LinkLost as lost:
-            self._lose(link, lost)
-            return
-        self._loop.want(read=link.wants_read, write=link.wants_write)
-
-    def _lose(self, link: Link, lost: LinkLost) -> None:
-        if self._link is link:
-            now = time.monotonic()
-            self._apply(self._session.socket_lost(link.generation, lost, now, lost.close_code))
-
-    def _check_sleep(self, now: float) -> None:
-        gap = self._clock() - now
-        slept, self._clock_gap = gap - self._clock_gap, gap
-        if slept < _SLEEP_SUSPECTED:
-            return
-        _log.info("the clock jumped by %.0f seconds: checking the connection", slept)
-        if self._link is not None:
-            self._link.ping(now)
-        self._tokens.check_clock()
-        self._apply(self._session.wake(now))
-
-    # What the session wants done
-
-    def _submit(self, submission: Submission) -> None:
-        self._apply(self._session.submit(submission, time.monotonic()))
-
-    def _apply(self, wanted: list[fx.Effect]) -> None:
-        """Carry out effects in order; what they cause in turn comes after them."""
-        effects = self._effects
-        effects.extend(wanted)
-        if self._applying:
-            return
-        self._applying = True
-        try:
-            while effects:
-                effect = effects.popleft()
-                self._PERFORM[type(effect)](self, effect)
-        finally:
-            self._applying = False
-
-    def _tell(self, what: Callable[..., None], *facts: Any) -> None:
-        try:
-            what(*facts)
-        except Exception:
-            _log.exception("a listener failed")
-
-    def _do_send(self, effect: fx.Send) -> None:
-        if self._link is not None:
-            self._link.send(effect.data)
-
-    def _do_notification(self, effect: Notification) -> None:
-        try:
-            self._listener.on_notification(effect.message_type, effect.payload)
-        except Exception:
-            _log.exception("a listener failed")
-
-    def _do_open(self, effect: fx.OpenSocket) -> None:
-        timeout = self._options.connect_timeout
-        url = self._options.endpoints.twilsock
-        attempt = Attempt(effect.generation, url, self._http_session, timeout, self._on_attempt_done)
-        self._attempt = self._latest_attempt = attempt
-        try:
-            attempt.start(f"conversations-connect-{self.name}")
-        except NoThreadError as error:  # no thread to be had now
-            self._attempt = None
-            self._apply(self._session.socket_lost(attempt.generation, error, time.monotonic()))
-
-    def _on_attempt_done(self, attempt: Attempt) -> None:
-        """On the connecting thread."""
-        self.post(lambda: self._take_attempt(attempt))
-
-    def _take_attempt(self, attempt: Attempt) -> None:
-        if attempt is not self._attempt:
-            return
-        self._attempt = None
-        now = time.monotonic()
-        try:
-            opened = attempt.take()
-        except Exception as error:
-            self._apply(self._session.socket_lost(attempt.generation, error, now))
-            return
-        self._link = Link(opened, attempt.generation, self._options, now)
-        self._loop.watch(self._link)
-        self._apply(self._session.socket_opened(attempt.generation, now))
-
-    def _do_close_socket(self, _: fx.CloseSocket) -> None:
-        link, self._link = self._link, None
-        if link is not None:
-            self._loop.unwatch()
-            link.close()
-        attempt, self._attempt = self._attempt, None
-        if attempt is not None:
-            attempt.abandon()
-
-    def _do_state(self, effect: fx.StateChanged) -> None:
-        if not self.lifetime.failed:  # after a failure only its end is told
-            self._become(effect.state)
-
-    def _become(self, state: ConnectionState) -> None:
-        before, self._state = self._state, state
-        if state is not before:
-            self._tell(self._listener.on_state, state, before)
-
-    def _do_settle(self, effect: fx.Settle) -> None:
-        if isinstance(effect.outcome, ConversationsError):
-            self._pending.fail(effect.key, effect.outcome)
-        else:
-            self._pending.settle(effect.key, effect.outcome)
-
-    def _do_failed(self, effect: fx.Failed) -> None:
-        self.fail(effect.error)
-
-    def _do_token_about_to_expire(self, _: fx.TokenAboutToExpire) -> None:
-        self._tell(self._listener.on_token_about_to_expire)
-        self._tokens.about_to_expire()
-
-    def _do_connected(self, effect: fx.Connected) -> None:
-        self._log.connected(effect.resumed)
-        self._tell(self._listener.on_connected, effect.resumed)
-
-    def _do_report(self, info: ConnectionErrorInfo) -> None:
-        self._log.trouble(info)
-        self._tell(self._listener.on_connection_error, info)
-
-    def _do_token_accepted(self, effect: fx.TokenAccepted) -> None:
-        self._log.token_accepted(effect.token)
-        self._tokens.accepted(effect.token)
-
-    # The token source's answers
-
-    def on_token(self, token: str) -> None:
-        """The provider gave a token."""
-        self._note_token(token)
-        self._apply(self._session.update_token(token, time.monotonic()))
-
-    def on_token_refused(self, error: TokenError) -> None:
-        """The provider said that there will be no token."""
-        self._apply(self._session.token_refused(error, time.monotonic()))
-
-    def on_token_problem(self, info: ConnectionErrorInfo) -> None:
-        """The provider failed and will be asked again."""
-        self._session.token_delayed(info.message)
-        self._log.trouble(info, about_token=True)
-        self._tell(self._listener.on_connection_error, info)
-
-    def on_token_ending(self, seconds: float) -> None:
-        """The token ends soon, and there is no provider."""
-        self._log.token_ending(seconds)
-
-    def _note_token(self, token: str) -> None:
-        self._log.token_given(token)
-        self._tell(self._listener.on_token, token)
-
-    def on_token_over(self, token: str) -> None:
-        """That token's time has passed by our clock."""
-        if self._session.token_expired(token):
-            self._tokens.refresh()
-
-    # The end
-
-    def _stop(self) -> None:
-        """End the io thread soon; a connection that was never started ends here."""
-        if self._thread is None:
-            self._finish()
-        else:
-            self.post(self._shut)
-
-    def _shut(self) -> None:
-        if not self._over:
-            self._pending.end(self._why())
-            self._apply(self._session.close(time.monotonic()))
-            self._finish()
-
-    def _finish(self) -> None:
-        """Nothing goes on from here: fail what is left, give everything back."""
-        self._over = True
-        self._tokens.close()
-        self._do_close_socket(fx.CloseSocket(0))
-        self._pending.end(self._why())
-        self._loop.close()
-        processes.unregister(self)
-
-    def _why(self) -> ConversationsError:
-        """The error of what was pending at the end."""
-        cause = self.lifetime.cause
-        return cause if cause is not None and self.lifetime.failed else ClientClosedError("the client was closed", sent=False)
-
-    def _crash(self, cause: BaseException) -> None:
-        """The io thread cannot go on: make that impossible to miss."""
-        why = TransportUnavailableError(f"the client's io thread failed: {shown(cause)}")
-        why.__cause__ = cause
-        is_first = self.lifetime.fail(why)
-        try:
-            self._finish()
-        finally:
-            if is_first:
-                self._report_failure(why)
-
-    def _report_failure(self, cause: ConversationsError) -> None:
-        self._become(ConnectionState.ERROR)
-        self._tell(self._listener.on_failed, cause)
-
-    _PERFORM: ClassVar[dict[type, Callable[[Connection, Any], None]]] = {
-        fx.Send: _do_send,
-        Notification: _do_notification,
-        fx.Settle: _do_settle,
-        fx.OpenSocket: _do_open,
-        fx.CloseSocket: _do_close_socket,
-        fx.StateChanged: _do_state,
-        fx.Connected: _do_connected,
-        fx.Disconnected: lambda self, effect: self._tell(self._listener.on_disconnected),
-        fx.TokenAccepted: _do_token_accepted,
-        fx.TokenWanted: lambda self, effect: self._tokens.refresh(),
-        fx.TokenRefused: lambda self, effect: self._tokens.refused(effect.token, expired=effect.expired),
-        fx.TokenExpired: lambda self, effect: self._tell(self._listener.on_token_expired),
-        fx.RetryScheduled: lambda self, effect: self._log.retrying(effect.seconds, effect.cause),
-        fx.TokenAboutToExpire: _do_token_about_to_expire,
-        fx.Failed: _do_failed,
-        ConnectionErrorInfo: _do_report,
-    }
-
-
-def _metadata(options: Options) -> dict[str, Any]:
-    """What the client says about itself in its first frame."""
-    return {
-        "ver": __version__,
-        "env": platform.python_implementation(),
-        "envv": platform.python_version(),
-        "os": platform.system() or "unknown",
-        "osv": platform.release() or "unknown",
-        "osa": 8 * struct.calcsize("P"),
-        "type": "conversations",
-        "sdk": "Python",
-        "sdkv": __version__,
-        **options.client_metadata,
-    }
+        if future.cancelled() and self._io.pending.forget(id_):
+            self.post(lambda: self._io.apply(self._io.session.cancel(id_, time.monotonic())))
