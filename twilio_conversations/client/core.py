@@ -31,6 +31,7 @@ from twilio_conversations.state.conversations import Directory
 from twilio_conversations.state.tracked import Following
 from twilio_conversations.state.users import Users
 from twilio_conversations.transport.connection import Connection
+from twilio_conversations.transport.lifetime import Lifetime
 from twilio_conversations.transport.readiness import Readiness
 from twilio_conversations.transport.token_source import TokenSource
 from twilio_conversations.util import logs, patching
@@ -61,20 +62,23 @@ class Core:
         self._made_with = patching.kind_of_threads()
         identity = "" if callable(token) else tokens.check(token).identity
         self._client = client
+        self.connection: Connection
         self.connection = connection = Connection(options, TokenSource(token, options), self, session=session)
-        self.lifetime = connection.lifetime
-        self.readiness = Readiness(self.lifetime, lambda: connection.trouble)
+        self.lifetime: Lifetime = connection.lifetime
+        self.readiness: Readiness = Readiness(self.lifetime, lambda: connection.trouble)
+        self.dispatcher: Dispatcher
         self.dispatcher = dispatcher = Dispatcher(connection.name, options.max_pending_events)
-        self.streams = Streams(options.max_pending_events, self._check_source, lambda: self.readiness.cause)
-        self.services = Services.assembled(options, session, connection, self.readiness, dispatcher, client)
-        self.directory = Directory(self.services)
-        self.users = self.services.users = Users(self.services, identity)
-        self.lookup = Lookup(self.services, self.directory)
-        self.templates = Templates(self.services)
-        self.registrations = Registrations(self.services)
+        self.streams: Streams = Streams(options.max_pending_events, self._check_source, lambda: self.readiness.cause)
+        self.services: Services = Services.assembled(options, session, connection, self.readiness, dispatcher, client)
+        self.directory: Directory = Directory(self.services)
+        self.users: Users = Users(self.services, identity)
+        self.services.users = self.users
+        self.lookup: Lookup = Lookup(self.services, self.directory)
+        self.templates: Templates = Templates(self.services)
+        self.registrations: Registrations = Registrations(self.services)
         self._startup = Startup(self.services, self.users, self.directory, self._on_ready, self._on_given_up)
         self.state: State | None = None
-        self.lock = threading.Lock()
+        self.lock: threading.Lock = threading.Lock()
         self._closing = False
         self.closed: Future[None] = Future()  # never done: what waits for it ends with the client
         dispatcher.root = client

@@ -10,7 +10,7 @@ import itertools
 import random
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from twilio_conversations.errors import ClientClosedError, SyncError
 from twilio_conversations.sync.changes import (
@@ -86,7 +86,7 @@ class SyncClient:
         self._timer_at = 0.0
         self._closed = False
         self._router = Router(self, self._roots, self._subscriptions, now, congested)
-        self.notification = self._router.notification
+        self.notification: Callable[[str, Any], None] = self._router.notification
         """Take in a notification; see `Router.notification`. No layer between, as everything comes this way."""
 
     # Opening and closing

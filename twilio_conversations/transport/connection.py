@@ -85,7 +85,7 @@ class Connection:
             lifetime: what whoever owns this connection also ends by.
         """
         self.name: str = name or str(next(_names))
-        self.lifetime = lifetime or Lifetime()
+        self.lifetime: Lifetime = lifetime or Lifetime()
         self._options = options
         self._tokens = tokens
         self._io = io = IoThread(self.name, options, tokens, listener, session, clock, self.lifetime)

@@ -88,10 +88,12 @@ class IoThread:
         self._http_session = http_session
         self._clock = clock
         self._clock_gap = clock() - time.monotonic()
-        self.lifetime = lifetime
-        self.pending = Pending()
-        self.session = Session(options, token=tokens.initial, refreshable=tokens.refreshable, metadata=_metadata(options))
-        self.state = self.session.state
+        self.lifetime: Lifetime = lifetime
+        self.pending: Pending = Pending()
+        self.session: Session = Session(
+            options, token=tokens.initial, refreshable=tokens.refreshable, metadata=_metadata(options)
+        )
+        self.state: ConnectionState = self.session.state
         self.link: Link | None = None
         self._log = ConnectionLog(name, options.endpoints.twilsock)
         self._attempt: Attempt | None = None  # the one that is wanted

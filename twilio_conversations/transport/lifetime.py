@@ -20,7 +20,7 @@ class Lifetime:
     def __init__(self) -> None:
         self.cause: ConversationsError | None = None
         self.deadline: Deadline | None = None
-        self.forked = False
+        self.forked: bool = False
         self._lock = threading.Lock()
 
     @property
