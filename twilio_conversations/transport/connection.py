@@ -13,6 +13,7 @@ import requests
 
 from twilio_conversations.enums import ConnectionState
 from twilio_conversations.errors import (
+    ConversationsError,
     NotReadyError,
 )
 from twilio_conversations.options import Options
@@ -90,11 +91,11 @@ class Connection:
         self._tokens = tokens
         self._io = io = IoThread(self.name, options, tokens, listener, session, clock, self.lifetime)
         self.timers: Timers = io.timers
-        self.start = io.start
-        self.post = io.post
-        self.begin_close = io.begin_close
-        self.fail = io.fail
-        self.join = io.join
+        self.start: Callable[[], None] = io.start
+        self.post: Callable[[Callable[[], object]], None] = io.post
+        self.begin_close: Callable[..., None] = io.begin_close
+        self.fail: Callable[[ConversationsError], None] = io.fail
+        self.join: Callable[[float], None] = io.join
 
     # -- from any thread ----------------------------------------------------------------------------------------------
 
