@@ -78,6 +78,13 @@ def test_a_reply_keeps_status_headers_and_body() -> None:
     assert "x" == reply.fields["debug_info"]
 
 
+def test_a_reply_has_the_status_of_its_rest_call() -> None:
+    """Or that of the frame, where there was no call; and the service's name for the request."""
+    answer = Reply("TM1", Status(200, "OK"), Status(404, "NOT FOUND"), {"twilio-request-id": "RQ1"})
+    assert (answer.code, answer.ok, answer.request_id) == (404, False, "RQ1")
+    assert (Reply("TM1").code, Reply("TM1").ok, Reply("TM1").request_id) == (200, True, None)
+
+
 @given(st.text(max_size=30))
 def test_an_acknowledgement_is_an_ordinary_reply(id_: str) -> None:
     """The acknowledgement that is put together by hand equals what the encoder would write."""
