@@ -59,5 +59,5 @@ def lowest(session: nox.Session) -> None:
     constraints = session.create_tmp() + "/lowest.txt"
     with open(constraints, "w", encoding="utf-8") as file:
         session.run("python", ".ci/lowest", stdout=file)
-    session.install("--editable", ".[test]", "--constraint", constraints)
+    session.install("--editable", ".[unit]", "--constraint", constraints)
     session.run("pytest", "-m", "not slow", *(session.posargs or [*IN_PARALLEL, "tests/wire", "tests/sync", "tests/transport"]))

@@ -10,11 +10,14 @@ from typing import Any
 import attrs
 import pytest
 
+from tests.support.clients import connect
 from tests.support.recorder import Recorder
 from tests.support.scripted_service import LIMIT, Peer, ScriptedService
 from twilio_conversations.options import BackoffPolicy, Endpoints, Options
 from twilio_conversations.transport.connection import Connection
 from twilio_conversations.transport.token_source import TokenSource
+
+__all__ = ["connect"]
 
 QUICK = BackoffPolicy(minimum=0.02, maximum=0.1, stable_after=60)
 
