@@ -77,7 +77,7 @@ def test_a_handler(room: Conversation, what: Callable[[], None], caplog: pytest.
     room.on("message_added", handler)
     for number in range(2):
         room.send_message(str(number))
-        failure: HandlerError = diary.wait("error", lambda failure, number=number: len(calls) > number)
+        failure: HandlerError = diary.wait("error", lambda failure, number=number: len(diary.of("error")) > number)
         assert failure.handler is handler
         assert not isinstance(failure.error, Exception)
         after.wait("message_added", lambda message, number=number: message.index == number)
