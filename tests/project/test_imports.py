@@ -150,7 +150,5 @@ def test_the_inside_of_a_model_is_reached_where_it_is_known() -> None:
 def test_the_import_contracts_hold(config: str) -> None:
     """Imports run one way, and no two modules need each other, not even for the names of types."""
     tool = Path(sys.executable).with_name("lint-imports")
-    result = subprocess.run(
-        [tool, "--no-cache", "--config", config], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
+    result = subprocess.run([tool, "--no-cache", config], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert result.returncode == 0, result.stdout

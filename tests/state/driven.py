@@ -306,6 +306,10 @@ class Driven:
         self.backend.rest.clear()
         return asked
 
+    def asked_for_items(self) -> list[str]:
+        """The keys that single items of Sync objects were read by."""
+        return [pending.query["Key"] for pending in self.backend.history if "Key" in pending.query]
+
     # -- what the program sees ----------------------------------------------------------------------------------------
 
     def conversation(self, sid: str) -> Conversation:

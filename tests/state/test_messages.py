@@ -30,13 +30,6 @@ def room(alice: Driven) -> Room:
     return room
 
 
-@pytest.fixture
-def conversation(alice: Driven, room: Room) -> Conversation:
-    """The same as its program sees it."""
-    del room
-    return alice.conversation("CH1")
-
-
 # -- from Sync ------------------------------------------------------------------------------------------------------------
 
 

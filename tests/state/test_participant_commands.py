@@ -17,29 +17,6 @@ from twilio_conversations.util import logs
 PARTICIPANTS = "/v1/Conversations/CH1/Participants"
 
 
-@pytest.fixture
-def room(alice: Driven) -> Room:
-    """A conversation with Bob and Carol."""
-    room = alice.room("CH1")
-    room.add("MB1", "bob", attributes='{"n": 1}')
-    room.add("MB2", "carol")
-    alice.start()
-    alice.told()
-    return room
-
-
-@pytest.fixture
-def conversation(alice: Driven, room: Room) -> Conversation:
-    """The same as its program sees it."""
-    del room
-    return alice.conversation("CH1")
-
-
-def asked_for_items(alice: Driven) -> list[str]:
-    """The keys that single items were read by."""
-    return [one.query["Key"] for one in alice.backend.history if "Key" in one.query]
-
-
 def lose(alice: Driven, room: Room) -> None:
     """The line breaks, and the service forgets the roster's events; reading it again is held."""
     alice.backend.cut()
@@ -66,7 +43,7 @@ def test_who_is_added_is_there_at_once(alice: Driven, room: Room, conversation: 
     assert alice.told("own") == ["own participant_joined MB9"]
     assert alice.payloads[-1] is eve
     alice.run(10)
-    assert asked_for_items(alice) == []
+    assert alice.asked_for_items() == []
 
 
 def test_an_event_that_is_faster_than_the_answer(alice: Driven, room: Room, conversation: Conversation) -> None:
@@ -78,7 +55,7 @@ def test_an_event_that_is_faster_than_the_answer(alice: Driven, room: Room, conv
     assert alice.payloads[-1] is eve
     assert eve.attributes == {"n": "event"}
     alice.run(10)
-    assert asked_for_items(alice) == []
+    assert alice.asked_for_items() == []
 
 
 def test_who_has_gone_before_the_answer(alice: Driven, room: Room, conversation: Conversation) -> None:
@@ -96,7 +73,7 @@ def test_who_has_gone_before_the_answer(alice: Driven, room: Room, conversation:
     assert sids(conversation) == ["MB1", "MB2"]
     assert alice.told("own") == ["own participant_joined MB9", "own participant_left MB9"]
     alice.run(10)
-    assert asked_for_items(alice) == []
+    assert alice.asked_for_items() == []
     eve.on("updated", print)
     kept = weakref.ref(eve)
     del eve
@@ -163,10 +140,10 @@ def test_an_add_that_no_event_tells_of_is_looked_up(alice: Driven, conversation:
     eve.on("updated", print)
     alice.run(4.9)
     assert sids(conversation) == ["MB1", "MB2", "MB9"]
-    assert asked_for_items(alice) == []
+    assert alice.asked_for_items() == []
     alice.run(0.2)
     assert sids(conversation) == ["MB1", "MB2"]
-    assert asked_for_items(alice) == ["MB9"]
+    assert alice.asked_for_items() == ["MB9"]
     assert alice.told() == []
     gone = weakref.ref(eve)
     del eve
@@ -182,7 +159,7 @@ def test_an_add_that_is_found_stays(alice: Driven, room: Room, conversation: Con
     late = alice.backend.outbox[:]
     alice.backend.outbox.clear()
     alice.run(10)
-    assert asked_for_items(alice) == ["MB9"]
+    assert alice.asked_for_items() == ["MB9"]
     assert conversation.get_participants()[2] is eve
     alice.backend.outbox.extend(late)
     alice.run(1)
@@ -199,7 +176,7 @@ def test_an_add_that_cannot_be_looked_up_stays(
     with caplog.at_level("INFO"):
         alice.run(10)
         logs.flush(10)
-    assert asked_for_items(alice) == ["MB9"]
+    assert alice.asked_for_items() == ["MB9"]
     assert sids(conversation) == ["MB1", "MB2", "MB9"]
     assert "could not look whether MB9 was added" in caplog.text
 
@@ -211,7 +188,7 @@ def test_an_add_whose_participant_went_is_not_looked_up(alice: Driven, room: Roo
     room.add("MB9", "eve")
     room.drop("MB9")
     alice.run(10)
-    assert asked_for_items(alice) == []
+    assert alice.asked_for_items() == []
     assert sids(conversation) == ["MB1", "MB2"]
 
 
@@ -221,7 +198,7 @@ def test_who_joins_while_they_are_looked_up_stays(alice: Driven, room: Room, con
     conversation.add("eve")
     alice.backend.held = {"Key=MB9"}
     alice.run(6)
-    assert asked_for_items(alice) == ["MB9"]
+    assert alice.asked_for_items() == ["MB9"]
     (looking,) = [one for one in alice.backend.requests if "Key" in one.query]
     alice.backend.execute(looking)
     room.add("MB9", "eve")

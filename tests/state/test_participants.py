@@ -16,29 +16,6 @@ from twilio_conversations.util import logs
 PARTICIPANTS = "/v1/Conversations/CH1/Participants"
 
 
-@pytest.fixture
-def room(alice: Driven) -> Room:
-    """A conversation with Bob and Carol."""
-    room = alice.room("CH1")
-    room.add("MB1", "bob", attributes='{"n": 1}')
-    room.add("MB2", "carol")
-    alice.start()
-    alice.told()
-    return room
-
-
-@pytest.fixture
-def conversation(alice: Driven, room: Room) -> Conversation:
-    """The same as its program sees it."""
-    del room
-    return alice.conversation("CH1")
-
-
-def asked_for_items(alice: Driven) -> list[str]:
-    """The keys that single items were read by."""
-    return [one.query["Key"] for one in alice.backend.history if "Key" in one.query]
-
-
 # -- from Sync ------------------------------------------------------------------------------------------------------------
 
 
@@ -271,7 +248,7 @@ def test_a_participant_is_refreshed_from_the_roster(alice: Driven, room: Room, c
     late = alice.backend.outbox[:]
     alice.backend.outbox.clear()
     assert bob.refresh().attributes == {"n": 2}
-    assert asked_for_items(alice) == ["MB1"]
+    assert alice.asked_for_items() == ["MB1"]
     assert alice.told() == []
     alice.backend.outbox.extend(late)
     alice.run(1)

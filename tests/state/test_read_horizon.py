@@ -26,13 +26,6 @@ def room(alice: Driven) -> Room:
     return room
 
 
-@pytest.fixture
-def conversation(alice: Driven, room: Room) -> Conversation:
-    """The same as its program sees it."""
-    del room
-    return alice.conversation("CH1")
-
-
 def membership(mark: Any, unread: Any = 7) -> dict[str, Any]:
     """What the service says of the own membership."""
     return {"conversation_sid": "CH1", "last_read_message_index": mark, "unread_messages_count": unread}

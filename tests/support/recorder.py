@@ -71,9 +71,6 @@ class Recorder:
     def on_token_expired(self) -> None:
         self._note("token_expired")
 
-    def on_batch_end(self) -> None:
-        self._note("batch_end")
-
     def on_forked(self, why: ConversationsError) -> None:
         """Nothing to note: another thread may have held the lock."""
 

@@ -267,9 +267,6 @@ class Core:
         elif isinstance(payload, dict):
             self.directory.typing(payload.get("channel_sid"), payload.get("identity"), payload.get("typing_timeout"))
 
-    def on_batch_end(self) -> None:
-        """Nothing is kept for the end of a read."""
-
     def on_connection_error(self, info: ConnectionErrorInfo) -> None:
         """Connecting or authorising failed; where that is final, whoever waits receives it."""
         self.emit(ClientEvent.CONNECTION_ERROR, info)

@@ -60,7 +60,7 @@ class Draft:
             request["content_sid"] = checks.filled(content_sid, "content_sid")
             request["content_variables"] = dumps(variables_by_name(content_variables or {}))
         elif content_variables:
-            raise InvalidArgumentError("content_variables are worth nothing without content_sid")
+            raise InvalidArgumentError("content_variables need a content_sid")
         items = [_item(one) for one in checks.several(media, "media_content")]
         check_limits(items, limits() if items else ConversationLimits())
         return cls(request, tuple(items))

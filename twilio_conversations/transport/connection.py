@@ -12,10 +12,7 @@ import attrs
 import requests
 
 from twilio_conversations.enums import ConnectionState
-from twilio_conversations.errors import (
-    ConversationsError,
-    NotReadyError,
-)
+from twilio_conversations.errors import ConversationsError, NotReadyError
 from twilio_conversations.options import Options
 from twilio_conversations.tokens import Claims
 from twilio_conversations.transport.io_thread import CLOSE_LIMIT, IoThread

@@ -218,7 +218,6 @@ class IoThread:
                     break  # closed by what was just read: the rest is nobody's
         except LinkLost as lost:
             self._lose(link, lost)
-        self._tell(self._listener.on_batch_end)
 
     def _serve(self, link: Link) -> None:
         """Write what is to be written, see whether the peer lives, and watch for what is wanted next."""

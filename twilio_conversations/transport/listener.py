@@ -38,9 +38,6 @@ class Listener(Protocol):
     def on_token_expired(self) -> None:
         """The service called the token in use expired."""
 
-    def on_batch_end(self) -> None:
-        """Everything that came in one read has been told."""
-
     def on_forked(self, why: ConversationsError) -> None:
         """This is a forked child now, where nothing of the connection works. On the thread that forked; no lock may be taken."""
 

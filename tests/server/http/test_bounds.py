@@ -29,20 +29,6 @@ HANDSHAKE = (
 REQUEST = b"GET /_local/health HTTP/1.1\r\nHost: x\r\n"
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[LocalServer]:
-    """A service of the module's own."""
-    with LocalServer() as server:
-        yield server
-
-
-@pytest.fixture
-def server(shared: LocalServer) -> LocalServer:
-    """It, with default settings."""
-    shared.reset()
-    return shared
-
-
 @contextmanager
 def plain(server: LocalServer, data: bytes = b"") -> Iterator[socket.socket]:
     """A bare connection on which `data` was sent."""

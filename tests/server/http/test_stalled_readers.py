@@ -5,33 +5,19 @@ from __future__ import annotations
 import select
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from tests.server.peer import Peer
+from tests.support.patience import PATIENCE
 from twilio_conversations.server import LocalServer, uvicorn_server
 from twilio_conversations.server.http.outbox import MAX_QUEUED_BYTES, MAX_QUEUED_FRAMES
 from twilio_conversations.server.http.session import Session
 
 SMALL = ((socket.SOL_SOCKET, socket.SO_RCVBUF, 4096),)
-PATIENCE = 60.0
 PAGE = 900_000
 """Bytes of a page of messages in these tests, at least."""
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[LocalServer]:
-    """A service of the module's own."""
-    with LocalServer() as server:
-        yield server
-
-
-@pytest.fixture
-def server(shared: LocalServer) -> LocalServer:
-    """It, with default settings."""
-    shared.reset()
-    return shared
 
 
 def session_of(server: LocalServer, identity: str) -> Session | None:
