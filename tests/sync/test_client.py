@@ -191,6 +191,26 @@ def test_items_wanted_later() -> None:
     assert future.result(0).take_items() == ()
 
 
+def test_a_service_whose_reads_are_behind_is_not_asked_in_a_storm() -> None:
+    """What is read stays older than the events for a while: the next reading waits."""
+    world = World()
+    info = world.service.create("map", "info")
+    world.service.add(info, 1, "gone")
+    world.open(info)
+    future = world.begin_open("map", "info", include_items=True)
+    reading = world.service.requests[0]
+    world.service.execute(reading)
+    assert reading.answer is not None
+    world.service.remove(info, "gone")
+    world.deliver_one()
+    world.service.faults = [reading.answer, reading.answer]
+    world.settle()
+    assert not future.done()
+    assert len(world.service.faults) == 2
+    world.run(1)
+    assert future.result(0).take_items() == ()
+
+
 # Following
 
 

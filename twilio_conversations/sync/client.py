@@ -10,7 +10,7 @@ import itertools
 import random
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from twilio_conversations.errors import ClientClosedError, SyncError
 from twilio_conversations.sync.changes import (
@@ -32,6 +32,9 @@ __all__ = ["Handle", "Listener", "SyncClient", "Timer", "Timers"]
 _log = logs.logger(__name__)
 
 _correlation_ids = itertools.count(time.time_ns() // 1_000_000)  # one per process: clocks collide and run backwards
+
+_READ_AGAIN: Final = 0.25
+"""Seconds until a map is read again whose events were ahead of what was read; a service may be behind for a while."""
 
 
 class Timer(Protocol):
@@ -137,7 +140,7 @@ class SyncClient:
             self._hand_out(root, waiting, state.items or ())
         elif waiting:
             self._opening[key] = waiting
-            self._read_root(key)
+            self._timers.call_later(_READ_AGAIN, functools.partial(self._read_root, key))
 
     def _adopt(self, kind: Kind, name: str, include_items: bool, state: RootState) -> SyncObject | None:
         """Return the object for a root that was read: the existing one, if there is one.
