@@ -41,8 +41,8 @@ class UserSource(Protocol):
 
 
 @attrs.define(eq=False, repr=False)
-class Services:
-    """Services of the client for its models.
+class Runtime:
+    """Runtime of the client for its models.
 
     Attributes:
         lock: held for a few assignments when state changes; never while waiting or while user code runs.

@@ -281,9 +281,9 @@ def test_closing_wakes_who_waits_for_a_conversation(service: LocalServer, fresh:
     """A call that waits for something to appear ends at once when the client is closed."""
     client = Client(service.token(fresh("alice")), endpoint=service.url)
     client.wait_until_ready(10)
-    waits = [client._core.directory.listed]
-    membership = client._core.services.run_now(
-        lambda: client._core.directory._appear("CH" + "1" * 32, SyncNames("x")), Deadline(PATIENCE), "the test"
+    waits = [client._core.conversations.listed]
+    membership = client._core.runtime.run_now(
+        lambda: client._core.conversations._appear("CH" + "1" * 32, SyncNames("x")), Deadline(PATIENCE), "the test"
     )
     client.close()
 

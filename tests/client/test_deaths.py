@@ -286,5 +286,5 @@ def test_no_thread_for_an_upload(connect: Connect, fresh: Any, monkeypatch: pyte
         NoThreads(patch, "upload", 1)
         with pytest.raises(RuntimeError, match="can't start new thread"):
             unsent.send_in_background()
-    assert not client._core.services.media._running
+    assert not client._core.runtime.media._running
     assert unsent.send_in_background().result(10).index == 0

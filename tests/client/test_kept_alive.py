@@ -26,7 +26,7 @@ def ignore(payload: Any = None) -> None:
 
 def client_of(model: Any) -> Client:
     """The client that a model belongs to."""
-    client: Client = model._live.services.events
+    client: Client = model._live.runtime.events
     return client
 
 
@@ -200,7 +200,7 @@ def test_conversations_that_were_left_leave_nothing_behind(connect: Connect, fre
     """Nothing in the client grows with the conversations that it once was in."""
     alice, bob = connect(fresh("alice")), connect(fresh("bob"))
     diary = Diary(bob, "conversation_joined", "conversation_removed")
-    sync, directory = bob._core.services.sync, bob._core.directory
+    sync, directory = bob._core.runtime.sync, bob._core.conversations
     registries: list[Any] = [
         sync._roots,
         sync._named,

@@ -103,7 +103,7 @@ def still_well(spoiler: Spoiler, sender: Conversation, receiver: Client) -> None
 def test_messages(pair: tuple[Conversation, Conversation], spoiler: Spoiler) -> None:
     """A message that can be told from others is there, with what can be read of it; one that cannot is left out."""
     alices, bobs = pair
-    bob: Any = bobs._live.services.events
+    bob: Any = bobs._live.runtime.events
     keys = ("sid", "type", "author", "memberSid", "text", "subject", "timestamp", "dateUpdated", "lastUpdatedBy")
     more = ("attributes", "contentSid", "channelMetadata", "delivery", "medias", "media")
     spoiler.suffix = ".messages"
@@ -121,7 +121,7 @@ def test_messages(pair: tuple[Conversation, Conversation], spoiler: Spoiler) -> 
 def test_participants(pair: tuple[Conversation, Conversation], spoiler: Spoiler, fresh: Any) -> None:
     """An entry that is nobody is left out of the roster, which is otherwise whole."""
     alices, bobs = pair
-    bob: Any = bobs._live.services.events
+    bob: Any = bobs._live.runtime.events
     bobs.get_participants()
     keys = ("identity", "type", "roleSid", "attributes", "userInfo", "dateCreated", "dateUpdated")
     more = ("lastConsumedMessageIndex", "lastConsumptionTimestamp", "bindings")
@@ -144,7 +144,7 @@ def test_conversations(
 ) -> None:
     """What a conversation's document says, when it changes and when a client starts with it."""
     alices, bobs = pair
-    bob: Any = bobs._live.services.events
+    bob: Any = bobs._live.runtime.events
     keys = ("sid", "friendlyName", "uniqueName", "attributes", "createdBy", "dateCreated", "dateUpdated", "state", "lastMessage")
     spoiler.suffix = ".channel"
     names = (*keys, "bindings", "messages", "roster")
@@ -163,8 +163,8 @@ def test_conversations(
 def test_memberships(pair: tuple[Conversation, Conversation], spoiler: Spoiler, connect: Connect) -> None:
     """A conversation that cannot be found in the own list is left out; the others are there, also after a start."""
     alices, bobs = pair
-    bob: Any = bobs._live.services.events
-    alice: Any = alices._live.services.events
+    bob: Any = bobs._live.runtime.events
+    alice: Any = alices._live.runtime.events
     failures = Diary(bob, "error")
     spoiler.suffix = ".conversations"
     for change in damages(("channel", "status", "lastConsumedMessageIndex", "notificationLevel")):
@@ -183,8 +183,8 @@ def test_memberships(pair: tuple[Conversation, Conversation], spoiler: Spoiler, 
 def test_users(pair: tuple[Conversation, Conversation], spoiler: Spoiler) -> None:
     """What is said of a user."""
     alices, bobs = pair
-    alice: Any = alices._live.services.events
-    bob: Any = bobs._live.services.events
+    alice: Any = alices._live.runtime.events
+    bob: Any = bobs._live.runtime.events
     user = bob.get_user(alice.identity)
     spoiler.suffix = ".info"
     for change in damages(("value",)):

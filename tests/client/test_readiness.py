@@ -179,7 +179,7 @@ def test_the_listing_goes_on_where_another_token_connects(service: LocalServer) 
         with pytest.raises(InitializationError):
             client.wait(PATIENCE)
         service.faults.clear()
-        until(lambda: client._core.services._pauses, "the listing waits for another token")
+        until(lambda: client._core.runtime._pauses, "the listing waits for another token")
         client.update_token(service.token("alice"))
         assert {room.sid for room in client.iter_conversations()} == rooms
 

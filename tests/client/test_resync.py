@@ -135,12 +135,12 @@ def test_a_reading_that_fails_is_repeated_with_the_next_connection(away: Away) -
     resynced = Diary(alice, "conversation_resynced")
     # The line itself comes back as quickly as ever.
     long = BackoffPolicy(minimum=10 * PATIENCE, maximum=10 * PATIENCE)
-    alice._core.services.options = attrs.evolve(alice._core.services.options, reconnect=long)
+    alice._core.runtime.options = attrs.evolve(alice._core.runtime.options, reconnect=long)
     with away.while_nobody_tells():
         sent.update_body("after")
     away.server.faults.refuse(None, status=500, identity="alice", path="/Items$")
     away.come_back()
-    until(lambda: alice._core.services._pauses, "the reading has failed", PATIENCE)
+    until(lambda: alice._core.runtime._pauses, "the reading has failed", PATIENCE)
     assert resynced.entries == []
 
     away.server.faults.clear()

@@ -222,8 +222,8 @@ def test_closing_ends_a_connection_that_media_wait_for(service: LocalServer, fre
     resolve(monkeypatch, chat_example=places)
     client = Client(service.token(fresh("alice")), endpoint=f"http://chat.example:{service.port}", connect_timeout=60)
     medium = client.create_conversation().join().send_message(media=("a.bin", CONTENT)).attached_media[0]
-    client._core.services.media._session.close()
-    client._core.services.media._session = media_http._own_session()  # no connection that was kept
+    client._core.runtime.media._session.close()
+    client._core.runtime.media._session = media_http._own_session()  # no connection that was kept
     caught: list[BaseException] = []
 
     def read() -> None:

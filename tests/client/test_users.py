@@ -152,7 +152,7 @@ def test_a_participant_leads_to_its_user(pair: Pair) -> None:
     user = bob.get_user()
     assert user.identity == bob.identity
     assert user.is_subscribed
-    users: Any = mine._live.services.users
+    users: Any = mine._live.runtime.users
     assert user in users.followed()
 
 

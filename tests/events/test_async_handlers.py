@@ -79,7 +79,7 @@ def room(connect: Connect, fresh: Any) -> Conversation:
 
 def ways(room: Conversation) -> list[Callable[[Any], Any]]:
     """Each way to give a function to the client."""
-    client: Any = room._live.services.events
+    client: Any = room._live.runtime.events
     unsent = room.prepare_message().set_body("x")
     return [
         lambda function: client.on("message_added", function),
@@ -123,7 +123,7 @@ def test_the_text_says_what_to_do(room: Conversation) -> None:
 @pytest.mark.parametrize("hidden", [later, one_by_one, each], ids=["coroutine", "generator", "async generator"])
 def test_what_only_returns_one_is_reported_when_it_runs(room: Conversation, hidden: Callable[..., Any]) -> None:
     """What hides behind a plain function shows when it is called: as a handler's failure, not as a warning at some time."""
-    client: Any = room._live.services.events
+    client: Any = room._live.runtime.events
     diary = Diary(client, "error")
 
     def handler(message: Any) -> Any:

@@ -63,7 +63,7 @@ def reported(client: Client) -> Diary:
 
 def client_of(room: Conversation) -> Any:
     """The client that sees a conversation."""
-    return room._live.services.events
+    return room._live.runtime.events
 
 
 def test_a_handler(room: Conversation, what: Callable[[], None], caplog: pytest.LogCaptureFixture) -> None:

@@ -113,7 +113,7 @@ def test_a_blinker_receiver_gets_the_same(pair: Pair) -> None:
 def test_a_handler_that_raises_is_logged_and_reported(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
     """The others run, the `error` event tells who failed, and a failing error handler ends the matter."""
     conversation, _ = pair
-    client: Any = conversation._live.services.events
+    client: Any = conversation._live.runtime.events
     diary = Diary(client, "error")
     client.on("error", lambda failure: 1 / 0)
 
@@ -168,7 +168,7 @@ def test_replay_gives_the_latest(pair: Pair) -> None:
 def test_wait_for_returns_the_payload(pair: Pair) -> None:
     """The next event that satisfies the predicate, or a time limit."""
     conversation, bobs = pair
-    bob: Any = bobs._live.services.events
+    bob: Any = bobs._live.runtime.events
     timer = threading.Timer(0.05, lambda: [conversation.send_message(text) for text in ("no", "yes")])
     timer.start()
     assert bob.wait_for("message_added", lambda message: message.body == "yes", timeout=PATIENCE).index == 1
@@ -181,7 +181,7 @@ def test_wait_for_returns_the_payload(pair: Pair) -> None:
 def test_events_in_a_loop(pair: Pair) -> None:
     """A plain `for` sees the events in order and ends when the client is closed."""
     conversation, bobs = pair
-    bob: Any = bobs._live.services.events
+    bob: Any = bobs._live.runtime.events
     with bob.events("message_added", "message_removed", timeout=10) as stream:
         message = conversation.send_message("one")
         message.remove()
@@ -200,7 +200,7 @@ def test_events_in_a_loop(pair: Pair) -> None:
 def test_waiting_for_events_inside_a_handler_is_an_error_in_words(pair: Pair) -> None:
     """It would wait for itself; so it raises at once."""
     conversation, _ = pair
-    client: Any = conversation._live.services.events
+    client: Any = conversation._live.runtime.events
     errors: list[BaseException] = []
     done = threading.Event()
 

@@ -34,7 +34,7 @@ class Watched:
     @classmethod
     def of(cls, conversation: Conversation, *names: str) -> Watched:
         """Register for events that a client and its conversations both have, and for the message at the end."""
-        client: Any = conversation._live.services.events
+        client: Any = conversation._live.runtime.events
         return cls(Diary(client, *names, "message_added"), Diary(conversation, *names, "message_added"))
 
     def once(self, sender: Conversation, event: str) -> Any:
@@ -51,7 +51,7 @@ class Watched:
 def test_message_added(pair: Pair) -> None:
     """The message itself."""
     alices, bobs = pair
-    client = Diary(bobs._live.services.events, "message_added")
+    client = Diary(bobs._live.runtime.events, "message_added")
     conversation = Diary(bobs, "message_added")
     sent = alices.send_message("one")
     alices.send_message("two")
@@ -133,7 +133,7 @@ def test_typing(pair: Pair) -> None:
     alices, bobs = pair
     alice = bobs.get_participant_by_identity(alices.created_by)
     told: list[tuple[str, Any]] = []
-    client: Any = bobs._live.services.events
+    client: Any = bobs._live.runtime.events
     for place, source in (("participant", alice), ("conversation", bobs), ("client", client)):
         for event in ("typing_started", "typing_ended"):
             source.on(event, lambda payload, text=f"{place} {event}": told.append((text, payload)))
@@ -154,7 +154,7 @@ def test_conversation_updated(pair: Pair) -> None:
     """The conversation, changed already, and why."""
     alices, bobs = pair
     before = bobs.date_updated
-    client, own = Diary(bobs._live.services.events, "conversation_updated"), Diary(bobs, "updated")
+    client, own = Diary(bobs._live.runtime.events, "conversation_updated"), Diary(bobs, "updated")
     alices.update_friendly_name("told once")
     alices.update_attributes({"end": True})
     client.wait("conversation_updated", lambda change: "attributes" in change.update_reasons)

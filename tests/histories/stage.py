@@ -89,20 +89,20 @@ class Person:
         """What this client does not know yet; empty when it knows everything."""
         if self.client.connection_state is not ConnectionState.CONNECTED or not self.client.is_ready:
             return f"{self.identity} is not ready"
-        trouble: str = self.client._core.services.run_now(lambda: self._look(heads), Deadline(PATIENCE), "looking")
+        trouble: str = self.client._core.runtime.run_now(lambda: self._look(heads), Deadline(PATIENCE), "looking")
         return trouble or self._drained()
 
     def _look(self, heads: dict[str, int]) -> str:
         """On the io thread."""
         client = self.client
-        sync, directory = client._core.services.sync, client._core.directory
-        if not directory.listed.done() or sync._opening or client._core.dispatcher.depth:
+        sync, conversations = client._core.runtime.sync, client._core.conversations
+        if not conversations.listed.done() or sync._opening or client._core.dispatcher.depth:
             return f"{self.identity} is busy"
         for root in sync._roots.values():
             if root.subscription.phase is not SubscriptionPhase.ESTABLISHED or root.replica.cursor != heads.get(root.sid):
                 where = f"{root.subscription.phase}, at {root.replica.cursor} of {heads.get(root.sid)}"
                 return f"{self.identity} does not follow {root.unique_name}: {where}"
-        for sid, member in directory._members.items():
+        for sid, member in conversations._members.items():
             if member.busy or member.rereading or member.wanted is not member.presence or member.waiting:
                 return f"{self.identity} is not where it should be in {sid}: {member.presence} of {member.wanted}"
             roster = member.live.participants._by_sid.values()

@@ -36,13 +36,13 @@ def room(alice: Client) -> Conversation:
 
 def lead_media_to(client: Client, service: HttpService) -> None:
     """Have the client take that service for the media service; everything else stays with the real one."""
-    services = client._core.services
+    runtime = client._core.runtime
     url = f"{service.url}/Media"
-    services.known_configuration = attrs.evolve(services.configuration, media_url=url, media_set_url=f"{url}Set")
+    runtime.known_configuration = attrs.evolve(runtime.configuration, media_url=url, media_set_url=f"{url}Set")
 
 
 def limited(client: Client, **limits: Any) -> None:
     """Have the client believe in other limits."""
-    services = client._core.services
-    configuration = services.configuration
-    services.known_configuration = attrs.evolve(configuration, limits=attrs.evolve(configuration.limits, **limits))
+    runtime = client._core.runtime
+    configuration = runtime.configuration
+    runtime.known_configuration = attrs.evolve(configuration, limits=attrs.evolve(configuration.limits, **limits))

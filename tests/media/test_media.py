@@ -41,7 +41,7 @@ def media(room: Conversation) -> Media:
 
 def foreign(client: Client) -> Media:
     """A handle of a medium that a test's own service has."""
-    return Media(MediaData("ME1", size=len(CONTENT)), client._core.services)
+    return Media(MediaData("ME1", size=len(CONTENT)), client._core.runtime)
 
 
 def described(link: str | None, content: str = "http://127.0.0.1:9/nowhere") -> Answer:
@@ -297,7 +297,7 @@ def test_a_set_as_it_goes_over_the_wire(alice: Client) -> None:
 
 def test_a_handle_is_a_value(alice: Client, media: Media) -> None:
     """Two of the same medium are equal; it can be written as JSON, not pickled; nothing secret is in its repr."""
-    again = Media(attrs.evolve(media._data), alice._core.services)
+    again = Media(attrs.evolve(media._data), alice._core.runtime)
     assert (media == again, hash(media) == hash(again)) == (True, True)
     assert json.loads(json.dumps(media.to_dict()))["filename"] == "a.png"
     assert repr(media) == f"<Media {media.sid} a.png image/png {len(CONTENT)} bytes>"

@@ -409,7 +409,7 @@ def test_uploads_carry_the_latest_token(service: LocalServer, alice: Client, roo
             room.send_message(media=b"1")
     former, latest = (seen.token for seen in media.seen)
     assert (former != latest, latest) == (True, token)
-    assert token not in repr(alice._core.services.media) + repr(room.prepare_message().add_media(b"1").build())
+    assert token not in repr(alice._core.runtime.media) + repr(room.prepare_message().add_media(b"1").build())
 
 
 def test_an_idempotency_key_covers_media(room: Conversation) -> None:

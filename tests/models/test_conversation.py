@@ -26,7 +26,7 @@ from twilio_conversations import (
     RestNotFoundError,
 )
 from twilio_conversations.server import LocalServer
-from twilio_conversations.state.participants import Roster
+from twilio_conversations.state.participants import Participants
 
 Pair = tuple[Conversation, Conversation]
 Fresh = Callable[[str], str]
@@ -410,16 +410,16 @@ def test_nobody_stays_whom_only_an_answer_has_named(connect: Connect, own: Local
 def test_who_was_removed_and_added_again_is_shown(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the participant that was there when the call began is hidden, not another one with the same identity."""
     mine, theirs = pair
-    caller, participants = theirs._live.services, cast(Roster, theirs._live.participants)
+    caller, participants = theirs._live.runtime, cast(Participants, theirs._live.participants)
     delete = caller.rest.delete
 
     def delete_and_wait(*arguments: Any, **options: Any) -> None:
         delete(*arguments, **options)
-        again = mine.join().get_participant_by_identity(mine._live.services.configuration.identity)
+        again = mine.join().get_participant_by_identity(mine._live.runtime.configuration.identity)
         until(lambda: again.sid in participants._by_sid, "the new participant is known")
 
     monkeypatch.setattr(caller.rest, "delete", delete_and_wait)
-    theirs.remove_participant(mine._live.services.configuration.identity)
+    theirs.remove_participant(mine._live.runtime.configuration.identity)
     assert len(theirs.get_participants()) == 2
 
 
@@ -457,13 +457,13 @@ def test_new_attributes_do_not_make_an_editor(alice: Client, service: LocalServe
 def test_who_comes_back_sees_what_became_of_messages(pair: Pair) -> None:
     """Messages that the program still holds are up to date when the conversation is joined again, though no event told."""
     mine, theirs = pair
-    added, back = Diary(theirs, "message_added"), Diary(theirs._live.services.events, "conversation_left", "conversation_joined")
+    added, back = Diary(theirs, "message_added"), Diary(theirs._live.runtime.events, "conversation_left", "conversation_joined")
     sent = mine.send_message("before")
     held: Message = added.wait("message_added")
     theirs.leave()
     back.wait("conversation_left")
     sent.update_body("after")
-    mine.add(theirs._live.services.configuration.identity)
+    mine.add(theirs._live.runtime.configuration.identity)
     until(lambda: back.names()[-1] == "conversation_joined", "joined again")
     assert held.body == "after"
 

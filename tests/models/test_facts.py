@@ -163,7 +163,7 @@ def test_addresses(service: LocalServer) -> None:
     assert endpoints.registrations == "https://ers.ie1.twilio.com/v1/registrations"
     assert endpoints.media == "https://mcs.ie1.twilio.com"
     with Client(service.token("alice"), region="ie1", auto_connect=False) as client:
-        assert client._core.services.options.endpoints == endpoints
+        assert client._core.runtime.options.endpoints == endpoints
     with pytest.raises(InvalidArgumentError):
         Client(service.token("alice"), region="ie1", endpoints=endpoints)
 

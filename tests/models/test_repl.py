@@ -28,7 +28,7 @@ def message(connect: Connect, fresh: Any) -> Message:
 def things(message: Message) -> dict[str, Any]:
     """Return one of everything that a program holds."""
     room: Conversation = message.conversation
-    client: Any = room._live.services.events
+    client: Any = room._live.runtime.events
     stream = client.events("message_added", timeout=5)
     room.send_message(LONG)
     builder = room.prepare_message().set_body(LONG)
@@ -77,7 +77,7 @@ def test_a_repr_takes_no_lock(message: Message) -> None:
     found = things(message)
     client: Client = found["client"]
     shown: list[str] = []
-    with client._core.services.lock, client._core.dispatcher.registering, client._core.lock:
+    with client._core.runtime.lock, client._core.dispatcher.registering, client._core.lock:
         looking = threading.Thread(target=lambda: shown.extend(map(repr, found.values())), daemon=True)
         looking.start()
         looking.join(10)
@@ -106,7 +106,7 @@ def test_data_says_whose_it_is(message: Message) -> None:
     """What identifies an object is in its data, under the names of the attributes, and JSON gives the same back."""
     room = message.conversation
     room.refresh()
-    users: Any = room._live.services.users
+    users: Any = room._live.runtime.users
     person, user, media = room.get_participants()[0], users.myself, message.attached_media[0]
     wanted: dict[str, tuple[Any, dict[str, Any]]] = {
         "conversation": (room, {"sid": room.sid, "friendly_name": NAME, "attributes": {"a": LONG}}),

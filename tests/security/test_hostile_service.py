@@ -246,10 +246,10 @@ def test_the_token_is_not_sent_in_the_clear(service: LocalServer, fresh: Callabl
     with Client(service.token(fresh("alice")), endpoint=service.url) as client:
         client.wait_until_ready(TIMEOUT)
         room = client.create_conversation().join()
-        services = client._core.services
-        secure = attrs.evolve(services.options.endpoints, twilsock="wss://example.com/v3/wsconnect")
-        services.options = attrs.evolve(services.options, endpoints=secure)
-        services.known_configuration = attrs.evolve(services.configuration, media_url=target, media_set_url=f"{target}Set")
+        runtime = client._core.runtime
+        secure = attrs.evolve(runtime.options.endpoints, twilsock="wss://example.com/v3/wsconnect")
+        runtime.options = attrs.evolve(runtime.options, endpoints=secure)
+        runtime.known_configuration = attrs.evolve(runtime.configuration, media_url=target, media_set_url=f"{target}Set")
         with pytest.raises(ProtocolError, match="media"):
             room.prepare_message().add_media(("a.txt", b"x")).build().send(timeout=2)
         with pytest.raises(ProtocolError, match="media"):

@@ -164,7 +164,7 @@ def test_files(stage: Stage) -> None:
     """The data directory holds the key in one file, and tokens and links in none: not in the database, its log, or media."""
     refuse(stage)
     (link,) = requests.post(
-        stage.client._core.services.configuration.media_set_url,
+        stage.client._core.runtime.configuration.media_set_url,
         json={"command": "get", "list": [{"media_sid": next((stage.directory / "media").iterdir()).name}]},
         headers={"X-Twilio-Token": stage.secrets["second token"]},
         timeout=TIMEOUT,
@@ -186,9 +186,9 @@ def test_errors_about_media(stage: Stage) -> None:
     """Neither the token nor the signature of a link is in what is raised and logged when the media service fails."""
     stage.secrets["link"] = "SIGNATURE"
     with HttpService(Answer(404, b"gone"), Answer(404, b"gone")) as service:
-        services = stage.client._core.services
+        runtime = stage.client._core.runtime
         for url in (f"{service.url}/x?Signature=SIGNATURE", f"{service.url}/y?Signature=SIGNATURE"):
-            with pytest.raises(ConversationsError) as caught, services.media.transfer(services.deadline(5), "test") as transfer:
-                services.media.get_content(url, transfer, authorised=True)
+            with pytest.raises(ConversationsError) as caught, runtime.media.transfer(runtime.deadline(5), "test") as transfer:
+                runtime.media.get_content(url, transfer, authorised=True)
             assert stage.look_in(f"{caught.value}{caught.value!r}{vars(caught.value)!r}") == []
         assert service.seen[0].token == stage.secrets["second token"]

@@ -24,8 +24,8 @@ from twilio_conversations.models.conversation import Conversation
 from twilio_conversations.models.message import Message
 from twilio_conversations.models.participant import Participant
 from twilio_conversations.options import BackoffPolicy, Endpoints, Options
-from twilio_conversations.runtime import Services
-from twilio_conversations.state.conversations import Directory
+from twilio_conversations.runtime import Runtime
+from twilio_conversations.state.conversations import Conversations
 from twilio_conversations.state.users import Users
 from twilio_conversations.sync.client import SyncClient
 from twilio_conversations.transport.lifetime import Lifetime
@@ -138,18 +138,18 @@ class Driven:
         self.program = Program(Receivers(self.dispatcher))
         readiness = Readiness(Lifetime(), lambda: None)
         connection: Any = self.wire
-        self.services = Services.assembled(self.options, None, connection, readiness, self.dispatcher, self.program)
-        self.sync = self.services.sync = SyncClient(
-            self.services.tunnel.request,
+        self.runtime = Runtime.assembled(self.options, None, connection, readiness, self.dispatcher, self.program)
+        self.sync = self.runtime.sync = SyncClient(
+            self.runtime.tunnel.request,
             self.wire.timers,
             BASE,
             now=lambda: self.wire.now,
             rng=lambda: 0.5,
             congested=lambda: self.dispatcher.full,
         )
-        self.services.known_configuration = Configuration.parse(CONFIGURATION)
-        self.users = self.services.users = Users(self.services, "alice")
-        self.directory = Directory(self.services)
+        self.runtime.known_configuration = Configuration.parse(CONFIGURATION)
+        self.users = self.runtime.users = Users(self.runtime, "alice")
+        self.tracked = Conversations(self.runtime)
         self.mine = self.backend.create("map", "alice.conversations")
         self.backend.create("map", "alice.info")
         self.listing: list[dict[str, Any]] = []
@@ -182,7 +182,7 @@ class Driven:
         """Connect, follow the own map and read the listing."""
         self.sync.connected()
         self.backend.answer("GET", MINE, {"conversations": self.listing, "meta": {}})
-        for step in (self.users.open, self.directory.open, self.directory.load):
+        for step in (self.users.open, self.tracked.open, self.tracked.load):
             future: Future[Any] = step()
             self.run(1)
             if future.done():
@@ -202,7 +202,7 @@ class Driven:
         room = Room(self.backend, sid, document, names)
         if status is not None:
             self.own(room, status)
-            if not self.directory.listed.done():
+            if not self.tracked.listed.done():
                 self.listing.append(self.entry(room, status=status))
         return room
 
@@ -283,7 +283,7 @@ class Driven:
         self.backend.cut()
         self.sync.disconnected()
         self.sync.connected()
-        self.services.connected()
+        self.runtime.connected()
 
     @property
     def opened(self) -> list[str]:

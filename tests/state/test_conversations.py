@@ -24,7 +24,7 @@ def load(alice: Driven, *pages: Any) -> None:
     """Start with these pages of the listing."""
     alice.sync.connected()
     alice.backend.answer("GET", MINE, *pages)
-    for step in (alice.users.open, alice.directory.open, alice.directory.load):
+    for step in (alice.users.open, alice.tracked.open, alice.tracked.load):
         step()
         alice.run(1)
 
@@ -39,7 +39,7 @@ def test_the_listing_is_read_page_after_page(alice: Driven) -> None:
     assert alice.told("added") == [f"conversation_added CH{number}" for number in range(3)]
     asked = [one.query for one in alice.backend.rest if one.path.endswith("/Conversations")]
     assert asked == [{"PageSize": "100"}, {"PageSize": "100", "PageToken": "two"}, {"PageSize": "100", "PageToken": "three"}]
-    assert alice.directory.listed.result(0) is None
+    assert alice.tracked.listed.result(0) is None
 
 
 @pytest.mark.parametrize("token", ["", 7, None, "again"])
@@ -55,7 +55,7 @@ def test_the_listing_ends(alice: Driven, token: Any) -> None:
 def test_a_strange_listing_is_an_empty_one(alice: Driven, body: Any) -> None:
     """Nothing appears, and nobody waits for more."""
     load(alice, Answer(200, body))
-    assert alice.directory.listed.done()
+    assert alice.tracked.listed.done()
     assert alice.told("^conv|^error") == []
 
 
@@ -75,11 +75,11 @@ def test_the_listing_is_complete_when_everything_has_appeared(alice: Driven, cap
     alice.backend.held = {"CH1.roster?"}
     with caplog.at_level("INFO"):
         load(alice, page([alice.entry(one), alice.entry(two)]))
-        assert not alice.directory.listed.done()
+        assert not alice.tracked.listed.done()
         alice.backend.held = set()
         alice.run(1)
         logs.flush(10)
-    assert alice.directory.listed.done()
+    assert alice.tracked.listed.done()
     assert "a listed conversation did not appear: " in caplog.text
 
 
@@ -87,10 +87,10 @@ def test_a_listing_that_is_refused_says_so(alice: Driven) -> None:
     """To whoever reads it."""
     alice.sync.connected()
     alice.backend.answer("GET", MINE, Answer(500, {}))
-    loading = alice.directory.load()
+    loading = alice.tracked.load()
     alice.run(1)
     assert getattr(loading.exception(0), "status", None) == 500
-    assert not alice.directory.listed.done()
+    assert not alice.tracked.listed.done()
 
 
 def test_what_the_map_has_told_is_newer_than_the_listing(alice: Driven) -> None:
@@ -106,7 +106,7 @@ def test_what_the_map_has_told_is_newer_than_the_listing(alice: Driven) -> None:
     alice.backend.held = set()
     alice.run(1)
     assert alice.told("^conv") == ["conversation_added CH1", "conversation_added CH2", "conversation_joined CH2"]
-    assert alice.directory.listed.done()
+    assert alice.tracked.listed.done()
     assert alice.opened == sorted([*OWN, "CH1.channel", *of(rooms[2])])
 
 
@@ -118,16 +118,16 @@ def test_what_was_looked_up_is_known_only(alice: Driven) -> None:
     room = alice.room("CH1", status=None)
     alice.start()
     entry = {"sid": "CH1", "status": "joined"}
-    ready = alice.directory.learn(entry).ready
+    ready = alice.tracked.learn(entry).ready
     alice.run(1)
     assert ready.result(0) is alice.conversation("CH1")
     assert alice.told("^conv") == ["conversation_added CH1"]
     assert alice.opened == ["CH1.channel", *OWN]
-    ready = alice.directory.learn({**entry, "conversation_sid": room.sid}).ready
+    ready = alice.tracked.learn({**entry, "conversation_sid": room.sid}).ready
     alice.run(1)
     assert ready.result(0) is alice.conversation("CH1")
     assert alice.told("^conv") == ["conversation_joined CH1"]
-    alice.directory.learn(entry)
+    alice.tracked.learn(entry)
     alice.run(1)
     assert alice.told("^conv") == []
 
@@ -136,7 +136,7 @@ def test_what_was_looked_up_is_known_only(alice: Driven) -> None:
 def test_what_has_no_sid_is_an_error(alice: Driven, entry: dict[str, Any]) -> None:
     """It has the answer."""
     with pytest.raises(ProtocolError, match="a conversation without sid") as caught:
-        alice.directory.learn(entry)
+        alice.tracked.learn(entry)
     assert caught.value.body == entry
 
 
@@ -147,7 +147,7 @@ def test_the_entry_is_used_for_what_is_new_only(alice: Driven) -> None:
     alice.start()
     conversation = alice.conversation("CH1")
     assert (conversation.last_read_message_index, conversation.notification_level) == (3, "muted")
-    alice.directory.learn(alice.entry(room, last_read_message_index=9))
+    alice.tracked.learn(alice.entry(room, last_read_message_index=9))
     alice.run(1)
     assert conversation.last_read_message_index == 3
 
@@ -231,7 +231,7 @@ def test_after_lost_events_the_own_map_is_read_again(alice: Driven) -> None:
         "conversation_removed CH0",
         "conversation_updated CH2 lastReadMessageIndex",
     ]
-    assert alice.directory.known("CH3") is not None
+    assert alice.tracked.known("CH3") is not None
 
 
 def test_an_own_map_that_cannot_be_read_again_now_is_read_later(alice: Driven) -> None:
@@ -261,7 +261,7 @@ def test_an_own_map_that_may_not_be_read_again_is_reported(alice: Driven) -> Non
     alice.run(100)
     (line,) = alice.told()
     assert line.startswith("error ")
-    assert alice.directory.known("CH1") is not None
+    assert alice.tracked.known("CH1") is not None
 
 
 def test_an_own_map_that_cannot_be_followed_is_reported(alice: Driven, caplog: pytest.LogCaptureFixture) -> None:
@@ -290,10 +290,10 @@ def test_what_there_is_in_order(alice: Driven) -> None:
     alice.backend.held = {"CH0.roster?"}
     alice.room("CH0")
     alice.run(1)
-    directory = alice.directory
-    assert [one.sid for one in directory.announced(Following.KNOWN)] == ["CH3", "CH1", "CH2"]
-    assert [one.sid for one in directory.announced(Following.JOINED)] == ["CH3", "CH1"]
-    assert [one.sid for one in directory.joined()] == ["CH1", "CH3"]
+    tracked = alice.tracked
+    assert [one.sid for one in tracked.announced(Following.KNOWN)] == ["CH3", "CH1", "CH2"]
+    assert [one.sid for one in tracked.announced(Following.JOINED)] == ["CH3", "CH1"]
+    assert [one.sid for one in tracked.joined()] == ["CH1", "CH3"]
 
 
 def test_one_that_was_just_left_by_command_is_not_joined(alice: Driven) -> None:
@@ -302,8 +302,8 @@ def test_one_that_was_just_left_by_command_is_not_joined(alice: Driven) -> None:
     alice.start()
     alice.backend.answer("DELETE", f"{room.url}/Participants/alice", None, status=204)
     alice.conversation("CH1").leave()
-    assert alice.directory.joined() == []
-    assert len(alice.directory.announced(Following.JOINED)) == 1
+    assert alice.tracked.joined() == []
+    assert len(alice.tracked.announced(Following.JOINED)) == 1
 
 
 def test_typing_where_nothing_is_followed_means_nothing(alice: Driven) -> None:
@@ -315,9 +315,9 @@ def test_typing_where_nothing_is_followed_means_nothing(alice: Driven) -> None:
     alice.conversation("CH2").get_participants()
     alice.told()
     for sid, identity in (("CH2", "bob"), ("CH9", "bob"), (7, "bob"), (None, "bob"), ("CH1", 7), ("CH1", None)):
-        alice.directory.typing(sid, identity, 5)
+        alice.tracked.typing(sid, identity, 5)
     assert alice.told() == []
-    alice.directory.typing("CH1", "bob", "strange")
+    alice.tracked.typing("CH1", "bob", "strange")
     assert alice.told("own") == ["own typing_started MB1"]
     alice.run(5.9)
     assert alice.told("own") == []
@@ -338,7 +338,7 @@ def test_a_late_handler_is_given_the_participants_of_any_conversation(alice: Dri
     alice.run(1)
     with caplog.at_level("INFO"):
         for sid in ("CH0", "CH1", "CH2"):
-            alice.directory.survey_participants(sid, lambda found, sid=sid: seen.append((sid, [one.sid for one in found])))
+            alice.tracked.survey_participants(sid, lambda found, sid=sid: seen.append((sid, [one.sid for one in found])))
         alice.run(1)
         logs.flush(10)
     assert sorted(seen) == [("CH0", ["MB1"]), ("CH1", []), ("CH2", [])]
@@ -439,10 +439,10 @@ def test_the_end_wakes_whoever_waits(alice: Driven) -> None:
     alice.backend.held = {"CH2.channel?"}
     two = alice.room("CH2")
     load(alice, page([alice.entry(one), alice.entry(two)]))
-    first, second = alice.directory.known("CH1"), alice.directory.known("CH2")
+    first, second = alice.tracked.known("CH1"), alice.tracked.known("CH2")
     assert first is not None
     assert second is not None
-    alice.directory.fail(ClientClosedError("over"))
+    alice.tracked.fail(ClientClosedError("over"))
     assert first.ready.result(0).sid == "CH1"
     assert isinstance(second.ready.exception(0), ClientClosedError)
-    assert isinstance(alice.directory.listed.exception(0), ClientClosedError)
+    assert isinstance(alice.tracked.listed.exception(0), ClientClosedError)

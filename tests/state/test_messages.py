@@ -50,7 +50,7 @@ def test_who_has_written_types_no_more(alice: Driven, room: Room, conversation: 
     room.add("MB2", "carol")
     alice.run(1)
     for identity in ("bob", "carol"):
-        alice.directory.typing("CH1", identity, 100)
+        alice.tracked.typing("CH1", identity, 100)
     alice.told()
     room.post("system", author=None)
     room.post("three")
@@ -129,7 +129,7 @@ def test_what_was_removed_is_not_kept_alive(alice: Driven, room: Room, conversat
     alice.run(1)
     alice.told()
     alice.payloads.clear()
-    alice.services.recent.clear()
+    alice.runtime.recent.clear()
     gone = weakref.ref(message)
     del message
     gc.collect()
@@ -187,7 +187,7 @@ def test_after_lost_events_messages_are_as_they_are_now(alice: Driven, room: Roo
     room.edit(0, text="newer")
     alice.run(1)
     assert alice.told("own") == ["own message_updated CH1/0 body"]
-    alice.services.recent.clear()
+    alice.runtime.recent.clear()
     gone = weakref.ref(one)
     del one
     gc.collect()

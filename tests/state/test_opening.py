@@ -144,7 +144,7 @@ def test_removed_while_it_is_opened(alice: Driven, part: str) -> None:
     alice.run(5)
     assert alice.told() == []
     assert alice.opened == OWN
-    assert alice.directory.known("CH1") is None
+    assert alice.tracked.known("CH1") is None
 
 
 def test_removed_and_added_again_while_it_is_opened(alice: Driven) -> None:
@@ -221,7 +221,7 @@ def test_messages_are_read_again_once_per_opening(alice: Driven) -> None:
     alice.own(room, "notParticipating")
     alice.run(5)
     room.add("MB9", "alice", dateCreated=date(0))
-    alice.services.recent[0].on("updated", print)
+    alice.runtime.recent[0].on("updated", print)
     alice.backend.held = {"PageSize=10&"}
     for status in ("joined", "notParticipating", "joined"):
         alice.own(room, status)
@@ -276,12 +276,12 @@ def test_what_is_not_visible_never_appears(alice: Driven, status: int) -> None:
     alice.told()
     alice.backend.answer("GET", "/v3/Documents/CH1.channel", trouble(status))
     alice.backend.held = {"CH1.channel?"}
-    appearing = alice.directory.learn(alice.entry(room)).ready
+    appearing = alice.tracked.learn(alice.entry(room)).ready
     alice.backend.held = set()
     alice.run(100)
     assert alice.told() == []
     assert len(alice.read("CH1.channel")) == 1
-    assert alice.directory.known("CH1") is None
+    assert alice.tracked.known("CH1") is None
     error = appearing.exception(0)
     assert getattr(error, "status", None) == status
     assert alice.opened == OWN
@@ -296,7 +296,7 @@ def test_a_name_that_cannot_be_asked_for_is_let_go(alice: Driven, caplog: pytest
         alice.run(100)
         logs.flush(10)
     assert alice.told() == []
-    assert alice.directory.known("CH1") is None
+    assert alice.tracked.known("CH1") is None
     assert "conversation CH1 cannot be opened: " in caplog.text
 
 
@@ -333,7 +333,7 @@ def test_a_conversation_whose_document_is_strange_is_announced(
     alice.told()
     room = alice.room("CH1", status=None)
     room.document.data = strange
-    alice.directory.learn(alice.entry(room))
+    alice.tracked.learn(alice.entry(room))
     alice.run(100)
     assert alice.told() == [
         "error a conversation document that is not an object",
@@ -360,7 +360,7 @@ def test_a_denied_client_reports_no_consequence(alice: Driven) -> None:
     assert len(alice.read("CH1.roster")) == 1
     del alice.backend.answers["GET", "/v3/Maps/CH1.roster"]
     alice.readiness.begin_again()
-    alice.services.connected()
+    alice.runtime.connected()
     alice.run(1)
     assert alice.told() == ["conversation_added CH1", "conversation_joined CH1"]
 
@@ -377,7 +377,7 @@ def test_a_closed_client_opens_no_more(alice: Driven, caplog: pytest.LogCaptureF
     logs.flush(10)
     assert alice.told() == []
     assert "cannot be opened" not in caplog.text
-    member = alice.directory.known("CH1")
+    member = alice.tracked.known("CH1")
     assert member is not None
     assert not member.ready.done()
 

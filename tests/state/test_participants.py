@@ -76,7 +76,7 @@ def test_who_types_and_goes_stops_typing_first(alice: Driven, room: Room, conver
     """Typing never ends after the end; who does not type, or has no identity, just goes."""
     room.add("MB3", None, type="sms")
     alice.run(1)
-    alice.directory.typing("CH1", "bob", 100)
+    alice.tracked.typing("CH1", "bob", 100)
     assert conversation.get_participants()[0].is_typing
     alice.told()
     for sid in ("MB1", "MB2", "MB3"):
@@ -235,8 +235,8 @@ def test_the_latest_of_an_identity_types(alice: Driven, room: Room, conversation
     room.add("MB9", "bob")
     alice.run(1)
     alice.told()
-    alice.directory.typing("CH1", "nobody", 10)
-    alice.directory.typing("CH1", "bob", 10)
+    alice.tracked.typing("CH1", "nobody", 10)
+    alice.tracked.typing("CH1", "bob", 10)
     assert [one.sid for one in conversation.get_participants() if one.is_typing] == ["MB9"]
     assert alice.told("own") == ["own typing_started MB9"]
 

@@ -59,7 +59,7 @@ def test_leaving_closes_what_only_participants_follow(alice: Driven) -> None:
     room.add("MB1", "bob")
     alice.start()
     alice.told()
-    alice.directory.typing("CH1", "bob", 100)
+    alice.tracked.typing("CH1", "bob", 100)
     alice.own(room, "notParticipating")
     alice.run(5)
     assert alice.told() == [
@@ -126,7 +126,7 @@ def test_removed_from_the_own_map(alice: Driven) -> None:
     alice.start()
     conversation = alice.conversation("CH1")
     alice.told()
-    alice.directory.typing("CH1", "bob", 100)
+    alice.tracked.typing("CH1", "bob", 100)
     alice.disown(room)
     alice.run(5)
     assert alice.told() == [
@@ -140,7 +140,7 @@ def test_removed_from_the_own_map(alice: Driven) -> None:
     ]
     assert alice.opened == OWN
     assert conversation.status is ConversationStatus.NOT_PARTICIPATING
-    assert alice.directory.known("CH1") is None
+    assert alice.tracked.known("CH1") is None
     with pytest.raises(NotFoundError):
         conversation.get_participants()
     room.set(friendlyName="later")
@@ -340,18 +340,18 @@ def test_following_waits_for_the_newest_wish(alice: Driven) -> None:
     alice.start()
     conversation = alice.conversation("CH1")
     alice.backend.held = {"CH1.roster?"}
-    joining = alice.directory.follow("CH1")
+    joining = alice.tracked.follow("CH1")
     alice.run(1)
     assert not joining.done()
-    assert alice.directory.follow("CH1") is joining
+    assert alice.tracked.follow("CH1") is joining
     alice.backend.held = set()
     alice.run(1)
     assert joining.result(0) is conversation
-    assert alice.directory.follow("CH1").result(0) is conversation
+    assert alice.tracked.follow("CH1").result(0) is conversation
     alice.own(room, "notParticipating")
     alice.backend.held = {"CH1.roster?"}
     alice.run(1)
-    again = alice.directory.follow("CH1")
+    again = alice.tracked.follow("CH1")
     alice.run(1)
     assert not again.done()
     alice.disown(room)
@@ -359,7 +359,7 @@ def test_following_waits_for_the_newest_wish(alice: Driven) -> None:
     gone = again.exception(0)
     assert isinstance(gone, NotFoundError)
     assert gone.status == 404
-    assert isinstance(alice.directory.follow("CH1").exception(0), NotFoundError)
+    assert isinstance(alice.tracked.follow("CH1").exception(0), NotFoundError)
 
 
 def test_nothing_appears_after_the_end(alice: Driven) -> None:
@@ -367,8 +367,8 @@ def test_nothing_appears_after_the_end(alice: Driven) -> None:
     alice.start()
     alice.backend.held = {"CH1.channel?"}
     room = alice.room("CH1", status=None)
-    membership = alice.directory.learn(alice.entry(room))
+    membership = alice.tracked.learn(alice.entry(room))
     alice.run(1)
-    alice.directory.fail(ClientClosedError("over"))
+    alice.tracked.fail(ClientClosedError("over"))
     assert isinstance(membership.ready.exception(0), ClientClosedError)
     assert BASE in room.url

@@ -42,8 +42,8 @@ def root(stored: Stored) -> dict[str, Any]:
 
 def get(alice: Driven, identity: str, map_name: str | None = None) -> User:
     """The user, as `Client.get_user` asks for it."""
-    services = alice.services
-    return services.run(lambda: alice.users.get(identity, map_name), services.deadline(None), "get_user()")
+    runtime = alice.runtime
+    return runtime.run(lambda: alice.users.get(identity, map_name), runtime.deadline(None), "get_user()")
 
 
 def followed(alice: Driven) -> list[str]:
@@ -177,7 +177,7 @@ def test_who_comes_when_it_is_full_ends_the_first(few: Driven) -> None:
 def test_the_service_may_say_how_many_are_followed() -> None:
     """Where no option does."""
     with Driven() as alice:
-        alice.services.known_configuration = attrs.evolve(alice.services.configuration, user_infos_to_subscribe=1)
+        alice.runtime.known_configuration = attrs.evolve(alice.runtime.configuration, user_infos_to_subscribe=1)
         alice.start()
         for name in ("bob", "carol"):
             person(alice, name)

@@ -213,7 +213,7 @@ class Client(ClientEvents):
     @property
     def reachability_enabled(self) -> bool:
         """Whether reachability is enabled for the service; raises `NotReadyError` before the client is ready."""
-        return self._core.services.configuration.reachability_enabled
+        return self._core.runtime.configuration.reachability_enabled
 
     def stats(self) -> ClientStats:
         """Return statistics of the client."""
@@ -300,7 +300,7 @@ class Client(ClientEvents):
         """
         sids = sids_of(media_sids)
         deadline = self._core.await_ready(timeout, "get_temporary_content_urls_for_media_sids()")
-        return temporary_urls(self._core.services, sids, deadline)
+        return temporary_urls(self._core.runtime, sids, deadline)
 
     def get_temporary_content_urls_for_media(
         self, content_set: Sequence[Media], *, timeout: float | None = None
@@ -321,19 +321,19 @@ class Client(ClientEvents):
         """
         name = checks.filled(identity, "identity")
         deadline = self._core.await_ready(timeout, "get_user()")
-        return self._core.services.run(lambda: self._core.users.get(name), deadline, "get_user()")
+        return self._core.runtime.run(lambda: self._core.users.get(name), deadline, "get_user()")
 
     def get_subscribed_users(self, *, timeout: float | None = None) -> list[User]:
         """Return the subscribed users: the current user, then the others in the order of their subscription."""
         deadline = self._core.await_ready(timeout, "get_subscribed_users()")
-        return self._core.services.run_now(self._core.users.followed, deadline, "get_subscribed_users()")
+        return self._core.runtime.run_now(self._core.users.followed, deadline, "get_subscribed_users()")
 
     # -- content templates and push -----------------------------------------------------------------------------------
 
     def get_content_templates(self, *, timeout: float | None = None) -> tuple[ContentTemplate, ...]:
         """Return all content templates of the service (``GET /Client/v2/ContentTemplates``); cached for 5 seconds."""
         deadline = self._core.await_ready(timeout, "get_content_templates()")
-        return self._core.services.run(self._core.templates.get, deadline, "get_content_templates()")
+        return self._core.runtime.run(self._core.templates.get, deadline, "get_content_templates()")
 
     def set_push_registration_id(
         self, channel_type: NotificationsChannelType | str, registration_id: str, *, timeout: float | None = None
@@ -367,7 +367,7 @@ class Client(ClientEvents):
         device = checks.filled(registration_id, "registration_id")
         self._core.check_open()
         self._core.readiness.check_started()
-        self._core.registrations.remove(channel, device, self._core.services.deadline(timeout))
+        self._core.registrations.remove(channel, device, self._core.runtime.deadline(timeout))
 
     @staticmethod
     def parse_push_notification(payload: Mapping[str, Any]) -> PushNotification:

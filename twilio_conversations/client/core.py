@@ -26,8 +26,8 @@ from twilio_conversations.events.emitter import EventEmitter
 from twilio_conversations.events.names import ClientEvent, EventName, HandlerError, InitFailedEventArgs
 from twilio_conversations.events.stream import EventStream, Streams
 from twilio_conversations.options import Options
-from twilio_conversations.runtime import Services
-from twilio_conversations.state.conversations import Directory
+from twilio_conversations.runtime import Runtime
+from twilio_conversations.state.conversations import Conversations
 from twilio_conversations.state.tracked import Following
 from twilio_conversations.state.users import Users
 from twilio_conversations.transport.connection import Connection
@@ -48,7 +48,7 @@ class Core:
     """Parts of a `Client`; the listener of its connection.
 
     Attributes:
-        services: what the models are handed.
+        runtime: what the models are handed.
         lifetime: whether the client is open, closed or failed, and why.
         readiness: where callers wait until the client is ready.
         state: how the start ended; `None` while it has not.
@@ -69,20 +69,20 @@ class Core:
         self.dispatcher: Dispatcher
         self.dispatcher = dispatcher = Dispatcher(connection.name, options.max_pending_events)
         self.streams: Streams = Streams(options.max_pending_events, self._check_source, lambda: self.readiness.cause)
-        self.services: Services = Services.assembled(options, session, connection, self.readiness, dispatcher, client)
-        self.directory: Directory = Directory(self.services)
-        self.users: Users = Users(self.services, identity)
-        self.services.users = self.users
-        self.lookup: Lookup = Lookup(self.services, self.directory)
-        self.templates: Templates = Templates(self.services)
-        self.registrations: Registrations = Registrations(self.services)
-        self._startup = Startup(self.services, self.users, self.directory, self._on_ready, self._on_given_up)
+        self.runtime: Runtime = Runtime.assembled(options, session, connection, self.readiness, dispatcher, client)
+        self.conversations: Conversations = Conversations(self.runtime)
+        self.users: Users = Users(self.runtime, identity)
+        self.runtime.users = self.users
+        self.lookup: Lookup = Lookup(self.runtime, self.conversations)
+        self.templates: Templates = Templates(self.runtime)
+        self.registrations: Registrations = Registrations(self.runtime)
+        self._startup = Startup(self.runtime, self.users, self.conversations, self._on_ready, self._on_given_up)
         self.state: State | None = None
         self.lock: threading.Lock = threading.Lock()
         self._closing = False
         self.closed: Future[None] = Future()  # never done: what waits for it ends with the client
         dispatcher.root = client
-        dispatcher.on_room = lambda: connection.post(self.services.sync.release_all)
+        dispatcher.on_room = lambda: connection.post(self.runtime.sync.release_all)
         dispatcher.on_death = self._on_death
 
     # -- from any thread ----------------------------------------------------------------------------------------------
@@ -121,7 +121,7 @@ class Core:
 
     def await_ready(self, timeout: float | None, what: str) -> Deadline:
         """Wait until the client is ready, and return the deadline of the whole call."""
-        deadline = self.services.deadline(timeout)
+        deadline = self.runtime.deadline(timeout)
         self.check_open()
         return self.readiness.await_ready(deadline, what)
 
@@ -135,15 +135,15 @@ class Core:
         self.readiness.check_started()
         if token == connection.latest_token and connection.state is not ConnectionState.DENIED:
             return
-        deadline = self.services.deadline(timeout)
+        deadline = self.runtime.deadline(timeout)
         connection.wait(connection.update_token(token, deadline), deadline, "update_token()")
         connection.wait(connection.call(self._on_token_updated), deadline, "update_token()")
 
     def survey(self, event: EventName, take: Callable[[Iterable[Any]], None]) -> None:
         """Have `take` called, on the io thread, with all existing objects of one of the `SURVEYED` events."""
         there: dict[EventName, Callable[[], Iterable[Any]]] = {
-            ClientEvent.CONVERSATION_ADDED: lambda: self.directory.announced(Following.KNOWN),
-            ClientEvent.CONVERSATION_JOINED: lambda: self.directory.announced(Following.JOINED),
+            ClientEvent.CONVERSATION_ADDED: lambda: self.conversations.announced(Following.KNOWN),
+            ClientEvent.CONVERSATION_JOINED: lambda: self.conversations.announced(Following.JOINED),
             ClientEvent.USER_SUBSCRIBED: self.users.subscribed,
         }
         self.connection.post(lambda: take(there[event]()))
@@ -162,7 +162,7 @@ class Core:
         deadline = self.lifetime.deadline
         assert deadline is not None
         if is_first:
-            self.services.media.close(self.lifetime.cause)
+            self.runtime.media.close(self.lifetime.cause)
         try:
             if current_role() is None:
                 self.connection.join(deadline.remaining() or 0.0)
@@ -185,7 +185,7 @@ class Core:
         cause = self.lifetime.cause
         assert cause is not None
         self.readiness.end()
-        self.directory.fail(cause)
+        self.conversations.fail(cause)
         self.streams.end(cause)
 
     def _on_death(self, cause: BaseException) -> None:
@@ -197,12 +197,12 @@ class Core:
         """Fail all waiting calls, since a thread of the client ended or the connection is given up for good."""
         self.emit(ClientEvent.ERROR, HandlerError(cause))
         self._wake()
-        self.services.media.close(cause)
+        self.runtime.media.close(cause)
 
     def on_forked(self, why: ConversationsError) -> None:
         """Fail all calls in a forked child. Locks may be held forever by threads that do not exist here."""
         self.readiness.forget_in_child()
-        self.services.lock = threading.Lock()
+        self.runtime.lock = threading.Lock()
         self.lock = threading.Lock()
         self._closing = True
         self.dispatcher.forget_in_child()
@@ -231,7 +231,7 @@ class Core:
         """Retry a start that failed because of permissions, and forbidden subscriptions."""
         self._begin_again()
         self._startup.begin()
-        self.services.sync.token_updated()
+        self.runtime.sync.token_updated()
 
     def _begin_again(self) -> None:
         """Accept calls again that ended because of the token, as another one may succeed."""
@@ -252,20 +252,20 @@ class Core:
         """Start, or resume, after the service has accepted the token."""
         del resumed
         self._begin_again()
-        self.services.sync.connected()
-        self.services.connected()
+        self.runtime.sync.connected()
+        self.runtime.connected()
         self._startup.begin()
 
     def on_disconnected(self) -> None:
         """Note that the connection is lost."""
-        self.services.sync.disconnected()
+        self.runtime.sync.disconnected()
 
     def on_notification(self, message_type: str, payload: Any) -> None:
         """Process a notification: an event of a Sync object, or typing."""
         if message_type != TYPING:
-            self.services.sync.notification(message_type, payload)
+            self.runtime.sync.notification(message_type, payload)
         elif isinstance(payload, dict):
-            self.directory.typing(payload.get("channel_sid"), payload.get("identity"), payload.get("typing_timeout"))
+            self.conversations.typing(payload.get("channel_sid"), payload.get("identity"), payload.get("typing_timeout"))
 
     def on_connection_error(self, info: ConnectionErrorInfo) -> None:
         """Connecting or authorising failed; where that is final, whoever waits receives it."""
@@ -275,7 +275,7 @@ class Core:
 
     def on_token(self, token: str) -> None:
         """Read the identity from a new token, until the service has sent it."""
-        if self.services.known_configuration is None:
+        if self.runtime.known_configuration is None:
             try:
                 self.users.myself.identity = tokens.read(token).identity
             except TokenError:

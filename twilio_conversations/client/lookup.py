@@ -9,30 +9,30 @@ from twilio_conversations.util import urls
 
 if TYPE_CHECKING:
     from twilio_conversations.models.conversation import Conversation
-    from twilio_conversations.runtime import Services
-    from twilio_conversations.state.conversations import Directory
+    from twilio_conversations.runtime import Runtime
+    from twilio_conversations.state.conversations import Conversations
     from twilio_conversations.util.futures import Deadline
 
 
 class Lookup:
     """Finds conversations by REST, and returns each once it is followed. `what` names the call in errors."""
 
-    def __init__(self, services: Services, directory: Directory) -> None:
-        self._services = services
-        self._directory = directory
+    def __init__(self, runtime: Runtime, conversations: Conversations) -> None:
+        self._runtime = runtime
+        self._conversations = conversations
 
     def create(self, body: dict[str, str], deadline: Deadline, what: str) -> Conversation:
         """Create a conversation (``POST .../Conversations``)."""
-        url = self._services.configuration.conversations_url
-        return self._learn(self._services.rest.post(url, body, timeout=deadline.remaining()), deadline, what)
+        url = self._runtime.configuration.conversations_url
+        return self._learn(self._runtime.rest.post(url, body, timeout=deadline.remaining()), deadline, what)
 
     def by_sid(self, sid: str, deadline: Deadline, what: str) -> Conversation:
         """Return a conversation of the current user, else any that is visible."""
-        directory = self._directory
-        if directory.known(sid) is None:
-            self._services.wait(directory.listed, deadline, what)
-        if (known := directory.known(sid)) is not None:
-            return self._services.wait(known.ready, deadline, what)
+        conversations = self._conversations
+        if conversations.known(sid) is None:
+            self._runtime.wait(conversations.listed, deadline, what)
+        if (known := conversations.known(sid)) is not None:
+            return self._runtime.wait(known.ready, deadline, what)
         try:
             return self.own(sid, deadline, what)
         except RestNotFoundError:
@@ -40,19 +40,19 @@ class Lookup:
 
     def own(self, key: str, deadline: Deadline, what: str) -> Conversation:
         """Return a conversation of the current user, by sid or unique name, even if Sync has not reported it yet."""
-        url = urls.join(self._services.configuration.my_conversations_url, key)
-        return self._learn(self._services.rest.get(url, timeout=deadline.remaining()), deadline, what)
+        url = urls.join(self._runtime.configuration.my_conversations_url, key)
+        return self._learn(self._runtime.rest.get(url, timeout=deadline.remaining()), deadline, what)
 
     def any(self, sid: str, deadline: Deadline, what: str) -> Conversation:
         """Return a conversation in which this identity need not participate (``GET .../Conversations/{sid}``)."""
-        url = urls.join(self._services.configuration.conversations_url, sid)
-        return self._learn(self._services.rest.get(url, timeout=deadline.remaining()), deadline, what)
+        url = urls.join(self._runtime.configuration.conversations_url, sid)
+        return self._learn(self._runtime.rest.get(url, timeout=deadline.remaining()), deadline, what)
 
     def joined(self, deadline: Deadline, what: str) -> list[Conversation]:
         """Those that this identity participates in, by sid, once the list is complete."""
-        self._services.wait(self._directory.listed, deadline, what)
-        return self._services.run_now(self._directory.joined, deadline, "the list")
+        self._runtime.wait(self._conversations.listed, deadline, what)
+        return self._runtime.run_now(self._conversations.joined, deadline, "the list")
 
     def _learn(self, answer: Any, deadline: Deadline, what: str) -> Conversation:
         """Return the live conversation of a REST answer, once it is subscribed to."""
-        return self._services.run(lambda: self._directory.learn(answer).ready, deadline, what)
+        return self._runtime.run(lambda: self._conversations.learn(answer).ready, deadline, what)

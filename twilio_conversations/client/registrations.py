@@ -15,7 +15,7 @@ from twilio_conversations.util import urls
 from twilio_conversations.wire.packets import PRODUCT
 
 if TYPE_CHECKING:
-    from twilio_conversations.runtime import Services
+    from twilio_conversations.runtime import Runtime
     from twilio_conversations.util.futures import Deadline
 
 _VERSIONS = {NotificationsChannelType.FCM: "3", NotificationsChannelType.APN: "4"}
@@ -34,8 +34,8 @@ class _Registration:
 class Registrations:
     """The registrations that this client made, one per channel."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
         self._made: dict[NotificationsChannelType, _Registration] = {}
         self._busy: set[NotificationsChannelType] = set()
         self._lock = threading.Lock()
@@ -43,7 +43,7 @@ class Registrations:
     def register(self, channel: NotificationsChannelType, device: str, deadline: Deadline) -> None:
         """Have a device notified (``POST {registrations}``) in place of the one before; what is so already sends nothing."""
         with self._exclusively(channel):
-            made, token = self._made.get(channel), self._services.connection.token
+            made, token = self._made.get(channel), self._runtime.connection.token
             if made is not None and (made.device, made.token) == (device, token):
                 return
             if made is not None and made.device != device:
@@ -56,7 +56,7 @@ class Registrations:
                 "message_types": [kind.value for kind in NotificationTypes],
                 "data": {"registration_id": device},
             }
-            answer = self._services.rest.post(self._url(), body, timeout=deadline.remaining())
+            answer = self._runtime.rest.post(self._url(), body, timeout=deadline.remaining())
             sid = answer.get("id") if isinstance(answer, dict) else None
             self._made[channel] = _Registration(device, token, sid if isinstance(sid, str) else None)
 
@@ -64,7 +64,7 @@ class Registrations:
         """End all registrations of a device, whoever made them (``DELETE {registrations}``)."""
         with self._exclusively(channel):
             body = {"binding_type": channel.value, "address": device}
-            self._services.rest.delete(self._url(), body=body, timeout=deadline.remaining())
+            self._runtime.rest.delete(self._url(), body=body, timeout=deadline.remaining())
             made = self._made.get(channel)
             if made is not None and made.device == device:
                 del self._made[channel]
@@ -72,12 +72,12 @@ class Registrations:
     def _delete(self, made: _Registration, deadline: Deadline) -> None:
         try:
             if made.sid is not None:
-                self._services.rest.delete(self._url(made.sid), timeout=deadline.remaining())
+                self._runtime.rest.delete(self._url(made.sid), timeout=deadline.remaining())
         except RestNotFoundError:
             pass  # gone already, which is what was wanted
 
     def _url(self, *segments: str) -> str:
-        base = self._services.options.endpoints.registrations
+        base = self._runtime.options.endpoints.registrations
         return urls.with_query(urls.join(base, *segments), [("productId", PRODUCT)])
 
     @contextmanager

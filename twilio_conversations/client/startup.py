@@ -23,8 +23,8 @@ from twilio_conversations.values.configuration import Configuration
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from twilio_conversations.runtime import Services
-    from twilio_conversations.state.conversations import Directory
+    from twilio_conversations.runtime import Runtime
+    from twilio_conversations.state.conversations import Conversations
     from twilio_conversations.state.users import Users
 
 _log = logs.logger(__name__)
@@ -35,16 +35,16 @@ class Startup:
 
     def __init__(
         self,
-        services: Services,
+        runtime: Runtime,
         users: Users,
-        directory: Directory,
+        conversations: Conversations,
         ready: Callable[[], None],
         failed: Callable[[ConnectionErrorInfo], None],
     ) -> None:
         """`ready` and `failed` are called on the io thread; after a failure `begin` may be called again."""
-        self._services = services
+        self._runtime = runtime
         self._users = users
-        self._directory = directory
+        self._conversations = conversations
         self._ready = ready
         self._failed = failed
         self._running = False
@@ -59,10 +59,10 @@ class Startup:
     def _run(self) -> Flow[None]:
         """Load the configuration, then the current user and the list of conversations in parallel."""
         try:
-            if self._services.known_configuration is None:
+            if self._runtime.known_configuration is None:
                 yield self._insist(self._configure, "reading the configuration")
             users = self._insist(self._users.open, "subscribing to the current user")
-            yield gather([users, self._insist(self._directory.open, "subscribing to the conversations")])
+            yield gather([users, self._insist(self._conversations.open, "subscribing to the conversations")])
         except ClientClosedError:
             return
         except ConversationsError as error:
@@ -75,23 +75,23 @@ class Startup:
 
     @flow
     def _configure(self) -> Flow[None]:
-        url = urls.join(self._services.options.endpoints.api, "Client", "v2", "Configuration")
-        self._services.known_configuration = Configuration.parse((yield self._services.get_json(url)))
+        url = urls.join(self._runtime.options.endpoints.api, "Client", "v2", "Configuration")
+        self._runtime.known_configuration = Configuration.parse((yield self._runtime.get_json(url)))
 
     @flow
     def _load(self) -> Flow[None]:
         """Load the list of conversations."""
         try:
-            yield self._services.insist(self._directory.load, "listing the conversations", _may_pass_with_a_token)
+            yield self._runtime.insist(self._conversations.load, "listing the conversations", _may_pass_with_a_token)
         except ConversationsError as error:
-            fail(self._directory.listed, error)
+            fail(self._conversations.listed, error)
             if not isinstance(error, ClientClosedError):
                 _log.error("the conversations cannot be listed: %s", error)
-                self._services.dispatcher.report(HandlerError(error))
+                self._runtime.dispatcher.report(HandlerError(error))
 
     def _insist(self, step: Callable[[], Future[None]], what: str) -> Future[None]:
         """Do a step; what passes by itself is waited for, and the step repeated."""
-        return self._services.insist(step, what, _worth_repeating)
+        return self._runtime.insist(step, what, _worth_repeating)
 
 
 def _may_pass_with_a_token(error: ConversationsError) -> bool:

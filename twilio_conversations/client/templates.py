@@ -11,7 +11,7 @@ from twilio_conversations.util.futures import Flow, Future, flow
 from twilio_conversations.values.content_templates import ContentTemplate
 
 if TYPE_CHECKING:
-    from twilio_conversations.runtime import Services
+    from twilio_conversations.runtime import Runtime
 
 _FRESH_SECONDS = 5.0
 _PAGE_SIZE = 100
@@ -20,8 +20,8 @@ _PAGE_SIZE = 100
 class Templates:
     """Reads them once for all who ask within some seconds."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
         self._read: Future[tuple[ContentTemplate, ...]] | None = None
         self._until = 0.0
 
@@ -34,11 +34,11 @@ class Templates:
 
     @flow
     def _read_all(self) -> Flow[tuple[ContentTemplate, ...]]:
-        url = urls.join(self._services.options.endpoints.api, "Client", "v2", "ContentTemplates")
+        url = urls.join(self._runtime.options.endpoints.api, "Client", "v2", "ContentTemplates")
         found: list[ContentTemplate] = []
         token: str | None = None
         while True:
-            body = yield self._services.get_json(urls.with_query(url, [("PageSize", _PAGE_SIZE), ("PageToken", token)]))
+            body = yield self._runtime.get_json(urls.with_query(url, [("PageSize", _PAGE_SIZE), ("PageToken", token)]))
             part: RestPart[ContentTemplate] = RestPart.parse(body, "templates", ContentTemplate.parse)
             found += part.items
             if part.next_token in (None, token):

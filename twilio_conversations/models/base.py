@@ -56,7 +56,7 @@ class Model(EventEmitter, Generic[Data]):
         """
         live = self._live
         overlay = live.state.overlays
-        found = live.services.run(lambda: live.keeper.fetch(self), live.services.deadline(timeout), "refresh()")
+        found = live.runtime.run(lambda: live.keeper.fetch(self), live.runtime.deadline(timeout), "refresh()")
         if found is None:
             raise NotFoundError(f"{self!r} is gone")
         live.take(self, found, overlay)
@@ -68,7 +68,7 @@ class Model(EventEmitter, Generic[Data]):
         The names are those of the attributes, times are ISO-8601 text, enumerations are plain text. The data is unchanged by a
         round trip through JSON.
         """
-        with self._live.services.lock:
+        with self._live.runtime.lock:
             data = self._live.state.visible
         return {**self._names(), **self._facts(plain(data))}
 

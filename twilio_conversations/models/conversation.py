@@ -52,7 +52,7 @@ class Conversation(ConversationEvents, ConversationFacts):  # type: ignore[misc]
     def _survey(self, event: EventName, take: Callable[[Iterable[Any]], None]) -> None:
         del event
         live = self._live
-        live.services.connection.post(lambda: live.keeper.survey_participants(self.sid, take))
+        live.runtime.connection.post(lambda: live.keeper.survey_participants(self.sid, take))
 
     # -- messages -----------------------------------------------------------------------------------------------------
 
@@ -155,7 +155,7 @@ class Conversation(ConversationEvents, ConversationFacts):  # type: ignore[misc]
 
     def get_messages_count(self, *, timeout: float | None = None) -> int:
         """Return the number of messages (``GET .../Conversations/{sid}``); eventually consistent."""
-        return _count(self._live.services.rest.get(self._url, timeout=timeout), "messages_count")
+        return _count(self._live.runtime.rest.get(self._url, timeout=timeout), "messages_count")
 
     def get_unread_messages_count(self, *, timeout: float | None = None) -> int | None:
         """Return the number of messages after the read horizon of the current user; `None` when that was never set.
@@ -175,7 +175,7 @@ class Conversation(ConversationEvents, ConversationFacts):  # type: ignore[misc]
             timeout: seconds.
         """
         size = None if page_size is None else checks.positive(page_size, "page_size")
-        return message_queries.all_recipients(self._live.services, self._url, size, timeout)
+        return message_queries.all_recipients(self._live.runtime, self._url, size, timeout)
 
     def advance_last_read_message_index(self, index: int, *, timeout: float | None = None) -> int | None:
         """Move the read horizon forward, never back; return the number of unread messages.
@@ -228,22 +228,22 @@ class Conversation(ConversationEvents, ConversationFacts):  # type: ignore[misc]
         Raises:
             ConflictError: already a participant.
         """
-        live, services = self._live, self._live.services
-        deadline = services.deadline(timeout)
-        body, url = {"identity": services.configuration.identity}, urls.join(live.url, "Participants")
+        live, runtime = self._live, self._live.runtime
+        deadline = runtime.deadline(timeout)
+        body, url = {"identity": runtime.configuration.identity}, urls.join(live.url, "Participants")
         joined = {"status": ConversationStatus.JOINED}
-        live.write(self, joined, lambda: services.rest.post(url, body, timeout=deadline.remaining()))
-        services.run(lambda: live.keeper.follow(self.sid), deadline, "join()")
+        live.write(self, joined, lambda: runtime.rest.post(url, body, timeout=deadline.remaining()))
+        runtime.run(lambda: live.keeper.follow(self.sid), deadline, "join()")
         return self
 
     def leave(self, *, timeout: float | None = None) -> Conversation:
         """Stop being a participant (``DELETE .../Participants/{identity}``); send nothing if not joined."""
         if self.status is ConversationStatus.JOINED:
-            live, services = self._live, self._live.services
-            deadline = services.deadline(timeout)
-            url = live.participants.url_of(services.configuration.identity, deadline)
+            live, runtime = self._live, self._live.runtime
+            deadline = runtime.deadline(timeout)
+            url = live.participants.url_of(runtime.configuration.identity, deadline)
             left = {"status": ConversationStatus.NOT_PARTICIPATING}
-            live.write(self, left, lambda: services.rest.delete(url, timeout=deadline.remaining()))
+            live.write(self, left, lambda: runtime.rest.delete(url, timeout=deadline.remaining()))
         return self
 
     def add(self, identity: str, attributes: Any = None, *, timeout: float | None = None) -> Participant:
@@ -316,7 +316,7 @@ class Conversation(ConversationEvents, ConversationFacts):  # type: ignore[misc]
 
     def get_participants_count(self, *, timeout: float | None = None) -> int:
         """Return the number of participants (``GET .../Conversations/{sid}``); eventually consistent."""
-        return _count(self._live.services.rest.get(self._url, timeout=timeout), "participants_count")
+        return _count(self._live.runtime.rest.get(self._url, timeout=timeout), "participants_count")
 
     # -- the conversation itself --------------------------------------------------------------------------------------
 
@@ -347,8 +347,8 @@ class Conversation(ConversationEvents, ConversationFacts):  # type: ignore[misc]
 
     def delete(self, *, timeout: float | None = None) -> Conversation:
         """Delete the conversation for everybody (``DELETE .../Conversations/{sid}``); the event ``removed`` follows."""
-        services, gone = self._live.services, {"status": ConversationStatus.NOT_PARTICIPATING}
-        self._live.write(self, gone, lambda: services.rest.delete(self._url, timeout=timeout))
+        runtime, gone = self._live.runtime, {"status": ConversationStatus.NOT_PARTICIPATING}
+        self._live.write(self, gone, lambda: runtime.rest.delete(self._url, timeout=timeout))
         return self
 
 

@@ -86,7 +86,7 @@ class ConversationFacts(Model[ConversationData]):
     @property
     def limits(self) -> ConversationLimits:
         """Limits of one message, from the service's configuration."""
-        return self._live.services.configuration.limits
+        return self._live.runtime.configuration.limits
 
     def _names(self) -> dict[str, Any]:
         return {"sid": self.sid}

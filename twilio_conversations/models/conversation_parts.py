@@ -136,9 +136,9 @@ class LiveConversation(Live[ConversationData, Conversations]):
     @property
     def url(self) -> str:
         """The REST resource of the conversation."""
-        return urls.join(self.services.configuration.conversations_url, self.sid)
+        return urls.join(self.runtime.configuration.conversations_url, self.sid)
 
     @property
     def my_url(self) -> str:
         """The REST resource of the own identity's part in the conversation."""
-        return urls.join(self.services.configuration.my_conversations_url, self.sid)
+        return urls.join(self.runtime.configuration.my_conversations_url, self.sid)

@@ -13,7 +13,7 @@ import attrs
 from twilio_conversations.errors import ConversationsError
 from twilio_conversations.events.signals import Receivers
 from twilio_conversations.models.layers import OVERLAY_SECONDS, ReplicatedState, Write
-from twilio_conversations.runtime import Services
+from twilio_conversations.runtime import Runtime
 from twilio_conversations.util import logs
 from twilio_conversations.util.futures import Flow, Future, flow
 from twilio_conversations.util.json import parse_time
@@ -43,23 +43,23 @@ class Live(Receivers, Generic[Data, K]):
     """The inside of one live object. It does not hold its model: a message that nobody holds goes at once, without the collector.
 
     Attributes:
-        services: the way to the service, the threads and the other models.
+        runtime: the way to the service, the threads and the other models.
         state: what is known of the object.
         keeper: what keeps the object current.
     """
 
-    services: Services
+    runtime: Runtime
     state: ReplicatedState[Data]
     keeper: K
 
     def write(self, model: Any, fields: Mapping[str, Any], call: Callable[[], Any]) -> Any:
         """Run `call`, which writes `fields` of `model`; show them before returning its answer."""
-        with self.services.lock:
+        with self.runtime.lock:
             write = self.state.begin(fields)
         try:
             answer = call()
         except BaseException:
-            with self.services.lock:
+            with self.runtime.lock:
                 self.state.abandon(write)
             raise
         self._confirm(model, write, self.keeper.confirmed(answer))
@@ -67,21 +67,21 @@ class Live(Receivers, Generic[Data, K]):
 
     def post(self, model: Any, url: str, body: Mapping[str, Any], fields: Mapping[str, Any], timeout: float | None) -> Any:
         """POST `body`, which writes `fields` of `model`; return the answer."""
-        return self.write(model, fields, lambda: self.services.rest.post(url, body, timeout=timeout))
+        return self.write(model, fields, lambda: self.runtime.rest.post(url, body, timeout=timeout))
 
     def show(self, model: Any, fields: Mapping[str, Any]) -> None:
         """Show fields that an answer has told of, as if they had been written."""
-        with self.services.lock:
+        with self.runtime.lock:
             write = self.state.begin(fields)
         self._confirm(model, write, {})
 
     def _confirm(self, model: Any, write: Write, further: Mapping[str, Any]) -> None:
         """Show what an answer confirmed, until Sync tells of it or has had the time to."""
-        with self.services.lock:
+        with self.runtime.lock:
             overlaid = self.state.confirm(write, further)
             overlay = self.state.overlays
         if overlaid:
-            self.services.later(OVERLAY_SECONDS, lambda: self._settle(model, overlay))
+            self.runtime.later(OVERLAY_SECONDS, lambda: self._settle(model, overlay))
 
     @flow
     def _settle(self, model: Any, overlay: int) -> Flow[None]:
@@ -101,7 +101,7 @@ class Live(Receivers, Generic[Data, K]):
         A write may have been overwritten while it was shown, with no event of its own: then what handlers saw last, with the
         write in it, is not so, and unless Sync has still to tell of the difference, nobody else will.
         """
-        with self.services.lock:
+        with self.runtime.lock:
             state = self.state
             shown = state.visible
             if found is not None and state.overlays == overlay:

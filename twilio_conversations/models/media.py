@@ -26,7 +26,7 @@ from twilio_conversations.values.progress import DownloadProgress, OnDownloadPro
 if TYPE_CHECKING:
     import requests
 
-    from twilio_conversations.runtime import Services
+    from twilio_conversations.runtime import Runtime
 
 _PIECE: Final = 64 * 1024
 
@@ -39,7 +39,7 @@ class Media:
     """
 
     _data: MediaData
-    _services: Services = attrs.field(eq=False)
+    _runtime: Runtime = attrs.field(eq=False)
 
     @property
     def sid(self) -> str:
@@ -75,7 +75,7 @@ class Media:
             MediaError: there is no such attachment, or it is not visible to this identity.
         """
         with self._transfer(timeout, "get_content_temporary_url()") as transfer:
-            return described(self._services, self.sid, transfer).temporary
+            return described(self._runtime, self.sid, transfer).temporary
 
     def read(
         self,
@@ -144,14 +144,14 @@ class Media:
             MediaError: the service returned an error.
         """
         on_bytes = self._reporter(on_progress)
-        services = self._services
-        opening = services.deadline(timeout)
+        runtime = self._runtime
+        opening = runtime.deadline(timeout)
         transfer = Transfer(Deadline(None))
-        services.media.begin(transfer, "open()")
+        runtime.media.begin(transfer, "open()")
         try:
             return io.BufferedReader(self._stream(transfer, opening, on_bytes), _PIECE)
         except BaseException:
-            services.media.end(transfer)
+            runtime.media.end(transfer)
             raise
 
     def to_dict(self) -> dict[str, Any]:
@@ -160,7 +160,7 @@ class Media:
         return data
 
     def _transfer(self, timeout: float | None, what: str) -> AbstractContextManager[Transfer]:
-        return self._services.media.transfer(self._services.deadline(timeout), what)
+        return self._runtime.media.transfer(self._runtime.deadline(timeout), what)
 
     def _pieces(self, transfer: Transfer, on_progress: OnDownloadProgress | None) -> Iterator[bytes]:
         with self._stream(transfer, transfer.deadline, self._reporter(on_progress)) as stream:
@@ -176,15 +176,15 @@ class Media:
 
     def _stream(self, transfer: Transfer, opening: Deadline, on_bytes: OnBytes) -> ContentStream:
         """The content from its start; `opening` is the limit until the first byte can be read."""
-        link = Link(self._services, self.sid)
+        link = Link(self._runtime, self.sid)
 
         def connect(start: int) -> requests.Response:
             if start:
                 return link.get(transfer, start)
-            with self._services.media.transfer(opening, "opening the content") as first:
+            with self._runtime.media.transfer(opening, "opening the content") as first:
                 return link.get(first, 0)
 
-        return ContentStream(self._services.media, transfer, connect, on_bytes)
+        return ContentStream(self._runtime.media, transfer, connect, on_bytes)
 
     def __repr__(self) -> str:
         facts = (self.sid, self.filename or self.category, self.content_type)

@@ -16,7 +16,7 @@ from twilio_conversations.util.json import parse_text
 if TYPE_CHECKING:
     import requests
 
-    from twilio_conversations.runtime import Services
+    from twilio_conversations.runtime import Runtime
 
 _EXPIRED: Final = frozenset({401, 403, 404, 410})
 """With what a temporary link is refused whose time is over."""
@@ -54,14 +54,14 @@ class Links:
         return None if value is None or value == "" else urls.link(value, f"{name} of an attachment")
 
 
-def described(services: Services, sid: str, transfer: Transfer) -> Links:
+def described(runtime: Runtime, sid: str, transfer: Transfer) -> Links:
     """Return the links of one medium (``GET {media}/{sid}``).
 
     Raises:
         MediaError: there is no such attachment, or it is not visible to this identity.
     """
     try:
-        return Links.parse(services.media.get_json(urls.join(media_url(services), sid), transfer))
+        return Links.parse(runtime.media.get_json(urls.join(media_url(runtime), sid), transfer))
     except MediaError as error:
         error.media_sid = sid
         raise
@@ -70,8 +70,8 @@ def described(services: Services, sid: str, transfer: Transfer) -> Links:
 class Link:
     """Where the content of one medium is had, until that is over."""
 
-    def __init__(self, services: Services, sid: str) -> None:
-        self._services = services
+    def __init__(self, runtime: Runtime, sid: str) -> None:
+        self._runtime = runtime
         self._sid = sid
         self._url: str | None = None
         self._authorised = False
@@ -87,9 +87,9 @@ class Link:
             return self._get(transfer, start)
 
     def _get(self, transfer: Transfer, start: int) -> requests.Response:
-        base = media_url(self._services)
+        base = media_url(self._runtime)
         if self._url is None:
-            links = described(self._services, self._sid, transfer)
+            links = described(self._runtime, self._sid, transfer)
             url = links.temporary or links.content
             if not url:
                 raise media_error(self._sid, f"the service gives no link to the content of {self._sid}")
@@ -97,18 +97,18 @@ class Link:
             # The lasting link wants the token, which goes nowhere but to the service that it is for.
             self._authorised = links.temporary is None and same_origin(url, base)
         try:
-            return self._services.media.get_content(self._url, transfer, start=start, authorised=self._authorised)
+            return self._runtime.media.get_content(self._url, transfer, start=start, authorised=self._authorised)
         except MediaError as error:
             error.media_sid = self._sid
             raise
 
 
-def media_url(services: Services) -> str:
+def media_url(runtime: Runtime) -> str:
     """The media resource of this service; a path is joined to the media address of the client's options."""
-    return _absolute(services, services.configuration.media_url)
+    return _absolute(runtime, runtime.configuration.media_url)
 
 
-def temporary_urls(services: Services, media_sids: Sequence[str], deadline: Deadline) -> dict[str, str | None]:
+def temporary_urls(runtime: Runtime, media_sids: Sequence[str], deadline: Deadline) -> dict[str, str | None]:
     """Temporary links of several media, by sid, in one request (``POST {media set}``).
 
     Raises:
@@ -116,8 +116,8 @@ def temporary_urls(services: Services, media_sids: Sequence[str], deadline: Dead
     """
     sids = sids_of(media_sids)
     body = {"command": "get", "list": [{"media_sid": sid} for sid in sids]}
-    with services.media.transfer(deadline, "get_temporary_content_urls()") as transfer:
-        answer = services.media.post_json(_absolute(services, services.configuration.media_set_url), body, transfer)
+    with runtime.media.transfer(deadline, "get_temporary_content_urls()") as transfer:
+        answer = runtime.media.post_json(_absolute(runtime, runtime.configuration.media_set_url), body, transfer)
     if not isinstance(answer, list):
         raise ProtocolError("the answer to a media set is not a list", body=answer)
     found = dict(_set_entry(entry) for entry in answer)
@@ -156,13 +156,13 @@ def media_error(sid: Any, text: str, status: Any = None) -> MediaError:
     return error
 
 
-def _absolute(services: Services, url: str) -> str:
+def _absolute(runtime: Runtime, url: str) -> str:
     """Where a media resource is. The token goes there, so it has to be protected no less than the connection is.
 
     Raises:
         ProtocolError: the service names something else.
     """
-    endpoints = services.options.endpoints
+    endpoints = runtime.options.endpoints
     if "://" not in url:
         url = f"{endpoints.media.rstrip('/')}/{url.lstrip('/')}"
     urls.link(url, "the address of media in the service's configuration")

@@ -107,7 +107,7 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
         """Return the media of some categories, in the service's order. Sends no request."""
         given = [categories] if isinstance(categories, str) else checks.several(categories, "categories")
         wanted = [checks.member(MediaCategory, category, "category") for category in given]
-        return [Media(data, self._live.services) for data in self._live.state.visible.medias if data.category in wanted]
+        return [Media(data, self._live.runtime) for data in self._live.state.visible.medias if data.category in wanted]
 
     def get_email_body(self, type: str = "text/plain") -> Media | None:  # noqa: A002 - the official name
         """Return the body of an e-mail in that content type; `None` when there is none."""
@@ -144,7 +144,7 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
         Raises:
             MediaError: one of them is not available; `.media_sid` is its sid.
         """
-        return temporary_urls(self._live.services, media_sids, self._live.services.deadline(timeout))
+        return temporary_urls(self._live.runtime, media_sids, self._live.runtime.deadline(timeout))
 
     # -- changing -----------------------------------------------------------------------------------------------------
 
@@ -157,13 +157,13 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
         """
         written = {"body": checks.text(body, "body")}
         # Only a new text changes who edited it last.
-        editor = {"last_updated_by": self._live.services.configuration.identity}
+        editor = {"last_updated_by": self._live.runtime.configuration.identity}
         self._live.post(self, self._url, written, {**written, **editor}, timeout)
         return self
 
     def remove(self, *, timeout: float | None = None) -> Message:
         """Delete the message (``DELETE .../Messages/{sid}``); the event ``message_removed`` follows."""
-        self._live.services.rest.delete(self._url, timeout=timeout)
+        self._live.runtime.rest.delete(self._url, timeout=timeout)
         return self
 
     def get_participant(self, *, timeout: float | None = None) -> Participant:
@@ -189,7 +189,7 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
 
     def get_detailed_delivery_receipts(self, *, timeout: float | None = None) -> list[DetailedDeliveryReceipt]:
         """Return the delivery receipt of each non-chat participant (``GET .../Messages/{sid}/Receipts``)."""
-        return message_queries.receipts(self._live.services, self.conversation.sid, self.sid, timeout)
+        return message_queries.receipts(self._live.runtime, self.conversation.sid, self.sid, timeout)
 
     def get_content_data(self, *, timeout: float | None = None) -> ContentData | None:
         """Return the content of a message made from a content template; `None` for other messages.
@@ -212,11 +212,11 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
         """
         if not self._live.state.visible.has_channel_metadata:
             return None
-        return message_queries.channel_metadata(self._live.services, self._url, self.sid, timeout)
+        return message_queries.channel_metadata(self._live.runtime, self._url, self.sid, timeout)
 
     def get_message_recipients(self, *, timeout: float | None = None) -> list[RecipientDescriptor]:
         """Return its sender and recipients (``GET .../MessageRecipients?MessageSid={sid}``); cached if there are any."""
-        return message_queries.recipients(self._live.services, self.conversation._live.url, self.sid, timeout)
+        return message_queries.recipients(self._live.runtime, self.conversation._live.url, self.sid, timeout)
 
     def _names(self) -> dict[str, Any]:
         return {"index": self.index, "conversation_sid": self.conversation.sid}

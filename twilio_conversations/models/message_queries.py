@@ -6,7 +6,7 @@ import collections
 
 from twilio_conversations.errors import RestError
 from twilio_conversations.models.pages import RestPaginator, RestPart
-from twilio_conversations.runtime import Services
+from twilio_conversations.runtime import Runtime
 from twilio_conversations.util import urls
 from twilio_conversations.values.channel_metadata import ChannelMetadata
 from twilio_conversations.values.receipts import DetailedDeliveryReceipt
@@ -16,56 +16,56 @@ _NO_METADATA = 50530
 _NEVER = object()
 
 
-def receipts(services: Services, conversation_sid: str, message_sid: str, timeout: float | None) -> list[DetailedDeliveryReceipt]:
+def receipts(runtime: Runtime, conversation_sid: str, message_sid: str, timeout: float | None) -> list[DetailedDeliveryReceipt]:
     """All receipts of a message, page after page, within one time limit."""
-    template = services.configuration.receipts_url
+    template = runtime.configuration.receipts_url
     url = template.replace("%s", urls.segment(conversation_sid), 1).replace("%s", urls.segment(message_sid), 1)
-    deadline = services.deadline(timeout)
+    deadline = runtime.deadline(timeout)
 
     def read(token: str | None, _: float | None) -> RestPart[DetailedDeliveryReceipt]:
-        body = services.rest.get(urls.with_query(url, [("PageToken", token)]), timeout=deadline.remaining())
+        body = runtime.rest.get(urls.with_query(url, [("PageToken", token)]), timeout=deadline.remaining())
         return RestPart.parse(body, "delivery_receipts", DetailedDeliveryReceipt.parse)
 
     return list(RestPaginator(read, None, timeout).iter_all())
 
 
-def channel_metadata(services: Services, message_url: str, message_sid: str, timeout: float | None) -> ChannelMetadata | None:
+def channel_metadata(runtime: Runtime, message_url: str, message_sid: str, timeout: float | None) -> ChannelMetadata | None:
     """What the channel said of a message; `None`, and remembered as that, when it said nothing."""
-    kept = services.channel_metadata.get(message_sid, _NEVER)
+    kept = runtime.channel_metadata.get(message_sid, _NEVER)
     if isinstance(kept, ChannelMetadata) or kept is None:
         return kept
     try:
-        found = ChannelMetadata.parse(services.rest.get(urls.join(message_url, "ChannelMetadata"), timeout=timeout))
+        found = ChannelMetadata.parse(runtime.rest.get(urls.join(message_url, "ChannelMetadata"), timeout=timeout))
     except RestError as error:
         if error.status != 404 or error.code != _NO_METADATA:
             raise
         found = None
-    services.channel_metadata.put(message_sid, found)
+    runtime.channel_metadata.put(message_sid, found)
     return found
 
 
-def recipients(services: Services, conversation_url: str, message_sid: str, timeout: float | None) -> list[RecipientDescriptor]:
+def recipients(runtime: Runtime, conversation_url: str, message_sid: str, timeout: float | None) -> list[RecipientDescriptor]:
     """Who a message was addressed to; an answer is remembered unless it is empty."""
-    kept = services.recipients.get(message_sid, ())
+    kept = runtime.recipients.get(message_sid, ())
     if kept:
         return list(kept)
     url = urls.with_query(urls.join(conversation_url, "MessageRecipients"), [("MessageSid", message_sid)])
-    found = _recipients(services, url, timeout).items
+    found = _recipients(runtime, url, timeout).items
     if found:
-        services.recipients.put(message_sid, tuple(found))
+        runtime.recipients.put(message_sid, tuple(found))
     return list(found)
 
 
 def all_recipients(
-    services: Services, conversation_url: str, page_size: int | None, timeout: float | None
+    runtime: Runtime, conversation_url: str, page_size: int | None, timeout: float | None
 ) -> RestPaginator[RecipientDescriptor]:
     """Who the messages of a conversation were addressed to; what a page tells completely is remembered by message."""
     url = urls.join(conversation_url, "MessageRecipients")
 
     def read(token: str | None, limit: float | None) -> RestPart[RecipientDescriptor]:
-        part = _recipients(services, urls.with_query(url, [("PageSize", page_size), ("PageToken", token)]), limit)
+        part = _recipients(runtime, urls.with_query(url, [("PageSize", page_size), ("PageToken", token)]), limit)
         for message_sid, found in _complete(part).items():
-            services.recipients.put(message_sid, tuple(found))
+            runtime.recipients.put(message_sid, tuple(found))
         return part
 
     return RestPaginator(read, None, timeout)
@@ -83,5 +83,5 @@ def _complete(part: RestPart[RecipientDescriptor]) -> dict[str, list[RecipientDe
     return by_message
 
 
-def _recipients(services: Services, url: str, timeout: float | None) -> RestPart[RecipientDescriptor]:
-    return RestPart.parse(services.rest.get(url, timeout=timeout), "message_recipients", parse_recipient)
+def _recipients(runtime: Runtime, url: str, timeout: float | None) -> RestPart[RecipientDescriptor]:
+    return RestPart.parse(runtime.rest.get(url, timeout=timeout), "message_recipients", parse_recipient)

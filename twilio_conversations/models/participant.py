@@ -98,8 +98,8 @@ class Participant(ParticipantEvents, Model[ParticipantData]):  # type: ignore[mi
         identity, map_name = self.identity, self._live.state.visible.user_info
         if self.type is not ParticipantType.CHAT or identity is None:
             raise UnsupportedOperationError(f"a participant of type {str(self.type)!r} has no user")
-        services = self._live.services
-        user: User = services.run(lambda: services.users.get(identity, map_name), services.deadline(timeout), "get_user()")
+        runtime = self._live.runtime
+        user: User = runtime.run(lambda: runtime.users.get(identity, map_name), runtime.deadline(timeout), "get_user()")
         return user
 
     def remove(self, *, timeout: float | None = None) -> None:

@@ -94,11 +94,11 @@ class User(UserEvents, Model[UserData]):  # type: ignore[misc] # `on` is narrowe
         """Unsubscribe from the user; does nothing if it is not subscribed. The current user is subscribed again at once."""
         deadline = self._await_ready(timeout, "unsubscribe()")
         if self.is_subscribed:
-            self._live.services.run(lambda: self._live.keeper.unfollow(self), deadline, "unsubscribe()")
+            self._live.runtime.run(lambda: self._live.keeper.unfollow(self), deadline, "unsubscribe()")
 
     def _await_ready(self, timeout: float | None, what: str) -> Deadline:
         """The own user is there before the client is ready."""
-        return self._live.services.await_ready(timeout, what)
+        return self._live.runtime.await_ready(timeout, what)
 
     def _check_subscribed(self) -> None:
         if not self.is_subscribed:
@@ -109,7 +109,7 @@ class User(UserEvents, Model[UserData]):  # type: ignore[misc] # `on` is narrowe
 
     @property
     def _url(self) -> str:
-        return urls.join(self._live.services.configuration.users_url, self.identity)
+        return urls.join(self._live.runtime.configuration.users_url, self.identity)
 
     def __repr__(self) -> str:
         return f"<User {checks.shown(self.identity)}>"

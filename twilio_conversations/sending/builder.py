@@ -18,7 +18,7 @@ from twilio_conversations.values.progress import OnProgress
 
 if TYPE_CHECKING:
     from twilio_conversations.models.message import Message
-    from twilio_conversations.runtime import Services
+    from twilio_conversations.runtime import Runtime
 
 
 @attrs.define(eq=False, repr=False)
@@ -93,8 +93,8 @@ class MessageBuilder:
     call returns an independent message.
     """
 
-    def __init__(self, services: Services, post: Post) -> None:
-        self._services = services
+    def __init__(self, runtime: Runtime, post: Post) -> None:
+        self._runtime = runtime
         self._post = post
         self._text: str | None = None
         self._subject: str | None = None
@@ -158,7 +158,7 @@ class MessageBuilder:
         Raises:
             InvalidArgumentError: a content type of the e-mail is not allowed, or a limit is exceeded.
         """
-        limits = self._services.configuration.limits
+        limits = self._runtime.configuration.limits
         for content_type in self._bodies:
             _check_type(content_type, limits.email_bodies_allowed_content_types, "body")
         for content_type in self._histories:
@@ -171,7 +171,7 @@ class MessageBuilder:
         items: list[MediaItem] = [(category, attrs.evolve(options)) for category, options in parts]
         check_limits(items, limits)
         return UnsentMessage(
-            Sender(self._services, self._post),
+            Sender(self._runtime, self._post),
             self._text,
             copied(self._attributes),
             items,

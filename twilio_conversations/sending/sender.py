@@ -19,7 +19,7 @@ from twilio_conversations.values.progress import OnProgress, UploadProgress
 
 if TYPE_CHECKING:
     from twilio_conversations.models.message import Message
-    from twilio_conversations.runtime import Services
+    from twilio_conversations.runtime import Runtime
     from twilio_conversations.transport.media_http import Transfer
 
 Post = Callable[[Mapping[str, Any], tuple[MediaData, ...], str, float | None], "Message"]
@@ -33,15 +33,15 @@ class Sender:
     is not sent twice.
     """
 
-    def __init__(self, services: Services, post: Post) -> None:
-        self._services = services
+    def __init__(self, runtime: Runtime, post: Post) -> None:
+        self._runtime = runtime
         self._post = post
         self._uploaded: list[tuple[MediaItem, MediaData]] = []
         self._attempt: tuple[Mapping[str, Any], str] | None = None
 
     def limits(self) -> ConversationLimits:
         """Return what a message may have."""
-        return self._services.configuration.limits
+        return self._runtime.configuration.limits
 
     def send(
         self, draft: Draft, on_progress: OnProgress | None, timeout: float | None, mutation_id: str | None = None
@@ -49,14 +49,14 @@ class Sender:
         """Upload the media, POST the message and return it; `timeout`, in seconds, covers everything together."""
         if not draft.items:
             return self._post_once(draft.request, (), mutation_id, timeout)
-        with self._services.media.transfer(self._services.deadline(timeout), "send()") as transfer:
+        with self._runtime.media.transfer(self._runtime.deadline(timeout), "send()") as transfer:
             return self._deliver(draft, mutation_id, transfer, on_progress)
 
     def send_in_background(self, draft: Draft, on_progress: OnProgress | None, timeout: float | None) -> UploadHandle:
         """As `send`, on a thread of its own; without `timeout` it may take as long as bytes are flowing."""
         start = UploadProgress(0, draft.known_bytes, 0, len(draft.items))
         send = functools.partial(self._deliver, draft, None)
-        return UploadHandle(self._services, Deadline(timeout), start, send, on_progress)
+        return UploadHandle(self._runtime, Deadline(timeout), start, send, on_progress)
 
     def _deliver(self, draft: Draft, mutation_id: str | None, transfer: Transfer, on_progress: OnProgress | None) -> Message:
         items = draft.items
@@ -68,7 +68,7 @@ class Sender:
                 for index in range(len(done), len(items)):
                     category, options = items[index]
                     sent = functools.partial(progress.tell, index)
-                    done.append((items[index], upload(self._services, category, options, contents[index], transfer, sent)))
+                    done.append((items[index], upload(self._runtime, category, options, contents[index], transfer, sent)))
                     if not contents[index].size:
                         sent(0)  # there was no piece to report
             transfer.check()

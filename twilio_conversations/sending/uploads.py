@@ -24,7 +24,7 @@ from twilio_conversations.values.progress import OnProgress, UploadProgress
 if TYPE_CHECKING:
     from twilio_conversations.events.handlers import Ignored
     from twilio_conversations.models.message import Message
-    from twilio_conversations.runtime import Services
+    from twilio_conversations.runtime import Runtime
 
 _numbers = itertools.count(1)
 
@@ -34,14 +34,14 @@ class UploadHandle:
 
     def __init__(
         self,
-        services: Services,
+        runtime: Runtime,
         deadline: Deadline,
         progress: UploadProgress,
         send: Callable[[Transfer, OnProgress], Message],
         on_progress: OnProgress | None,
     ) -> None:
         """Run `send` on a thread of its own."""
-        self._services = services
+        self._runtime = runtime
         self._progress = progress
         self._future: Future[Message] = Future()
         self._transfer = Transfer(deadline, lambda error: fail(self._future, error))
@@ -98,10 +98,10 @@ class UploadHandle:
     def add_done_callback(self, function: Callable[[UploadHandle], Ignored]) -> None:
         """Call ``function(handle)`` on the events thread when sending has ended, soon if it already has."""
         checks.function(function, "a callback")
-        self._future.add_done_callback(lambda _: self._services.dispatcher.call(function, self))
+        self._future.add_done_callback(lambda _: self._runtime.dispatcher.call(function, self))
 
     def _start(self, send: Callable[[Transfer, OnProgress], Message], on_progress: OnProgress | None) -> None:
-        self._services.media.begin(self._transfer, "sending in the background")
+        self._runtime.media.begin(self._transfer, "sending in the background")
 
         def note(progress: UploadProgress) -> None:
             self._progress = progress
@@ -118,12 +118,12 @@ class UploadHandle:
                 ended.__cause__ = error
                 fail(self._future, ended)
             finally:
-                self._services.media.end(self._transfer)
+                self._runtime.media.end(self._transfer)
 
         try:
             start_thread(threading.Thread(target=run, name=f"conversations-upload-{next(_numbers)}", daemon=True))
         except BaseException:
-            self._services.media.end(self._transfer)
+            self._runtime.media.end(self._transfer)
             raise
 
     def __repr__(self) -> str:
@@ -132,7 +132,7 @@ class UploadHandle:
 
 
 def upload(
-    services: Services,
+    runtime: Runtime,
     category: MediaCategory,
     options: SendMediaOptions,
     content: Content,
@@ -145,8 +145,8 @@ def upload(
         MediaError: the service refused it.
         TransportUnavailableError: the connection broke, and again.
     """
-    url = urls.with_query(media_url(services), [("Category", category.value), ("Filename", options.filename)])
-    answer = services.media.upload(url, options.content_type or "", content, transfer, on_sent)
+    url = urls.with_query(media_url(runtime), [("Category", category.value), ("Filename", options.filename)])
+    answer = runtime.media.upload(url, options.content_type or "", content, transfer, on_sent)
     found = MediaData.parse(answer)
     if found is None:
         raise ProtocolError("the answer to an upload has no sid", body=answer)

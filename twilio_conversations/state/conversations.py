@@ -16,8 +16,8 @@ from twilio_conversations.errors import ClientClosedError, ConversationsError, N
 from twilio_conversations.events.names import HandlerError
 from twilio_conversations.models.conversation import Conversation
 from twilio_conversations.state.parts import Parts
-from twilio_conversations.state.tracked import Following, Membership, SyncNames
-from twilio_conversations.state.tracker import Lifecycle, all_items, may_pass
+from twilio_conversations.state.tracked import Following, SyncNames, TrackedConversation
+from twilio_conversations.state.tracker import Tracker, all_items, may_pass
 from twilio_conversations.state.typing import duration
 from twilio_conversations.sync.changes import (
     Change,
@@ -34,43 +34,43 @@ from twilio_conversations.util.json import parse_text
 from twilio_conversations.values.conversation import ConversationData
 
 if TYPE_CHECKING:
-    from twilio_conversations.runtime import Services
+    from twilio_conversations.runtime import Runtime
     from twilio_conversations.sync.client import Handle
 
 _log = logs.logger(__name__)
 
 
-class Directory:
+class Conversations:
     """All conversations of this client, by sid."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._members: dict[str, Membership] = {}
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._members: dict[str, TrackedConversation] = {}
         self._live: weakref.WeakValueDictionary[str, Parts] = weakref.WeakValueDictionary()
         self._map: Handle | None = None
         self._told: set[str] = set()
         self.listed: Future[None] = Future()
         """Done when every conversation of the listing has appeared."""
-        self._lifecycle = Lifecycle(services, lambda sid: self._members.pop(sid, None), self.listed.done)
+        self._tracker = Tracker(runtime, lambda sid: self._members.pop(sid, None), self.listed.done)
 
     # -- the list -----------------------------------------------------------------------------------------------------
 
     @flow
     def open(self) -> Flow[None]:
         """Follow the own map of conversations; from here on nothing is missed."""
-        name = self._services.configuration.my_conversations_map
-        self._map = yield self._services.sync.open_map(name, self._map_changed)
+        name = self._runtime.configuration.my_conversations_map
+        self._map = yield self._runtime.sync.open_map(name, self._map_changed)
 
     @flow
     def load(self) -> Flow[None]:
         """Read the listing (``GET {my_conversations}``), page after page; each page's conversations open meanwhile."""
         appearing: list[Future[Any]] = []
-        url = self._services.configuration.my_conversations_url
+        url = self._runtime.configuration.my_conversations_url
         token: str | None = None
         seen: set[str | None] = {token}  # a page that leads back would be read for ever
         while True:
             pairs = [("PageSize", "100"), ("PageToken", token)]
-            body = yield self._services.get_json(urls.with_query(url, pairs))
+            body = yield self._runtime.get_json(urls.with_query(url, pairs))
             entries = body.get("conversations") if isinstance(body, dict) else None
             for entry in entries if isinstance(entries, list) else ():
                 membership = self._listed_entry(entry)
@@ -89,7 +89,7 @@ class Directory:
         self._told.clear()
         settle(self.listed, None)
 
-    def _listed_entry(self, entry: Any) -> Membership | None:
+    def _listed_entry(self, entry: Any) -> TrackedConversation | None:
         """Learn of a conversation from the listing, unless the map has said something newer of it."""
         sid = entry.get("conversation_sid") if isinstance(entry, dict) else None
         if not isinstance(sid, str):
@@ -99,7 +99,7 @@ class Directory:
             return self._members.get(sid)
         return self.learn(entry)
 
-    def learn(self, entry: Mapping[str, Any]) -> Membership:
+    def learn(self, entry: Mapping[str, Any]) -> TrackedConversation:
         """Take a REST entry (listing, look-up, create): the conversation is to be known, and followed if joined.
 
         Its further fields are used for a conversation that is new; one that is known follows Sync.
@@ -117,7 +117,7 @@ class Directory:
             }
             membership.item = data
             membership.want(Following.JOINED if joined else Following.KNOWN)
-            self._lifecycle.fulfil(membership)
+            self._tracker.fulfil(membership)
         elif joined:
             self.follow(sid)
         return membership
@@ -129,10 +129,10 @@ class Directory:
             return failed(NotFoundError(f"conversation {sid} is gone"))
         if membership.wanted is Following.KNOWN:
             membership.want(Following.JOINED)
-            self._lifecycle.fulfil(membership)
+            self._tracker.fulfil(membership)
         return membership.ready
 
-    def known(self, sid: str) -> Membership | None:
+    def known(self, sid: str) -> TrackedConversation | None:
         """What is known of `sid`."""
         return self._members.get(sid)
 
@@ -174,12 +174,12 @@ class Directory:
         elif isinstance(change, ItemRemoved):
             membership = self._members.get(str(change.key))
             if membership is not None:
-                self._lifecycle.go(membership)
+                self._tracker.go(membership)
         elif isinstance(change, Resynced):
             self._reload()
         elif isinstance(change, EntityFailed):
             _log.warning("the list of conversations cannot be followed: %s", change.error)
-            self._services.dispatcher.report(HandlerError(change.error))
+            self._runtime.dispatcher.report(HandlerError(change.error))
 
     @flow
     def _reload(self) -> Flow[None]:
@@ -187,19 +187,19 @@ class Directory:
         own = self._map
         assert own is not None
         try:
-            items: list[Item] = yield self._services.insist(
+            items: list[Item] = yield self._runtime.insist(
                 lambda: all_items(own), "reading the list of conversations again", may_pass
             )
         except ConversationsError as error:
             if not isinstance(error, ClientClosedError):
-                self._services.dispatcher.report(HandlerError(error))
+                self._runtime.dispatcher.report(HandlerError(error))
             return
         present = {str(item.key) for item in items}
         for item in items:
             self._map_item(str(item.key), item.data)
         for sid, membership in list(self._members.items()):
             if membership.wanted is Following.JOINED and sid not in present:
-                self._lifecycle.go(membership)
+                self._tracker.go(membership)
 
     def _map_item(self, sid: str, data: Any) -> None:
         """The map says that the own identity has this conversation, and how."""
@@ -216,20 +216,20 @@ class Directory:
             membership.want(Following.JOINED)
         elif status == ConversationStatus.NOT_PARTICIPATING.value or membership.wanted is Following.GONE:
             membership.want(Following.KNOWN)
-        self._lifecycle.fulfil(membership)
+        self._tracker.fulfil(membership)
         if membership.presence is membership.wanted:
-            self._lifecycle.apply(membership, lambda state: state.with_membership(data))
+            self._tracker.apply(membership, lambda state: state.with_membership(data))
 
-    def _appear(self, sid: str, names: SyncNames) -> Membership:
+    def _appear(self, sid: str, names: SyncNames) -> TrackedConversation:
         """Make room for a conversation; the object that the program may still hold from earlier is used again."""
         live = self._live.get(sid)
         if live is None:
             message_list, roster = functools.partial(self._messages_of, sid), functools.partial(self._roster_of, sid)
-            live = self._live[sid] = Parts(self._services, self, sid, message_list, roster)
+            live = self._live[sid] = Parts(self._runtime, self, sid, message_list, roster)
         else:
             for model in live.models():
                 model._live.come_back(model)
-        membership = Membership(live, names)
+        membership = TrackedConversation(live, names)
         self._members[sid] = membership
         return membership
 
@@ -240,13 +240,13 @@ class Directory:
         document = membership.root("document") if membership is not None else None
         if membership is None or document is None:
             return None
-        body = yield self._services.get_json(urls.join(self._services.options.endpoints.sync, "v3", "Documents", document.sid))
+        body = yield self._runtime.get_json(urls.join(self._runtime.options.endpoints.sync, "v3", "Documents", document.sid))
         replica = membership.live.state.replica or ConversationData()
         return replica.with_document(body.get("data") if isinstance(body, dict) else None), 0
 
     def announce_update(self, conversation: Conversation, former: ConversationData | None, current: ConversationData) -> None:
         """Raise ``updated`` for what differs between two states, if anything."""
-        self._lifecycle.announce_update(conversation, former, current)
+        self._tracker.announce_update(conversation, former, current)
 
     def confirmed(self, answer: Any) -> Mapping[str, Any]:
         """Nothing that was not written."""
@@ -264,7 +264,7 @@ class Directory:
         yield membership.ready
         entity = membership.root("list")
         if entity is None:
-            yield self._lifecycle.open_root(membership, "list", (membership.named_by_document() or membership.names).messages)
+            yield self._tracker.open_root(membership, "list", (membership.named_by_document() or membership.names).messages)
             entity = membership.root("list")
         if entity is None:
             raise SyncError(f"conversation {sid} has no messages to read", status=404)
@@ -278,8 +278,8 @@ class Directory:
             raise NotFoundError(f"conversation {sid} is gone", status=404)
         yield membership.ready
         if membership.root("map") is None:
-            yield self._lifecycle.open_root(membership, "map", (membership.named_by_document() or membership.names).roster)
-            yield self._lifecycle.load_roster(membership)
+            yield self._tracker.open_root(membership, "map", (membership.named_by_document() or membership.names).roster)
+            yield self._tracker.load_roster(membership)
         entity = membership.root("map")
         if entity is None:
             raise SyncError(f"conversation {sid} has no roster to read", status=404)

@@ -57,14 +57,14 @@ class Messages:
         """`opened` gives the Sync list, opening it if need be; `typing_ended` is told an identity. Both run on the io thread."""
         self._live = live
         self._conversation = conversation = live.conversation
-        self._services = services = live.services
+        self._runtime = runtime = live.runtime
         self._typing_ended = typing_ended
         self._opened = opened
         self._held: weakref.WeakValueDictionary[int, Message] = weakref.WeakValueDictionary()
         self._announced_early: dict[int, float] = {}  # by `announce_missed`: up to which event; those may still come
         self._added_to = (
             (conversation, ConversationEvent.MESSAGE_ADDED),
-            (services.events, ClientEvent.MESSAGE_ADDED),
+            (runtime.events, ClientEvent.MESSAGE_ADDED),
         )
 
     # -- from Sync, on the io thread ----------------------------------------------------------------------------------
@@ -106,7 +106,7 @@ class Messages:
         message, _, current = self._apply(change)
         if current.author is not None:
             self._typing_ended(current.author)
-        self._services.dispatcher.post(self._added_to, message)
+        self._runtime.dispatcher.post(self._added_to, message)
 
     def _updated(self, change: ItemUpdated) -> None:
         message, former, current = self._apply(change)
@@ -116,17 +116,17 @@ class Messages:
         """Raise ``updated`` for what differs between two states; also when the one before is not known."""
         found = REASONS.between(former, current)
         if found or former is None:
-            self._services.emit(
+            self._runtime.emit(
                 MessageUpdatedEventArgs(message, found),
                 (message, MessageEvent.UPDATED),
                 (self._conversation, ConversationEvent.MESSAGE_UPDATED),
-                (self._services.events, ClientEvent.MESSAGE_UPDATED),
+                (self._runtime.events, ClientEvent.MESSAGE_UPDATED),
             )
 
     def _apply(self, change: ItemAdded | ItemUpdated) -> tuple[Message, MessageData | None, MessageData]:
         """The live message with the change applied, its state before (`None` when that is not known), and that now."""
         index = _index(change.key)
-        with self._services.lock:
+        with self._runtime.lock:
             message = self._held.get(index)
             if message is None:
                 current = MessageData.parse(change.data)
@@ -137,16 +137,16 @@ class Messages:
 
     def _removed(self, change: ItemRemoved) -> None:
         index = _index(change.key)
-        with self._services.lock:
+        with self._runtime.lock:
             message = self._held.pop(index, None)
             if message is None:
                 if change.data is None:
                     return
                 message = self._make(index, MessageData.parse(change.data), change.event_id, delivered=True)
-        self._services.emit(
+        self._runtime.emit(
             message,
             (self._conversation, ConversationEvent.MESSAGE_REMOVED),
-            (self._services.events, ClientEvent.MESSAGE_REMOVED),
+            (self._runtime.events, ClientEvent.MESSAGE_REMOVED),
         )
         message._live.leave(message)
 
@@ -178,14 +178,14 @@ class Messages:
 
     def held(self) -> list[Message]:
         """The messages that somebody has."""
-        with self._services.lock:
+        with self._runtime.lock:
             return list(self._held.values())
 
     @flow
     def reread(self, entity: Handle) -> Flow[None]:
         """Changes were made that no event told: bring what is held up to date, and forget what is gone."""
         self._announced_early.clear()
-        with self._services.lock:
+        with self._runtime.lock:
             held = dict(self._held)
             for message in held.values():
                 message._live.state.expect_anything()
@@ -200,7 +200,7 @@ class Messages:
 
     def _catch_up(self, index: int, message: Message, item: Item | None) -> None:
         try:
-            with self._services.lock:
+            with self._runtime.lock:
                 if item is None:
                     self._held.pop(index, None)
                     message._live.leave(message)
@@ -213,12 +213,12 @@ class Messages:
         """Make a message and keep it; the client's lock is held."""
         message = self._make(index, data, version, delivered=delivered)
         self._held[index] = message
-        self._services.recent.append(message)
+        self._runtime.recent.append(message)
         return message
 
     def _make(self, index: int, data: MessageData, version: int, *, delivered: bool) -> Message:
-        services, state = self._services, ReplicatedState(data, version, delivered=delivered)
-        return Message(Live(services.dispatcher, services, state, self), self._conversation, index)
+        runtime, state = self._runtime, ReplicatedState(data, version, delivered=delivered)
+        return Message(Live(runtime.dispatcher, runtime, state, self), self._conversation, index)
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -228,7 +228,7 @@ class Messages:
         return self._page(lambda: self._read(anchor, size, order, inclusive=True), size, timeout)
 
     def _page(self, read: Callable[[], Future[_Slice]], size: int, timeout: float | None) -> Paginator[Message]:
-        part = self._services.run(read, self._services.deadline(timeout), "get_messages()")
+        part = self._runtime.run(read, self._runtime.deadline(timeout), "get_messages()")
         if not part.messages:
             return Paginator([], None, None)
         oldest, newest = part.messages[0].index, part.messages[-1].index
@@ -264,12 +264,12 @@ class Messages:
         """The live message of a page's item; a malformed one is left out."""
         try:
             index = _index(item.key)
-            with self._services.lock:
+            with self._runtime.lock:
                 message = self._held.get(index)
                 if message is None:
                     return self._hold(index, MessageData.parse(item.data), item.event_id, delivered=False)
                 message._live.state.show(MessageData.parse(item.data, message._live.state.visible), item.event_id)
-                self._services.recent.append(message)
+                self._runtime.recent.append(message)
                 return message
         except ProtocolError as error:
             _log.warning("%r: leaving out message %r: %s", self._conversation, item.key, error)
@@ -307,7 +307,7 @@ class Messages:
 
     def prepare(self) -> MessageBuilder:
         """A builder of a message to this conversation."""
-        return MessageBuilder(self._services, self.post)
+        return MessageBuilder(self._runtime, self.post)
 
     def send(
         self,
@@ -329,7 +329,7 @@ class Messages:
                 raise InvalidArgumentError('body must be given where there are no media and no content_sid; "" is an empty text')
             body = ""
         told = checked_progress(on_progress)
-        sender = Sender(self._services, self.post)
+        sender = Sender(self._runtime, self.post)
         draft = Draft.of(
             None if body is None else checks.text(body, "body"),
             {} if attributes is None else attributes,
@@ -350,7 +350,7 @@ class Messages:
     ) -> Message:
         """POST a message whose media were uploaded: the live object it became."""
         url = urls.join(self._live.url, "Messages")
-        answer = self._services.rest.post(url, request, timeout=timeout, mutation_id=mutation_id)
+        answer = self._runtime.rest.post(url, request, timeout=timeout, mutation_id=mutation_id)
         # A template makes its own content: the service has ignored what was attached.
         return self._sent(answer, () if "content_sid" in request else medias)
 
@@ -359,7 +359,7 @@ class Messages:
         index = parse_index(answer.get("index")) if isinstance(answer, dict) else None
         if index is None:
             raise ProtocolError("the answer to a send has no index", body=answer)
-        with self._services.lock:
+        with self._runtime.lock:
             message = self._held.get(index)
             if message is None:
                 data = MessageData.from_rest(answer)

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 _log = logs.logger(__name__)
 
 
-class Roster:
+class Participants:
     """The participants of one conversation, all of them, once it is loaded."""
 
     def __init__(self, live: LiveConversation, loaded: Callable[[], Future[Handle]], typing_ended: Callable[[str], None]) -> None:
         """`loaded` gives the Sync map after `load` has run; `typing_ended` is told an identity. Both run on the io thread."""
         self._live = live
         self._conversation = live.conversation
-        self._services = live.services
+        self._runtime = live.runtime
         self._typing_ended = typing_ended
         self._loaded = loaded
         self._by_sid: dict[str, Participant] = {}
@@ -51,7 +51,7 @@ class Roster:
             taken = self._take(str(item.key), item.data, item.event_id)
             if taken is not None:
                 known.add(taken[0].sid)
-        with self._services.lock:
+        with self._runtime.lock:
             gone = {
                 sid
                 for sid, held in self._by_sid.items()
@@ -64,7 +64,7 @@ class Roster:
 
     def resynced(self) -> None:
         """The map was made anew: whatever is loaded next is newer than what is held."""
-        with self._services.lock:
+        with self._runtime.lock:
             for participant in self._by_sid.values():
                 participant._live.state.expect_anything()
 
@@ -88,17 +88,17 @@ class Roster:
     def announce_update(self, participant: Participant, former: ParticipantData | None, current: ParticipantData) -> None:
         """Raise ``updated`` for what differs between two states, if anything."""
         if found := REASONS.between(former, current):
-            self._services.emit(
+            self._runtime.emit(
                 ParticipantUpdatedEventArgs(participant, found),
                 (participant, ParticipantEvent.UPDATED),
                 (self._conversation, ConversationEvent.PARTICIPANT_UPDATED),
-                (self._services.events, ClientEvent.PARTICIPANT_UPDATED),
+                (self._runtime.events, ClientEvent.PARTICIPANT_UPDATED),
             )
 
     def _take(self, sid: str, data: Any, version: int) -> tuple[Participant, ParticipantData | None, ParticipantData] | None:
         """The live participant with `data` applied, its state before, and that now; `None` for an entry that is none."""
         try:
-            with self._services.lock:
+            with self._runtime.lock:
                 participant = self._by_sid.get(sid)
                 if participant is None:
                     current = ParticipantData.parse(data)
@@ -114,7 +114,7 @@ class Roster:
         participant = self._by_sid.get(sid)
         if participant is not None and participant.identity is not None:
             self._typing_ended(participant.identity)
-        with self._services.lock:
+        with self._runtime.lock:
             self._by_sid.pop(sid, None)
             self._leaving.discard(sid)
             self._has_gone({sid})
@@ -132,19 +132,19 @@ class Roster:
 
     def held(self) -> list[Participant]:
         """The participants that are known."""
-        with self._services.lock:
+        with self._runtime.lock:
             return list(self._by_sid.values())
 
     def announced(self) -> list[Participant]:
         """The participants that Sync has told of, in the order they became known."""
-        with self._services.lock:
+        with self._runtime.lock:
             return [participant for participant in self._by_sid.values() if participant._live.state.replica is not None]
 
     def _emit(self, participant: Participant, own: ConversationEvent, clients: ClientEvent) -> None:
-        self._services.emit(participant, (self._conversation, own), (self._services.events, clients))
+        self._runtime.emit(participant, (self._conversation, own), (self._runtime.events, clients))
 
     def _made(self, sid: str, state: ReplicatedState[ParticipantData]) -> Participant:
-        return Participant(Live(self._services.dispatcher, self._services, state, self), self._conversation, sid)
+        return Participant(Live(self._runtime.dispatcher, self._runtime, state, self), self._conversation, sid)
 
     def with_identity(self, identity: str) -> Participant | None:
         """The participant with that identity, as far as is known; from any thread."""
@@ -158,8 +158,8 @@ class Roster:
 
     def get_all(self, timeout: float | None) -> list[Participant]:
         """All participants, without those whose removal was just confirmed."""
-        self._services.run(self._loaded, self._services.deadline(timeout), "get_participants()")
-        with self._services.lock:
+        self._runtime.run(self._loaded, self._runtime.deadline(timeout), "get_participants()")
+        with self._runtime.lock:
             return [participant for sid, participant in self._by_sid.items() if sid not in self._leaving]
 
     def get_by_sid(self, sid: str, timeout: float | None) -> Participant:
@@ -179,13 +179,13 @@ class Roster:
     def add(self, request: Mapping[str, Any], timeout: float | None) -> Participant:
         """POST a participant and give back the live object it became."""
         this, gone = object(), set[str]()
-        with self._services.lock:
+        with self._runtime.lock:
             self._gone_since[this] = gone
         try:
-            answer = self._services.rest.post(urls.join(self._live.url, "Participants"), request, timeout=timeout)
+            answer = self._runtime.rest.post(urls.join(self._live.url, "Participants"), request, timeout=timeout)
             return self._added(answer, gone)
         finally:
-            with self._services.lock:
+            with self._runtime.lock:
                 del self._gone_since[this]
 
     def _added(self, answer: Any, gone: set[str]) -> Participant:
@@ -193,7 +193,7 @@ class Roster:
         sid = answer.get("sid") if isinstance(answer, dict) else None
         if not isinstance(sid, str):
             raise ProtocolError("the answer to an add has no sid", body=answer)
-        with self._services.lock:
+        with self._runtime.lock:
             participant = self._by_sid.get(sid)
             if participant is not None:
                 return participant
@@ -204,7 +204,7 @@ class Roster:
         if left:
             participant._live.leave(participant)
         else:
-            self._services.later(OVERLAY_SECONDS, lambda: self._settle_added(sid))
+            self._runtime.later(OVERLAY_SECONDS, lambda: self._settle_added(sid))
         return participant
 
     @flow
@@ -218,7 +218,7 @@ class Roster:
         except ConversationsError as error:
             _log.info("%r: could not look whether %s was added: %s", self._conversation, sid, error)
             return
-        with self._services.lock:
+        with self._runtime.lock:
             gone = found is None and self._by_sid.get(sid) is participant
             if gone:
                 del self._by_sid[sid]
@@ -239,14 +239,14 @@ class Roster:
 
     def remove(self, key: str, timeout: float | None) -> None:
         """DELETE a participant, named by sid or identity; it is not shown any more when this returns."""
-        deadline = self._services.deadline(timeout)
+        deadline = self._runtime.deadline(timeout)
         url = self.url_of(key, deadline)
-        with self._services.lock:  # before: by the time of the answer, the same identity may have been added again
+        with self._runtime.lock:  # before: by the time of the answer, the same identity may have been added again
             gone = {sid for sid, held in self._by_sid.items() if key in (sid, held.identity)}
-        self._services.rest.delete(url, timeout=deadline.remaining())
-        with self._services.lock:
+        self._runtime.rest.delete(url, timeout=deadline.remaining())
+        with self._runtime.lock:
             self._leaving |= gone
-        self._services.later(OVERLAY_SECONDS, lambda: self._leaving.difference_update(gone))
+        self._runtime.later(OVERLAY_SECONDS, lambda: self._leaving.difference_update(gone))
 
     @flow
     def fetch(self, participant: Participant) -> Flow[tuple[ParticipantData, int] | None]:

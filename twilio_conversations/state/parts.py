@@ -10,14 +10,14 @@ from twilio_conversations.models.conversation import Conversation
 from twilio_conversations.models.conversation_parts import Conversations, LiveConversation
 from twilio_conversations.models.layers import ReplicatedState
 from twilio_conversations.state.messages import Messages
-from twilio_conversations.state.participants import Roster
+from twilio_conversations.state.participants import Participants
 from twilio_conversations.state.read_horizon import ReadHorizon
 from twilio_conversations.state.typing import TypingIndicator
 from twilio_conversations.util.futures import Future
 from twilio_conversations.values.conversation import ConversationData
 
 if TYPE_CHECKING:
-    from twilio_conversations.runtime import Services
+    from twilio_conversations.runtime import Runtime
     from twilio_conversations.sync.client import Handle
 
 
@@ -27,24 +27,24 @@ class Parts(LiveConversation):
     __slots__ = ()
 
     messages: Messages
-    participants: Roster
+    participants: Participants
     horizon: ReadHorizon
     typing: TypingIndicator
 
     def __init__(
         self,
-        services: Services,
+        runtime: Runtime,
         conversations: Conversations,
         sid: str,
         message_list: Callable[[], Future[Handle]],
         roster: Callable[[], Future[Handle]],
     ) -> None:
         """`message_list` and `roster` give the Sync objects, opening them if need be; they run on the io thread."""
-        super().__init__(services.dispatcher, services, ReplicatedState(ConversationData()), conversations, sid)
+        super().__init__(runtime.dispatcher, runtime, ReplicatedState(ConversationData()), conversations, sid)
         self.conversation: Conversation = Conversation(self, sid)
         self.typing = TypingIndicator(self, lambda identity: self.participants.with_identity(identity))
         self.messages = Messages(self, message_list, self.typing.ended)
-        self.participants = Roster(self, roster, self.typing.ended)
+        self.participants = Participants(self, roster, self.typing.ended)
         self.horizon = ReadHorizon(self)
 
     def models(self) -> list[Model[Any]]:

@@ -21,14 +21,14 @@ class ReadHorizon:
 
     def __init__(self, live: LiveConversation) -> None:
         self._live = live
-        self._services = live.services
+        self._runtime = live.runtime
         self._queue = threading.Lock()
         self._last_in_line: Future[None] = completed(None)
         self._passed: list[int | None] | None = None  # marks that Sync tells of while one is posted
 
     def advance(self, index: int, timeout: float | None) -> int | None:
         """Move to `index` unless the horizon is beyond it already, here or on another device; returns the unread count."""
-        deadline = self._services.deadline(timeout)
+        deadline = self._runtime.deadline(timeout)
         with self._in_turn(deadline):
             known = self._known
             answer = self._read(deadline)
@@ -38,19 +38,19 @@ class ReadHorizon:
 
     def update(self, index: int | None, timeout: float | None) -> int | None:
         """Move to `index`, also back; returns the unread count."""
-        deadline = self._services.deadline(timeout)
+        deadline = self._runtime.deadline(timeout)
         with self._in_turn(deadline):
             return self._post(index, deadline)
 
     def all_read(self, timeout: float | None) -> int | None:
         """Move to the newest message; without any nothing is sent."""
-        deadline = self._services.deadline(timeout)
+        deadline = self._runtime.deadline(timeout)
         newest = self._live.messages.newest_index(deadline.remaining())
         return 0 if newest is None else self.advance(newest, deadline.remaining())
 
     def unread_count(self, timeout: float | None) -> int | None:
         """The service's count (``GET {my_conversations}/{sid}``)."""
-        return _unread(self._read(self._services.deadline(timeout)))
+        return _unread(self._read(self._runtime.deadline(timeout)))
 
     def told(self, former: ConversationData | None, current: ConversationData) -> None:
         """Take note of a change that Sync tells of; on the io thread."""
@@ -67,7 +67,7 @@ class ReadHorizon:
         live = self._live
         told = _replica_mark(live)
         try:
-            answer = self._services.rest.get(live.my_url, timeout=deadline.remaining())
+            answer = self._runtime.rest.get(live.my_url, timeout=deadline.remaining())
         except ForbiddenError:
             answer = None
         if not isinstance(answer, dict) or answer.get("conversation_sid") != live.sid:
@@ -110,7 +110,7 @@ class ReadHorizon:
         with self._queue:
             before, self._last_in_line = self._last_in_line, mine
         try:
-            self._services.wait(before, deadline, "moving the read horizon")
+            self._runtime.wait(before, deadline, "moving the read horizon")
             yield
         finally:
             settle(mine, None)

@@ -49,7 +49,7 @@ class SyncNames:
 
 
 @attrs.define(eq=False)
-class Membership:
+class TrackedConversation:
     """One conversation in the directory.
 
     Attributes:

@@ -24,7 +24,7 @@ from twilio_conversations.errors import (
 from twilio_conversations.events.names import ClientEvent, ConversationEvent, HandlerError
 from twilio_conversations.models.conversation import Conversation, ConversationUpdatedEventArgs
 from twilio_conversations.state.parts import Parts
-from twilio_conversations.state.tracked import Following, Membership
+from twilio_conversations.state.tracked import Following, TrackedConversation
 from twilio_conversations.sync.changes import Change, DocumentUpdated, EntityFailed, EntityRemoved, Item, Key, Resynced
 from twilio_conversations.util import logs
 from twilio_conversations.util.futures import Flow, Future, fail, flow, gather, settle
@@ -32,7 +32,7 @@ from twilio_conversations.values.conversation import DOCUMENT_FIELDS, REASONS, C
 from twilio_conversations.wire.backoff import Backoff
 
 if TYPE_CHECKING:
-    from twilio_conversations.runtime import Services
+    from twilio_conversations.runtime import Runtime
     from twilio_conversations.sync.client import Handle
 
 _log = logs.logger(__name__)
@@ -61,18 +61,18 @@ def may_pass(error: ConversationsError) -> bool:
     return error.status not in _GONE_STATUS and not isinstance(error, ClientClosedError)
 
 
-class Lifecycle:
+class Tracker:
     """What happens to each conversation, whoever wanted it."""
 
-    def __init__(self, services: Services, forget: Callable[[str], object], started: Callable[[], bool]) -> None:
+    def __init__(self, runtime: Runtime, forget: Callable[[str], object], started: Callable[[], bool]) -> None:
         """`forget` is called with the sid of a conversation that is gone; `started` returns whether all that was there at the
         start has been announced."""
-        self._services = services
+        self._runtime = runtime
         self._forget = forget
         self._started = started
 
     @flow
-    def fulfil(self, membership: Membership) -> Flow[None]:
+    def fulfil(self, membership: TrackedConversation) -> Flow[None]:
         """Bring a conversation to what is wanted of it, and announce each step once.
 
         One of these runs per conversation at a time; whatever is wanted meanwhile is seen when the opening is over.
@@ -94,7 +94,7 @@ class Lifecycle:
             membership.busy = False
         self._let_through(membership)
 
-    def _let_through(self, membership: Membership) -> None:
+    def _let_through(self, membership: TrackedConversation) -> None:
         """Nothing is being opened any more: apply what waited for that."""
         if membership.wanted is Following.GONE:
             membership.close()
@@ -107,7 +107,7 @@ class Lifecycle:
         settle(membership.ready, membership.conversation)
 
     @flow
-    def _open_roots(self, membership: Membership) -> Flow[None]:
+    def _open_roots(self, membership: TrackedConversation) -> Flow[None]:
         """Open what `wanted` needs and is not open: the document, and when joined the list and the roster beside it."""
         joined = membership.wanted is Following.JOINED
         names = membership.names
@@ -128,11 +128,11 @@ class Lifecycle:
             yield self._find_missed(membership)
 
     @flow
-    def open_root(self, membership: Membership, kind: str, name: str | None) -> Flow[None]:
+    def open_root(self, membership: TrackedConversation, kind: str, name: str | None) -> Flow[None]:
         """Open one object, unless that very one is open; its changes wait until the conversation was announced."""
         if name is None or membership.has_root(kind, name):
             return
-        sync = self._services.sync
+        sync = self._runtime.sync
         listener = functools.partial(self._root_changed, membership, kind, membership.epoch)
         openers: dict[str, Callable[[], Future[Handle]]] = {
             "document": lambda: sync.open_document(name, listener),
@@ -158,7 +158,7 @@ class Lifecycle:
             membership.opened_roster = sorted(entity.take_items(), key=lambda item: str(item.key))
 
     @flow
-    def load_roster(self, membership: Membership) -> Flow[None]:
+    def load_roster(self, membership: TrackedConversation) -> Flow[None]:
         """Take the roster from the answer that opened it; a long one goes on in pages."""
         entity, items = membership.root("map"), membership.opened_roster
         if entity is None or items is None:
@@ -169,7 +169,7 @@ class Lifecycle:
         membership.live.participants.load(items)
 
     @flow
-    def _catch_up_messages(self, membership: Membership) -> Flow[None]:
+    def _catch_up_messages(self, membership: TrackedConversation) -> Flow[None]:
         """Whoever comes back may hold messages of before, which have changed or gone meanwhile."""
         entity = membership.root("list")
         if membership.opened_messages and entity is not None:
@@ -177,17 +177,17 @@ class Lifecycle:
             membership.opened_messages = False
 
     @flow
-    def _find_missed(self, membership: Membership) -> Flow[None]:
+    def _find_missed(self, membership: TrackedConversation) -> Flow[None]:
         """Whoever is added to a conversation is written to at once: read what came before the list was followed."""
         entity, live = membership.root("list"), membership.live
         if entity is None or membership.followed_from is None or membership.followed_from < 0:
             return  # without any event yet nothing was written
-        joined = live.participants.joined_at(self._services.configuration.identity)
+        joined = live.participants.joined_at(self._runtime.configuration.identity)
         if joined is not None:
             membership.missed = yield live.messages.since(entity, joined)
 
     @flow
-    def _opening_failed(self, membership: Membership, error: ConversationsError) -> Flow[None]:
+    def _opening_failed(self, membership: TrackedConversation, error: ConversationsError) -> Flow[None]:
         """Not visible, or nothing that could be asked for: let go. Closed: no more of it. Anything else: report it, and try again
         after a while."""
         sid = membership.conversation.sid
@@ -198,14 +198,14 @@ class Lifecycle:
             fail(membership.ready, error)
             self.go(membership)
             return
-        if self._services.readiness.cause is None:  # else that is what was told
+        if self._runtime.readiness.cause is None:  # else that is what was told
             _log.warning("conversation %s cannot be opened now: %s", sid, error)
-            self._services.dispatcher.report(HandlerError(error))
+            self._runtime.dispatcher.report(HandlerError(error))
         if membership.backoff is None:
-            membership.backoff = Backoff(self._services.options.reconnect)
-        yield self._services.pause(membership.backoff.next_delay())
+            membership.backoff = Backoff(self._runtime.options.reconnect)
+        yield self._runtime.pause(membership.backoff.next_delay())
 
-    def _announce(self, membership: Membership) -> None:
+    def _announce(self, membership: TrackedConversation) -> None:
         """The objects that `wanted` needs are open: say what that makes of the conversation."""
         conversation, former = membership.conversation, membership.presence
         membership.presence = membership.wanted
@@ -226,19 +226,19 @@ class Lifecycle:
             membership.live.typing.clear()
             self._emit(conversation, ClientEvent.CONVERSATION_LEFT)
 
-    def _apply_opened(self, membership: Membership, document: Any) -> None:
+    def _apply_opened(self, membership: TrackedConversation, document: Any) -> None:
         """Apply the document as it was opened; one that cannot be read is reported, and the conversation announced without it."""
         try:
             self._set(membership, lambda state: state.with_document(document))
         except ProtocolError as error:
             _log.warning("%r: %s", membership.conversation, error)
-            self._services.dispatcher.report(HandlerError(error))
+            self._runtime.dispatcher.report(HandlerError(error))
             return
         membership.document = document
-        with self._services.lock:
+        with self._runtime.lock:
             membership.live.state.drop_overlay(membership.written_before, DOCUMENT_FIELDS)
 
-    def go(self, membership: Membership) -> None:
+    def go(self, membership: TrackedConversation) -> None:
         """The conversation is gone for this client: left, if it was joined, then removed, if it was ever announced."""
         conversation, former = membership.conversation, membership.presence
         self._forget(conversation.sid)
@@ -253,15 +253,15 @@ class Lifecycle:
         self._set(membership, lambda state: attrs.evolve(state, status=ConversationStatus.NOT_PARTICIPATING))
         if former is Following.JOINED:
             self._emit(conversation, ClientEvent.CONVERSATION_LEFT)
-        self._services.emit(
+        self._runtime.emit(
             conversation,
-            (self._services.events, ClientEvent.CONVERSATION_REMOVED),
+            (self._runtime.events, ClientEvent.CONVERSATION_REMOVED),
             (conversation, ConversationEvent.REMOVED),
         )
         for model in membership.live.models():
             model._live.leave(model)
 
-    def _root_changed(self, membership: Membership, kind: str, epoch: int, entity: Handle, change: Change) -> None:
+    def _root_changed(self, membership: TrackedConversation, kind: str, epoch: int, entity: Handle, change: Change) -> None:
         """One of a conversation's objects changed; before the announcement the change waits."""
         if membership.epoch != epoch or membership.wanted is Following.GONE:
             return
@@ -270,7 +270,7 @@ class Lifecycle:
             return
         if isinstance(change, EntityFailed):
             _log.warning("%r cannot be followed: %s", membership.conversation, change.error)
-            self._services.dispatcher.report(HandlerError(change.error))
+            self._runtime.dispatcher.report(HandlerError(change.error))
         elif isinstance(change, EntityRemoved):
             if kind == "document":
                 self.go(membership)
@@ -285,7 +285,7 @@ class Lifecycle:
             self.apply(membership, lambda state: state.with_document(change.data, former))
 
     @flow
-    def _resynced(self, membership: Membership, kind: str, entity: Handle) -> Flow[None]:
+    def _resynced(self, membership: TrackedConversation, kind: str, entity: Handle) -> Flow[None]:
         """Changes were made that no event told: read again what we hold, then say so."""
         conversation, epoch = membership.conversation, membership.epoch
 
@@ -295,7 +295,7 @@ class Lifecycle:
         membership.rereading += 1
         try:
             what = f"reading {conversation.sid} again"
-            yield self._services.insist(lambda: self._reread(membership.live, kind, entity), what, wanted)
+            yield self._runtime.insist(lambda: self._reread(membership.live, kind, entity), what, wanted)
         except ConversationsError as error:
             _log.info("%r: changes were missed and cannot be read any more: %s", conversation, error)
             return
@@ -303,10 +303,10 @@ class Lifecycle:
             membership.rereading -= 1
         if membership.rereading or membership.epoch != epoch or membership.presence is Following.GONE:
             return
-        self._services.emit(
+        self._runtime.emit(
             conversation,
             (conversation, ConversationEvent.RESYNCED),
-            (self._services.events, ClientEvent.CONVERSATION_RESYNCED),
+            (self._runtime.events, ClientEvent.CONVERSATION_RESYNCED),
         )
 
     @flow
@@ -320,7 +320,7 @@ class Lifecycle:
 
     # -- state --------------------------------------------------------------------------------------------------------
 
-    def apply(self, membership: Membership, change: Callable[[ConversationData], ConversationData]) -> None:
+    def apply(self, membership: TrackedConversation, change: Callable[[ConversationData], ConversationData]) -> None:
         """Change a conversation's replica and announce the difference."""
         conversation = membership.conversation
         try:
@@ -334,19 +334,19 @@ class Lifecycle:
     def announce_update(self, conversation: Conversation, former: ConversationData | None, current: ConversationData) -> None:
         """Raise ``updated`` for what differs between two states, if anything."""
         if found := REASONS.between(former, current):
-            self._services.emit(
+            self._runtime.emit(
                 ConversationUpdatedEventArgs(conversation, found),
                 (conversation, ConversationEvent.UPDATED),
-                (self._services.events, ClientEvent.CONVERSATION_UPDATED),
+                (self._runtime.events, ClientEvent.CONVERSATION_UPDATED),
             )
 
     def _set(
-        self, membership: Membership, change: Callable[[ConversationData], ConversationData]
+        self, membership: TrackedConversation, change: Callable[[ConversationData], ConversationData]
     ) -> tuple[ConversationData | None, ConversationData]:
         state = membership.live.state
-        with self._services.lock:
+        with self._runtime.lock:
             current = change(state.replica or ConversationData())
             return state.apply(current, 0), current
 
     def _emit(self, conversation: Conversation, event: ClientEvent) -> None:
-        self._services.emit(conversation, (self._services.events, event))
+        self._runtime.emit(conversation, (self._runtime.events, event))

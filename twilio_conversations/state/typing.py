@@ -37,7 +37,7 @@ class TypingIndicator:
     def __init__(self, live: LiveConversation, with_identity: Callable[[str], Participant | None]) -> None:
         """`with_identity` finds a participant."""
         self._conversation = live.conversation
-        self._services = live.services
+        self._runtime = live.runtime
         self._with_identity = with_identity
         self._window_ends = 0.0
         self._timers: dict[str, Any] = {}
@@ -47,22 +47,22 @@ class TypingIndicator:
         refuse_to_wait("typing()")
         if time.monotonic() < self._window_ends:
             return
-        answer = self._services.rest.post_form(
-            self._services.configuration.typing_url, {"ChannelSid": self._conversation.sid}, timeout=timeout
+        answer = self._runtime.rest.post_form(
+            self._runtime.configuration.typing_url, {"ChannelSid": self._conversation.sid}, timeout=timeout
         )
         self._told(answer)
 
     def _told(self, answer: Any) -> None:
         """A notice was taken: none is sent until its time is over."""
         seconds = duration(answer.get("typing_timeout") if isinstance(answer, dict) else None, DEFAULT_SECONDS)
-        self._window_ends = time.monotonic() + (self._services.options.typing_timeout or seconds)
+        self._window_ends = time.monotonic() + (self._runtime.options.typing_timeout or seconds)
 
     @contextmanager
     def lasting(self) -> Iterator[None]:
         """Tell it again and again until the block is over, from the io thread: it neither waits nor fails."""
         refuse_to_wait("typing_indicator()")
         over = threading.Event()
-        self._services.connection.post(lambda: self._repeat(over))
+        self._runtime.connection.post(lambda: self._repeat(over))
         try:
             yield
         finally:
@@ -81,18 +81,18 @@ class TypingIndicator:
                     self._window_ends = time.monotonic() + DEFAULT_SECONDS
             pause: Future[None] = Future()
             delay = max(0.0, self._window_ends - time.monotonic())
-            self._services.connection.timers.call_later(delay, functools.partial(settle, pause, None))
+            self._runtime.connection.timers.call_later(delay, functools.partial(settle, pause, None))
             yield pause
 
     @flow
     def _send_from_io_thread(self) -> Flow[None]:
-        url = self._services.configuration.typing_url
-        answer = yield self._services.tunnel.request(
+        url = self._runtime.configuration.typing_url
+        answer = yield self._runtime.tunnel.request(
             "POST",
             url,
             headers={"Content-Type": "application/x-www-form-urlencoded"},
             body=f"ChannelSid={urls.segment(self._conversation.sid)}".encode(),
-            deadline=self._services.deadline(DEFAULT_SECONDS),
+            deadline=self._runtime.deadline(DEFAULT_SECONDS),
         )
         if not 200 <= answer.code < 300:
             raise RestError.from_answer(f"POST {url}", answer.code, None)
@@ -103,11 +103,11 @@ class TypingIndicator:
         participant = self._with_identity(identity)
         if participant is None:
             return
-        if not participant.is_typing and self._services.dispatcher.full:
+        if not participant.is_typing and self._runtime.dispatcher.full:
             return  # handlers are far behind: by the time they would hear of it, it is over
-        override = self._services.options.typing_timeout
+        override = self._runtime.options.typing_timeout
         self._stop_timer(identity)
-        timers = self._services.connection.timers
+        timers = self._runtime.connection.timers
         duration = seconds if override is None else override + 1.0
         self._timers[identity] = timers.call_later(duration, lambda: self.ended(identity))
         if not participant.is_typing:
@@ -142,6 +142,4 @@ class TypingIndicator:
     def _emit(
         self, participant: Participant, own: ParticipantEvent, conversations: ConversationEvent, clients: ClientEvent
     ) -> None:
-        self._services.emit(
-            participant, (participant, own), (self._conversation, conversations), (self._services.events, clients)
-        )
+        self._runtime.emit(participant, (participant, own), (self._conversation, conversations), (self._runtime.events, clients))

@@ -18,7 +18,7 @@ from twilio_conversations.util.futures import Flow, Future, completed, flow
 from twilio_conversations.values.user import REASONS, UserData
 
 if TYPE_CHECKING:
-    from twilio_conversations.runtime import Services
+    from twilio_conversations.runtime import Runtime
     from twilio_conversations.sync.client import Handle
 
 _log = logs.logger(__name__)
@@ -31,9 +31,9 @@ class Users:
     one that came first.
     """
 
-    def __init__(self, services: Services, identity: str = "") -> None:
+    def __init__(self, runtime: Runtime, identity: str = "") -> None:
         """`identity` is that of the own user, as far as it is known."""
-        self._services = services
+        self._runtime = runtime
         self._maps: dict[User, Handle] = {}
         self._followed: dict[str, User] = {}
         self._coming: dict[str, Future[User]] = {}
@@ -42,21 +42,21 @@ class Users:
         """The current user; the same object for the lifetime of the client."""
 
     def _make(self, identity: str) -> User:
-        return User(Live(self._services.dispatcher, self._services, ReplicatedState(UserData()), self), identity)
+        return User(Live(self._runtime.dispatcher, self._runtime, ReplicatedState(UserData()), self), identity)
 
     # -- for the start and for callers --------------------------------------------------------------------------------
 
     @flow
     def open(self) -> Flow[None]:
         """Follow the own user's map; everything about it is announced as new."""
-        configuration = self._services.configuration
+        configuration = self._runtime.configuration
         self.myself.identity = configuration.identity
         yield self._open_map(self.myself, configuration.my_user_info_map)
         self._begin(self.myself, None)
 
     def get(self, identity: str, map_name: str | None = None) -> Future[User]:
         """The user with that identity, followed from now on; `map_name`, where it is known, saves a request."""
-        if identity == self._services.configuration.identity:
+        if identity == self._runtime.configuration.identity:
             return completed(self.myself)
         if identity in self._followed:
             return completed(self._followed[identity])
@@ -86,7 +86,7 @@ class Users:
         if entity is not None:
             page = yield entity.page(size=50)
             return _read(page.items), 0
-        body = yield self._services.get_json(urls.join(self._services.configuration.users_url, user.identity))
+        body = yield self._runtime.get_json(urls.join(self._runtime.configuration.users_url, user.identity))
         return UserData.from_rest(body), 0
 
     def confirmed(self, answer: Any) -> Mapping[str, Any]:
@@ -102,7 +102,7 @@ class Users:
         if user is None:
             user = self._live[identity] = self._make(identity)
         if map_name is None:
-            body = yield self._services.get_json(urls.join(self._services.configuration.users_url, identity))
+            body = yield self._runtime.get_json(urls.join(self._runtime.configuration.users_url, identity))
             objects = body.get("sync_objects") if isinstance(body, dict) else None
             map_name = objects.get("user_info_map") if isinstance(objects, dict) else None
             if not isinstance(map_name, str) or not map_name:
@@ -118,7 +118,7 @@ class Users:
     def _open_map(self, user: User, name: str) -> Flow[UserData]:
         """Open a user's map (``GET .../Maps/{name}?Include=items``) and take what it says; gives the state before."""
         former = user._live.state.replica or UserData()
-        entity: Handle = yield self._services.sync.open_map(name, functools.partial(self._changed, user), include_items=True)
+        entity: Handle = yield self._runtime.sync.open_map(name, functools.partial(self._changed, user), include_items=True)
         items: list[Item] = list(entity.take_items())
         if not items:
             page = yield entity.page(size=50)
@@ -128,14 +128,14 @@ class Users:
         return former
 
     def _make_room(self) -> None:
-        limit = self._services.options.user_infos_to_subscribe or self._services.configuration.user_infos_to_subscribe
+        limit = self._runtime.options.user_infos_to_subscribe or self._runtime.configuration.user_infos_to_subscribe
         while len(self._followed) >= limit:
             self._let_go(next(iter(self._followed.values())))
 
     def _begin(self, user: User, former: UserData | None) -> None:
         user.is_subscribed = True
         self.announce_update(user, former, user._live.state.replica or UserData())
-        self._services.emit(user, (user, UserEvent.USER_SUBSCRIBED), (self._services.events, ClientEvent.USER_SUBSCRIBED))
+        self._runtime.emit(user, (user, UserEvent.USER_SUBSCRIBED), (self._runtime.events, ClientEvent.USER_SUBSCRIBED))
 
     def _let_go(self, user: User) -> None:
         entity = self._maps.pop(user, None)
@@ -144,11 +144,11 @@ class Users:
         entity.close()
         user.is_subscribed = False
         self._followed.pop(user.identity, None)
-        self._services.emit(user, (user, UserEvent.USER_UNSUBSCRIBED), (self._services.events, ClientEvent.USER_UNSUBSCRIBED))
+        self._runtime.emit(user, (user, UserEvent.USER_UNSUBSCRIBED), (self._runtime.events, ClientEvent.USER_UNSUBSCRIBED))
 
     @flow
     def _refollow_myself(self) -> Flow[None]:
-        former = yield self._open_map(self.myself, self._services.configuration.my_user_info_map)
+        former = yield self._open_map(self.myself, self._runtime.configuration.my_user_info_map)
         self._begin(self.myself, former)
 
     # -- from Sync ----------------------------------------------------------------------------------------------------
@@ -180,10 +180,10 @@ class Users:
         found = tuple(UserUpdateReason) if former is None else REASONS.between(former, current)
         if found:
             updated = UserUpdatedEventArgs(user, found)
-            self._services.emit(updated, (user, UserEvent.UPDATED), (self._services.events, ClientEvent.USER_UPDATED))
+            self._runtime.emit(updated, (user, UserEvent.UPDATED), (self._runtime.events, ClientEvent.USER_UPDATED))
 
     def _apply(self, user: User, data: UserData) -> UserData | None:
-        with self._services.lock:
+        with self._runtime.lock:
             return user._live.state.apply(data, 0)
 
 

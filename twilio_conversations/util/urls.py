@@ -17,7 +17,7 @@ def segment(value: str) -> str:
     """Percent-encode one path segment, leaving nothing that could mean more than itself.
 
     A name of dots is written ``%2E``, so that joining URLs does not resolve it. Some HTTP libraries and proxies decode that and
-    resolve it nevertheless: what would be destructive one level up names its object by sid (`Roster.url_of`).
+    resolve it nevertheless: what would be destructive one level up names its object by sid (`Participants.url_of`).
 
     Raises:
         InvalidArgumentError: the value is empty or holds characters that UTF-8 cannot carry.
