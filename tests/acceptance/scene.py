@@ -145,15 +145,15 @@ def every_message(conversation: Any) -> list[Any]:
     return messages
 
 
-class Diary:
-    """The messages that a client's `message_added` handler saw, in that order."""
+class MessageLog:
+    """Log of the messages that a client's `message_added` handler received, in order."""
 
     def __init__(self, client: Client) -> None:
         self.entries: list[tuple[int, str | None]] = []
         client.on("message_added", lambda message: self.entries.append((message.index, message.body)))
 
     def has(self, count: int) -> bool:
-        """At least so many came."""
+        """Return whether at least so many came."""
         return len(self.entries) >= count
 
     @property

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.scene import Diary, Served, every_message, pair_up, until
+from tests.acceptance.scene import MessageLog, Served, every_message, pair_up, until
 from tests.faults.plan import Cuts
 from tests.faults.proxy import FaultProxy
 from tests.support.patience import LONG_PATIENCE
@@ -28,12 +28,12 @@ def test_two_thousand_messages_through_a_line_that_is_cut(served: Served) -> Non
         served.client("alice", proxy.url) as alice,
         served.client("bob", proxy.url) as bob,
     ):
-        diaries = {"alice": Diary(alice), "bob": Diary(bob)}
+        message_logs = {"alice": MessageLog(alice), "bob": MessageLog(bob)}
         for_alice, for_bob = pair_up(alice, bob, "bob", "over a bad line")
         in_turn(lambda: send_all(for_alice, "alice"), lambda: send_all(for_bob, "bob"))
         proxy.pause_cuts()
-        for name, diary in diaries.items():
-            until(partial(diary.has, 2 * EACH), f"{name} saw everything", LONG_PATIENCE)
+        for name, message_log in message_logs.items():
+            until(partial(message_log.has, 2 * EACH), f"{name} saw everything", LONG_PATIENCE)
         print(f"faults: {dict(proxy.counts)}")
         assert proxy.counts["cuts"] >= 60
         assert proxy.counts["cuts_before_answer"] >= 15
@@ -43,9 +43,9 @@ def test_two_thousand_messages_through_a_line_that_is_cut(served: Served) -> Non
     assert [index for index, _, _ in kept] == list(range(2 * EACH)), "none lost and none doubled in the service"
     for author in ("alice", "bob"):
         assert [body for _, who, body in kept if who == author] == [f"{author} {n}" for n in range(EACH)], "sender's order"
-    for name, diary in diaries.items():
-        assert diary.indexes == list(range(2 * EACH)), f"{name} saw each message once, in index order"
-        assert diary.bodies == [body for _, _, body in kept], f"{name} saw what the service kept"
+    for name, message_log in message_logs.items():
+        assert message_log.indexes == list(range(2 * EACH)), f"{name} saw each message once, in index order"
+        assert message_log.bodies == [body for _, _, body in kept], f"{name} saw what the service kept"
 
 
 def send_all(conversation: Any, author: str) -> None:

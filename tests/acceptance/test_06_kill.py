@@ -21,5 +21,5 @@ def test_the_service_is_killed_ten_times_while_messages_are_under_way(tmp_path: 
     figures = kills.run(tmp_path, cycles=KILLS, seed=seed)
     print(figures)
     assert figures.kinds["kills_with_a_send_unanswered"] == KILLS
-    assert figures.verdict.messages >= 2 * 4 * KILLS, "all four senders got on between kills"
+    assert figures.counts.messages >= 2 * 4 * KILLS, "all four senders got on between kills"
     assert figures.clean

@@ -17,8 +17,8 @@ import attrs
 import pytest
 
 from tests.client.test_token_life import forged
-from tests.support.middlemen import Proxy
 from tests.support.patience import PATIENCE
+from tests.support.proxies import Proxy
 from twilio_conversations.server import LocalServer
 
 LINE = re.compile(r"(DEBUG|INFO|WARNING|ERROR|CRITICAL):(twilio_conversations\S*?):(.*)")

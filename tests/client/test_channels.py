@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.clients import Connect
-from tests.support.diary import Diary
+from tests.support.event_log import EventLog
 from twilio_conversations import (
     AggregatedDeliveryReceipt,
     Client,
@@ -55,21 +55,21 @@ def number(fresh: Fresh) -> str:
 
 def received(service: LocalServer, alice: Client, address: str, proxy: str = PROXY, **content: Any) -> Message:
     """The message that somebody outside writes."""
-    diary = Diary(alice, "message_added")
+    event_log = EventLog(alice, "message_added")
     sid = service.receive(address, proxy, **content)["sid"]
-    message: Message = diary.wait("message_added", lambda message: message.sid == sid)
+    message: Message = event_log.wait("message_added", lambda message: message.sid == sid)
     return message
 
 
 @pytest.mark.row("CV17", "PA12", "PA13")
 def test_somebody_with_a_telephone_is_added(alice: Client, room: Conversation, number: str) -> None:
     """The participant is there on the next line, has its channel and no identity, and attributes as given."""
-    diary = Diary(room, "participant_joined")
+    event_log = EventLog(room, "participant_joined")
     phone = room.add_non_chat_participant(PROXY, number, {"vip": True})
     assert (phone.type, phone.identity, phone.attributes) == (ParticipantType.SMS, None, {"vip": True})
     assert phone.bindings["sms"]["address"] == number
     assert phone in room.get_participants()
-    assert diary.wait("participant_joined") is phone
+    assert event_log.wait("participant_joined") is phone
     assert phone.bindings["sms"]["proxy_address"] == PROXY
     with pytest.raises(ConflictError):
         room.add_non_chat_participant(PROXY, number)
@@ -80,9 +80,9 @@ def test_somebody_with_e_mail_has_a_name_and_a_level(room: Conversation, fresh: 
     """They are sent along, and come back in the bindings."""
     address = fresh("bob") + "@example.com"
     options = ParticipantBindingOptions(ParticipantEmailBinding("Bob", level=ParticipantEmailLevel.CC))
-    diary = Diary(room, "participant_joined")
+    event_log = EventLog(room, "participant_joined")
     bob = room.add_non_chat_participant(fresh("help") + "@example.org", address, binding_options=options)
-    diary.wait("participant_joined")
+    event_log.wait("participant_joined")
     assert bob.type is ParticipantType.EMAIL
     assert bob.bindings.email == ParticipantEmailBinding("Bob", address, ParticipantEmailLevel.CC)
 
@@ -122,7 +122,7 @@ def test_receipts_tell_how_a_message_fares(service: LocalServer, alice: Client, 
     room.add_non_chat_participant(PROXY, number)
     other = number[:-1] + str((int(number[-1]) + 1) % 10)
     room.add_non_chat_participant(PROXY, other)
-    diary = Diary(alice, "message_updated")
+    event_log = EventLog(alice, "message_updated")
     message = room.send_message("out")
     service.set_delivery(message.sid, "failed", address=number, error_code=30003)
 
@@ -130,7 +130,7 @@ def test_receipts_tell_how_a_message_fares(service: LocalServer, alice: Client, 
         receipt = args.message.aggregated_delivery_receipt
         return receipt is not None and receipt.failed is DeliveryAmount.SOME
 
-    args = diary.wait("message_updated", failed)
+    args = event_log.wait("message_updated", failed)
     assert args.message is message
     assert MessageUpdateReason.DELIVERY_RECEIPT in args.update_reasons
     assert isinstance(message.aggregated_delivery_receipt, AggregatedDeliveryReceipt)
@@ -224,9 +224,9 @@ def test_recipients_of_a_conversation_come_in_pages(
 def test_bindings_of_a_conversation_follow_the_service(service: LocalServer, alice: Client, room: Conversation) -> None:
     """They are empty at first; a change is told with its reason."""
     assert room.bindings.email is None
-    diary = Diary(alice, "conversation_updated")
+    event_log = EventLog(alice, "conversation_updated")
     service.update_conversation(room.sid, bindings={"email": {"name": "Help", "projected_address": "help@example.org"}})
-    diary.wait("conversation_updated", lambda args: "bindings" in args.update_reasons)
+    event_log.wait("conversation_updated", lambda args: "bindings" in args.update_reasons)
     assert room.bindings.email is not None
     assert (room.bindings.email.name, room.bindings.email.projected_address) == ("Help", "help@example.org")
 
@@ -234,9 +234,9 @@ def test_bindings_of_a_conversation_follow_the_service(service: LocalServer, ali
 @pytest.mark.row("CV15", "JD08")
 def test_the_state_of_a_conversation_follows_the_service(service: LocalServer, alice: Client, room: Conversation) -> None:
     """A change of its date alone is a change."""
-    diary = Diary(alice, "conversation_updated")
+    event_log = EventLog(alice, "conversation_updated")
     service.update_conversation(room.sid, state="inactive")
-    diary.wait("conversation_updated", lambda args: "state" in args.update_reasons)
+    event_log.wait("conversation_updated", lambda args: "state" in args.update_reasons)
     assert room.state is not None
     assert room.state.current == "inactive"
     assert room.state.date_updated is not None
@@ -264,9 +264,9 @@ def test_the_typing_indicator_repeats_itself_and_does_not_disturb(service: Local
     """It tells others again and again while the block lasts, and a refusal is not the block's business."""
     alice, bob = connect(fresh("alice"), typing_timeout=0.05), connect(fresh("bob"))
     room = alice.create_conversation().join()
-    joined = Diary(bob, "conversation_joined")
+    joined = EventLog(bob, "conversation_joined")
     room.add(bob.identity)
-    theirs = Diary(joined.wait("conversation_joined"), "typing_started")
+    theirs = EventLog(joined.wait("conversation_joined"), "typing_started")
     limit = time.monotonic() + 10
     with room.typing_indicator():
         theirs.wait("typing_started", lambda participant: participant.identity == alice.identity)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.clients import Connect
-from tests.support.diary import Diary
+from tests.support.event_log import EventLog
 from tests.support.patience import PATIENCE
 from twilio_conversations import (
     Client,
@@ -61,11 +61,13 @@ def test_handlers_can_be_registered_before_anything_happens(service: LocalServer
     with Client(service.token(fresh("alice")), endpoint=service.url, auto_connect=False) as client:
         with pytest.raises(NotReadyError, match="connect"):
             client.create_conversation()
-        diary = Diary(client, "connection_state_changed", "state_changed", "initialized", "user_updated", "user_subscribed")
+        event_log = EventLog(
+            client, "connection_state_changed", "state_changed", "initialized", "user_updated", "user_subscribed"
+        )
         assert client.connect() is client
-        diary.wait("initialized")
-        assert diary.of("connection_state_changed") == ["connecting", "connected"]
-        assert [name for name in diary.names() if name != "connection_state_changed"] == [
+        event_log.wait("initialized")
+        assert event_log.of("connection_state_changed") == ["connecting", "connected"]
+        assert [name for name in event_log.names() if name != "connection_state_changed"] == [
             "user_updated",
             "user_subscribed",
             "state_changed",
@@ -95,16 +97,16 @@ def test_a_token_that_the_service_refuses_fails_every_waiter(service: LocalServe
     good = service.token(identity)
     head, body, signature = good.split(".")
     with Client(f"{head}.{body}.{'A' * 42}{signature[-1]}", endpoint=service.url) as client:
-        diary = Diary(client, "init_failed", "connection_error", "connection_state_changed", "initialized")
+        event_log = EventLog(client, "init_failed", "connection_error", "connection_state_changed", "initialized")
         with pytest.raises(InitializationError) as caught:
             client.create_conversation()
         assert (caught.value.info.terminal, caught.value.status) == (True, 401)
-        assert diary.wait("init_failed").error.http_status_code == 401
+        assert event_log.wait("init_failed").error.http_status_code == 401
         assert client.state is State.FAILED
-        diary.wait("connection_state_changed", lambda state: state is ConnectionState.DENIED)
+        event_log.wait("connection_state_changed", lambda state: state is ConnectionState.DENIED)
         client.update_token(good)
         assert client.wait_until_ready(10).identity == identity
-        diary.wait("initialized")
+        event_log.wait("initialized")
 
 
 @pytest.mark.row("BY19")
@@ -131,40 +133,40 @@ def test_a_provider_is_asked_for_the_token(service: LocalServer, fresh: Any) -> 
 def test_update_token_is_taken_on_the_live_connection(connect: Connect, service: LocalServer, fresh: Any) -> None:
     """The socket stays; the same token is nothing new; a bad one changes nothing."""
     client = connect(fresh("alice"))
-    diary = Diary(client, "connection_state_changed")
+    event_log = EventLog(client, "connection_state_changed")
     fresh_token = service.token(client.identity, ttl=1800)
     assert client.update_token(fresh_token) is client
     assert client.update_token(fresh_token) is client
     with pytest.raises(TokenError):
         client.update_token("nonsense")
     client.create_conversation()
-    assert {state for _, state in diary.entries} <= {ConnectionState.CONNECTED}  # the start may be told as late as now
+    assert {state for _, state in event_log.entries} <= {ConnectionState.CONNECTED}  # the start may be told as late as now
 
 
 @pytest.mark.row("EV12")
 def test_a_token_that_expires_soon_is_announced(service: LocalServer, fresh: Any) -> None:
     """The service tells ahead of time."""
     with Client(service.token(fresh("alice"), ttl=60), endpoint=service.url) as client:
-        Diary(client, "token_about_to_expire").wait("token_about_to_expire")
+        EventLog(client, "token_about_to_expire").wait("token_about_to_expire")
 
 
 @pytest.mark.row("BY17", "CL30", "ER45", "EV24")
 def test_nothing_answers(fresh: Any, service: LocalServer) -> None:
     """A port where nobody listens: errors are reported, calls end at their time limit, and the client keeps trying."""
     with Client(service.token(fresh("alice")), endpoint="http://127.0.0.1:9") as client:
-        diary = Diary(client, "connection_error", "init_failed")
+        event_log = EventLog(client, "connection_error", "init_failed")
         with pytest.raises(RequestTimeoutError):
             client.create_conversation(timeout=0.3)
-        error = diary.wait("connection_error")
+        error = event_log.wait("connection_error")
         assert not error.terminal
-        assert diary.of("init_failed") == []
+        assert event_log.of("init_failed") == []
 
 
 @pytest.mark.row("BY01", "BY03", "BY24", "CL13", "ER08")
 def test_everything_about_closing(service: LocalServer, fresh: Any) -> None:
     """`with` closes; a closed client says so, wakes who waits, and can be closed again."""
     with Client(service.token(fresh("alice")), endpoint=service.url) as client:
-        diary = Diary(client, "connection_state_changed")
+        event_log = EventLog(client, "connection_state_changed")
         client.wait_until_ready(10)
         waiter = threading.Thread(target=client.wait)
         waiter.start()
@@ -172,7 +174,7 @@ def test_everything_about_closing(service: LocalServer, fresh: Any) -> None:
     waiter.join(PATIENCE)
     assert not waiter.is_alive()
     assert client.wait(0) is True
-    assert diary.wait("connection_state_changed", lambda state: state == "disconnected")
+    assert event_log.wait("connection_state_changed", lambda state: state == "disconnected")
     client.shutdown()
     for call in (client.create_conversation, client.connect, client.wait_until_ready, client.get_subscribed_conversations):
         with pytest.raises(ClientClosedError):
@@ -252,7 +254,7 @@ def test_the_death_of_the_io_thread_is_impossible_to_miss(connect: Connect, fres
     """The state, the `error` event, every waiter and every later call tell of it, with the cause."""
     client = connect(fresh("alice"))
     conversation = client.create_conversation().join()
-    diary = Diary(client, "error", "connection_state_changed")
+    event_log = EventLog(client, "error", "connection_state_changed")
     outcomes: list[BaseException | None] = []
 
     def waiting() -> None:
@@ -270,8 +272,8 @@ def test_the_death_of_the_io_thread_is_impossible_to_miss(connect: Connect, fres
     waiter.join(PATIENCE)
 
     assert "somebody pulled the plug" in str(outcomes[0])
-    assert "somebody pulled the plug" in str(diary.wait("error").error)
-    assert diary.wait("connection_state_changed") is ConnectionState.ERROR
+    assert "somebody pulled the plug" in str(event_log.wait("error").error)
+    assert event_log.wait("connection_state_changed") is ConnectionState.ERROR
     for call in (client.create_conversation, lambda: conversation.send_message("x"), lambda: conversation.get_messages()):
         with pytest.raises(TransportUnavailableError):
             call()

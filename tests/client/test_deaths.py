@@ -12,7 +12,7 @@ import pytest
 from tests.acceptance.scene import descriptors, own_threads, until
 from tests.faults.proxy import FaultProxy
 from tests.support.clients import Connect
-from tests.support.diary import Diary
+from tests.support.event_log import EventLog
 from twilio_conversations import (
     BackoffPolicy,
     Client,
@@ -108,7 +108,7 @@ def test_every_waiter_is_woken_with_the_cause(
     with FaultProxy(("127.0.0.1", int(service.url.rsplit(":", 1)[1])), seed=1) as proxy:
         client = Client(service.token(fresh("alice")), endpoint=proxy.url).wait_until_ready(10)
         conversation = client.create_conversation().join()
-        diary = Diary(client, "error", "connection_state_changed")
+        event_log = EventLog(client, "error", "connection_state_changed")
         stream = client.events("message_removed")
         proxy.stall()
         finish = in_threads(
@@ -124,8 +124,8 @@ def test_every_waiter_is_woken_with_the_cause(
         for error in finish():
             assert isinstance(error, TransportUnavailableError)
             assert error.__cause__ is cause
-        assert diary.wait("error").error.__cause__ is cause
-        assert diary.wait("connection_state_changed", lambda state: state is ConnectionState.ERROR)
+        assert event_log.wait("error").error.__cause__ is cause
+        assert event_log.wait("connection_state_changed", lambda state: state is ConnectionState.ERROR)
         assert client.connection_state is ConnectionState.ERROR
         for call in (
             client.create_conversation,
@@ -149,11 +149,11 @@ def test_each_of_the_last_handlers_may_exit(connect: Connect, fresh: Any) -> Non
     client = connect(fresh("alice"))
     client.on("connection_state_changed", lambda state: sys.exit(1))
     client.on("error", lambda failure: sys.exit(2))
-    diary = Diary(client, "error")
+    event_log = EventLog(client, "error")
     client.on("error", lambda failure: sys.exit(3))
     cause = SystemExit("first")
     die_on_events(client, cause)
-    assert diary.wait("error").error.__cause__ is cause
+    assert event_log.wait("error").error.__cause__ is cause
     with pytest.raises(TransportUnavailableError, match="first"):
         client.wait(10)
 
@@ -195,9 +195,9 @@ def test_the_connecting_thread_dies(
     monkeypatch.setattr(sockets, "open_socket", dying)
     client = Client(service.token(fresh("alice")), endpoint=service.url, reconnect=QUICK, auto_connect=False)
     with client:
-        diary = Diary(client, "connection_error")
+        event_log = EventLog(client, "connection_error")
         client.connect().wait_until_ready(10)
-        assert type(cause).__name__ in diary.wait("connection_error").message or "none left" in str(cause)
+        assert type(cause).__name__ in event_log.wait("connection_error").message or "none left" in str(cause)
     assert not left
 
 
@@ -212,9 +212,9 @@ def test_the_token_thread_dies(service: LocalServer, fresh: Any, cause: BaseExce
         return service.token(identity)
 
     with Client(provide, endpoint=service.url, reconnect=QUICK, auto_connect=False) as client:
-        diary = Diary(client, "connection_error")
+        event_log = EventLog(client, "connection_error")
         client.connect().wait_until_ready(10)
-        assert type(cause).__name__ in diary.wait("connection_error").message
+        assert type(cause).__name__ in event_log.wait("connection_error").message
 
 
 def test_the_uploading_thread_dies(connect: Connect, fresh: Any) -> None:
@@ -271,9 +271,9 @@ def test_no_thread_for_something_short(service: LocalServer, fresh: Any, monkeyp
     refusing = NoThreads(monkeypatch, kind, 2)
     client = Client(lambda: service.token(identity), endpoint=service.url, reconnect=QUICK, auto_connect=False)
     with client:
-        diary = Diary(client, "connection_error")
+        event_log = EventLog(client, "connection_error")
         client.connect().wait_until_ready(10)
-        assert "can't start new thread" in diary.wait("connection_error").message
+        assert "can't start new thread" in event_log.wait("connection_error").message
     assert refusing.refused == 2
 
 

@@ -18,7 +18,7 @@ import pytest
 from tests.acceptance.scene import until
 from tests.faults.proxy import FaultProxy
 from tests.support.clients import Connect
-from tests.support.diary import Diary
+from tests.support.event_log import EventLog
 from tests.support.stopwatch import Stopwatch
 from twilio_conversations import Client, ClientClosedError
 from twilio_conversations.server import LocalServer
@@ -90,7 +90,7 @@ def test_every_call_of_the_child_fails_at_once(connect: Connect, service: LocalS
     """In words that say what to do; a loop over events too; closing returns; the parent hears nothing of it."""
     client = connect(fresh("alice"))
     conversation = client.create_conversation().join()
-    diary = Diary(client, "connection_state_changed", "message_added")
+    event_log = EventLog(client, "connection_state_changed", "message_added")
     stream = client.events("message_added")
 
     def child() -> str:
@@ -101,8 +101,8 @@ def test_every_call_of_the_child_fails_at_once(connect: Connect, service: LocalS
 
     assert in_child(child) == "fine"
     message = conversation.send_message("the parent goes on")
-    assert diary.wait("message_added") is message
-    assert diary.of("connection_state_changed") == []
+    assert event_log.wait("message_added") is message
+    assert event_log.of("connection_state_changed") == []
     assert client.stats().connection.reconnects == 0
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.acceptance.scene import until
 from tests.support.clients import Connect
-from tests.support.diary import Diary
+from tests.support.event_log import EventLog
 from tests.support.patience import PATIENCE
 from twilio_conversations.server import LocalServer
 
@@ -19,17 +19,17 @@ def test_messages_right_after_being_added(own: LocalServer, connect: Connect, co
     alice, bob = (connect(name, token=own.token(name), endpoint=own.url) for name in ("alice", "bob"))
     room = alice.create_conversation().join()
     room.send_message("before")
-    diary = Diary(bob, "conversation_joined", "message_added")
+    event_log = EventLog(bob, "conversation_joined", "message_added")
     own.advance_clock(1)
     with own.faults.held_events("bob"):
         room.add("bob")
         for number in range(count):
             room.send_message(str(number))
-    diary.wait("message_added", lambda message: message.body == str(count - 1))
+    event_log.wait("message_added", lambda message: message.body == str(count - 1))
     room.send_message("after")
-    diary.wait("message_added", lambda message: message.body == "after")
-    assert diary.names() == ["conversation_joined"] + ["message_added"] * (count + 1)
-    assert [message.body for message in diary.of("message_added")] == [*map(str, range(count)), "after"]
+    event_log.wait("message_added", lambda message: message.body == "after")
+    assert event_log.names() == ["conversation_joined"] + ["message_added"] * (count + 1)
+    assert [message.body for message in event_log.of("message_added")] == [*map(str, range(count)), "after"]
 
 
 def test_messages_while_joining_by_oneself(own: LocalServer, connect: Connect) -> None:
@@ -40,14 +40,14 @@ def test_messages_while_joining_by_oneself(own: LocalServer, connect: Connect) -
     theirs = alice.get_conversation_by_unique_name("open")
     theirs.send_message("before")
     own.advance_clock(1)
-    diary = Diary(room, "message_added")
+    event_log = EventLog(room, "message_added")
     own.faults.delay(1, identity="bob", method="GET", path=r"/v3/Lists")
     with ThreadPoolExecutor() as pool:
         joining = pool.submit(room.join)
         until(lambda: any(one.identity == "bob" for one in theirs.get_participants()), "the service knows that Bob has joined")
         theirs.send_message("meanwhile")
         joining.result(PATIENCE)
-    assert diary.wait("message_added").body == "meanwhile"
+    assert event_log.wait("message_added").body == "meanwhile"
 
 
 def test_a_start_announces_no_history(own: LocalServer, connect: Connect) -> None:
@@ -57,9 +57,9 @@ def test_a_start_announces_no_history(own: LocalServer, connect: Connect) -> Non
     room.add("bob")
     room.send_message("while bob was away")
     bob = connect("bob", token=own.token("bob"), endpoint=own.url, auto_connect=False, ready=False)
-    diary = Diary(bob, "conversation_joined", "message_added")
+    event_log = EventLog(bob, "conversation_joined", "message_added")
     bob.connect()
-    diary.wait("conversation_joined")
+    event_log.wait("conversation_joined")
     room.send_message("now")
-    diary.wait("message_added")
-    assert [message.body for message in diary.of("message_added")] == ["now"]
+    event_log.wait("message_added")
+    assert [message.body for message in event_log.of("message_added")] == ["now"]

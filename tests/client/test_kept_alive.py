@@ -13,7 +13,7 @@ import pytest
 
 from tests.acceptance.scene import until
 from tests.support.clients import Connect
-from tests.support.diary import Diary
+from tests.support.event_log import EventLog
 from twilio_conversations import Client, ClientClosedError, Conversation
 from twilio_conversations.events.emitter import EventEmitter
 
@@ -42,10 +42,10 @@ def meet(connect: Connect, fresh: Any) -> Callable[[], Pair]:
 
     def make() -> Pair:
         alice, bob = connect(fresh("alice"), max_cached_messages=0), connect(fresh("bob"), max_cached_messages=0)
-        diary = Diary(bob, "conversation_joined")
+        event_log = EventLog(bob, "conversation_joined")
         conversation = alice.create_conversation(friendly_name="pair").join()
         conversation.add(bob.identity)
-        bobs = diary.wait("conversation_joined")
+        bobs = event_log.wait("conversation_joined")
         bob.remove_all_listeners()
         return conversation, bobs
 
@@ -123,10 +123,10 @@ def test_the_last_handler_lets_go(meet: Callable[[], Pair], end: Callable[[Event
 def test_once_lets_go_when_it_was_called(meet: Callable[[], Pair]) -> None:
     """Its registration ends by itself, and with it what it kept alive."""
     conversation, bobs = meet()
-    diary = Diary(bobs, "message_added")
+    event_log = EventLog(bobs, "message_added")
     message = conversation.send_message("x")
-    seen = diary.wait("message_added")
-    diary.entries.clear()
+    seen = event_log.wait("message_added")
+    event_log.entries.clear()
     kept, done = weakref.ref(seen), threading.Event()
     seen.once("updated", lambda args: done.set())
     del seen
@@ -138,20 +138,20 @@ def test_once_lets_go_when_it_was_called(meet: Callable[[], Pair]) -> None:
 def test_what_is_removed_is_let_go_after_its_last_event(meet: Callable[[], Pair]) -> None:
     """A message and a participant with handlers: the end is told, then only the program holds them."""
     conversation, bobs = meet()
-    diary = Diary(bobs, "message_added", "message_removed", "participant_left")
+    event_log = EventLog(bobs, "message_added", "message_removed", "participant_left")
     message = conversation.send_message("x")
-    seen = diary.wait("message_added")
+    seen = event_log.wait("message_added")
     alices = bobs.get_participant_by_identity(client_of(conversation).identity)
     for model in (seen, alices):
         model.on("updated", ignore)
     kept = [weakref.ref(model) for model in (seen, alices)]
     del seen, alices, model
     message.remove()
-    diary.wait("message_removed")
+    event_log.wait("message_removed")
     conversation.leave()
-    diary.wait("participant_left")
-    assert all(not gone(one) for one in kept), "the diary has them"
-    diary.entries.clear()
+    event_log.wait("participant_left")
+    assert all(not gone(one) for one in kept), "the event_log has them"
+    event_log.entries.clear()
     let_go(kept, client_of(bobs), bobs)
 
 
@@ -181,16 +181,16 @@ def test_a_conversation_that_comes_back_has_its_handlers(meet: Callable[[], Pair
     """The program still holds it: it is the same object, and is kept alive again."""
     conversation, bobs = meet()
     bob = client_of(bobs)
-    diary = Diary(bob, "conversation_removed", "conversation_joined")
+    event_log = EventLog(bob, "conversation_removed", "conversation_joined")
     got = threading.Event()
     bobs.on("message_added", lambda message: got.set())
     conversation.remove_participant(bob.identity)
-    diary.wait("conversation_removed")
-    diary.entries.clear()
+    event_log.wait("conversation_removed")
+    event_log.entries.clear()
     conversation.add(bob.identity)
-    assert diary.wait("conversation_joined") is bobs
+    assert event_log.wait("conversation_joined") is bobs
     del bobs
-    diary.entries.clear()
+    event_log.entries.clear()
     gc.collect()
     conversation.send_message("again")
     assert got.wait(10)
@@ -199,7 +199,7 @@ def test_a_conversation_that_comes_back_has_its_handlers(meet: Callable[[], Pair
 def test_conversations_that_were_left_leave_nothing_behind(connect: Connect, fresh: Any) -> None:
     """Nothing in the client grows with the conversations that it once was in."""
     alice, bob = connect(fresh("alice")), connect(fresh("bob"))
-    diary = Diary(bob, "conversation_joined", "conversation_removed")
+    event_log = EventLog(bob, "conversation_joined", "conversation_removed")
     sync, directory = bob._core.runtime.sync, bob._core.conversations
     registries: list[Any] = [
         sync._roots,
@@ -214,9 +214,9 @@ def test_conversations_that_were_left_leave_nothing_behind(connect: Connect, fre
         for _ in range(10):
             conversation = alice.create_conversation().join()
             conversation.add(bob.identity)
-            diary.wait("conversation_joined", lambda joined, sid=conversation.sid: joined.sid == sid)
+            event_log.wait("conversation_joined", lambda joined, sid=conversation.sid: joined.sid == sid)
             conversation.delete()
-        until(lambda round_=round_: len(diary.of("conversation_removed")) == 10 * round_, "all are removed")
+        until(lambda round_=round_: len(event_log.of("conversation_removed")) == 10 * round_, "all are removed")
         counts.append([len(registry) for registry in registries])
     assert counts[0] == counts[1]
 

@@ -15,7 +15,7 @@ import attrs
 import pytest
 
 from tests.support.clients import Connect
-from tests.support.diary import Diary
+from tests.support.event_log import EventLog
 from twilio_conversations import Client, Conversation
 from twilio_conversations.server import LocalServer
 from twilio_conversations.server.sync import projection
@@ -91,10 +91,10 @@ def still_well(spoiler: Spoiler, sender: Conversation, receiver: Client) -> None
     """A message comes through, no handler and nothing of the client's has failed, and everything can be read."""
     spoiler.change = None
     assert spoiler.spoiled > 15
-    diary = Diary(receiver, "message_added", "error")
+    event_log = EventLog(receiver, "message_added", "error")
     sender.send_message("still well")
-    diary.wait("message_added", lambda message: message.body == "still well")
-    assert diary.of("error") == []
+    event_log.wait("message_added", lambda message: message.body == "still well")
+    assert event_log.of("error") == []
     everything(receiver)
 
 
@@ -165,7 +165,7 @@ def test_memberships(pair: tuple[Conversation, Conversation], spoiler: Spoiler, 
     alices, bobs = pair
     bob: Any = bobs._live.runtime.events
     alice: Any = alices._live.runtime.events
-    failures = Diary(bob, "error")
+    failures = EventLog(bob, "error")
     spoiler.suffix = ".conversations"
     for change in damages(("channel", "status", "lastConsumedMessageIndex", "notificationLevel")):
         spoiler.change = None
@@ -192,8 +192,8 @@ def test_users(pair: tuple[Conversation, Conversation], spoiler: Spoiler) -> Non
         alice.user.update_friendly_name("spoiled")
         alice.user.update_attributes({"spoiled": True})
     spoiler.change = None
-    diary = Diary(user, "updated")
+    event_log = EventLog(user, "updated")
     alice.user.update_friendly_name("whole")
     alice.user.update_attributes({"whole": True})
-    diary.wait("updated", lambda _: (user.friendly_name, user.attributes) == ("whole", {"whole": True}))
+    event_log.wait("updated", lambda _: (user.friendly_name, user.attributes) == ("whole", {"whole": True}))
     still_well(spoiler, alices, bob)

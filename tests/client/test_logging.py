@@ -17,7 +17,7 @@ import pytest
 from tests.acceptance.scene import own_threads, until
 from tests.faults.proxy import FaultProxy
 from tests.support.clients import Connect
-from tests.support.diary import Diary
+from tests.support.event_log import EventLog
 from tests.support.stopwatch import within
 from twilio_conversations import Client, ConnectionState, Conversation, TransportUnavailableError
 from twilio_conversations.errors import WrongThreadError
@@ -105,16 +105,16 @@ def test_a_whole_life_with_logging_that_raises(service: LocalServer, fresh: Any,
     with FaultProxy(("127.0.0.1", service.port), seed=1) as line:
         client = Client(provide, endpoint=line.url, auto_connect=False)
         client.on("message_added", broken)
-        diary = Diary(client, "error", "message_added", "connection_error")
+        event_log = EventLog(client, "error", "message_added", "connection_error")
         room = client.connect().create_conversation().join()
         assert room.send_message("before").index == 0
-        assert isinstance(diary.wait("error").error, KeyError)
+        assert isinstance(event_log.wait("error").error, KeyError)
         assert line.cut_all() > 0
         assert room.send_message("after").index == 1
         handle = room.prepare_message().add_media(("a.txt", b"x")).build().send_in_background()
         assert handle.result(20).index == 2
-        until(lambda: len(diary.of("message_added")) == 3, "all events")
-        assert "no token now" in diary.wait("connection_error").message
+        until(lambda: len(event_log.of("message_added")) == 3, "all events")
+        assert "no token now" in event_log.wait("connection_error").message
         assert client.connection_state is ConnectionState.CONNECTED
         with within(2.4):
             client.close()
@@ -125,7 +125,7 @@ def test_a_whole_life_with_logging_that_raises(service: LocalServer, fresh: Any,
 def test_an_end_that_cannot_be_logged_is_reported(connect: Connect, fresh: Any, wrong: None, kind: str) -> None:
     """By the state, the `error` event, and to everybody who waits."""
     client = connect(fresh("alice"))
-    diary, cause = Diary(client, "error", "connection_state_changed"), SystemExit("pulled")
+    event_log, cause = EventLog(client, "error", "connection_state_changed"), SystemExit("pulled")
     stream = client.events("message_removed")
 
     def die() -> None:
@@ -136,8 +136,8 @@ def test_an_end_that_cannot_be_logged_is_reported(connect: Connect, fresh: Any, 
         with pytest.raises(TransportUnavailableError) as caught:
             wait()
         assert caught.value.__cause__ is cause
-    assert diary.wait("error").error.__cause__ is cause
-    assert diary.wait("connection_state_changed") is ConnectionState.ERROR
+    assert event_log.wait("error").error.__cause__ is cause
+    assert event_log.wait("connection_state_changed") is ConnectionState.ERROR
     assert client.connection_state is ConnectionState.ERROR
 
 
@@ -205,14 +205,14 @@ def test_a_queue_handler_makes_a_handler_that_sends_work(connect: Connect, fresh
     sender = logging.handlers.QueueHandler(records)
     sender.addFilter(lambda record: not record.name.startswith("twilio_conversations"))
     listener = logging.handlers.QueueListener(records, Sending(room, SENDERS[0]))
-    diary = Diary(room, "message_added")
+    event_log = EventLog(room, "message_added")
     program, root = logging.getLogger("program"), logging.getLogger()
     root.addHandler(sender)
     listener.start()
     try:
         with Attached(sender):
             program.warning("the disk is nearly full")
-            assert diary.wait("message_added").body == "the disk is nearly full"
+            assert event_log.wait("message_added").body == "the disk is nearly full"
     finally:
         root.removeHandler(sender)
         listener.stop()

@@ -13,7 +13,7 @@ import pytest
 from benchmarks.support.relay import Direction, Flow, Link, Relay
 from tests.faults.proxy import FaultProxy
 from tests.support.clients import Connect
-from tests.support.diary import Diary
+from tests.support.event_log import EventLog
 from tests.support.patience import PATIENCE
 from tests.support.stopwatch import Stopwatch, within
 from twilio_conversations import (
@@ -95,11 +95,11 @@ def test_a_black_hole_is_found_and_what_was_in_flight_is_done_once(
     """Not a byte passes: the line is left after interval and timeout; the call returns when there is a line again."""
     client = connect("alice", endpoint=line.url, **ALERT)
     conversation = client.create_conversation().join()
-    diary = Diary(client, "connection_state_changed")
+    event_log = EventLog(client, "connection_state_changed")
     line.stall()
     began, watch = time.monotonic(), Stopwatch()
     call = Call(lambda: conversation.send_message("out of the hole", timeout=PATIENCE))
-    diary.wait("connection_state_changed", lambda state: state is not ConnectionState.CONNECTED)
+    event_log.wait("connection_state_changed", lambda state: state is not ConnectionState.CONNECTED)
     found, waited = time.monotonic() - began, watch.waited
     line.resume()
 
@@ -113,11 +113,11 @@ def test_a_black_hole_is_found_and_what_was_in_flight_is_done_once(
 def test_a_healthy_peer_may_be_silent_for_long(connect: Connect, service: LocalServer) -> None:
     """Six intervals without an event: pings are answered, and nothing else happens."""
     client = connect("alice", keepalive_interval=0.1, keepalive_timeout=2.0)
-    diary = Diary(client, "connection_state_changed", "connection_error")
+    event_log = EventLog(client, "connection_state_changed", "connection_error")
     threading.Event().wait(0.6)
     client.create_conversation()
 
-    assert diary.entries == []
+    assert event_log.entries == []
     assert client.stats().connection.reconnects == 0
     assert len(frames(service, "init")) == 1
 
@@ -197,10 +197,10 @@ def test_a_time_limit_while_offline_says_that_nothing_was_sent_and_why(connect: 
     """`sent` is false, it may be tried again, and the cause is in the text."""
     client = connect("alice", endpoint=line.url)
     conversation = client.create_conversation().join()
-    diary = Diary(client, "connection_error")
+    event_log = EventLog(client, "connection_error")
     line.refuse()
     line.cut_all()
-    reported = diary.wait("connection_error").message
+    reported = event_log.wait("connection_error").message
     with pytest.raises(RequestTimeoutError, match=f"127.0.0.1:{line.url.rsplit(':', 1)[1]}") as caught:
         conversation.send_message("never", timeout=0.3)
     line.refuse(False)
@@ -214,7 +214,7 @@ def test_a_time_limit_in_flight_says_that_it_may_have_happened(connect: Connect,
     """The service takes too long: `sent` is true, one attempt; and it did happen."""
     client = connect("alice")
     conversation = client.create_conversation().join()
-    added = Diary(client, "message_added")
+    added = EventLog(client, "message_added")
     service.faults.delay(0.6, 1, identity="alice", method="POST", path="/Messages$")
     with pytest.raises(RequestTimeoutError) as caught:
         conversation.send_message("late", timeout=0.3)
@@ -241,10 +241,10 @@ def test_the_queue_is_bounded_while_offline(connect: Connect, line: FaultProxy) 
     """More callers than places: the queue never holds more, and everybody gets an error that may be tried again."""
     client = connect("alice", endpoint=line.url, max_pending_requests=3)
     conversation = client.create_conversation().join()
-    diary = Diary(client, "connection_error")
+    event_log = EventLog(client, "connection_error")
     line.refuse()
     line.cut_all()
-    diary.wait("connection_error")
+    event_log.wait("connection_error")
     calls = [Call(lambda n=n: conversation.send_message(f"{n}", timeout=1.0)) for n in range(8)]
     most = 0
     while any(call.is_alive() for call in calls):
@@ -269,11 +269,11 @@ def test_the_start_has_no_part_in_the_limit(connect: Connect, service: LocalServ
     rooms = [{"created_by": identity, "participants": [{"identity": identity}]} for _ in range(40)]
     service.seed({"users": [{"identity": identity}], "conversations": rooms})
     client = connect(identity, ready=False, max_pending_requests=1)
-    diary = Diary(client, "error", "connection_error", "init_failed")
+    event_log = EventLog(client, "error", "connection_error", "init_failed")
 
     assert len(client.get_subscribed_conversations(page_size=100).items) == 40
     assert client.create_conversation().join().send_message("here").index == 0
-    assert diary.entries == []
+    assert event_log.entries == []
 
 
 # Waiting to come back
@@ -296,9 +296,9 @@ def test_close_ends_a_long_wait_at_once(service: LocalServer, line: FaultProxy) 
     """In a back-off of minutes: whoever waits for the line is told, and nobody connects afterwards."""
     client = Client(service.token("alice"), endpoint=line.url, reconnect=BackoffPolicy(minimum=600, maximum=600))
     conversation = client.wait_until_ready(PATIENCE).create_conversation().join()
-    diary = Diary(client, "connection_state_changed")
+    event_log = EventLog(client, "connection_state_changed")
     line.cut_all()
-    diary.wait("connection_state_changed", lambda state: state is ConnectionState.RETRYING)
+    event_log.wait("connection_state_changed", lambda state: state is ConnectionState.RETRYING)
     call = Call(lambda: conversation.send_message("never", timeout=600))
     while not client.stats().connection.queued:
         threading.Event().wait(0.005)

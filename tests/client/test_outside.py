@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.support.diary import Diary
+from tests.support.event_log import EventLog
 from twilio_conversations import (
     Client,
     Conversation,
@@ -40,9 +40,9 @@ class Desk:
 
     def await_message(self, **received: Any) -> Any:
         """What somebody outside writes, as it arrives."""
-        diary = Diary(self.room, "message_added")
+        event_log = EventLog(self.room, "message_added")
         sent = self.server.receive(**received)
-        return diary.wait("message_added", lambda message: message.sid == sent["sid"])
+        return event_log.wait("message_added", lambda message: message.sid == sent["sid"])
 
 
 @pytest.fixture
@@ -98,15 +98,15 @@ def test_reports_are_summed_up(desk: Desk) -> None:
     desk.room.add_non_chat_participant(OWN_PHONE, PHONE)
     desk.room.add_non_chat_participant(OWN_PHONE, "+15550101")
     message = desk.room.send_message("to both")
-    diary = Diary(desk.room, "message_updated")
+    event_log = EventLog(desk.room, "message_updated")
 
     def report(status: str, address: str | None = None) -> tuple[Any, ...]:
-        count = len(diary.entries)
+        count = len(event_log.entries)
         desk.server.set_delivery(message.sid, status, address=address)
-        change = diary.wait("message_updated", lambda _: len(diary.entries) > count)
+        change = event_log.wait("message_updated", lambda _: len(event_log.entries) > count)
         assert isinstance(change, MessageUpdatedEventArgs)
-        assert len(diary.entries) == count + 1
-        assert "deliveryReceipt" in diary.entries[-1][1].update_reasons
+        assert len(event_log.entries) == count + 1
+        assert "deliveryReceipt" in event_log.entries[-1][1].update_reasons
         found = message.aggregated_delivery_receipt
         assert found is not None
         return (found.total, found.sent, found.delivered, found.read, found.undelivered, found.failed)
@@ -177,9 +177,9 @@ def test_recipients(desk: Desk) -> None:
 def test_bindings_of_a_conversation(desk: Desk) -> None:
     """They come with an update that says so."""
     assert desk.room.bindings.email is None
-    diary = Diary(desk.room, "updated")
+    event_log = EventLog(desk.room, "updated")
     desk.server.update_conversation(desk.room.sid, bindings={"email": {"name": "Help", "projected_address": OWN_MAIL}})
-    diary.wait("updated", lambda change: "bindings" in change.update_reasons)
+    event_log.wait("updated", lambda change: "bindings" in change.update_reasons)
 
     assert desk.room.bindings.email is not None
     assert (desk.room.bindings.email.name, desk.room.bindings.email.projected_address) == ("Help", OWN_MAIL)
@@ -189,17 +189,17 @@ def test_bindings_of_a_conversation(desk: Desk) -> None:
 @pytest.mark.row("CI02", "CI03", "CV15")
 def test_states_and_their_dates(desk: Desk) -> None:
     """A timer closes it; each change tells state and date."""
-    diary = Diary(desk.room, "updated")
+    event_log = EventLog(desk.room, "updated")
     desk.server.update_conversation(desk.room.sid, timers={"inactive": "PT1M"})
     desk.server.advance_clock(61)
-    diary.wait("updated", lambda change: "state" in change.update_reasons)
+    event_log.wait("updated", lambda change: "state" in change.update_reasons)
     assert desk.room.state is not None
     assert desk.room.state.current == "inactive"
     inactive = desk.room.state.date_updated
     assert inactive is not None
     desk.server.advance_clock(10)
     desk.server.update_conversation(desk.room.sid, state="closed")
-    diary.wait("updated", lambda _: desk.room.state is not None and desk.room.state.current == "closed")
+    event_log.wait("updated", lambda _: desk.room.state is not None and desk.room.state.current == "closed")
     assert desk.room.state.date_updated is not None
     assert desk.room.state.date_updated > inactive
 

@@ -14,7 +14,7 @@ from tests.acceptance.scene import own_threads, until
 from tests.client.test_deaths import NoThreads, in_threads, outcome
 from tests.client.test_token_life import forged
 from tests.support.clients import Connect
-from tests.support.diary import Diary
+from tests.support.event_log import EventLog
 from tests.support.patience import PATIENCE
 from twilio_conversations import (
     Client,
@@ -208,7 +208,7 @@ def test_is_ready_is_false_whenever_a_call_would_fail(service: LocalServer) -> N
 def test_connect_after_a_connect_that_failed(service: LocalServer, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     """No thread to be had: it raises and leaves none; the next one works, with what was registered before."""
     client = Client(service.token("alice"), endpoint=service.url, auto_connect=False)
-    diary = Diary(client, "initialized", "connection_state_changed")
+    event_log = EventLog(client, "initialized", "connection_state_changed")
     with monkeypatch.context() as patch:
         NoThreads(patch, kind, 1)
         with pytest.raises(NoThreadError):
@@ -217,7 +217,7 @@ def test_connect_after_a_connect_that_failed(service: LocalServer, monkeypatch: 
     assert isinstance(outcome(client.create_conversation), NotReadyError)
     with client.connect():
         client.wait_until_ready(PATIENCE)
-        diary.wait("initialized")
+        event_log.wait("initialized")
         assert client.connection_state is ConnectionState.CONNECTED
     until(lambda: not own_threads(), "all threads gone")
 

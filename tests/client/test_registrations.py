@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.clients import Connect
-from tests.support.diary import Diary
+from tests.support.event_log import EventLog
 from twilio_conversations import (
     Client,
     InvalidArgumentError,
@@ -133,10 +133,10 @@ def test_channels_and_devices_are_checked_first(alice: Client, channel: Any, dev
 @pytest.mark.row("CL23", "EV16")
 def test_a_notification_handed_over_becomes_an_event(alice: Client) -> None:
     """Handlers are given what the parser makes of it; what is none raises and is no event."""
-    diary = Diary(alice, "push_notification")
+    event_log = EventLog(alice, "push_notification")
     payload = {"data": {"twi_message_type": "twilio.conversations.new_message", "twi_body": "hi"}}
     with pytest.raises(PushPayloadError):
         alice.handle_push_notification({})
     alice.handle_push_notification(payload)
-    assert diary.wait("push_notification") == Client.parse_push_notification(payload)
-    assert diary.names() == ["push_notification"]
+    assert event_log.wait("push_notification") == Client.parse_push_notification(payload)
+    assert event_log.names() == ["push_notification"]

@@ -13,7 +13,7 @@ import pytest
 from tests.acceptance.scene import every_message, until
 from tests.faults.proxy import FaultProxy
 from tests.support.clients import Connect
-from tests.support.diary import Diary
+from tests.support.event_log import EventLog
 from twilio_conversations import Client, Conversation
 from twilio_conversations.server import LocalServer
 
@@ -91,27 +91,27 @@ def test_back_after_much_happened(
     alice = connect("alice", token=kept.token("alice"), endpoint=kept.url)
     bob = connect("bob", token=kept.token("bob"), endpoint=line.url)
     room = alice.create_conversation().join()
-    diary = Diary(bob, *WATCHED)
+    event_log = EventLog(bob, *WATCHED)
     room.add("bob")
     room.add("erin")
-    theirs: Conversation = diary.wait("conversation_joined")
+    theirs: Conversation = event_log.wait("conversation_joined")
     known = [room.send_message(f"known {number}") for number in range(BEFORE)]
-    held = [diary.wait("message_added", lambda message, sent=sent: message.index == sent.index) for sent in known]
+    held = [event_log.wait("message_added", lambda message, sent=sent: message.index == sent.index) for sent in known]
     wait_for_roster(theirs, ["alice", "bob", "erin"])
 
     line.refuse()
     leave(kept, line)
-    diary.wait("connection_state_changed", lambda state: state.value != "connected")
-    seen_before = len(diary.entries)
+    event_log.wait("connection_state_changed", lambda state: state.value != "connected")
+    seen_before = len(event_log.entries)
     much_happens(room, known, lambda: meanwhile(kept))
     kept.forget_traffic()
     line.refuse(False)
 
     last = room.send_message("the last one")
-    diary.wait("message_added", lambda message: message.index == last.index)
+    event_log.wait("message_added", lambda message: message.index == last.index)
     expected = [(message.index, message.body, message.attributes) for message in every_message(room)]
     assert [(message.index, message.body, message.attributes) for message in every_message(theirs)] == expected
-    later = diary.entries[seen_before:]
+    later = event_log.entries[seen_before:]
     added = [message.index for name, message in later if name == "message_added"]
     present = [index for index, _, _ in expected if index >= BEFORE]
     removed = [message.index for name, message in later if name == "message_removed"]
@@ -124,7 +124,7 @@ def test_back_after_much_happened(
     wait_for_roster(theirs, ["alice", "bob", "carol"])
     until(lambda: theirs.get_participant_by_identity("carol").attributes == {"seat": 2}, "carol's seat")
     until(lambda: theirs.friendly_name == room.friendly_name, "the newest name")
-    assert diary.of("conversation_resynced") == [], "all of it was told"
+    assert event_log.of("conversation_resynced") == [], "all of it was told"
     assert interruptions(kept, bob) > 10
 
 

@@ -14,7 +14,7 @@ import pytest
 from tests.acceptance.scene import until
 from tests.faults.proxy import FaultProxy
 from tests.support.clients import Connect
-from tests.support.diary import Diary
+from tests.support.event_log import EventLog
 from tests.support.patience import PATIENCE
 from twilio_conversations import BackoffPolicy, Client, Conversation
 from twilio_conversations.server import LocalServer
@@ -41,11 +41,11 @@ def test_what_was_missed_is_current_before_it_is_told(kept: LocalServer, connect
     alice = connect("alice", token=kept.token("alice"), endpoint=kept.url)
     bob = connect("bob", token=kept.token("bob"), endpoint=kept.url)
     room = alice.create_conversation().join()
-    joined = Diary(bob, "conversation_joined")
+    joined = EventLog(bob, "conversation_joined")
     seat = room.add("bob")
     theirs: Conversation = joined.wait("conversation_joined")
-    client = Diary(alice, "message_added", "conversation_resynced", "message_updated", "participant_updated")
-    conversation = Diary(room, "resynced")
+    client = EventLog(alice, "message_added", "conversation_resynced", "message_updated", "participant_updated")
+    conversation = EventLog(room, "resynced")
     mine = {body: theirs.send_message(body) for body in ("before", "to be removed")}
     edited, removed = (client.wait("message_added", lambda message, body=body: message.body == body) for body in mine)
 
@@ -78,7 +78,7 @@ class Away:
         alice = self._connect("alice", token=server.token("alice"), endpoint=self._proxy.url, **options)
         bob = self._connect("bob", token=server.token("bob"), endpoint=server.url)
         room = alice.create_conversation().join()
-        joined = Diary(bob, "conversation_joined")
+        joined = EventLog(bob, "conversation_joined")
         room.add("bob")
         return alice, room, joined.wait("conversation_joined")
 
@@ -107,11 +107,11 @@ def away(kept: LocalServer, connect: Connect, tmp_path: Path) -> Iterator[Away]:
 def test_a_reading_that_fails_is_repeated_until_it_succeeds(away: Away) -> None:
     """The service refuses to give the items a few times: `resynced` waits until they were read, and nothing is lost."""
     alice, room, theirs = away.meet()
-    added = Diary(alice, "message_added")
+    added = EventLog(alice, "message_added")
     sent = theirs.send_message("before")
     message = added.wait("message_added")
     seen: list[tuple[Any, Any]] = []
-    client = Diary(alice, "conversation_resynced")
+    client = EventLog(alice, "conversation_resynced")
     seat = room.get_participant_by_identity("bob")
     alice.on("conversation_resynced", lambda _: seen.append((message.body, seat.attributes)))
 
@@ -129,10 +129,10 @@ def test_a_reading_that_fails_is_repeated_until_it_succeeds(away: Away) -> None:
 def test_a_reading_that_fails_is_repeated_with_the_next_connection(away: Away) -> None:
     """The pause between two attempts is long; a new connection ends it."""
     alice, _, theirs = away.meet()
-    added = Diary(alice, "message_added")
+    added = EventLog(alice, "message_added")
     sent = theirs.send_message("before")
     message = added.wait("message_added")
-    resynced = Diary(alice, "conversation_resynced")
+    resynced = EventLog(alice, "conversation_resynced")
     # The line itself comes back as quickly as ever.
     long = BackoffPolicy(minimum=10 * PATIENCE, maximum=10 * PATIENCE)
     alice._core.runtime.options = attrs.evolve(alice._core.runtime.options, reconnect=long)
@@ -151,7 +151,7 @@ def test_a_reading_that_fails_is_repeated_with_the_next_connection(away: Away) -
 def test_the_own_conversations_are_read_again_until_it_succeeds(away: Away) -> None:
     """Conversations that came and went untold are found, though the first readings of the own list fail."""
     alice, room, theirs = away.meet()
-    left = Diary(alice, "conversation_left", "conversation_joined")
+    left = EventLog(alice, "conversation_left", "conversation_joined")
     with away.while_nobody_tells():
         theirs.remove_participant("alice")
     away.server.faults.refuse(2, status=500, identity="alice", path="/Items$")

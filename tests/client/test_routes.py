@@ -19,9 +19,9 @@ from requests.adapters import HTTPAdapter
 from tests.support.addresses import resolve, swallowing
 from tests.support.certificates import Authority
 from tests.support.clients import Connect
-from tests.support.diary import Diary
-from tests.support.middlemen import Proxy, SocksProxy, TlsFront
+from tests.support.event_log import EventLog
 from tests.support.patience import PATIENCE
+from tests.support.proxies import Proxy, SocksProxy, TlsFront
 from tests.transport.conftest import wait_until
 from twilio_conversations import Client, ClientClosedError, MediaError, RequestTimeoutError, TransportUnavailableError
 from twilio_conversations.server import LocalServer
@@ -169,7 +169,7 @@ def test_other_tls_settings_of_an_adapter(
         works(connect(fresh("alice"), endpoint=front.url, session=session))
         return
     client = connect(fresh("alice"), endpoint=front.url, session=session, ready=False)
-    assert "ingerprint" in Diary(client, "connection_error").wait("connection_error").message
+    assert "ingerprint" in EventLog(client, "connection_error").wait("connection_error").message
 
 
 @pytest.mark.parametrize("own", [False, True], ids=["no session", "a session of the program's"])
@@ -272,7 +272,7 @@ def test_tls_trouble_reaches_handlers_and_media_calls(
     session = session_of(verify=authority.bundle)
     client = connect(fresh("alice"), endpoint=front.url, session=session)
     medium = client.create_conversation().join().send_message(media=("a.bin", CONTENT)).attached_media[0]
-    diary = Diary(client, "connection_error")
+    event_log = EventLog(client, "connection_error")
     session.verify = True
     session.close()  # connections that were verified before
     words = f"the TLS certificate of 127.0.0.1:{front.port} is not from a trusted authority"
@@ -280,7 +280,7 @@ def test_tls_trouble_reaches_handlers_and_media_calls(
         medium.read(timeout=PATIENCE)
     assert not caught.value.retryable
     front.cut_all()
-    assert words in diary.wait("connection_error").message
+    assert words in event_log.wait("connection_error").message
 
 
 def test_a_time_limit_names_what_keeps_the_service_away(service: LocalServer, fresh: Any) -> None:
@@ -290,8 +290,8 @@ def test_a_time_limit_names_what_keeps_the_service_away(service: LocalServer, fr
         ("http://nowhere.invalid", "DNS does not know the host of nowhere.invalid:80"),
     ):
         with Client(service.token(fresh("alice")), endpoint=endpoint) as client:
-            diary = Diary(client, "connection_error")
-            assert words in diary.wait("connection_error").message
+            event_log = EventLog(client, "connection_error")
+            assert words in event_log.wait("connection_error").message
             with pytest.raises(RequestTimeoutError, match=words) as caught:
                 client.create_conversation(timeout=0.1)
             assert (caught.value.sent, caught.value.retryable) == (False, True)

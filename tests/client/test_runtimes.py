@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.support.diary import Diary
+from tests.support.event_log import EventLog
 from tests.support.patience import PATIENCE
 from twilio_conversations import Conversation
 from twilio_conversations.server import LocalServer
@@ -156,7 +156,7 @@ def hasty() -> Iterator[None]:
 def test_many_threads_may_use_the_same_objects(pair: tuple[Conversation, Conversation]) -> None:
     """Whatever turns they take, each message is sent once, told once, and is one object."""
     mine, theirs = pair
-    diary = Diary(theirs, "message_added")
+    event_log = EventLog(theirs, "message_added")
     sent: list[int] = []
 
     def work() -> None:
@@ -173,5 +173,5 @@ def test_many_threads_may_use_the_same_objects(pair: tuple[Conversation, Convers
     for thread in threads:
         thread.join(30)
     assert sorted(sent) == list(range(40))
-    diary.wait("message_added", lambda message: message.index == 39)
-    assert [message.index for message in diary.of("message_added")] == list(range(40))
+    event_log.wait("message_added", lambda message: message.index == 39)
+    assert [message.index for message in event_log.of("message_added")] == list(range(40))

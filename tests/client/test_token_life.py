@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.proxy import FaultProxy
 from tests.support.clients import Connect
-from tests.support.diary import Diary
+from tests.support.event_log import EventLog
 from tests.support.patience import PATIENCE
 from tests.support.stopwatch import within
 from twilio_conversations import (
@@ -63,14 +63,14 @@ def test_many_expiries_in_one_life(connect: Connect, service: LocalServer) -> No
     """Each costs one call of the provider and one connection; calls that were under way come through, once."""
     issuer = Issuer(service)
     client = connect("alice", token=issuer)
-    diary = Diary(client, "token_expired")
+    event_log = EventLog(client, "token_expired")
     conversation = client.create_conversation().join()
     for number in range(1, 5):
         service.faults.expire_tokens("alice")
         assert conversation.send_message(f"after expiry {number}").index == number - 1
         assert issuer.calls == number + 1
     assert inits(service) == [(200, None)] * 5
-    assert len(diary.of("token_expired")) == 4
+    assert len(event_log.of("token_expired")) == 4
     assert conversation.get_messages_count() == 4
 
 
@@ -78,11 +78,11 @@ def test_expiry_while_offline(connect: Connect, service: LocalServer, line: Faul
     """The token ran out during an outage: the provider is asked before the next init, not after a refusal."""
     issuer = Issuer(service, ttl=5)
     client = connect("alice", token=issuer, endpoint=line.url, token_renewal_margin=0.5)
-    diary = Diary(client, "connection_state_changed", "token_expired")
+    event_log = EventLog(client, "connection_state_changed", "token_expired")
     issued = time.time()
     line.refuse()
     line.cut_all()
-    diary.wait("connection_state_changed", lambda state: state is ConnectionState.RETRYING)
+    event_log.wait("connection_state_changed", lambda state: state is ConnectionState.RETRYING)
     issuer.ttl = 3600
     while time.time() < issued + 5.2:
         threading.Event().wait(0.05)
@@ -91,7 +91,7 @@ def test_expiry_while_offline(connect: Connect, service: LocalServer, line: Faul
 
     assert {status for status, _ in inits(service)} == {200}
     assert len(inits(service)) == 2
-    assert diary.of("token_expired") == []
+    assert event_log.of("token_expired") == []
     assert issuer.calls == 2
 
 
@@ -99,11 +99,11 @@ def test_a_fixed_token_that_expires(service: LocalServer) -> None:
     """An event, a terminal error, and calls that fail at once with both codes; `update_token` brings everything back."""
     with Client(service.token("alice", ttl=5), endpoint=service.url) as client:
         conversation = client.wait_until_ready(PATIENCE).create_conversation().join()
-        diary = Diary(client, "token_expired", "connection_error", "connection_state_changed")
-        diary.wait("token_expired")
-        info = diary.wait("connection_error")
+        event_log = EventLog(client, "token_expired", "connection_error", "connection_state_changed")
+        event_log.wait("token_expired")
+        info = event_log.wait("connection_error")
         assert (info.terminal, info.http_status_code, info.error_code) == (True, 410, 20104)
-        diary.wait("connection_state_changed", lambda state: state is ConnectionState.DENIED)
+        event_log.wait("connection_state_changed", lambda state: state is ConnectionState.DENIED)
         with within(5), pytest.raises(TransportUnavailableError, match="expired") as caught:
             conversation.send_message("too late")
         assert (caught.value.status, caught.value.code, caught.value.sent) == (410, 20104, False)
@@ -149,10 +149,10 @@ def test_a_provider_that_gives_somebody_else_s_token(connect: Connect, service: 
     """It is reported in words and never sent; the client works on, on the same connection, and asks again."""
     issuer = Issuer(service)
     client = connect("alice", token=issuer)
-    diary = Diary(client, "connection_error")
+    event_log = EventLog(client, "connection_error")
     issuer.then = lambda: service.token("bob")
     service.faults.token_about_to_expire("alice")
-    info = diary.wait("connection_error")
+    info = event_log.wait("connection_error")
     assert not info.terminal
     assert "'bob'" in info.message
     client.create_conversation()
@@ -169,9 +169,9 @@ def test_a_first_answer_that_is_bad(connect: Connect, service: LocalServer) -> N
     """A wrong signature, then a good token: reported, and the client connects."""
     answers = iter([forged(service.token("alice")), service.token("alice")])
     client = connect("alice", token=lambda: next(answers), ready=False)
-    diary = Diary(client, "connection_error")
+    event_log = EventLog(client, "connection_error")
     client.wait_until_ready(PATIENCE)
-    assert [info.terminal for info in diary.of("connection_error")] == [False]
+    assert [info.terminal for info in event_log.of("connection_error")] == [False]
     assert inits(service) == [(401, 20107), (200, None)]
 
 
@@ -179,14 +179,14 @@ def test_a_forged_answer_at_a_renewal(connect: Connect, service: LocalServer) ->
     """The client is back with the token that is good, and what is called meanwhile comes through."""
     issuer = Issuer(service)
     client = connect("alice", token=issuer)
-    diary = Diary(client, "connection_error", "connection_state_changed")
+    event_log = EventLog(client, "connection_error", "connection_state_changed")
     conversation = client.create_conversation().join()
     issuer.then = lambda: forged(issuer.fresh())
     service.faults.token_about_to_expire("alice")
-    assert not diary.wait("connection_error").terminal
+    assert not event_log.wait("connection_error").terminal
     issuer.then = None
     assert conversation.send_message("still here").index == 0
-    assert ConnectionState.DENIED not in diary.of("connection_state_changed")
+    assert ConnectionState.DENIED not in event_log.of("connection_state_changed")
 
 
 def test_a_refused_update_tells_its_caller(connect: Connect, service: LocalServer) -> None:
@@ -222,8 +222,8 @@ def test_a_provider_that_fails_is_the_reason_of_time_limits(service: LocalServer
 
     words = {"raises": "OSError: the backend is down", "rubbish": "int, not text", "hangs": "has not answered"}[how]
     with Client(provide, endpoint=service.url, token_timeout=0.1) as client:
-        diary = Diary(client, "connection_error")
-        assert words in diary.wait("connection_error").message
+        event_log = EventLog(client, "connection_error")
+        assert words in event_log.wait("connection_error").message
         with pytest.raises(RequestTimeoutError, match=words) as caught:
             client.create_conversation(timeout=0.2)
         assert (caught.value.sent, caught.value.retryable) == (False, True)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.clients import Connect
-from tests.support.diary import Diary
+from tests.support.event_log import EventLog
 from tests.support.patience import PATIENCE
 from twilio_conversations import (
     Client,
@@ -42,13 +42,13 @@ def test_another_user_is_followed_from_the_first_get_on(alice: Client, connect: 
     """It comes with its data, says that it is subscribed, and tells of changes made by its owner."""
     bob = connect(fresh("bob"))
     bob.user.update_friendly_name("Bob")
-    diary = Diary(alice, "user_subscribed", "user_updated")
+    event_log = EventLog(alice, "user_subscribed", "user_updated")
     user = alice.get_user(bob.identity)
 
     assert (user.identity, user.friendly_name, user.is_subscribed) == (bob.identity, "Bob", True)
-    assert diary.wait("user_subscribed") is user
+    assert event_log.wait("user_subscribed") is user
     bob.user.update_attributes({"a": 1})
-    changed = diary.wait("user_updated", lambda args: args.update_reasons == (UserUpdateReason.ATTRIBUTES,))
+    changed = event_log.wait("user_updated", lambda args: args.update_reasons == (UserUpdateReason.ATTRIBUTES,))
     assert changed.user is user
     assert user.attributes == {"a": 1}
 
@@ -69,7 +69,7 @@ def test_who_does_not_exist_is_not_found(alice: Client, fresh: Fresh) -> None:
 @pytest.mark.row("CL24", "JD10")
 def test_simultaneous_calls_get_the_same_user(alice: Client, others: list[str]) -> None:
     """However many ask at once, there is one object and one following."""
-    diary = Diary(alice, "user_subscribed")
+    event_log = EventLog(alice, "user_subscribed")
     got: list[User] = []
     start = threading.Barrier(5)
 
@@ -85,19 +85,19 @@ def test_simultaneous_calls_get_the_same_user(alice: Client, others: list[str]) 
     assert len(got) == 5
     assert len({id(user) for user in got}) == 1
     alice.get_user(others[1])
-    diary.wait("user_subscribed", lambda user: user.identity == others[1])
-    assert [user.identity for _, user in diary.entries] == [others[0], others[1]]
+    event_log.wait("user_subscribed", lambda user: user.identity == others[1])
+    assert [user.identity for _, user in event_log.entries] == [others[0], others[1]]
 
 
 @pytest.mark.row("CL25", "CO14", "EV18")
 def test_the_first_user_goes_when_the_queue_is_full(connect: Connect, fresh: Fresh, others: list[str]) -> None:
     """The limit counts others only; who came first is unsubscribed, and said to be."""
     alice = connect(fresh("alice"), user_infos_to_subscribe=2)
-    diary = Diary(alice, "user_unsubscribed")
+    event_log = EventLog(alice, "user_unsubscribed")
     users = [alice.get_user(identity) for identity in others]
 
     assert alice.get_subscribed_users() == [alice.user, users[1], users[2]]
-    assert diary.wait("user_unsubscribed") is users[0]
+    assert event_log.wait("user_unsubscribed") is users[0]
     assert [user.is_subscribed for user in users] == [False, True, True]
     assert alice.get_user(others[0]) is users[0], "one object per identity as long as somebody holds it"
     assert alice.get_subscribed_users() == [alice.user, users[2], users[0]]
@@ -114,8 +114,8 @@ def test_an_own_change_can_be_read_on_the_next_line(alice: Client) -> None:
 def test_an_unsubscribed_user_cannot_be_changed(alice: Client, others: list[str]) -> None:
     """It says so once, no longer counts as followed, and refuses changes before anything is sent."""
     user = alice.get_user(others[0])
-    diary = Diary(alice, "user_unsubscribed")
-    own = Diary(user, "user_unsubscribed")
+    event_log = EventLog(alice, "user_unsubscribed")
+    own = EventLog(user, "user_unsubscribed")
     user.unsubscribe()
     user.unsubscribe()
 
@@ -126,19 +126,19 @@ def test_an_unsubscribed_user_cannot_be_changed(alice: Client, others: list[str]
         user.update_friendly_name("x")
     with pytest.raises(UnsupportedOperationError):
         user.update_attributes({})
-    diary.wait("user_unsubscribed")
-    assert len(diary.entries) == len(own.entries) == 1
+    event_log.wait("user_unsubscribed")
+    assert len(event_log.entries) == len(own.entries) == 1
 
 
 @pytest.mark.row("EV40", "US12")
 def test_the_own_user_is_followed_anew(alice: Client) -> None:
     """Unsubscribing it ends and begins its following."""
-    diary = Diary(alice, "user_unsubscribed", "user_subscribed")
-    diary_before = len(diary.entries)
+    event_log = EventLog(alice, "user_unsubscribed", "user_subscribed")
+    entries_before = len(event_log.entries)
     alice.user.unsubscribe()
-    assert diary_before == 0
-    diary.wait("user_subscribed")
-    assert diary.names() == ["user_unsubscribed", "user_subscribed"]
+    assert entries_before == 0
+    event_log.wait("user_subscribed")
+    assert event_log.names() == ["user_unsubscribed", "user_subscribed"]
     assert alice.user.is_subscribed
     assert alice.user.update_friendly_name("again").friendly_name == "again"
 
@@ -192,16 +192,16 @@ def test_reachability_follows_connections_and_registrations(telling: LocalServer
         bob.wait_until_ready(10)
         assert alice.wait_until_ready(10).reachability_enabled
         online, notifiable = UserUpdateReason.REACHABILITY_ONLINE, UserUpdateReason.REACHABILITY_NOTIFIABLE
-        diary = Diary(alice, "user_subscribed", "user_updated")
+        event_log = EventLog(alice, "user_subscribed", "user_updated")
         user = alice.get_user("bob")
         assert (user.is_online, user.is_notifiable) == (True, False)
         bob.set_push_registration_id("fcm", "device")
-        diary.wait("user_updated", lambda args: args.update_reasons == (notifiable,))
+        event_log.wait("user_updated", lambda args: args.update_reasons == (notifiable,))
         assert user.is_notifiable
         bob.close()
-        diary.wait("user_updated", lambda args: args.update_reasons == (online,))
+        event_log.wait("user_updated", lambda args: args.update_reasons == (online,))
         assert user.is_online is False
-        told = [args.update_reasons for args in diary.of("user_updated") if args.user is user]
+        told = [args.update_reasons for args in event_log.of("user_updated") if args.user is user]
         assert told == [(online, notifiable), (notifiable,), (online,)]
 
 
@@ -217,23 +217,23 @@ def test_a_followed_user_is_current_after_a_cut(service: LocalServer, alice: Cli
     """What changed while the line was down is told once it is up again."""
     bob = connect(fresh("bob"))
     user = alice.get_user(bob.identity)
-    diary = Diary(alice, "user_updated")
+    event_log = EventLog(alice, "user_updated")
     with service.faults.held_events(alice.identity):
         bob.user.update_friendly_name("new")
         service.faults.drop(alice.identity)
-    diary.wait("user_updated", lambda args: args.user is user)
+    event_log.wait("user_updated", lambda args: args.user is user)
     assert user.friendly_name == "new"
 
 
 def test_own_changes_are_seen_before_their_events(service: LocalServer, alice: Client) -> None:
     """The next line sees them while events are held back; each is announced once when they come."""
-    diary = Diary(alice, "user_updated")
+    event_log = EventLog(alice, "user_updated")
     with service.faults.held_events(alice.identity):
         assert alice.user.update_friendly_name("now").friendly_name == "now"
         assert alice.user.update_attributes({"k": 1}).attributes == {"k": 1}
-        assert diary.entries == []
-    diary.wait("user_updated", lambda args: args.update_reasons == (UserUpdateReason.ATTRIBUTES,))
-    assert [args.update_reasons for args in diary.of("user_updated")] == [
+        assert event_log.entries == []
+    event_log.wait("user_updated", lambda args: args.update_reasons == (UserUpdateReason.ATTRIBUTES,))
+    assert [args.update_reasons for args in event_log.of("user_updated")] == [
         (UserUpdateReason.FRIENDLY_NAME,),
         (UserUpdateReason.ATTRIBUTES,),
     ]

@@ -13,7 +13,7 @@ from unittest.mock import AsyncMock, MagicMock
 import pytest
 
 from tests.support.clients import Connect
-from tests.support.diary import Diary
+from tests.support.event_log import EventLog
 from twilio_conversations import Client, ConnectionErrorInfo, Conversation, InvalidArgumentError
 from twilio_conversations.server import LocalServer
 
@@ -124,7 +124,7 @@ def test_the_text_says_what_to_do(room: Conversation) -> None:
 def test_what_only_returns_one_is_reported_when_it_runs(room: Conversation, hidden: Callable[..., Any]) -> None:
     """What hides behind a plain function shows when it is called: as a handler's failure, not as a warning at some time."""
     client: Any = room._live.runtime.events
-    diary = Diary(client, "error")
+    event_log = EventLog(client, "error")
 
     def handler(message: Any) -> Any:
         return hidden(message)
@@ -132,7 +132,7 @@ def test_what_only_returns_one_is_reported_when_it_runs(room: Conversation, hidd
     room.on("message_added", handler)
     with warnings.catch_warnings(record=True) as warned:
         room.send_message("x")
-        failure = diary.wait("error")
+        failure = event_log.wait("error")
     assert failure.handler is handler
     assert isinstance(failure.error, InvalidArgumentError)
     assert "handler returned <" in str(failure.error)

@@ -14,7 +14,7 @@ import gevent
 import pytest
 
 from tests.support.clients import Connect
-from tests.support.diary import Diary
+from tests.support.event_log import EventLog
 from twilio_conversations import Client, Conversation, HandlerError
 from twilio_conversations.util import logs
 
@@ -56,9 +56,9 @@ def room(connect: Connect, fresh: Any) -> Conversation:
     return connect(fresh("alice")).create_conversation().join()
 
 
-def reported(client: Client) -> Diary:
+def reported(client: Client) -> EventLog:
     """Who waits for reports."""
-    return Diary(client, "error")
+    return EventLog(client, "error")
 
 
 def client_of(room: Conversation) -> Any:
@@ -68,7 +68,7 @@ def client_of(room: Conversation) -> Any:
 
 def test_a_handler(room: Conversation, what: Callable[[], None], caplog: pytest.LogCaptureFixture) -> None:
     """It is logged and reported with the handler; the others run, and so does this one, the next time."""
-    diary, after, calls = reported(client_of(room)), Diary(room, "message_added"), []
+    event_log, after, calls = reported(client_of(room)), EventLog(room, "message_added"), []
 
     def handler(message: Any) -> None:
         calls.append(message.index)
@@ -77,7 +77,7 @@ def test_a_handler(room: Conversation, what: Callable[[], None], caplog: pytest.
     room.on("message_added", handler)
     for number in range(2):
         room.send_message(str(number))
-        failure: HandlerError = diary.wait("error", lambda failure, number=number: len(diary.of("error")) > number)
+        failure: HandlerError = event_log.wait("error", lambda failure, number=number: len(event_log.of("error")) > number)
         assert failure.handler is handler
         assert not isinstance(failure.error, Exception)
         after.wait("message_added", lambda message, number=number: message.index == number)
@@ -90,41 +90,41 @@ def test_a_handler_of_errors(room: Conversation, what: Callable[[], None]) -> No
     """Not even there it ends anything."""
     client = client_of(room)
     client.on("error", lambda failure: what())
-    diary = reported(client)
+    event_log = reported(client)
     room.on("message_added", lambda message: 1 / 0)
     for number in range(2):
         room.send_message(str(number))
-        assert isinstance(diary.wait("error").error, ZeroDivisionError)
-        diary.of("error").clear()
+        assert isinstance(event_log.wait("error").error, ZeroDivisionError)
+        event_log.of("error").clear()
 
 
 def test_a_late_handler_that_is_told_what_happened(room: Conversation, what: Callable[[], None]) -> None:
     """`initialized` is told again to who registers after it."""
     client = client_of(room)
-    diary = reported(client)
+    event_log = reported(client)
 
     def handler() -> None:
         what()
 
     client.on("initialized", handler)
-    assert diary.wait("error").handler is handler
+    assert event_log.wait("error").handler is handler
 
 
 def test_a_receiver_in_blinkers_own_way(room: Conversation, what: Callable[[], None]) -> None:
     """Guarded like the others."""
-    diary = reported(client_of(room))
+    event_log = reported(client_of(room))
 
     def receiver(sender: Any, **facts: Any) -> None:
         what()
 
     room.signals.message_added.connect(receiver)
     room.send_message("x")
-    assert diary.wait("error").handler is receiver
+    assert event_log.wait("error").handler is receiver
 
 
 def test_a_callback_of_an_upload(room: Conversation, what: Callable[[], None]) -> None:
     """What runs when an upload is over is named in the report."""
-    diary = reported(client_of(room))
+    event_log = reported(client_of(room))
 
     def callback(handle: Any) -> None:
         what()
@@ -132,7 +132,7 @@ def test_a_callback_of_an_upload(room: Conversation, what: Callable[[], None]) -
     handle = room.prepare_message().set_body("x").build().send_in_background()
     handle.add_done_callback(callback)
     assert handle.result(10).index == 0
-    assert diary.wait("error").handler is callback
+    assert event_log.wait("error").handler is callback
 
 
 def test_a_handler_that_cannot_be_named(room: Conversation) -> None:
@@ -155,12 +155,12 @@ def test_a_handler_that_cannot_be_named(room: Conversation) -> None:
 
             __repr__ = __str__
 
-    diary = reported(client_of(room))
+    event_log = reported(client_of(room))
     odd = Odd()
     room.on("message_added", odd)
     room.send_message("x")
     assert called.wait(10)
-    assert diary.wait("error").handler is odd
+    assert event_log.wait("error").handler is odd
     room.send_message("y")
     assert logs.flush(10)
     assert room.get_messages_count() == 2

@@ -18,7 +18,7 @@ import pytest
 from tests.acceptance.scene import until
 from tests.faults.proxy import FaultProxy
 from tests.support.clients import Connect
-from tests.support.diary import Diary
+from tests.support.event_log import EventLog
 from tests.support.patience import PATIENCE
 from tests.support.stopwatch import within
 from twilio_conversations import Client, Conversation, Participant, Subscription
@@ -63,12 +63,12 @@ def proxy(service: LocalServer) -> Iterator[FaultProxy]:
 
 def rooms_of(sender: Client, reader: Client, count: int) -> list[Conversation]:
     """Conversations that both are in, as the sender sees them."""
-    diary = Diary(reader, "conversation_joined")
+    event_log = EventLog(reader, "conversation_joined")
     rooms = []
     for number in range(count):
         room = sender.create_conversation(friendly_name=f"room {number}").join()
         room.add(reader.identity)
-        diary.wait("conversation_joined", lambda joined, sid=room.sid: joined.sid == sid)
+        event_log.wait("conversation_joined", lambda joined, sid=room.sid: joined.sid == sid)
         rooms.append(room)
     return rooms
 
@@ -130,7 +130,7 @@ def test_changes_of_other_kinds_are_left_with_the_service_too(connect: Connect, 
     (room,) = rooms_of(sender, reader, 1)
     mine = reader.get_conversation_by_sid(room.sid)
     handler = stuck(reader)
-    diary = Diary(reader, "conversation_joined", "participant_joined", "conversation_updated", "user_updated")
+    event_log = EventLog(reader, "conversation_joined", "participant_joined", "conversation_updated", "user_updated")
     try:
         for _ in range(LIMIT + 5):
             room.send_message("x")
@@ -148,11 +148,11 @@ def test_changes_of_other_kinds_are_left_with_the_service_too(connect: Connect, 
         assert reader.stats().pending_events <= LIMIT + 4 * OVER
     finally:
         handler.release.set()
-    until(lambda: len(diary.of("conversation_joined")) == len(late), "the new conversations")
-    until(lambda: len(diary.of("participant_joined")) == len(names), "every participant")
+    until(lambda: len(event_log.of("conversation_joined")) == len(late), "the new conversations")
+    until(lambda: len(event_log.of("participant_joined")) == len(names), "every participant")
     until(lambda: (mine.friendly_name, reader.user.friendly_name) == (names[-1], names[-1]), "the latest names")
-    assert [participant.identity for participant in diary.of("participant_joined")] == names
-    assert {one.sid for one in diary.of("conversation_joined")} == {one.sid for one in late}
+    assert [participant.identity for participant in event_log.of("participant_joined")] == names
+    assert {one.sid for one in event_log.of("conversation_joined")} == {one.sid for one in late}
 
 
 def test_typing_cannot_fill_the_queue(connect: Connect, fresh: Any) -> None:

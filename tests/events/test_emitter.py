@@ -11,7 +11,7 @@ import pytest
 
 from tests.acceptance.scene import until
 from tests.support.clients import Connect
-from tests.support.diary import Diary
+from tests.support.event_log import EventLog
 from tests.support.patience import PATIENCE
 from twilio_conversations import (
     Client,
@@ -80,14 +80,14 @@ def test_registrations_end_in_every_way(pair: Pair) -> None:
     cancelled.cancel()
     with conversation.on("message_added", lambda message: calls.append("with")):
         pass
-    diary = Diary(conversation, "message_added")
+    event_log = EventLog(conversation, "message_added")
     conversation.send_message("1")
-    diary.wait("message_added", lambda message: message.body == "1")
+    event_log.wait("message_added", lambda message: message.body == "1")
     assert calls == ["twice", "twice", "once"]
     conversation.off("message_added", twice)
     conversation.off("message_added", print)
     conversation.send_message("2")
-    diary.wait("message_added", lambda message: message.body == "2")
+    event_log.wait("message_added", lambda message: message.body == "2")
     assert calls == ["twice", "twice", "once", "twice"]
     conversation.remove_all_listeners()
     assert conversation.listeners("message_added") == []
@@ -114,18 +114,18 @@ def test_a_handler_that_raises_is_logged_and_reported(pair: Pair, caplog: pytest
     """The others run, the `error` event tells who failed, and a failing error handler ends the matter."""
     conversation, _ = pair
     client: Any = conversation._live.runtime.events
-    diary = Diary(client, "error")
+    event_log = EventLog(client, "error")
     client.on("error", lambda failure: 1 / 0)
 
     def broken(message: Any) -> None:
         raise ValueError("broken")
 
     conversation.on("message_added", broken)
-    after = Diary(conversation, "message_added")
+    after = EventLog(conversation, "message_added")
     with caplog.at_level(logging.ERROR):
         conversation.send_message("x")
         after.wait("message_added")
-        failure = diary.wait("error")
+        failure = event_log.wait("error")
     assert (failure.handler, failure.event) == (broken, ClientEvent.MESSAGE_ADDED)
     assert "broken" in caplog.text
     conversation.send_message("y")
@@ -148,10 +148,10 @@ def test_sticky_events_reach_late_handlers(alice: Client) -> None:
 def test_replay_gives_the_latest(pair: Pair) -> None:
     """`replay=True` first hands out what happened last, once."""
     conversation, _ = pair
-    diary = Diary(conversation, "message_added")
+    event_log = EventLog(conversation, "message_added")
     conversation.send_message("1")
     conversation.send_message("2")
-    diary.wait("message_added", lambda message: message.body == "2")
+    event_log.wait("message_added", lambda message: message.body == "2")
     got: list[str | None] = []
     done = threading.Event()
 
@@ -228,8 +228,8 @@ def test_a_slow_handler_loses_nothing_and_bounds_the_queue(
     conversation = sender.create_conversation()
     conversation.join()
     conversation.add(reader.identity)
-    diary = Diary(reader, "conversation_joined")
-    diary.wait("conversation_joined")
+    event_log = EventLog(reader, "conversation_joined")
+    event_log.wait("conversation_joined")
     stuck, release, got = threading.Event(), threading.Event(), []
     all_there = threading.Event()
 

@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from tests.support.clients import Connect
-from tests.support.diary import Diary
+from tests.support.event_log import EventLog
 from twilio_conversations import (
     Client,
     Conversation,
@@ -28,20 +28,20 @@ Pair = tuple[Conversation, Conversation]
 class Watched:
     """What one client, its conversation and a model told, until a message that ends the watching."""
 
-    client: Diary
-    conversation: Diary
+    client: EventLog
+    conversation: EventLog
 
     @classmethod
     def of(cls, conversation: Conversation, *names: str) -> Watched:
         """Register for events that a client and its conversations both have, and for the message at the end."""
         client: Any = conversation._live.runtime.events
-        return cls(Diary(client, *names, "message_added"), Diary(conversation, *names, "message_added"))
+        return cls(EventLog(client, *names, "message_added"), EventLog(conversation, *names, "message_added"))
 
     def once(self, sender: Conversation, event: str) -> Any:
         """Send the message at the end, and return the payload of `event`, which came once, the same for both."""
         sender.send_message("end")
-        for diary in (self.client, self.conversation):
-            diary.wait("message_added", lambda message: message.body == "end")
+        for event_log in (self.client, self.conversation):
+            event_log.wait("message_added", lambda message: message.body == "end")
         (payload,) = self.client.of(event)
         assert self.conversation.of(event) == [payload]
         return payload
@@ -51,8 +51,8 @@ class Watched:
 def test_message_added(pair: Pair) -> None:
     """The message itself."""
     alices, bobs = pair
-    client = Diary(bobs._live.runtime.events, "message_added")
-    conversation = Diary(bobs, "message_added")
+    client = EventLog(bobs._live.runtime.events, "message_added")
+    conversation = EventLog(bobs, "message_added")
     sent = alices.send_message("one")
     alices.send_message("two")
     client.wait("message_added", lambda message: message.body == "two")
@@ -70,7 +70,7 @@ def test_message_updated(pair: Pair) -> None:
     alices, bobs = pair
     sent = alices.send_message("first")
     held = bobs.get_messages().items[0]
-    watched, own = Watched.of(bobs, "message_updated"), Diary(held, "updated")
+    watched, own = Watched.of(bobs, "message_updated"), EventLog(held, "updated")
     sent.update_body("second")
     payload = watched.once(alices, "message_updated")
 
@@ -115,7 +115,7 @@ def test_participant_updated(pair: Pair) -> None:
     mine = next(one for one in alices.get_participants() if one.identity == alices.created_by)
     held = bobs.get_participant_by_sid(mine.sid)
     before = held.date_updated
-    watched, own = Watched.of(bobs, "participant_updated"), Diary(held, "updated")
+    watched, own = Watched.of(bobs, "participant_updated"), EventLog(held, "updated")
     assert mine.update_attributes({"hat": "red"}).attributes == {"hat": "red"}
     payload = watched.once(alices, "participant_updated")
 
@@ -137,11 +137,11 @@ def test_typing(pair: Pair) -> None:
     for place, source in (("participant", alice), ("conversation", bobs), ("client", client)):
         for event in ("typing_started", "typing_ended"):
             source.on(event, lambda payload, text=f"{place} {event}": told.append((text, payload)))
-    diary = Diary(client, "message_added", "typing_started")
+    event_log = EventLog(client, "message_added", "typing_started")
     alices.typing()
-    diary.wait("typing_started")
+    event_log.wait("typing_started")
     alices.send_message("said")
-    diary.wait("message_added")
+    event_log.wait("message_added")
 
     assert [text for text, _ in told] == [
         f"{place} {event}" for event in ("typing_started", "typing_ended") for place in ("participant", "conversation", "client")
@@ -154,7 +154,7 @@ def test_conversation_updated(pair: Pair) -> None:
     """The conversation, changed already, and why."""
     alices, bobs = pair
     before = bobs.date_updated
-    client, own = Diary(bobs._live.runtime.events, "conversation_updated"), Diary(bobs, "updated")
+    client, own = EventLog(bobs._live.runtime.events, "conversation_updated"), EventLog(bobs, "updated")
     alices.update_friendly_name("told once")
     alices.update_attributes({"end": True})
     client.wait("conversation_updated", lambda change: "attributes" in change.update_reasons)
@@ -174,32 +174,32 @@ def test_a_conversation_comes_and_goes(connect: Connect, fresh: Any) -> None:
     """Added, joined, left and removed, each once and in this order; the conversation's own `removed` is the last."""
     alice, bob = connect(fresh("alice")), connect(fresh("bob"))
     names = ("conversation_added", "conversation_joined", "conversation_left", "conversation_removed")
-    diary = Diary(bob, *names)
+    event_log = EventLog(bob, *names)
     conversation = alice.create_conversation().join()
     conversation.add(bob.identity)
-    bobs = diary.wait("conversation_joined")
-    own = Diary(bobs, "removed")
+    bobs = event_log.wait("conversation_joined")
+    own = EventLog(bobs, "removed")
     conversation.remove_participant(bob.identity)
 
     assert own.wait("removed") is bobs
     assert isinstance(bobs, Conversation)
-    assert diary.names() == list(names)
-    assert {payload for _, payload in diary.entries} == {bobs}
+    assert event_log.names() == list(names)
+    assert {payload for _, payload in event_log.entries} == {bobs}
 
 
 @pytest.mark.row("BY10", "EV19", "EV39", "US13", "US14", "US15")
 def test_the_own_user_is_updated(connect: Connect, fresh: Any) -> None:
     """The user, changed already, and why; on the user too; the start itself tells all four reasons."""
     client: Client = connect(fresh("alice"), ready=False)
-    diary, own = Diary(client, "user_updated"), Diary(client.user, "updated")
+    event_log, own = EventLog(client, "user_updated"), EventLog(client.user, "updated")
     client.wait_until_ready(10)
     client.user.update_friendly_name("Alice")
     client.user.update_attributes({"a": 1})
-    diary.wait("user_updated", lambda change: change.update_reasons == ("attributes",))
+    event_log.wait("user_updated", lambda change: change.update_reasons == ("attributes",))
     own.wait("updated", lambda change: change.update_reasons == ("attributes",))
 
-    assert own.of("updated") == diary.of("user_updated")
-    start, name, _ = diary.of("user_updated")
+    assert own.of("updated") == event_log.of("user_updated")
+    start, name, _ = event_log.of("user_updated")
     assert isinstance(start, UserUpdatedEventArgs)
     assert start.update_reasons == ("friendlyName", "attributes", "reachabilityOnline", "reachabilityNotifiable")
     assert (name.user, name.update_reasons) == (client.user, ("friendlyName",))
@@ -210,25 +210,25 @@ def test_the_start(connect: Connect, fresh: Any) -> None:
     """What a start tells, each once."""
     client = connect(fresh("alice"), ready=False, auto_connect=False)
     names = ("user_subscribed", "state_changed", "initialized", "connection_state_changed")
-    diary, own = Diary(client, *names), Diary(client.user, "user_subscribed")
+    event_log, own = EventLog(client, *names), EventLog(client.user, "user_subscribed")
     client.connect()
-    diary.wait("initialized")
+    event_log.wait("initialized")
 
-    assert [name for name in diary.names() if name != "connection_state_changed"] == list(names[:3])
-    assert isinstance(diary.of("user_subscribed")[0], User)
-    assert diary.of("user_subscribed") == [client.user] == own.of("user_subscribed")
-    assert diary.of("state_changed") == ["initialized"]
-    assert diary.of("connection_state_changed") == ["connecting", "connected"]
+    assert [name for name in event_log.names() if name != "connection_state_changed"] == list(names[:3])
+    assert isinstance(event_log.of("user_subscribed")[0], User)
+    assert event_log.of("user_subscribed") == [client.user] == own.of("user_subscribed")
+    assert event_log.of("state_changed") == ["initialized"]
+    assert event_log.of("connection_state_changed") == ["connecting", "connected"]
 
 
 @pytest.mark.row("EV12", "EV13")
 def test_a_token_ends(service: Any, fresh: Any) -> None:
     """It is announced, and when it is over that is told once; then nothing but another token helps."""
     with Client(service.token(fresh("alice"), ttl=5), endpoint=service.url, auto_connect=False) as client:
-        diary = Diary(client, "token_about_to_expire", "token_expired", "connection_error", "connection_state_changed")
+        event_log = EventLog(client, "token_about_to_expire", "token_expired", "connection_error", "connection_state_changed")
         client.connect()
-        diary.wait("connection_state_changed", lambda state: state == "denied")
+        event_log.wait("connection_state_changed", lambda state: state == "denied")
 
-        assert diary.of("token_about_to_expire") == [None]
-        assert diary.of("token_expired") == [None]
-        assert diary.wait("connection_error").terminal
+        assert event_log.of("token_about_to_expire") == [None]
+        assert event_log.of("token_expired") == [None]
+        assert event_log.wait("connection_error").terminal

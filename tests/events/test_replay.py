@@ -11,7 +11,7 @@ import pytest
 
 from tests.acceptance.scene import until
 from tests.support.clients import Connect, told
-from tests.support.diary import Diary
+from tests.support.event_log import EventLog
 from twilio_conversations import Client, Conversation, Participant, User
 from twilio_conversations.server import LocalServer
 
@@ -33,12 +33,12 @@ def room(client: Client, name: str, *, join: bool = True) -> Conversation:
 def test_conversations_that_are_there(connect: Connect, fresh: Callable[[str], str], event: str) -> None:
     """All of them, then those to come; one that is only known is not joined, one that was left is not there."""
     client = connect(fresh("alice"))
-    diary = Diary(client, "conversation_removed")
+    event_log = EventLog(client, "conversation_removed")
     for name in ("one", "two"):
         room(client, name)
     room(client, "left").leave()
     room(client, "known", join=False)
-    diary.wait("conversation_removed")
+    event_log.wait("conversation_removed")
     got: list[Conversation] = []
     client.on(event, got.append, replay=True)  # type: ignore[call-overload]  # one of several
     room(client, "later")
@@ -190,7 +190,7 @@ def test_a_handler_that_raises_misses_nothing_else(connect: Connect, fresh: Call
     client = connect(fresh("alice"))
     for name in ("one", "two"):
         room(client, name)
-    errors = Diary(client, "error")
+    errors = EventLog(client, "error")
 
     @client.on("conversation_joined", replay=True)
     def fails(conversation: Conversation) -> None:

@@ -1,12 +1,12 @@
 """The fault laboratory as a command.
 
-    python -m tests.faults --minutes 10 --seed 1             # four clients of ours, cut off and worse, all sending
+    python -m tests.faults --minutes 10 --seed 1             # four clients of ours send while connections are cut
     python -m tests.faults --minutes 10 --seed 1 --kills     # the service is killed meanwhile, too
     python -m tests.faults --minutes 10 --seed 1 --client official
     python -m tests.faults kills --cycles 200 --seed 1       # `kill -9` on the service under load, the database checked
 
 Seeds repeat the plan: what happens to connection number n, and which fault of the service comes as the n-th. They do not
-repeat what threads and the kernel make of it.
+repeat the timing of threads and kernel.
 
 How it is counted: a message is *lost* if its send was acknowledged and the database does not hold it; *missed*, once for each
 client, if the database holds it and the client never announced it, though it had a minute for it after the last fault;
@@ -16,11 +16,11 @@ sent, or announced after later ones; *invented* if what was announced is not kep
 A send that ended with an error is *raised*; its outcome is unknown to whoever sent it, and *of them kept* says how many were
 in the database all the same. Nobody repeats a raised send. The official SDK does not resend over a new connection: it
 rejects, and leaves the rest to the application, so what it raises is no loss, but work for others. Nothing in it notices a
-black hole, and it is deaf from then on (`--without black_hole` shows it without). Its tokens do not expire here, since it has
-no token provider to ask.
+black hole, and it receives nothing from then on (`--without black_hole` leaves these out). Its tokens do not expire here,
+since it has no token provider to ask.
 
-The end is 1 if anything of ours was lost, missed, doubled, out of order, invented, raised, hung or logged as an error, and 0
-for the official client, whose figures are figures.
+The exit code is 1 if anything of ours was lost, missed, doubled, out of order, invented, raised, hung or logged as an error,
+and 0 for the official client, which is only measured.
 """
 
 from __future__ import annotations
@@ -72,12 +72,10 @@ def main(
     if context.invoked_subcommand is not None:
         return
     seed = fresh_seed() if seed is None else seed
-    endings = {ending: share for ending, share in laboratory.WEATHER.endings.items() if ending.value not in without}
-    weather = attrs.evolve(laboratory.WEATHER, endings=endings)
+    endings = {ending: share for ending, share in laboratory.DEFAULT_CUTS.endings.items() if ending.value not in without}
+    cuts = attrs.evolve(laboratory.DEFAULT_CUTS, endings=endings)
     with tempfile.TemporaryDirectory(prefix="laboratory-") as data:
-        figures = laboratory.run(
-            Path(data), seconds=minutes * 60, seed=seed, client=client, kills=kills, rate=rate, weather=weather
-        )
+        figures = laboratory.run(Path(data), seconds=minutes * 60, seed=seed, client=client, kills=kills, rate=rate, cuts=cuts)
         finish(figures, json_path)
 
 

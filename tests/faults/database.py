@@ -1,4 +1,4 @@
-"""The service's database, read behind its back."""
+"""The service's database, read directly with SQLite."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twilio_conversations.server.storage.database import DATABASE_FILE
 
 
 def kept_messages(data: Path) -> dict[str, list[tuple[int, str]]]:
-    """Index and text of each message, in order, by conversation sid."""
+    """Return index and text of each message, in order, by conversation sid."""
     kept: dict[str, list[tuple[int, str]]] = {}
     with contextlib.closing(sqlite3.connect(data / DATABASE_FILE)) as database:
         for (sid,) in database.execute("SELECT sid FROM conversations"):
@@ -23,9 +23,9 @@ def kept_messages(data: Path) -> dict[str, list[tuple[int, str]]]:
 
 
 def integrity(data: Path) -> str:
-    """What SQLite says of the database of a service that was killed: ``ok``.
+    """Return the result of SQLite's integrity check of the database of a service that was killed: ``ok``.
 
-    It is said of a copy of the file and its log as they lie there, so that it is the service itself that recovers them.
+    A copy of the file and its log is checked, so that the service itself recovers the originals.
     """
     with tempfile.TemporaryDirectory(prefix="integrity-") as copy:
         for part in (DATABASE_FILE, f"{DATABASE_FILE}-wal"):

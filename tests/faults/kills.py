@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 from tests.acceptance.scene import Served, until
+from tests.faults.counting import count_faults
 from tests.faults.database import integrity, kept_messages
-from tests.faults.laboratory import Figures, catch_up, crew, set_up
-from tests.faults.ledger import judge
+from tests.faults.laboratory import Figures, catch_up, members_of, set_up
 from tests.faults.logs import LogWatch
 from tests.faults.members import Sender, sending, stop
 from tests.faults.plan import generator
@@ -22,7 +22,7 @@ def run(data: Path, *, cycles: int, seed: int) -> Figures:
     with Served(data) as served:
         sids = set_up(served)
         start = time.monotonic()
-        with LogWatch() as watch, crew("ours", served, served.url, sids) as members, sending(members, sids) as senders:
+        with LogWatch() as watch, members_of("ours", served, served.url, sids) as members, sending(members, sids) as senders:
             damage: list[str] = []
             kills = unanswered = 0
             while unanswered < cycles:
@@ -37,18 +37,20 @@ def run(data: Path, *, cycles: int, seed: int) -> Figures:
                 "ours",
                 seed,
                 time.monotonic() - start,
-                judge(kept_messages(data), {one.name: one.sends for one in senders}, {m.identity: m.seen for m in members}),
+                count_faults(
+                    kept_messages(data), {one.name: one.sends for one in senders}, {m.identity: m.seen for m in members}
+                ),
                 kills,
                 {"kills": kills, "kills_with_a_send_unanswered": unanswered, "damaged_databases": len(damage)},
-                sum(member.line.reconnects for member in members),
-                max(member.line.longest_outage for member in members),
+                sum(member.connection.reconnects for member in members),
+                max(member.connection.longest_outage for member in members),
                 damage + watch.complaints + served.crashes(),
                 hung,
             )
 
 
 def kill(served: Served, senders: list[Sender], wait: float) -> bool:
-    """Kill once every sender got something through since the last time; whether a message stayed unanswered."""
+    """Kill once every sender got something through since the last time; return whether a message stayed unanswered."""
     before = [sender.acknowledged for sender in senders]
     until(
         lambda: all(sender.acknowledged > had + 2 for sender, had in zip(senders, before, strict=True)),

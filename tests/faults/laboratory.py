@@ -1,4 +1,4 @@
-"""A run: four clients in a few shared conversations, all sending, while the line and the service misbehave."""
+"""A run: four clients in a few shared conversations, all sending, while connections are cut and the service has faults."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 import attrs
 
 from tests.acceptance.scene import Served
+from tests.faults.counting import Counts, Kept, count_faults
 from tests.faults.database import kept_messages
-from tests.faults.ledger import Kept, Verdict, judge
 from tests.faults.logs import LogWatch
 from tests.faults.members import OFFICIAL_PACKAGE, Member, OfficialMember, OurMember, sending, stop
 from tests.faults.plan import Cuts, Ending
 from tests.faults.proxy import FaultProxy
-from tests.faults.service_faults import Mischief
+from tests.faults.service_faults import ServiceFaults
 from tests.interop.official import Driver
 from tests.support.patience import PATIENCE
 from twilio_conversations import Client
@@ -28,7 +28,7 @@ IDENTITIES = ["alice", "bob", "carol", "dave"]
 CONVERSATIONS = 3
 SENDERS_EACH = 2
 RATE = 15.0
-WEATHER = Cuts(
+DEFAULT_CUTS = Cuts(
     bytes_between=(2_000, 120_000),
     commands_between=(1, 30),
     unanswered=0.5,
@@ -49,12 +49,12 @@ WEATHER = Cuts(
 
 @attrs.frozen
 class Figures:
-    """What a run came to; `verdict` counts messages, `log` is what the logs of client and service must not contain."""
+    """Result of a run: `counts` of messages and faults, `log` with the errors and tracebacks of client and service."""
 
     client: str
     seed: int
     seconds: float
-    verdict: Verdict
+    counts: Counts
     cuts: int
     kinds: dict[str, int]
     reconnects: int
@@ -64,8 +64,8 @@ class Figures:
 
     @property
     def clean(self) -> bool:
-        """Nothing lost, doubled, out of order, invented, raised, hung or logged."""
-        return self.verdict.clean and not self.log and not self.hung
+        """Whether nothing was lost, doubled, out of order, invented, raised, hung or logged."""
+        return self.counts.clean and not self.log and not self.hung
 
 
 def run(
@@ -76,40 +76,42 @@ def run(
     client: str = "ours",
     kills: bool = False,
     rate: float = RATE,
-    weather: Cuts = WEATHER,
+    cuts: Cuts = DEFAULT_CUTS,
 ) -> Figures:
-    """Let it all happen for so many seconds, then count."""
-    with Served(data) as served, FaultProxy(served.address, seed=seed, cuts=weather) as proxy:
+    """Run for so many seconds, wait until everybody has caught up, and count."""
+    with Served(data) as served, FaultProxy(served.address, seed=seed, cuts=cuts) as proxy:
         sids = set_up(served)
         start = time.monotonic()
         with (
             LogWatch() as watch,
-            crew(client, served, proxy.url, sids) as members,
+            members_of(client, served, proxy.url, sids) as members,
             sending(members, sids, each=SENDERS_EACH, rate=rate) as senders,
         ):
-            mischief = Mischief(served, seed, IDENTITIES, tokens=client == "ours", kills=kills)
+            service_faults = ServiceFaults(served, seed, IDENTITIES, tokens=client == "ours", kills=kills)
             threading.Event().wait(seconds)
-            mischief.stop()
+            service_faults.stop()
             proxy.pause_cuts()
             hung = stop(senders)
             catch_up(members, lambda: kept_messages(data))
-            verdict = judge(kept_messages(data), {one.name: one.sends for one in senders}, {m.identity: m.seen for m in members})
+            counts = count_faults(
+                kept_messages(data), {one.name: one.sends for one in senders}, {m.identity: m.seen for m in members}
+            )
             return Figures(
                 client,
                 seed,
                 time.monotonic() - start,
-                verdict,
+                counts,
                 proxy.counts["cuts"],
-                dict(sorted((proxy.counts + Counter({f"service_{k}": n for k, n in mischief.counts.items()})).items())),
-                sum(member.line.reconnects for member in members),
-                max(member.line.longest_outage for member in members),
+                dict(sorted((proxy.counts + Counter({f"service_{k}": n for k, n in service_faults.counts.items()})).items())),
+                sum(member.connection.reconnects for member in members),
+                max(member.connection.longest_outage for member in members),
                 watch.complaints + served.crashes(),
                 hung,
             )
 
 
 def set_up(served: Served) -> list[str]:
-    """The conversations, with everybody in them."""
+    """Create the conversations, with everybody as participant; return their sids."""
     mint = load_or_create(served.data).mint
     with Client(mint("host"), endpoint=served.url) as host:
         conversations = [host.create_conversation(friendly_name=f"laboratory {n}") for n in range(CONVERSATIONS)]
@@ -121,8 +123,8 @@ def set_up(served: Served) -> list[str]:
 
 
 @contextlib.contextmanager
-def crew(client: str, served: Served, url: str, sids: list[str]) -> Iterator[list[Member]]:
-    """The clients, all of which follow these conversations; closed afterwards."""
+def members_of(client: str, served: Served, url: str, sids: list[str]) -> Iterator[list[Member]]:
+    """Connect the clients, wait until each follows these conversations, and close them afterwards."""
     credentials = load_or_create(served.data)
     with contextlib.ExitStack() as stack:
         members: list[Member] = []
@@ -142,7 +144,7 @@ def crew(client: str, served: Served, url: str, sids: list[str]) -> Iterator[lis
 
 
 def catch_up(members: list[Member], kept: Callable[[], Kept]) -> None:
-    """Wait until every client has seen as many messages as are kept; if that does not come, the verdict will say so."""
+    """Wait until every client has seen as many messages as are kept; if that does not come, they are counted as missed."""
     wanted = {sid: len(messages) for sid, messages in kept().items()}
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:

@@ -1,4 +1,4 @@
-"""What a log must not contain while everything goes wrong: errors and tracebacks."""
+"""Collect errors and tracebacks that the client logs during a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from twilio_conversations.util import logs
 
 
 class LogWatch(logging.Handler):
-    """Keeps what our client logs as an error or with a traceback, and what ends a thread; use it in a ``with``."""
+    """Collector of what our client logs as an error or with a traceback, and of what ends a thread; use it in a ``with``."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

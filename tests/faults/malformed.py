@@ -1,4 +1,4 @@
-"""Bytes that are not the protocol, drawn from a seed: at the level of HTTP, of WebSocket frames, and of TWILSOCK packets.
+"""Bytes that violate the protocol, drawn from a seed: at the level of HTTP, of WebSocket frames, and of TWILSOCK packets.
 
 A packet is made by taking a right one and spoiling it in one way: cutting it, lying about sizes, replacing a value by one of
 another type, flipping a bit, or by not being a packet at all. None of them is a *valid* order to stop (such as a `close` with
@@ -105,7 +105,7 @@ FROM_SERVICE: tuple[tuple[Json, Any], ...] = (
 
 
 class Malformer:
-    """Draws malformed input; `templates` are the right packets (header, payload) that it spoils, `masked` a client's frames."""
+    """Source of malformed input: alters `templates`, correct packets (header, payload); with `masked`, frames of a client."""
 
     def __init__(self, seed: int, templates: tuple[tuple[Json, Any], ...], *, masked: bool) -> None:
         self._random = random.Random(seed)

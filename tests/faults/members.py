@@ -1,4 +1,4 @@
-"""The clients of a run, ours and the official ones behind one face: send, what was seen, how the connection was."""
+"""The clients of a run, ours and the official ones behind one interface, and the threads that send."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from tests.faults.ledger import Send
+from tests.faults.counting import Send
 from tests.interop.official import Driver, OfficialError
 from tests.support.patience import PATIENCE
 from twilio_conversations import Client
@@ -27,8 +27,8 @@ OFFICIAL_PACKAGE = "conversations-3.0.1"
 SEND_LIMIT = 60.0
 
 
-class Line:
-    """When a client was connected and when it was not, from what it says itself."""
+class ConnectionTimes:
+    """Number of connects and length of outages of a client, from its own connection states."""
 
     def __init__(self) -> None:
         self.connects = 0
@@ -62,17 +62,17 @@ class Member(Protocol):
     """One client."""
 
     identity: str
-    line: Line
+    connection: ConnectionTimes
     seen: dict[str, list[tuple[int, str]]]
 
     def enter(self, sid: str) -> None:
-        """Return when it follows a conversation."""
+        """Wait until it follows a conversation."""
 
     def send(self, sid: str, body: str) -> None:
-        """Return when the message was acknowledged."""
+        """Send, and wait until the message is acknowledged."""
 
     def close(self) -> None:
-        """End it."""
+        """Close the client."""
 
 
 class OurMember:
@@ -80,11 +80,11 @@ class OurMember:
 
     def __init__(self, identity: str, provider: Callable[[], str], url: str) -> None:
         self.identity = identity
-        self.line = Line()
+        self.connection = ConnectionTimes()
         self.seen: dict[str, list[tuple[int, str]]] = {}
         self._client = Client(provider, endpoint=url, auto_connect=False, **OPTIONS)
         self._client.on("message_added", self._saw)
-        self._client.on("connection_state_changed", lambda state: self.line.changed(state.value))
+        self._client.on("connection_state_changed", lambda state: self.connection.changed(state.value))
         self._client.connect()
 
     def _saw(self, message: Any) -> None:
@@ -105,23 +105,23 @@ class OfficialMember:
 
     def __init__(self, driver: Driver, identity: str, provider: Callable[[], str], url: str) -> None:
         self.identity = identity
-        self.line = Line()
+        self.connection = ConnectionTimes()
         self.seen: dict[str, list[tuple[int, str]]] = {}
         self._official = driver.start(identity, provider(), url, OFFICIAL_OPTIONS)
-        self._official.listen(self._heard)
+        self._official.listen(self._received)
         self._official.wait_event("initialized", timeout=PATIENCE)
-        if not self.line.connects:
-            self.line.changed(self._official.state()["connectionState"])
+        if not self.connection.connects:
+            self.connection.changed(self._official.state()["connectionState"])
 
-    def _heard(self, event: str, data: Any) -> None:
+    def _received(self, event: str, data: Any) -> None:
         if event == "messageAdded":
             self.seen.setdefault(data["conversationSid"], []).append((data["index"], data["body"]))
         elif event == "connectionStateChanged":
-            self.line.changed(data)
+            self.connection.changed(data)
 
     def enter(self, sid: str) -> None:
         end = time.monotonic() + PATIENCE
-        while True:  # it rejects when the line breaks meanwhile
+        while True:  # it rejects when the connection breaks meanwhile
             try:
                 self._official.conversation(sid).call("getParticipants")
                 return
@@ -138,7 +138,7 @@ class OfficialMember:
 
 
 class Sender:
-    """A thread that sends one message after the other, round the conversations, and remembers what became of each."""
+    """A thread that sends one message after the other, to the conversations in turn, and records the outcome of each."""
 
     def __init__(
         self, send: Callable[[str, str], object], conversations: list[str], name: str, *, rate: float | None = None
@@ -175,18 +175,18 @@ class Sender:
         self.under_way = None
 
     def ask_to_stop(self) -> None:
-        """Let the message under way be the last."""
+        """Stop after the message under way."""
         self._stopping.set()
 
     def ended(self) -> bool:
-        """Wait until it has ended; whether it did."""
+        """Wait until it has ended; return whether it did."""
         self._thread.join(SEND_LIMIT + 10)
         return not self._thread.is_alive()
 
 
 @contextlib.contextmanager
 def sending(members: list[Member], sids: list[str], *, each: int = 1, rate: float | None = None) -> Iterator[list[Sender]]:
-    """So many senders for each member; whatever happens, they send no more afterwards."""
+    """Start so many senders for each member; stop them afterwards."""
     senders = [Sender(one.send, sids, f"{one.identity}-{n}", rate=rate) for one in members for n in range(each)]
     try:
         yield senders
@@ -196,7 +196,7 @@ def sending(members: list[Member], sids: list[str], *, each: int = 1, rate: floa
 
 
 def stop(senders: list[Sender]) -> int:
-    """End them all; how many of them hang."""
+    """Stop all; return the number of those that hang."""
     for sender in senders:
         sender.ask_to_stop()
     return sum(not sender.ended() for sender in senders)

@@ -1,4 +1,4 @@
-"""What will happen to a connection, as values drawn from a seed.
+"""Plans of what happens to a connection, as values drawn from a seed.
 
 Connection number n of a seed always gets the same plan, whatever the threads do: each plan has a random generator of its own,
 made from the seed, the kind of thing that is drawn, and the number.
@@ -36,9 +36,9 @@ class Ending(enum.Enum):
 
     RESET = "reset"  # RST to both
     FIN = "fin"  # an orderly end to both
-    HALF_CLOSE_UP = "half_close_up"  # the service hears the end of the client's half; the other half stays open
-    HALF_CLOSE_DOWN = "half_close_down"  # the client hears the end of the service's half
-    BLACK_HOLE = "black_hole"  # nobody hears anything, for ever
+    HALF_CLOSE_UP = "half_close_up"  # the service receives the end of the client's half; the other half stays open
+    HALF_CLOSE_DOWN = "half_close_down"  # the client receives the end of the service's half
+    BLACK_HOLE = "black_hole"  # neither side receives anything any more
     LATE = "late"  # RST to the client; its last bytes, and then the end, reach the service after those of its successor
 
 

@@ -1,4 +1,4 @@
-"""A proxy that misbehaves as networks do, by plans that a printed seed gives (`tests.faults.plan`) and on order.
+"""A proxy with the faults of networks, by plans drawn from a seed (`tests.faults.plan`) and by its methods.
 
 Two kinds of cuts matter to a client that sends commands, and both are counted:
 
@@ -27,7 +27,7 @@ GOODBYE = 1.0  # seconds in which the service may read what came late
 
 @attrs.define(eq=False)
 class Course:
-    """How far a connection is on its plan, and what has passed through it."""
+    """State of one connection: its plan, and the bytes that have passed."""
 
     plan: Plan
     bytes_left: int | None
@@ -44,12 +44,12 @@ class Course:
         return cls(plan, None if plan.cut_at is None else plan.cut_at[1], plan.commands, stall_in)
 
     def go_on_for_ever(self) -> None:
-        """Forget how it should end."""
+        """Discard the planned end."""
         self.bytes_left = self.commands_left = self.stall_in = self.victim = None
 
 
 class FaultProxy(DelayProxy):
-    """See the module. Without `cuts` it only delays and does what its methods are told."""
+    """See the module. Without `cuts` only its methods cause faults."""
 
     def __init__(
         self, target: tuple[str, int], *, seed: int | None = None, cuts: Cuts | Script | None = None, delay: float = 0.0
@@ -68,7 +68,7 @@ class FaultProxy(DelayProxy):
     # orders, from any thread
 
     def cut_all(self) -> int:
-        """Reset every connection now; how many there were."""
+        """Reset every connection now; return their number."""
 
         def cut() -> int:
             links = list(self.links)
@@ -80,7 +80,7 @@ class FaultProxy(DelayProxy):
         return self.call(cut)
 
     def pause_cuts(self) -> None:
-        """Nothing of the plans happens from here on, also to connections that are open."""
+        """Discard all plans, also those of connections that are open."""
 
         def pause() -> None:
             self._cuts = None
@@ -95,7 +95,7 @@ class FaultProxy(DelayProxy):
         self.call(lambda: setattr(self, "_refusing", refusing))
 
     def stall(self) -> None:
-        """A black hole: connections stay open, new ones are accepted, and no byte passes in either direction."""
+        """Become a black hole: connections stay open, new ones are accepted, and no byte passes in either direction."""
         self._set_stalled(True)
 
     def resume(self) -> None:
@@ -243,7 +243,7 @@ class FaultProxy(DelayProxy):
         self._pass_on_ends(link)
 
     def _end_late(self, link: Link, last: bytes, seconds: float) -> None:
-        """Reset the client's side now. The service's side is a ghost: its last bytes and its end come later."""
+        """Reset the client's side now. Its last bytes, and then its end, reach the service later."""
         data = self.unsent(link.up) + last
         ghost = link.service.dup()  # keeps the connection open when the link's own socket is closed
         self._ghosts.add(ghost)

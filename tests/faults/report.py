@@ -1,4 +1,4 @@
-"""Figures as a table for people and as JSON for programs."""
+"""The figures of a run, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ COLUMNS = (
 
 
 def row(figures: Figures) -> list[str]:
-    """The cells of `COLUMNS`."""
-    verdict = figures.verdict
-    counts = (
-        verdict.lost,
-        verdict.missed,
-        verdict.doubled,
-        verdict.out_of_order,
-        verdict.invented,
-        verdict.raised,
-        verdict.unknown,
+    """Return the cells of `COLUMNS`."""
+    counts = figures.counts
+    faults = (
+        counts.lost,
+        counts.missed,
+        counts.doubled,
+        counts.out_of_order,
+        counts.invented,
+        counts.raised,
+        counts.unknown,
     )
     return [
         figures.client,
         str(figures.seed),
         f"{figures.seconds / 60:.1f}",
-        f"{verdict.messages:,}",
+        f"{counts.messages:,}",
         f"{figures.cuts:,}",
-        *map(str, counts),
+        *map(str, faults),
         f"{figures.reconnects:,}",
         f"{figures.longest_outage:.1f}",
     ]
@@ -49,13 +49,13 @@ def show(figures: Figures) -> None:
     console = Console(width=max(160, Console().width), soft_wrap=True)
     console.print(table)
     console.print("; ".join(f"{kind.replace('_', ' ')} {count:,}" for kind, count in figures.kinds.items()), highlight=False)
-    for detail in [*figures.verdict.details, *figures.log]:
+    for detail in [*figures.counts.details, *figures.log]:
         console.print(detail, style="red", markup=False, highlight=False)
     if figures.hung:
         console.print(f"{figures.hung} senders hang", style="red")
 
 
 def write(figures: Figures, path: Path) -> None:
-    """The same as JSON."""
+    """Write the figures as JSON."""
     content: dict[str, Any] = attrs.asdict(figures)
     path.write_text(json.dumps({**content, "clean": figures.clean}, indent=2) + "\n", "utf-8")

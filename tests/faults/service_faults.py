@@ -1,4 +1,4 @@
-"""The service's own faults, ordered through its control plane as a seed says, and its death."""
+"""Faults of the service, drawn from a seed and ordered through its control plane, and kills of its process."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _details(kind: str, chance: random.Random) -> dict[str, Any]:
 
 
 class ControlPlane:
-    """Orders for a service in another process."""
+    """Client of the control plane of a service in another process."""
 
     def __init__(self, url: str, data: Path) -> None:
         credentials = load_or_create(data)
@@ -69,15 +69,15 @@ class ControlPlane:
         self._url = f"{url}/_local/faults"
 
     def order(self, kind: str, **fields: Any) -> None:
-        """Let it happen."""
+        """Order a fault."""
         self._session.post(self._url, json={"kind": kind, **fields}, timeout=10).raise_for_status()
 
     def clear(self) -> None:
-        """Let nothing go wrong any more."""
+        """Remove all faults."""
         self._session.delete(self._url, timeout=10).raise_for_status()
 
 
-class Mischief:
+class ServiceFaults:
     """A thread that carries out one order after the other."""
 
     def __init__(self, served: Served, seed: int, identities: list[str], *, tokens: bool, kills: bool) -> None:
@@ -88,7 +88,7 @@ class Mischief:
         self._draw = functools.partial(draw, seed, identities=identities, tokens=tokens, kills=kills)
         self._plane = ControlPlane(served.url, served.data)
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="mischief", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="service-faults", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
@@ -114,7 +114,7 @@ class Mischief:
             self._plane.order("release_events", identity=order.fields["identity"])
 
     def stop(self) -> None:
-        """No more of it, and nothing that still waits to happen. Raises what went wrong with it."""
+        """Stop, and remove all faults. Raise what went wrong in the thread."""
         self._stopping.set()
         self._thread.join(60)
         if self.failure is not None:

@@ -1,4 +1,4 @@
-"""The laboratory at work: each kind of fault once, with clients; then all together."""
+"""Each kind of fault once, with clients; then all together, by the command."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 from benchmarks.support.line import Line
 from benchmarks.support.relay import Direction
-from tests.acceptance.scene import QUICK, Diary, Served, every_message, pair_up, until
+from tests.acceptance.scene import QUICK, MessageLog, Served, every_message, pair_up, until
 from tests.faults.database import kept_messages
 from tests.faults.members import OPTIONS
 from tests.faults.plan import Cuts, Ending, Plan, Script, Stall, fresh_seed
@@ -42,26 +42,26 @@ class Pair:
     def __init__(self, server: LocalServer, proxy: FaultProxy, **options: Any) -> None:
         self.alice = Client(server.token("alice"), endpoint=proxy.url, **options)
         self.bob = Client(server.token("bob"), endpoint=server.url)
-        self._diaries: dict[str, list[tuple[str, int, str]]] = {"alice": [], "bob": []}
+        self._seen: dict[str, list[tuple[str, int, str]]] = {"alice": [], "bob": []}
         for name, client in (("alice", self.alice), ("bob", self.bob)):
-            client.on("message_added", self._writer(self._diaries[name]))
+            client.on("message_added", self._writer(self._seen[name]))
         self.room, self.seen_by_bob = pair_up(self.alice, self.bob, "bob", "a bad line")
 
     @staticmethod
-    def _writer(diary: list[tuple[str, int, str]]) -> Callable[[Any], None]:
-        return lambda message: diary.append((message.conversation.sid, message.index, message.body))
+    def _writer(seen: list[tuple[str, int, str]]) -> Callable[[Any], None]:
+        return lambda message: seen.append((message.conversation.sid, message.index, message.body))
 
     def seen(self, name: str) -> list[tuple[int, str]]:
         """What this client's handler saw in the conversation."""
-        return [(index, body) for sid, index, body in self._diaries[name] if sid == self.room.sid]
+        return [(index, body) for sid, index, body in self._seen[name] if sid == self.room.sid]
 
     def check(self, bodies: list[str]) -> None:
         """These messages are kept, in that order, and both saw each once."""
         expected = list(enumerate(bodies))
-        for name in self._diaries:
+        for name in self._seen:
             until(lambda name=name: len(self.seen(name)) >= len(bodies), f"{name} saw everything")
         assert [(one.index, one.body) for one in every_message(self.seen_by_bob)] == expected
-        assert {name: self.seen(name) for name in self._diaries} == {"alice": expected, "bob": expected}
+        assert {name: self.seen(name) for name in self._seen} == {"alice": expected, "bob": expected}
 
     @property
     def reconnects(self) -> int:
@@ -99,7 +99,7 @@ def test_a_client_survives_every_way_in_which_its_connection_can_end(server: Loc
         while not proxy.counts["cuts"]:
             bodies += exchange(pair, len(bodies), 2)
         until(lambda: pair.reconnects == 1, "it connected again")
-        until(lambda: proxy.counts["late_arrivals"] == (ending is Ending.LATE), "the old connection's last words arrived")
+        until(lambda: proxy.counts["late_arrivals"] == (ending is Ending.LATE), "the old connection's last bytes arrived")
         bodies += exchange(pair, len(bodies), 4)
         pair.check(bodies)
         assert proxy.counts[f"ended_by_{ending.value}"] == proxy.counts["cuts"] == 1
@@ -111,7 +111,7 @@ def test_a_black_hole_is_found_by_a_client_that_only_listens(server: LocalServer
     with through(server, plan) as proxy, Pair(server, proxy, **HASTY) as pair:
         bodies: list[str] = []
         while not proxy.counts["cuts"]:
-            bodies.append(f"into the dark {len(bodies)}")
+            bodies.append(f"unseen {len(bodies)}")
             pair.seen_by_bob.send_message(bodies[-1])
         pair.check(bodies)
         assert pair.reconnects == 1
@@ -156,7 +156,7 @@ def test_a_command_is_carried_out_once_though_its_resends_are_cut_off_too(server
 
 
 def test_a_start_comes_through_connections_that_die_young(server: LocalServer) -> None:
-    """Every connection dies within its first bytes until the weather changes; then the client is ready at once."""
+    """Every connection dies within its first bytes until cuts are paused; then the client is ready at once."""
     port = urlsplit(server.url).port
     assert port is not None
     with (
@@ -179,7 +179,7 @@ def test_a_resend_after_a_restart_gives_the_same_message(tmp_path: Path) -> None
     ):
         room = alice.create_conversation()
         room.join()
-        diary = Diary(alice)
+        message_log = MessageLog(alice)
         sending = other.submit(room.send_message, "across a restart", timeout=60)
         until(lambda: proxy.counts["cuts_before_answer"] == 1, "the answer was lost")
         before = kept_messages(tmp_path)
@@ -191,10 +191,10 @@ def test_a_resend_after_a_restart_gives_the_same_message(tmp_path: Path) -> None
         message = sending.result(30)
         assert (message.index, message.body) == (0, "across a restart")
         assert kept_messages(tmp_path) == before
-        until(lambda: diary.has(1), "it was announced")
+        until(lambda: message_log.has(1), "it was announced")
         assert room.send_message("next").index == 1
-        until(lambda: diary.has(2), "so was the next")
-        assert diary.entries == [(0, "across a restart"), (1, "next")]
+        until(lambda: message_log.has(2), "so was the next")
+        assert message_log.entries == [(0, "across a restart"), (1, "next")]
 
 
 def test_ten_seconds_of_everything(tmp_path: Path) -> None:
@@ -207,6 +207,6 @@ def test_ten_seconds_of_everything(tmp_path: Path) -> None:
     assert process.returncode == 0
     figures = json.loads(written.read_text())
     assert (figures["clean"], figures["seed"]) == (True, seed)
-    assert [figures["verdict"][name] for name in COMPLAINTS] == [0] * 6
-    assert figures["verdict"]["messages"] >= 50
+    assert [figures["counts"][name] for name in COMPLAINTS] == [0] * 6
+    assert figures["counts"]["messages"] >= 50
     assert figures["cuts"] >= 5

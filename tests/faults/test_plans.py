@@ -106,7 +106,7 @@ def test_a_delay_pushes_back_like_a_path(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ending", "client_hears", "service_hears"),
+    ("ending", "at_client", "at_service"),
     [
         (Ending.RESET, "reset", "reset"),
         (Ending.FIN, "end", "end"),
@@ -115,19 +115,19 @@ def test_a_delay_pushes_back_like_a_path(service: Service) -> None:
         (Ending.BLACK_HOLE, "nothing", "nothing"),
     ],
 )
-def test_each_ending_as_its_two_sides_hear_it(service: Service, ending: Ending, client_hears: str, service_hears: str) -> None:
+def test_each_ending_as_its_two_sides_see_it(service: Service, ending: Ending, at_client: str, at_service: str) -> None:
     """At the end of its bytes a connection ends as planned; what was before it has arrived, what comes after it does not."""
     with planned(service, Plan(cut_at=(Direction.UP, 5), ending=ending)) as proxy:
         client, peer = service.connect(proxy)
         client.sendall(b"hello, this is too much")
         if ending is not Ending.RESET:
             assert receive(peer, 5) == b"hello" if ending is not Ending.HALF_CLOSE_DOWN else receive(peer, 23)
-        assert (hears(client), hears(peer)) == (client_hears, service_hears)
+        assert (outcome(client), outcome(peer)) == (at_client, at_service)
         assert proxy.counts["cuts"] == proxy.counts[f"ended_by_{ending.value}"] == 1
 
 
-def hears(end: socket.socket) -> str:
-    """What the end of a connection looks like from here."""
+def outcome(end: socket.socket) -> str:
+    """Return how a connection ended for this side: nothing, end or reset."""
     end.settimeout(0.2)
     try:
         while end.recv(100):
@@ -159,8 +159,8 @@ def test_an_orderly_end_does_not_overtake_bytes_under_way(service: Service) -> N
         assert (receive(peer, 5), peer.recv(1)) == (b"hello", b"")
 
 
-def test_a_black_hole_swallows_the_clients_goodbye(service: Service) -> None:
-    """Even when the client is long gone the service hears nothing; others are not concerned."""
+def test_a_black_hole_swallows_the_end_of_the_client(service: Service) -> None:
+    """The service receives nothing, even when the client has closed; other connections go on."""
     with planned(service, Plan(cut_at=(Direction.UP, 1), ending=Ending.BLACK_HOLE)) as proxy:
         client, peer = service.connect(proxy)
         client.sendall(b"x")

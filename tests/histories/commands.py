@@ -1,4 +1,4 @@
-"""What people do in a history, each with the client's public methods. Refusals are part of life; anything else is a failure."""
+"""Commands of a history, each with the client's public methods. Refusals by the service are allowed; other errors fail it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 import attrs
 
-from tests.histories.stage import PEOPLE, Person
+from tests.histories.environment import PEOPLE, Person
 from twilio_conversations import Conversation, ConversationsError, Message, NotFoundError
 from twilio_conversations.enums import ConversationStatus, NotificationLevel
 
 REFUSALS = (403, 404, 409)
 ORDERED_STATUS = 503
-"""With which histories have requests refused for now."""
+"""Status of requests that a history has refused for some time."""
 
 
 @attrs.frozen
@@ -28,8 +28,8 @@ class Sent:
 
 
 @attrs.define
-class Act:
-    """One person doing one thing in one conversation; `number` chooses among whatever there is to choose."""
+class Action:
+    """One command of one person in one conversation; `number` chooses among the participants, messages or values."""
 
     person: Person
     room: str
@@ -38,8 +38,8 @@ class Act:
 
     @property
     def conversation(self) -> Conversation:
-        """The conversation, as far as the person can see it."""
-        known = self.person.chronicle.rooms.get(self.room)
+        """The conversation, as this person's client has it."""
+        known = self.person.events.rooms.get(self.room)
         return known if known is not None else self.person.client.peek_conversation_by_sid(self.room)
 
     @property
@@ -48,7 +48,7 @@ class Act:
 
     @property
     def message(self) -> Message:
-        seen = self.person.chronicle.messages.get(self.room)
+        seen = self.person.events.messages.get(self.room)
         if not seen:
             raise NotFoundError("no message to choose")
         return seen[-1 - self.number % len(seen)]
@@ -58,7 +58,7 @@ class Act:
         return self.conversation.status is ConversationStatus.JOINED
 
     def run(self, name: str) -> None:
-        """Do it; being refused is no failure."""
+        """Run the command; a refusal by the service is no failure."""
         try:
             COMMANDS[name](self)
         except NotFoundError:
@@ -72,82 +72,82 @@ class Act:
 _texts = itertools.count()
 
 
-def _create(act: Act) -> None:
-    made = act.person.client.create_conversation(friendly_name=f"room {act.number}", attributes={"made": act.number})
-    act.person.stage.rooms.append(made.sid)
-    if act.number % 4:
+def _create(action: Action) -> None:
+    made = action.person.client.create_conversation(friendly_name=f"room {action.number}", attributes={"made": action.number})
+    action.person.environment.rooms.append(made.sid)
+    if action.number % 4:
         made.join()
-    for other in PEOPLE[: act.number % 4]:
-        if other != act.person.identity:
+    for other in PEOPLE[: action.number % 4]:
+        if other != action.person.identity:
             made.add(other)
 
 
-def _send(act: Act) -> None:
+def _send(action: Action) -> None:
     body = f"text {next(_texts)}"
-    message = act.conversation.send_message(body, attributes={"n": act.number})
-    act.confirmed.append(Sent(act.room, act.person.identity, message.index, body))
+    message = action.conversation.send_message(body, attributes={"n": action.number})
+    action.confirmed.append(Sent(action.room, action.person.identity, message.index, body))
 
 
-def _participant_attributes(act: Act) -> None:
-    if act.joined:
-        act.conversation.get_participant_by_identity(act.somebody).update_attributes({"seat": next(_texts)})
+def _participant_attributes(action: Action) -> None:
+    if action.joined:
+        action.conversation.get_participant_by_identity(action.somebody).update_attributes({"seat": next(_texts)})
 
 
-def _read(act: Act) -> None:
-    if act.joined:
-        act.conversation.get_messages(page_size=1 + act.number)
-        act.conversation.get_participants()
+def _read(action: Action) -> None:
+    if action.joined:
+        action.conversation.get_messages(page_size=1 + action.number)
+        action.conversation.get_participants()
 
 
-def _horizon(act: Act) -> None:
-    index = act.number % 4
+def _horizon(action: Action) -> None:
+    index = action.number % 4
     moves: list[Callable[[], object]] = [
-        lambda: act.conversation.advance_last_read_message_index(index),
-        lambda: act.conversation.update_last_read_message_index(index),
-        act.conversation.set_all_messages_read if act.joined else lambda: None,
-        act.conversation.set_all_messages_unread,
+        lambda: action.conversation.advance_last_read_message_index(index),
+        lambda: action.conversation.update_last_read_message_index(index),
+        action.conversation.set_all_messages_read if action.joined else lambda: None,
+        action.conversation.set_all_messages_unread,
     ]
     moves[index]()
 
 
-def _type(act: Act) -> None:
+def _type(action: Action) -> None:
     try:
-        act.conversation.typing()
+        action.conversation.typing()
     except ConversationsError as error:  # never sent again: it would come too late
         if not error.retryable:
             raise
 
 
-def _update_token(act: Act) -> None:
-    act.person.client.update_token(act.person.token())
+def _update_token(action: Action) -> None:
+    action.person.client.update_token(action.person.token())
 
 
-def _expire_token(act: Act) -> None:
-    act.person.stage.server.faults.expire_tokens(act.person.identity)
-    _update_token(act)
+def _expire_token(action: Action) -> None:
+    action.person.environment.server.faults.expire_tokens(action.person.identity)
+    _update_token(action)
 
 
-COMMANDS: dict[str, Callable[[Act], Any]] = {
+COMMANDS: dict[str, Callable[[Action], Any]] = {
     "create": _create,
-    "join": lambda act: act.conversation.join(),
-    "add": lambda act: act.conversation.add(act.somebody, {"seat": act.number}),
-    "remove participant": lambda act: act.conversation.remove_participant(act.somebody),
-    "leave": lambda act: act.conversation.leave(),
-    "delete": lambda act: act.conversation.delete(),
+    "join": lambda action: action.conversation.join(),
+    "add": lambda action: action.conversation.add(action.somebody, {"seat": action.number}),
+    "remove participant": lambda action: action.conversation.remove_participant(action.somebody),
+    "leave": lambda action: action.conversation.leave(),
+    "delete": lambda action: action.conversation.delete(),
     "send": _send,
-    "edit": lambda act: act.message.update_body(f"edited {next(_texts)}"),
-    "edit attributes": lambda act: act.message.update_attributes({"edited": next(_texts)}),
-    "remove message": lambda act: act.message.remove(),
-    "attributes": lambda act: act.conversation.update_attributes({"changed": next(_texts)}),
-    "friendly name": lambda act: act.conversation.update_friendly_name(f"name {next(_texts)}"),
-    "unique name": lambda act: act.conversation.update_unique_name(f"unique {next(_texts)}" if act.number % 3 else None),
+    "edit": lambda action: action.message.update_body(f"edited {next(_texts)}"),
+    "edit attributes": lambda action: action.message.update_attributes({"edited": next(_texts)}),
+    "remove message": lambda action: action.message.remove(),
+    "attributes": lambda action: action.conversation.update_attributes({"changed": next(_texts)}),
+    "friendly name": lambda action: action.conversation.update_friendly_name(f"name {next(_texts)}"),
+    "unique name": lambda action: action.conversation.update_unique_name(f"unique {next(_texts)}" if action.number % 3 else None),
     "participant attributes": _participant_attributes,
     "horizon": _horizon,
-    "level": lambda act: act.conversation.set_user_notification_level(list(NotificationLevel)[act.number % 2]),
+    "level": lambda action: action.conversation.set_user_notification_level(list(NotificationLevel)[action.number % 2]),
     "typing": _type,
     "read": _read,
     "update token": _update_token,
     "expire token": _expire_token,
-    "reopen": lambda act: act.person.reopen(),
+    "reopen": lambda action: action.person.reopen(),
 }
 OFTEN = ("send", "edit") * 5 + ("edit attributes", "join", "add") * 3 + ("leave", "remove message") * 2

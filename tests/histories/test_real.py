@@ -1,11 +1,12 @@
-"""Random histories of real clients and a real service: in the end everybody knows the same, and was told each thing once.
+"""Random histories of real clients and a real service: in the end all have the same state, and every event came once.
 
-`HISTORIES` in the environment says how many the long run plays; it tells how far it is. With two cores, in each of two shells::
+`HISTORIES` in the environment is the number of histories of the long run, which prints its progress. With two cores, in each
+of two shells::
 
     HISTORIES=5000 pytest tests/histories -m long -s -o faulthandler_timeout=0
 
-The seed is printed, and `STORY_SEED` plays the same steps again; since real threads and sockets take part, they need not go the
-same way again.
+The seed is printed, and `STORY_SEED` repeats the same steps; since real threads and sockets take part, the outcome may
+differ.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ import time
 
 import pytest
 
-from tests.histories import verdict
-from tests.histories.commands import COMMANDS, OFTEN, ORDERED_STATUS, Act, Sent
-from tests.histories.stage import PEOPLE, REPLAY_LIMIT, Stage
+from tests.histories import checks
+from tests.histories.commands import COMMANDS, OFTEN, ORDERED_STATUS, Action, Sent
+from tests.histories.environment import PEOPLE, REPLAY_LIMIT, Environment
 from tests.support.patience import PATIENCE
-from tests.support.stories import Moves, tell
+from tests.support.stories import Moves, run_stories
 
 IN_CI = 50
 STEPS = 16
@@ -60,78 +61,78 @@ MOVES: Moves = {
 }
 
 
-class Theatre:
-    """Gives each history a stage: the one before, unless that history went wrong."""
+class Runner:
+    """Keeper of the environment from one history to the next; after a failure the next one gets a new environment."""
 
     def __init__(self, *, announce: bool) -> None:
-        self.played = 0
-        self._stage: Stage | None = None
+        self.completed = 0
+        self._environment: Environment | None = None
         self._announce = announce
         self._began = time.monotonic()
 
-    def stage(self) -> Stage:
-        """An empty stage."""
-        if self._stage is None:
-            self._stage = Stage()
-        return self._stage
+    def environment(self) -> Environment:
+        """Return an environment without conversations."""
+        if self._environment is None:
+            self._environment = Environment()
+        return self._environment
 
-    def played_well(self, stage: Stage) -> None:
-        """The history is over; the next one finds an empty stage."""
-        stage.begin_anew()
-        self.played += 1
-        if self._announce and self.played % EVERY == 0:
+    def succeeded(self, environment: Environment) -> None:
+        """Count a history, and prepare the environment for the next one."""
+        environment.clear()
+        self.completed += 1
+        if self._announce and self.completed % EVERY == 0:
             took = time.monotonic() - self._began
-            print(f"{self.played} histories, {took / self.played:.3f} s each", file=sys.__stderr__, flush=True)
+            print(f"{self.completed} histories, {took / self.completed:.3f} s each", file=sys.__stderr__, flush=True)
 
     def close(self) -> None:
-        """Leave nothing behind."""
-        stage, self._stage = self._stage, None
-        if stage is not None:
-            stage.close()
+        """Close the environment."""
+        environment, self._environment = self._environment, None
+        if environment is not None:
+            environment.close()
 
 
 class History:
-    """Three people, their clients, and whatever can happen to them."""
+    """One history: what three people do, and the faults of network and service."""
 
-    def __init__(self, theatre: Theatre, rng: random.Random) -> None:
-        self.theatre = theatre
-        self.stage = theatre.stage()
+    def __init__(self, runner: Runner, rng: random.Random) -> None:
+        self.runner = runner
+        self.environment = runner.environment()
         self.confirmed: list[Sent] = []
         try:
             if rng.random() < COMPACTED:
-                self.stage.retain(rng.choice([0, 2]))
+                self.environment.retain(rng.choice([0, 2]))
             for person, name in enumerate(("create", "send", "send")):
                 self.act(max(0, person - 1), name, 0, 7, wait=True)
         except BaseException:
-            theatre.close()
+            runner.close()
             raise
 
     def allows(self, move: str) -> bool:
         return True
 
     def look(self) -> None:
-        """Nothing: only when all is quiet does everybody know the same."""
+        """Check nothing: the states are equal only at the end."""
 
     def act(self, person: int, name: str, room: int, number: int, wait: bool) -> None:
-        """Somebody does something; what follows waits for it or happens meanwhile."""
-        somebody = self.stage.people[person]
+        """Run a command of one person, and wait for it or not."""
+        somebody = self.environment.people[person]
 
-        def act() -> None:
-            rooms = self.stage.rooms
-            Act(somebody, rooms[room % len(rooms)] if rooms else "", number, self.confirmed).run(name)
+        def command() -> None:
+            rooms = self.environment.rooms
+            Action(somebody, rooms[room % len(rooms)] if rooms else "", number, self.confirmed).run(name)
 
-        doing = somebody.do(act)
+        doing = somebody.do(command)
         if wait:
             doing.result(WAIT)
 
     def meanwhile(self, person: int, names: tuple[str, str], number: int) -> None:
-        """Two people do something in one conversation at the same time."""
+        """Run commands of two people in one conversation at the same time."""
         for place, name in enumerate(names):
             self.act((person + place) % len(PEOPLE), name, 0, number, wait=False)
 
     def trouble(self, kind: str, person: int, number: int) -> None:
-        """The network or the service makes trouble, for one person or for all."""
-        faults, identity = self.stage.server.faults, PEOPLE[person]
+        """Cause a fault of network or service, for one person or for all."""
+        faults, identity = self.environment.server.faults, PEOPLE[person]
         whom = None if number % 3 == 0 else identity
         match kind:
             case "cut":
@@ -153,40 +154,40 @@ class History:
             case "release events":
                 faults.release_events(whom)
             case "interrupt replays":
-                self.stage.server.configure(replay_limit=LIMITS[number % 4])
+                self.environment.server.configure(replay_limit=LIMITS[number % 4])
             case "restart":
-                self.stage.restart()
+                self.environment.restart()
 
     def teardown(self) -> None:
-        """Let it end, and compare everything."""
+        """Wait until every client has caught up, and compare."""
         try:
-            self.stage.heal()
-            verdict.check(self.stage, self.confirmed)
-            self.theatre.played_well(self.stage)
+            self.environment.heal()
+            checks.check_history(self.environment, self.confirmed)
+            self.runner.succeeded(self.environment)
         except BaseException:
-            self.theatre.close()
+            self.runner.close()
             raise
 
 
-def play(count: int, *, announce: bool) -> None:
-    """Play so many histories."""
-    theatre = Theatre(announce=announce)
+def run_histories(count: int, *, announce: bool) -> None:
+    """Run so many histories."""
+    runner = Runner(announce=announce)
     try:
-        tell(lambda rng: History(theatre, rng), MOVES, count=count, steps=STEPS, shorten_for=120)
+        run_stories(lambda rng: History(runner, rng), MOVES, count=count, steps=STEPS, shorten_for=120)
     finally:
-        theatre.close()
+        runner.close()
     if announce:
-        print(f"{theatre.played} histories played", file=sys.__stderr__, flush=True)
+        print(f"{runner.completed} histories played", file=sys.__stderr__, flush=True)
 
 
 @pytest.mark.timeout(600)
 def test_histories() -> None:
     """Whatever three people and the network do: clients and service agree, and every event came once and in order."""
-    play(IN_CI, announce=False)
+    run_histories(IN_CI, announce=False)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(0)
 def test_very_many_histories() -> None:
-    """The same, as often as `HISTORIES` says."""
-    play(int(os.environ.get("HISTORIES", "10000")), announce=True)
+    """The same with `HISTORIES` histories."""
+    run_histories(int(os.environ.get("HISTORIES", "10000")), announce=True)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.media.conftest import lead_media_to, limited
 from tests.media.http_service import LIMIT, Answer, HttpService
-from tests.support.diary import Diary
+from tests.support.event_log import EventLog
 from twilio_conversations import (
     Client,
     ClientClosedError,
@@ -42,11 +42,11 @@ def test_what_is_sent_is_what_others_read(room: Conversation, bob: Client, tmp_p
     path.write_bytes(CONTENT)
     room.add(bob.identity)
     theirs = bob.get_conversation_by_sid(room.sid)
-    diary = Diary(bob, "message_added")
+    event_log = EventLog(bob, "message_added")
 
     sent = room.send_message("look", media=[path, b"bytes", io.BytesIO(b"file"), ("a.csv", "1,2")], attributes={"n": 1})
 
-    seen: Message = diary.wait("message_added")
+    seen: Message = event_log.wait("message_added")
     for message in (sent, seen, theirs.get_messages().items[-1]):
         assert (message.body, message.type, message.attributes) == ("look", MessageType.MEDIA, {"n": 1})
         facts = [(media.filename, media.content_type, media.size, media.category) for media in message.attached_media]
@@ -63,11 +63,11 @@ def test_what_is_sent_is_what_others_read(room: Conversation, bob: Client, tmp_p
 @pytest.mark.row("EV10")
 def test_the_senders_own_event_tells_no_change(alice: Client, room: Conversation) -> None:
     """What the answer said of the media is what Sync says: there is one addition and no update."""
-    diary = Diary(alice, "message_added", "message_updated")
+    event_log = EventLog(alice, "message_added", "message_updated")
     sent = room.send_message(media=b"x")
     later = room.send_message("later")
-    assert diary.wait("message_added", lambda message: message is later) is later
-    assert diary.entries == [("message_added", sent), ("message_added", later)]
+    assert event_log.wait("message_added", lambda message: message is later) is later
+    assert event_log.entries == [("message_added", sent), ("message_added", later)]
 
 
 def test_media_alone_have_no_body(room: Conversation) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import requests
 
-from tests.support.diary import Diary
+from tests.support.event_log import EventLog
 from tests.support.patience import PATIENCE
 from twilio_conversations import Client, Conversation, ForbiddenError, MediaCategory, MediaError, Message, SendMediaOptions
 from twilio_conversations.server import LocalServer
@@ -75,7 +75,7 @@ def test_a_message_that_was_refused_is_sent_again_with_what_was_uploaded(server:
 @pytest.mark.row("CV31", "MB10")
 def test_what_was_sent_can_be_read_before_its_event(server: LocalServer, zoe: Client, place: Conversation) -> None:
     """Media, categories and all are there on the next line; when the event comes, it is of that object and changes nothing."""
-    diary = Diary(zoe, "message_added", "message_updated")
+    event_log = EventLog(zoe, "message_added", "message_updated")
     with server.faults.held_events("zoe"):
         builder = place.prepare_message().set_body("text").add_media(("a.png", CONTENT))
         message = builder.set_email_body("text/plain", SendMediaOptions(media="body")).build_and_send()
@@ -83,14 +83,14 @@ def test_what_was_sent_can_be_read_before_its_event(server: LocalServer, zoe: Cl
         body = message.get_email_body()
         assert body is not None
         assert (body.category, body.read()) == (MediaCategory.BODY, b"body")
-        assert diary.entries == []
+        assert event_log.entries == []
         before = message.get_media_by_categories(MediaCategory)
-    seen: Message = diary.wait("message_added")
+    seen: Message = event_log.wait("message_added")
     assert seen is message
     assert message.get_media_by_categories(MediaCategory) == before
     place.send_message("later")
-    diary.wait("message_added", lambda one: one is not message)
-    assert diary.of("message_updated") == []
+    event_log.wait("message_added", lambda one: one is not message)
+    assert event_log.of("message_updated") == []
 
 
 def test_a_link_that_is_over_by_the_services_clock(server: LocalServer, place: Conversation) -> None:
@@ -116,7 +116,7 @@ def test_media_that_nobody_may_see(server: LocalServer, place: Conversation, fre
 
 def test_media_in_a_handler(server: LocalServer, zoe: Client, place: Conversation) -> None:
     """A handler may read what came, and answer with media of its own."""
-    diary = Diary(zoe, "message_added")
+    event_log = EventLog(zoe, "message_added")
 
     def answer(message: Message) -> None:
         if message.body == "question":
@@ -124,7 +124,7 @@ def test_media_in_a_handler(server: LocalServer, zoe: Client, place: Conversatio
 
     zoe.on("message_added", answer)
     place.send_message("question", media=b"abc")
-    assert diary.wait("message_added", lambda one: one.body == "answer").attached_media[0].read() == b"ABC"
+    assert event_log.wait("message_added", lambda one: one.body == "answer").attached_media[0].read() == b"ABC"
 
 
 FORK = """

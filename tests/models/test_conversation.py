@@ -10,7 +10,7 @@ import pytest
 
 from tests.acceptance.scene import until
 from tests.support.clients import Connect
-from tests.support.diary import Diary
+from tests.support.event_log import EventLog
 from twilio_conversations import (
     Client,
     ConflictError,
@@ -71,12 +71,12 @@ def test_a_taken_unique_name_is_a_conflict(alice: Client, fresh: Fresh) -> None:
 @pytest.mark.row("CV04", "CV28", "CV29", "EV09")
 def test_join_and_leave_can_be_read_at_once(alice: Client) -> None:
     """After `join` messages can be sent and are announced; after `leave` the status is gone."""
-    diary = Diary(alice, "message_added")
+    event_log = EventLog(alice, "message_added")
     conversation = alice.create_conversation()
 
     assert conversation.join().status is ConversationStatus.JOINED
     sent = conversation.send_message("right after the join")
-    assert diary.wait("message_added") is sent
+    assert event_log.wait("message_added") is sent
     assert conversation in list(alice.get_subscribed_conversations())
     with pytest.raises(ConflictError):
         conversation.join()
@@ -87,19 +87,19 @@ def test_join_and_leave_can_be_read_at_once(alice: Client) -> None:
 @pytest.mark.row("CL16", "CV28", "EV02", "EV03", "EV04")
 def test_a_conversation_that_was_left_can_be_joined_again(alice: Client) -> None:
     """The same object comes back to life, with messages and roster."""
-    diary = Diary(alice, "conversation_joined", "conversation_left", "conversation_removed", "message_added")
+    event_log = EventLog(alice, "conversation_joined", "conversation_left", "conversation_removed", "message_added")
     conversation = alice.create_conversation()
     conversation.join()
     conversation.leave()
-    diary.wait("conversation_removed")
+    event_log.wait("conversation_removed")
     again = alice.peek_conversation_by_sid(conversation.sid)
     again.join()
     sent = again.send_message("back")
 
     assert again is conversation
-    assert diary.wait("message_added") is sent
+    assert event_log.wait("message_added") is sent
     assert [participant.identity for participant in again.get_participants()] == [alice.identity]
-    assert diary.names()[:4] == ["conversation_joined", "conversation_left", "conversation_removed", "conversation_joined"]
+    assert event_log.names()[:4] == ["conversation_joined", "conversation_left", "conversation_removed", "conversation_joined"]
 
 
 @pytest.mark.row("BY14", "CV16", "CV22", "CV23", "CV24", "CV25", "CV30", "ER13", "EV25", "EV26", "PA02", "PA03", "PA04", "PA07")
@@ -107,19 +107,19 @@ def test_add_returns_the_participant_and_remove_takes_it_away(pair: Pair, fresh:
     """Participants can be read right after they were added or removed."""
     conversation, bobs = pair
     carol = fresh("carol")
-    diary = Diary(bobs, "participant_joined", "participant_left")
+    event_log = EventLog(bobs, "participant_joined", "participant_left")
     added = conversation.add(carol, {"role": "guest"})
 
     assert (added.identity, added.attributes, added.conversation) == (carol, {"role": "guest"}, conversation)
     assert conversation.get_participant_by_identity(carol) is added
     assert conversation.get_participant_by_sid(added.sid) is added
     assert conversation.get_participants_count() == 3
-    assert diary.wait("participant_joined").attributes == {"role": "guest"}
+    assert event_log.wait("participant_joined").attributes == {"role": "guest"}
     with pytest.raises(ConflictError):
         conversation.add(carol)
     conversation.remove_participant(added)
     assert added not in conversation.get_participants()
-    assert diary.wait("participant_left").identity == carol
+    assert event_log.wait("participant_left").identity == carol
     with pytest.raises(NotFoundError):
         conversation.get_participant_by_identity(carol)
     with pytest.raises(RestNotFoundError):
@@ -130,15 +130,15 @@ def test_add_returns_the_participant_and_remove_takes_it_away(pair: Pair, fresh:
 def test_updates_can_be_read_at_once_and_reach_the_other(pair: Pair, fresh: Fresh) -> None:
     """Names and attributes: here on the next line, there with the reason of the change."""
     conversation, bobs = pair
-    diary = Diary(bobs, "updated")
+    event_log = EventLog(bobs, "updated")
     name = fresh("renamed")
 
     assert conversation.update_friendly_name("Renamed").friendly_name == "Renamed"
-    assert diary.wait("updated").update_reasons == ("friendlyName", "dateUpdated")
+    assert event_log.wait("updated").update_reasons == ("friendlyName", "dateUpdated")
     assert conversation.update_unique_name(name).unique_name == name
     assert conversation.update_unique_name(None).unique_name is None
     assert conversation.update_attributes([1, {"a": "b"}]).attributes == [1, {"a": "b"}]
-    diary.wait("updated", lambda change: "attributes" in change.update_reasons)
+    event_log.wait("updated", lambda change: "attributes" in change.update_reasons)
     assert bobs.attributes == [1, {"a": "b"}]
     assert conversation.update_attributes(None).attributes is None
 
@@ -149,7 +149,7 @@ def test_updates_can_be_read_at_once_and_reach_the_other(pair: Pair, fresh: Fres
 def test_a_message_can_be_sent_edited_and_removed(pair: Pair) -> None:
     """The sender holds the same object that the events tell of."""
     conversation, bobs = pair
-    mine, theirs = Diary(conversation, "message_added"), Diary(bobs, "message_added", "message_updated", "message_removed")
+    mine, theirs = EventLog(conversation, "message_added"), EventLog(bobs, "message_added", "message_updated", "message_removed")
     message = conversation.send_message("hello", attributes={"mood": "ok"}, subject="greeting")
 
     assert (message.index, message.body, message.attributes) == (0, "hello", {"mood": "ok"})
@@ -234,7 +234,7 @@ def test_the_read_horizon(pair: Pair) -> None:
     conversation, bobs = pair
     for number in range(4):
         conversation.send_message(str(number))
-    alices = Diary(conversation, "participant_updated")
+    alices = EventLog(conversation, "participant_updated")
 
     assert bobs.get_unread_messages_count() is None
     assert bobs.advance_last_read_message_index(1) == 2
@@ -258,15 +258,15 @@ def test_the_read_horizon(pair: Pair) -> None:
 def test_typing_starts_once_and_ends_with_a_message(pair: Pair) -> None:
     """Repeated notices announce nothing new; the message ends the typing before it is announced."""
     conversation, bobs = pair
-    diary = Diary(conversation, "typing_started", "typing_ended", "message_added")
+    event_log = EventLog(conversation, "typing_started", "typing_ended", "message_added")
     bobs.typing()
     bobs.typing()
-    participant = diary.wait("typing_started")
+    participant = event_log.wait("typing_started")
     assert participant.is_typing
     bobs.send_message("done")
-    diary.wait("message_added")
+    event_log.wait("message_added")
 
-    assert diary.names() == ["typing_started", "typing_ended", "message_added"]
+    assert event_log.names() == ["typing_started", "typing_ended", "message_added"]
     assert not participant.is_typing
 
 
@@ -285,11 +285,11 @@ def test_the_notification_level(pair: Pair) -> None:
 def test_delete_ends_it_for_everybody(pair: Pair) -> None:
     """Both see it left and removed, in this order."""
     conversation, bobs = pair
-    diary = Diary(bobs, "removed")
+    event_log = EventLog(bobs, "removed")
     conversation.delete()
 
     assert conversation.status is ConversationStatus.NOT_PARTICIPATING
-    assert diary.wait("removed") is bobs
+    assert event_log.wait("removed") is bobs
     with pytest.raises(RestError):
         conversation.send_message("too late")
 
@@ -370,13 +370,13 @@ def test_a_hostile_identity_of_ones_own(connect: Connect, fresh: Fresh) -> None:
 def test_a_conversation_found_by_sid_is_followed(connect: Connect, fresh: Fresh) -> None:
     """Whoever was just added and looks the conversation up misses nothing that is said from then on."""
     alice, bob = connect(fresh("alice")), connect(fresh("bob"))
-    diary = Diary(bob, "message_added")
+    event_log = EventLog(bob, "message_added")
     for _ in range(20):
         conversation = alice.create_conversation().join()
         conversation.add(bob.identity)
         assert bob.get_conversation_by_sid(conversation.sid).status is ConversationStatus.JOINED
         sent = conversation.send_message("heard")
-        diary.wait("message_added", lambda message, sid=sent.sid: message.sid == sid)
+        event_log.wait("message_added", lambda message, sid=sent.sid: message.sid == sid)
 
 
 def test_who_edited_a_message_is_seen_with_the_edit(service: LocalServer, pair: Pair) -> None:
@@ -393,7 +393,7 @@ def test_nobody_stays_whom_only_an_answer_has_named(connect: Connect, own: Local
     """Somebody added leaves before Sync has told of it, while the adder left and came back: the roster is what it is."""
     alice = connect("alice", token=own.token("alice"), endpoint=own.url)
     bob = connect("bob", token=own.token("bob"), endpoint=own.url)
-    diary, theirs = Diary(alice, "conversation_left", "conversation_joined"), Diary(bob, "conversation_joined")
+    event_log, theirs = EventLog(alice, "conversation_left", "conversation_joined"), EventLog(bob, "conversation_joined")
     room = alice.create_conversation().join()
     own.faults.hold_events("alice")
     room.add("bob")
@@ -402,8 +402,8 @@ def test_nobody_stays_whom_only_an_answer_has_named(connect: Connect, own: Local
     own.faults.drop("alice")  # she is told of her own membership first, and opens the rest anew
     own.faults.clear()
 
-    assert diary.wait("conversation_left") is room
-    until(lambda: len(diary.of("conversation_joined")) == 2, "joined again")
+    assert event_log.wait("conversation_left") is room
+    until(lambda: len(event_log.of("conversation_joined")) == 2, "joined again")
     assert [participant.identity for participant in room.get_participants()] == ["alice"]
 
 
@@ -429,7 +429,7 @@ def test_who_comes_back_sees_no_write_of_before(connect: Connect, own: LocalServ
     bob = connect("bob", token=own.token("bob"), endpoint=own.url)
     seen: list[str | None] = []
     alice.on("conversation_joined", lambda conversation: seen.append(conversation.friendly_name))
-    theirs = Diary(bob, "conversation_joined")
+    theirs = EventLog(bob, "conversation_joined")
     room = alice.create_conversation().join()
     room.add("bob")
     own.faults.hold_events("alice")
@@ -457,7 +457,10 @@ def test_new_attributes_do_not_make_an_editor(alice: Client, service: LocalServe
 def test_who_comes_back_sees_what_became_of_messages(pair: Pair) -> None:
     """Messages that the program still holds are up to date when the conversation is joined again, though no event told."""
     mine, theirs = pair
-    added, back = Diary(theirs, "message_added"), Diary(theirs._live.runtime.events, "conversation_left", "conversation_joined")
+    added, back = (
+        EventLog(theirs, "message_added"),
+        EventLog(theirs._live.runtime.events, "conversation_left", "conversation_joined"),
+    )
     sent = mine.send_message("before")
     held: Message = added.wait("message_added")
     theirs.leave()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.clients import Connect
-from tests.support.diary import Diary
+from tests.support.event_log import EventLog
 from twilio_conversations import (
     BackoffPolicy,
     Client,
@@ -85,11 +85,11 @@ def test_look_ups_that_find_nothing(pair: Pair) -> None:
             look_up()
         assert isinstance(caught.value, LookupError)
     conversation.send_message("mine")
-    diary = Diary(bobs, "participant_left")
+    event_log = EventLog(bobs, "participant_left")
     message = bobs.get_messages().items[0]
     bobs.get_participants()
     conversation.leave()
-    diary.wait("participant_left")
+    event_log.wait("participant_left")
     with pytest.raises(NotFoundError, match=conversation.created_by):
         message.get_participant()
     with pytest.raises(NotFoundError):
@@ -185,8 +185,8 @@ def test_a_reconnect_policy_is_followed(service: LocalServer, fresh: Any) -> Non
     """Six attempts within the patience of a test; with the default delays they would take half a minute."""
     policy = BackoffPolicy(minimum=0.01, maximum=0.02)
     with Client(service.token(fresh("alice")), endpoint="http://127.0.0.1:9", reconnect=policy) as client:
-        diary = Diary(client, "connection_error")
-        diary.wait("connection_error", lambda _: len(diary.entries) > 5)
+        event_log = EventLog(client, "connection_error")
+        event_log.wait("connection_error", lambda _: len(event_log.entries) > 5)
 
 
 @pytest.mark.row("ER08", "ER51")

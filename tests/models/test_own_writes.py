@@ -12,7 +12,7 @@ import pytest
 from tests.acceptance.scene import until
 from tests.support.clients import Connect, told
 from tests.support.delayed_calls import delayed
-from tests.support.diary import Diary
+from tests.support.event_log import EventLog
 from twilio_conversations import Client, Conversation, ConversationStatus, NotFoundError
 from twilio_conversations.server import LocalServer
 from twilio_conversations.transport.rest import Rest
@@ -31,14 +31,14 @@ def room(own: LocalServer, alice: Client) -> Iterator[Conversation]:
     room = alice.create_conversation(friendly_name="before").join()
     room.get_participants()
     room.send_message("first")
-    diary = Diary(alice, "message_added", "error")
+    event_log = EventLog(alice, "message_added", "error")
     with own.faults.held_events("alice"):
         yield room
     if room.status is ConversationStatus.JOINED:
         room.send_message("last")
-        diary.wait("message_added", lambda message: message.body == "last")
-        assert diary.of("error") == []
-        added = [message.sid for message in diary.of("message_added")]
+        event_log.wait("message_added", lambda message: message.body == "last")
+        assert event_log.of("error") == []
+        added = [message.sid for message in event_log.of("message_added")]
         assert len(added) == len(set(added))
 
 
@@ -97,7 +97,7 @@ def test_own_writes_from_outside_are_known_on_joining(own: LocalServer, connect:
     room = alice.create_conversation().join()
     message = room.send_message("first")
     told(alice)
-    diary = Diary(alice, "message_updated")
+    event_log = EventLog(alice, "message_updated")
     room.leave()
     until(lambda: room.status is ConversationStatus.NOT_PARTICIPATING, "left")
     message.update_body("second")
@@ -107,7 +107,7 @@ def test_own_writes_from_outside_are_known_on_joining(own: LocalServer, connect:
     shown = message.date_updated
     assert message.refresh().date_updated == shown
     told(alice)
-    assert diary.entries == []
+    assert event_log.entries == []
 
 
 def test_who_was_removed_before_the_answer_was_read_stays_away(own: LocalServer, connect: Connect) -> None:
@@ -116,11 +116,11 @@ def test_who_was_removed_before_the_answer_was_read_stays_away(own: LocalServer,
     alice, bob = (connect(name, token=own.token(name), endpoint=own.url) for name in ("alice", "bob"))
     room = alice.create_conversation().join()
     room.add("bob")
-    diary = Diary(alice, "participant_left")
+    event_log = EventLog(alice, "participant_left")
 
     def meanwhile() -> None:
         bob.get_conversation_by_sid(room.sid).remove_participant("carol")
-        diary.wait("participant_left", lambda one: one.identity == "carol")
+        event_log.wait("participant_left", lambda one: one.identity == "carol")
 
     assert delayed(Rest.post.__code__, lambda: room.add("carol"), meanwhile, after=True).identity == "carol"
     assert {one.identity for one in room.get_participants()} == {"alice", "bob"}
@@ -131,18 +131,18 @@ def test_who_was_removed_before_joining_was_answered_is_out(own: LocalServer, co
     alice, bob = (connect(name, token=own.token(name), endpoint=own.url) for name in ("alice", "bob"))
     room = alice.create_conversation()
     room.add("bob")
-    diary = Diary(alice, "conversation_joined", "conversation_left")
+    event_log = EventLog(alice, "conversation_joined", "conversation_left")
 
     def meanwhile() -> None:
-        diary.wait("conversation_joined")
+        event_log.wait("conversation_joined")
         bob.get_conversation_by_sid(room.sid).remove_participant("alice")
-        diary.wait("conversation_left")
+        event_log.wait("conversation_left")
 
     with pytest.raises(NotFoundError, match="gone"):
         delayed(Rest.post.__code__, room.join, meanwhile, after=True)
     assert room.status is ConversationStatus.NOT_PARTICIPATING
     told(alice)
-    assert diary.names() == ["conversation_joined", "conversation_left"]
+    assert event_log.names() == ["conversation_joined", "conversation_left"]
 
 
 @pytest.mark.row("BY14", "CV31", "ME24", "ME25", "ME26")
@@ -208,11 +208,11 @@ def test_who_is_there(own: LocalServer, connect: Connect) -> None:
     with Client(own.token("bob"), endpoint=own.url) as bob:
         bob.wait_until_ready(10)
         seen: Any = alice.get_user("bob")
-        diary = Diary(alice, "user_updated")
+        event_log = EventLog(alice, "user_updated")
         bob.set_push_registration_id("fcm", "device")
-        diary.wait("user_updated", lambda change: change.update_reasons == ("reachabilityNotifiable",))
+        event_log.wait("user_updated", lambda change: change.update_reasons == ("reachabilityNotifiable",))
         assert (seen.is_online, seen.is_notifiable) == (True, True)
-    diary.wait("user_updated", lambda change: change.update_reasons == ("reachabilityOnline",))
+    event_log.wait("user_updated", lambda change: change.update_reasons == ("reachabilityOnline",))
     assert seen.is_online is False
 
 

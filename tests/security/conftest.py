@@ -1,4 +1,4 @@
-"""People who are connected to the service, as in its own tests."""
+"""Fixtures of the service's tests: connected peers."""
 
 from tests.server.conftest import alice, bob, connect
 

@@ -1,4 +1,4 @@
-"""Tokens made by hand, right in everything but what a test changes."""
+"""Tokens made by hand, correct but for what a test changes."""
 
 from __future__ import annotations
 

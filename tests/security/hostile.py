@@ -1,4 +1,4 @@
-"""Hostile values, and requests made of right ones by spoiling them; for hypothesis, which shrinks what goes wrong."""
+"""Hypothesis strategies: hostile values, and requests made of correct ones by altering them."""
 
 from __future__ import annotations
 

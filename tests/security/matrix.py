@@ -1,21 +1,21 @@
-"""Who may do what: every route and every kind of Sync object against every kind of caller, as tables.
+"""Permissions as tables: every route and every kind of Sync object, with every kind of caller.
 
-Columns are people, each with a good token:
+Columns are callers, each with a valid token:
 
 =======  ==============================================================================================
 anyone   is in no conversation
 other    is a member of another conversation only
-phone    has the telephone number of somebody who is in the room by SMS as identity
+phone    has as identity the telephone number of a non-chat participant of the conversation
 former   was a member of the room and was removed
 bare     is a member whose role allows nothing
-member   is a member with the standard role; most of what the rows speak of is this person's
+member   is a member with the standard role; most objects of the rows are this caller's
 admin    is a member who is channel admin
 owner    made the room and is no member
 boss     is a service admin and no member
 =======  ==============================================================================================
 
 A cell is the status of an answer that is allowed, ``none`` for a 204 that must be without any effect, or Twilio's code of the
-refusal, whose status is in the service's catalogue. What stands in braces is a thing of the room (`tests.security.people`),
+refusal, whose status is in the service's catalogue. A name in braces is an object of the room (`tests.security.people`),
 ``{me}`` the caller. The last word before the cells, if it is not a cell, names the body that is sent. Paths without a slash in
 front are below ``/Client/v2/Runtime/{service}/``.
 """
@@ -127,7 +127,7 @@ POST   /v1/Runtime/{service}/MediaSet           sent        404   404   404   40
 POST   /v1/Runtime/{service}/MediaSet           unsent      404   404   404   404   404   200   404   404   404
 GET    /media/{sent}                                        20403 20403 20403 20403 20403 20403 20403 20403 20403
 """
-"""Over HTTP only. A set is answered with 200 in all cases; its cells are what it says of the medium.
+"""Over HTTP only. A set is answered with 200 in all cases; its cells are the result for the attachment.
 
 A link needs no token but a signature, which is missing here.
 """
@@ -140,7 +140,7 @@ Maps      {room}.roster                                     54007 54007 54007 54
 Maps      {user}.conversations                              54007 54007 54007 54007 54007  200  54007 54007 54007
 Maps      {user}.info                                        200   200   200   200   200   200   200   200   200
 """
-"""Every kind of Sync object, here of the room and of `member`: who may read it, and follow it, by its name and by its sid."""
+"""Every kind of Sync object, of the room and of `member`: which callers may read and subscribe, by its name and by its sid."""
 
 READINGS = {
     "Documents": ("",),
@@ -152,7 +152,7 @@ READINGS = {
 
 @attrs.frozen
 class Row:
-    """One line of a table. `what` is its first words: what is asked for, and the name of a body, if there is one."""
+    """One line of a table. `what` is its first words: the request, and the name of a body, if there is one."""
 
     what: tuple[str, ...]
     cells: dict[str, str]
@@ -162,18 +162,18 @@ class Row:
 
 
 def rows(table: str) -> list[Row]:
-    """The lines of a table. Every line has a cell for each of `PEOPLE`, in their order."""
+    """Return the lines of a table. Every line has a cell for each of `PEOPLE`, in their order."""
     head, *lines = [line.split() for line in table.splitlines() if line.strip()]
     assert tuple(head) == PEOPLE
     return [Row(tuple(words[: -len(PEOPLE)]), dict(zip(PEOPLE, words[-len(PEOPLE) :], strict=True))) for words in lines]
 
 
 def path(text: str) -> str:
-    """The whole path of a row, with what is in braces still in it."""
+    """Return the whole path of a row, with the names in braces."""
     return text if text.startswith("/") else f"/Client/v2/Runtime/{{service}}/{text}"
 
 
 def is_answered_by(route: str, asked: str) -> bool:
-    """Whether what a row asks for is answered at the route with this template: its parameters take any segment."""
+    """Return whether a row's request matches the route with this template, whose parameters accept any segment."""
     pattern = re.sub(r"\\{\w+\\}", "[^/]+", re.escape(route.replace("{service}", "SERVICE")))
     return re.fullmatch(pattern, asked.partition("?")[0].replace("{service}", "SERVICE")) is not None

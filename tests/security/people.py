@@ -1,4 +1,4 @@
-"""The people of the matrix, the room that they may or may not enter, and both doors through which they ask."""
+"""The callers of the matrix, the conversation whose access is tested, and requests over plain HTTP and through the tunnel."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ from twilio_conversations.wire.packets import Notification
 HTTP, TUNNEL = "http", "tunnel"
 DOORS = (HTTP, TUNNEL)
 SECRET = "hush"
-"""Stands in everything of the room that nobody else is to see."""
+"""Value of every field of the conversation that only participants may see."""
 ADDRESS = "+15550100"
-"""The telephone number of somebody outside; the same text is the identity of `phone`."""
+"""Telephone number of a non-chat participant; the same text is the identity of `phone`."""
 LOST = f"CH{0:032x}"
 _DATABASE = "conversations.sqlite3"
 _numbers = itertools.count(1)
 
 
 @attrs.frozen
-class Told:
-    """An answer: its status, Twilio's code, and everything that was said."""
+class Reply:
+    """A reply: its status, Twilio's error code, and its text and body."""
 
     status: int
     code: int | None
-    said: str
+    text: str
     body: Any
 
 
 def identity(who: str) -> str:
-    """The identity of one of the people."""
+    """Return the identity of a caller."""
     return ADDRESS if who == "phone" else who
 
 
 class People:
-    """A service with everybody connected, and the room `things` speaks of."""
+    """A service with all callers connected, and a conversation, whose objects are in `things`."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -87,12 +87,12 @@ class People:
         self._everywhere |= {"service": elsewhere["chat_service_sid"], "account": elsewhere["account_sid"]}
         self._everywhere |= {"elsewhere": elsewhere["sid"], "lost": LOST}
         self._everywhere["user"] = configuration["sync_objects"]["my_user_info"].partition(".")[0]
-        self.things = self._furnished(self.room(with_former=True))
+        self.things = self._with_media(self.room(with_former=True))
 
     # -- the room ----------------------------------------------------------------------------------------------------------
 
     def room(self, *, with_former: bool = False) -> dict[str, str]:
-        """A new room of `owner`'s, with what is in it by name."""
+        """Create a conversation of `owner`'s, and return its objects by name."""
         number = next(_numbers)
         people = [("admin", "channel admin"), ("member", "channel user"), ("bare", "nothing")]
         people += [("former", "channel user")] if with_former else []
@@ -124,8 +124,8 @@ class People:
         things |= {f"of_{who}": sid for who, sid in zip(("member", "bare", "phone"), made["messages"], strict=True)}
         return self._everywhere | things
 
-    def _furnished(self, things: dict[str, str]) -> dict[str, str]:
-        """The room with media, a device of `member`'s, and without `former`, who had sent a picture."""
+    def _with_media(self, things: dict[str, str]) -> dict[str, str]:
+        """Add media and a push registration of `member`'s, and remove `former`, who had sent a picture."""
         things["unsent"] = self.upload("member", things)
         room = self.peers["member"].link("conversations") + "/" + things["room"]
         for who in ("member", "former"):
@@ -139,7 +139,7 @@ class People:
         return things
 
     def another_room(self, what: tuple[str, ...] = ()) -> dict[str, str]:
-        """A new room for somebody who changes it, with a device and a medium of `member`'s if that is what it is about."""
+        """Create a conversation for a request that changes it; if needed, with a registration and an attachment of `member`'s."""
         things = self.room()
         if "registration" in "".join(what):
             self._register(things)
@@ -153,22 +153,22 @@ class People:
         things["registration"] = self.peers["member"].post("/v1/registrations", device).body["id"]
 
     def upload(self, who: str, things: dict[str, str]) -> str:
-        """A new medium; its sid."""
+        """Upload an attachment; return its sid."""
         answer = self.ask(HTTP, who, "POST", f"/v1/Runtime/{things['service']}/Media", SECRET.encode())
         return str(answer.body["sid"])
 
     # -- asking ------------------------------------------------------------------------------------------------------------
 
-    def ask(self, door: str, who: str, method: str, path: str, body: Any = None) -> Told:
-        """Ask for something, with a body of JSON, bytes, or text of a form."""
+    def ask(self, door: str, who: str, method: str, path: str, body: Any = None) -> Reply:
+        """Send a request, with a body of JSON, bytes, or form text."""
         if door == HTTP:
             return self.ask_with({"X-Twilio-Token": self.tokens[who]}, method, path, body)
         form = body if isinstance(body, str) else None
         answer = self.peers[who].request(method, path, None if form else body, form=form)
-        return Told(answer.status, answer.code, json.dumps(answer.body), answer.body)
+        return Reply(answer.status, answer.code, json.dumps(answer.body), answer.body)
 
-    def ask_with(self, headers: dict[str, str], method: str, path: str, body: Any = None) -> Told:
-        """Ask over HTTP as whoever the headers say."""
+    def ask_with(self, headers: dict[str, str], method: str, path: str, body: Any = None) -> Reply:
+        """Send a request over HTTP with these headers."""
         data = body if isinstance(body, bytes | str) else None if body is None else json.dumps(body)
         kinds: dict[type, str] = {str: "application/x-www-form-urlencoded", bytes: "text/plain"}
         headers = {**headers, "Content-Type": kinds.get(type(body), "application/json")}
@@ -176,30 +176,30 @@ class People:
         is_json = answer.headers.get("Content-Type", "").startswith("application/json")
         said = answer.json() if is_json and answer.content else None
         code = said.get("code") if isinstance(said, dict) else None
-        return Told(answer.status_code, code, answer.text + str(answer.headers), said)
+        return Reply(answer.status_code, code, answer.text + str(answer.headers), said)
 
     # -- Sync --------------------------------------------------------------------------------------------------------------
 
     def root(self, who: str, collection: str, name: str, things: dict[str, str] | None = None) -> dict[str, Any]:
-        """The root of an object, by the name that a table has for it."""
+        """Return the root of a Sync object, by its name in the tables."""
         return self.peers[who].open(self.kind(collection), name.format_map(things or self.things))
 
     def items(self, who: str, collection: str, name: str) -> list[dict[str, Any]]:
-        """Its items; none for a document."""
+        """Return the items of a Sync object; none for a document."""
         root = self.root(who, collection, name)
         return list(self.peers[who].page(root)["items"]) if "links" in root else []
 
     def follow(self, who: str, collection: str, name: str) -> None:
-        """Subscribe from now on."""
+        """Subscribe to a Sync object."""
         self.peers[who].follow(self.kind(collection), name.format_map(self.things))
 
     @staticmethod
     def kind(collection: str) -> str:
-        """The kind of object that is in a collection."""
+        """Return the kind of object that is in a collection."""
         return collection.lower().removesuffix("s")
 
-    def stir(self, things: dict[str, str]) -> None:
-        """Change every object of a room and of `member`'s."""
+    def change_all(self, things: dict[str, str]) -> None:
+        """Change every Sync object of a conversation and of `member`'s."""
         admin, member = self.peers["admin"], self.peers["member"]
         room = admin.link("conversations") + "/" + things["room"]
         admin.say(room, "news")
@@ -210,7 +210,7 @@ class People:
     # -- looking -----------------------------------------------------------------------------------------------------------
 
     def kept(self) -> dict[str, list[Any]]:
-        """Everything that is in the database, table by table; read again only when SQLite says that something was written."""
+        """Return the content of the database, table by table; read again only when SQLite reports a change."""
         (version,) = self._database.execute("PRAGMA data_version").fetchone()
         if version != self._version:
             names = [name for (name,) in self._database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
@@ -219,14 +219,14 @@ class People:
         return self._kept
 
     def objects(self) -> list[tuple[str, str]]:
-        """Names and kinds of all Sync objects there are."""
+        """Return names and kinds of all Sync objects."""
         return list(self._database.execute("SELECT unique_name, kind FROM sync_entities"))
 
-    def heard(self) -> dict[str, list[Notification]]:
-        """What everybody was sent since it was asked last."""
+    def notifications(self) -> dict[str, list[Notification]]:
+        """Return the notifications of every caller since the last call."""
         return {who: found for who, peer in self.peers.items() if (found := peer.barrier())}
 
     def secrets(self) -> Iterator[str]:
-        """What an answer that refuses must not hold, unless it was asked for by this name."""
+        """Yield the values that a refusal must not contain, unless the request itself named them."""
         yield SECRET
         yield from (value for name, value in self.things.items() if name not in {"service", "account", *PEOPLE})

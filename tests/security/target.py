@@ -1,4 +1,4 @@
-"""A service under attack: what is there to attack, the doors to it, and what has to hold afterwards."""
+"""A service under attack: its routes, requests over plain HTTP and through the tunnel, and the checks afterwards."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ TEMPLATES = (
 
 
 class Traces(logging.Handler):
-    """Keeps what is logged as an error, and every traceback."""
+    """Collector of errors and tracebacks that are logged."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class Traces(logging.Handler):
             self.found.append(logging.Formatter().format(record))
 
     def all(self) -> list[str]:
-        """Return what is kept, once everything that was logged has come."""
+        """Return what was collected, once the log is flushed."""
         assert logs.flush(30)
         return self.found
 
@@ -138,7 +138,7 @@ class Target:
             self.mallory = None
 
     def renew(self) -> None:
-        """Give mallory something to attack. Mallory's own comes first and most often; the victim's is there to be tried."""
+        """Create what mallory attacks. Objects of mallory's come first and most often, then those of the victim."""
         with Peer.connected(self.server, "mallory") as mallory:
             room = mallory.room("accomplice")
             url, headers = mallory.link("media_service"), {"X-Twilio-Token": self.token}
@@ -192,7 +192,7 @@ class Target:
     # -- what has to hold --------------------------------------------------------------------------------------------------
 
     def check(self, attack: Attack, door: str) -> int:
-        """Send it by a door; the answer is in time, no fault of the service, and an error is told as Twilio tells errors.
+        """Send it by a door; check that the answer is in time, no failure of the service, and that errors have Twilio's form.
 
         (That a part of a file cannot be had is said by HTTP itself.)
         """
@@ -215,7 +215,7 @@ class Target:
         return status
 
     def kept(self) -> dict[str, Any]:
-        """What is the victim's, as the service tells it."""
+        """Return everything of the victim's, as the service returns it."""
         sid = self.room.rsplit("/", 1)[1]
         with Peer.connected(self.server, "victim") as victim:
             return {
@@ -226,7 +226,7 @@ class Target:
             }
 
     def verify(self) -> None:
-        """Nothing of the victim's has changed, the service is healthy, and the database too."""
+        """Check that nothing of the victim's has changed, and that the service and the database are healthy."""
         assert self.kept() == self.before
         assert requests.get(f"{self.server.url}/_local/health", timeout=TIMEOUT).json()["status"] == "ok"
         database = sqlite3.connect(self.directory / DATABASE_FILE)

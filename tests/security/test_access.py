@@ -1,4 +1,4 @@
-"""What one person may not do to another, beside what the tables of `tests.security.matrix` hold."""
+"""Access that one person must not have to another, beside the tables of `tests.security.matrix`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A service that means harm: what it sends the client is bounded in time and memory, where it points to is not believed."""
+"""A hostile service: what it sends costs the client bounded time and memory, and its links are not trusted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nobody in who may not: the tables of `tests.security.matrix`, held against the service by both doors, without a gap.
+"""The tables of `tests.security.matrix`, compared with the service over plain HTTP and through the tunnel, without a gap.
 
 What is refused changes nothing in the database, sends nothing to anybody and tells nothing of what it was about.
 """
@@ -16,7 +16,7 @@ from starlette.routing import Route as HttpRoute
 
 from tests.security.forgery import FORGED
 from tests.security.matrix import CLIENT_API, MEDIA, NOTHING, OBJECTS, PEOPLE, READINGS, Row, is_answered_by, path, rows
-from tests.security.people import DOORS, HTTP, People, Told, identity
+from tests.security.people import DOORS, HTTP, People, Reply, identity
 from tests.server.peer import Peer
 from twilio_conversations.server import LocalServer
 from twilio_conversations.server.api.routing import ANY
@@ -76,7 +76,7 @@ def expected(cell: str) -> tuple[int, int | None]:
     return (CATALOGUE[int(cell)][0], int(cell)) if is_refusal(cell) else (int(cell), None)
 
 
-def ask(people: People, door: str, who: str, row: Row, things: Things) -> Told:
+def ask(people: People, door: str, who: str, row: Row, things: Things) -> Reply:
     """Ask for what a row is about."""
     method, what, *body = row.what
     things = {**things, "me": identity(who)}
@@ -84,7 +84,7 @@ def ask(people: People, door: str, who: str, row: Row, things: Things) -> Told:
     sent = BODIES[body[0]](things) if body else None
     told = people.ask(door, who, method, asked, sent)
     if told.status >= 400:
-        said = told.said.lower()
+        said = told.text.lower()
         assert [secret for secret in people.secrets() if secret in said and secret not in f"{asked}{sent}"] == [], said
     return told
 
@@ -92,10 +92,10 @@ def ask(people: People, door: str, who: str, row: Row, things: Things) -> Told:
 @contextmanager
 def nothing_happens(people: People) -> Iterator[None]:
     """Inside, nothing changes in the database, and nobody is sent anything."""
-    people.heard()
+    people.notifications()
     before = people.kept()
     yield
-    assert people.heard() == {}
+    assert people.notifications() == {}
     assert people.kept() == before
 
 
@@ -158,7 +158,7 @@ def test_reading_sync_objects(people: People, row: Row) -> None:
 def test_following_sync_objects(people: People) -> None:
     """Who may not read an object cannot follow it by its sid either: that looks as if there were none, and nothing is sent."""
     room = people.another_room()
-    people.heard()
+    people.notifications()
     followed, denied = set(), set()
     for row in rows(OBJECTS):
         collection, name = row.what
@@ -175,9 +175,9 @@ def test_following_sync_objects(people: People) -> None:
             else:
                 followed.add((who, sid))
                 assert outcome.payload["event_type"] == "subscription_established", (who, name)
-    people.heard()
-    people.stir(room)
-    heard = {who: str([packet.payload for packet in found]) for who, found in people.heard().items()}
+    people.notifications()
+    people.change_all(room)
+    heard = {who: str([packet.payload for packet in found]) for who, found in people.notifications().items()}
     assert {(who, sid) for who, sid in denied if sid in heard.get(who, "")} == set()
     assert {(who, sid) for who, sid in followed if sid not in heard.get(who, "")} == set()
 

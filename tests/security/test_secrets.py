@@ -1,4 +1,4 @@
-"""Tokens and secrets are seen by nobody: not in logs, reprs, tracebacks, errors, recorded traffic, files or names of threads."""
+"""Tokens and secrets appear nowhere: not in logs, reprs, tracebacks, errors, recorded traffic, files or names of threads."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from twilio_conversations.util import logs
 
 
 @attrs.define
-class Stage:
-    """A service with a connected client that has done one of everything; `secrets` are to be found nowhere."""
+class Environment:
+    """A service with a connected client that has used its tokens and sent an attachment; `secrets` must appear nowhere."""
 
     server: LocalServer
     directory: Path
@@ -55,7 +55,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixtur
 
 
 @pytest.fixture
-def stage(tmp_path: Path, logged: pytest.LogCaptureFixture) -> Iterator[Stage]:
+def environment(tmp_path: Path, logged: pytest.LogCaptureFixture) -> Iterator[Environment]:
     """The service, and alice, who has sent a medium and renewed her token."""
     del logged  # from the first line on
     with LocalServer(tmp_path) as server:
@@ -67,20 +67,20 @@ def stage(tmp_path: Path, logged: pytest.LogCaptureFixture) -> Iterator[Stage]:
             assert message.attached_media[0].read() == b"content"
             client.update_token(second)
             secrets = {"first token": first, "second token": second, "key": server.api_key[1]}
-            yield Stage(server, tmp_path, client, secrets)
+            yield Environment(server, tmp_path, client, secrets)
 
 
-def refuse(stage: Stage) -> list[BaseException]:
+def refuse(environment: Environment) -> list[BaseException]:
     """Everything that can be wrong with a token, on every way to use one; what was raised."""
     raised: list[BaseException] = []
-    url = stage.server.url
+    url = environment.server.url
     for use in (
-        lambda: Client(stage.bad(ttl=-3600), endpoint=url),
-        lambda: stage.client.update_token(stage.bad(ttl=-3600)),
-        lambda: stage.client.update_token(foreign(stage)),
-        lambda: tokens.check(stage.bad(ttl=-3600)),
-        lambda: connected(stage, foreign(stage)),
-        lambda: connected(stage, stage.bad(ttl=-30)),
+        lambda: Client(environment.bad(ttl=-3600), endpoint=url),
+        lambda: environment.client.update_token(environment.bad(ttl=-3600)),
+        lambda: environment.client.update_token(foreign(environment)),
+        lambda: tokens.check(environment.bad(ttl=-3600)),
+        lambda: connected(environment, foreign(environment)),
+        lambda: connected(environment, environment.bad(ttl=-30)),
     ):
         with pytest.raises(ConversationsError) as caught:
             use()
@@ -88,107 +88,107 @@ def refuse(stage: Stage) -> list[BaseException]:
     return raised
 
 
-def connected(stage: Stage, token: str) -> None:
+def connected(environment: Environment, token: str) -> None:
     """Try to connect with a token that looks good to the client."""
-    with Client(token, endpoint=stage.server.url) as client:
+    with Client(token, endpoint=environment.server.url) as client:
         client.wait_until_ready(TIMEOUT)
 
 
-def foreign(stage: Stage) -> str:
+def foreign(environment: Environment) -> str:
     """A token signed with another key, which only the service can tell."""
-    good, other = stage.server.token("alice").rpartition(".")[0], stage.server.token("bob").rpartition(".")[2]
-    stage.secrets[f"foreign {len(stage.secrets)}"] = token = f"{good}.{other}"
+    good, other = environment.server.token("alice").rpartition(".")[0], environment.server.token("bob").rpartition(".")[2]
+    environment.secrets[f"foreign {len(environment.secrets)}"] = token = f"{good}.{other}"
     return token
 
 
-def test_logs(stage: Stage, logged: pytest.LogCaptureFixture) -> None:
+def test_logs(environment: Environment, logged: pytest.LogCaptureFixture) -> None:
     """Client, service, requests, urllib3 and websocket-client log at DEBUG, also about refusals, and no secret is in it."""
-    stage.server.faults.drop()
-    stage.client.create_conversation()
-    headers = {"X-Twilio-Token": foreign(stage)}
-    requests.get(f"{stage.server.url}/Client/v2/Configuration", headers=headers, timeout=TIMEOUT)
-    refuse(stage)
+    environment.server.faults.drop()
+    environment.client.create_conversation()
+    headers = {"X-Twilio-Token": foreign(environment)}
+    requests.get(f"{environment.server.url}/Client/v2/Configuration", headers=headers, timeout=TIMEOUT)
+    refuse(environment)
     assert logs.flush(10)
     records = logged.get_records("setup") + logged.records
     assert {"twilio_conversations", "urllib3", "websocket"} <= {record.name.partition(".")[0] for record in records}
-    assert stage.look_in("\n".join(map(logging.Formatter().format, records))) == []
-    assert stage.look_in(repr([record.args for record in records])) == []
+    assert environment.look_in("\n".join(map(logging.Formatter().format, records))) == []
+    assert environment.look_in(repr([record.args for record in records])) == []
 
 
-def test_every_object_of_ours(stage: Stage) -> None:
+def test_every_object_of_ours(environment: Environment) -> None:
     """Every object that a connected client and a running service consist of can be shown without a secret."""
-    refuse(stage)
+    refuse(environment)
     seen = 0
     for thing in gc.get_objects():
         if str(type(thing).__module__).startswith("twilio_conversations"):
             seen += 1
-            assert stage.look_in(repr(thing) + str(thing)) == [], type(thing)
+            assert environment.look_in(repr(thing) + str(thing)) == [], type(thing)
     assert seen > 300
 
 
-def test_errors(stage: Stage) -> None:
+def test_errors(environment: Environment) -> None:
     """What is raised about a token has no secret in its message, its attributes, its causes, or when it is pickled."""
-    for error in refuse(stage):
+    for error in refuse(environment):
         again: BaseException | None = error
         while again is not None:
-            assert stage.look_in(f"{again}{again!r}{vars(again)!r}") == []
+            assert environment.look_in(f"{again}{again!r}{vars(again)!r}") == []
             again = again.__cause__ or again.__context__
-        assert stage.look_in(repr(vars(pickle.loads(pickle.dumps(error))))) == []
-        assert not any(secret.encode() in pickle.dumps(error) for secret in stage.secrets.values())
-        assert stage.look_in("".join(traceback.format_exception(error))) == []
+        assert environment.look_in(repr(vars(pickle.loads(pickle.dumps(error))))) == []
+        assert not any(secret.encode() in pickle.dumps(error) for secret in environment.secrets.values())
+        assert environment.look_in("".join(traceback.format_exception(error))) == []
 
 
-def test_locals_in_tracebacks(stage: Stage) -> None:
+def test_locals_in_tracebacks(environment: Environment) -> None:
     """Where a tool shows the locals of our functions, a token is in variables that are called so, which such tools hide."""
     names = set()
-    for error in refuse(stage):
+    for error in refuse(environment):
         for frame, _ in traceback.walk_tb(error.__traceback__):
             if frame.f_globals["__name__"].startswith("twilio_conversations"):
-                names |= {name for name, value in frame.f_locals.items() if stage.look_in(repr(value))}
+                names |= {name for name, value in frame.f_locals.items() if environment.look_in(repr(value))}
     assert all("token" in name for name in names), names
 
 
-def test_recorded_traffic(stage: Stage) -> None:
+def test_recorded_traffic(environment: Environment) -> None:
     """What the service recorded holds no token: of init, update, tunnelled headers, storage ids and refusals."""
-    refuse(stage)
-    with Peer(stage.server) as peer:
-        reply = peer.init(stage.server.token("alice"), continuation_token=stage.secrets["first token"])
-        stage.secrets["storage"] = reply.fields["continuation_token"]
-        peer.send_bytes(b'TWILSOCK V3.0 9\r\n{"token":' + stage.secrets["first token"].encode())
-    frames = stage.server.traffic()
+    refuse(environment)
+    with Peer(environment.server) as peer:
+        reply = peer.init(environment.server.token("alice"), continuation_token=environment.secrets["first token"])
+        environment.secrets["storage"] = reply.fields["continuation_token"]
+        peer.send_bytes(b'TWILSOCK V3.0 9\r\n{"token":' + environment.secrets["first token"].encode())
+    frames = environment.server.traffic()
     assert {"init", "update", "message", "reply"} <= {entry.get("header", {}).get("method") for entry in frames}
-    assert stage.look_in(json.dumps(frames)) == []
+    assert environment.look_in(json.dumps(frames)) == []
 
 
-def test_files(stage: Stage) -> None:
+def test_files(environment: Environment) -> None:
     """The data directory holds the key in one file, and tokens and links in none: not in the database, its log, or media."""
-    refuse(stage)
+    refuse(environment)
     (link,) = requests.post(
-        stage.client._core.runtime.configuration.media_set_url,
-        json={"command": "get", "list": [{"media_sid": next((stage.directory / "media").iterdir()).name}]},
-        headers={"X-Twilio-Token": stage.secrets["second token"]},
+        environment.client._core.runtime.configuration.media_set_url,
+        json={"command": "get", "list": [{"media_sid": next((environment.directory / "media").iterdir()).name}]},
+        headers={"X-Twilio-Token": environment.secrets["second token"]},
         timeout=TIMEOUT,
     ).json()
-    stage.secrets["link"] = link["media_record"]["links"]["content_direct_temporary"].rpartition("Signature=")[2]
-    files = [path for path in stage.directory.rglob("*") if path.is_file()]
-    found = {path.name: stage.look_in(path.read_bytes().decode("latin-1")) for path in files}
+    environment.secrets["link"] = link["media_record"]["links"]["content_direct_temporary"].rpartition("Signature=")[2]
+    files = [path for path in environment.directory.rglob("*") if path.is_file()]
+    found = {path.name: environment.look_in(path.read_bytes().decode("latin-1")) for path in files}
     assert "conversations.sqlite3-wal" in found
     assert {name: names for name, names in found.items() if names} == {FILE_NAME: ["key"]}
 
 
-def test_names_of_threads(stage: Stage) -> None:
+def test_names_of_threads(environment: Environment) -> None:
     """Threads are named after what they do, not after whom for."""
-    refuse(stage)
-    assert stage.look_in(repr([thread.name for thread in threading.enumerate()])) == []
+    refuse(environment)
+    assert environment.look_in(repr([thread.name for thread in threading.enumerate()])) == []
 
 
-def test_errors_about_media(stage: Stage) -> None:
+def test_errors_about_media(environment: Environment) -> None:
     """Neither the token nor the signature of a link is in what is raised and logged when the media service fails."""
-    stage.secrets["link"] = "SIGNATURE"
+    environment.secrets["link"] = "SIGNATURE"
     with HttpService(Answer(404, b"gone"), Answer(404, b"gone")) as service:
-        runtime = stage.client._core.runtime
+        runtime = environment.client._core.runtime
         for url in (f"{service.url}/x?Signature=SIGNATURE", f"{service.url}/y?Signature=SIGNATURE"):
             with pytest.raises(ConversationsError) as caught, runtime.media.transfer(runtime.deadline(5), "test") as transfer:
                 runtime.media.get_content(url, transfer, authorised=True)
-            assert stage.look_in(f"{caught.value}{caught.value!r}{vars(caught.value)!r}") == []
-        assert service.seen[0].token == stage.secrets["second token"]
+            assert environment.look_in(f"{caught.value}{caught.value!r}{vars(caught.value)!r}") == []
+        assert service.seen[0].token == environment.secrets["second token"]

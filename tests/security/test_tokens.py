@@ -1,4 +1,4 @@
-"""Forged and foreign tokens: whatever is wrong, nobody comes in, by whichever door, and the answer does not repeat the token."""
+"""Forged and foreign tokens are refused, over HTTP and through the tunnel, and the answer does not repeat the token."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.faults.proxy import FaultProxy
-from tests.support.diary import Diary
+from tests.support.event_log import EventLog
 from tests.support.patience import PATIENCE
 from twilio_conversations import BackoffPolicy, Client, Conversation
 from twilio_conversations.server import LocalServer
@@ -67,8 +67,8 @@ def line(service: LocalServer) -> Iterator[FaultProxy]:
 def pair(connect: Connect, fresh: Callable[[str], str]) -> tuple[Conversation, Conversation]:
     """One conversation of two people, as each of them sees it."""
     alice, bob = connect(fresh("alice")), connect(fresh("bob"))
-    diary = Diary(bob, "conversation_joined")
+    event_log = EventLog(bob, "conversation_joined")
     conversation = alice.create_conversation(friendly_name="pair")
     conversation.join()
     conversation.add(bob.identity)
-    return conversation, diary.wait("conversation_joined")
+    return conversation, event_log.wait("conversation_joined")

@@ -1,7 +1,7 @@
-"""Stories told by a seed: thousands of short random histories of a pure machine, at a hundredth of what an engine costs.
+"""Random histories of a state machine ("stories"), drawn from a seed: a hundredth of the cost of hypothesis's state machines.
 
-Each story is drawn as a whole before it is played, so that one that fails can be shortened by leaving out steps. The seed is
-printed; `STORY_SEED` in the environment tells the same stories again.
+Each story is drawn as a whole before its steps run, so that one that fails can be shortened by leaving out steps. The seed is
+printed; `STORY_SEED` in the environment repeats the same stories.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any, Protocol
 
 Step = tuple[str, dict[str, Any]]
 Moves = Mapping[str, Callable[[random.Random], dict[str, Any]]]
-"""What may happen, by the name of the machine's method, and how its arguments are drawn."""
+"""Methods of a machine that a step may call, each with a function that draws its arguments."""
 
 
 class Machine(Protocol):
-    """What stories are played on: methods of its own for every move, and these."""
+    """The state machine that stories run on: a method for each move, and these."""
 
     def allows(self, move: str) -> bool:
-        """Whether this can happen now; what cannot is passed over."""
+        """Return whether this step is possible now; otherwise it is skipped."""
         ...
 
     def look(self) -> None:
@@ -33,14 +33,16 @@ class Machine(Protocol):
         ...
 
 
-def tell(make: Callable[[random.Random], Machine], moves: Moves, *, count: int, steps: int, shorten_for: float = 30.0) -> None:
-    """Play `count` stories of `steps` steps; the first that fails is shortened and raised with its steps.
+def run_stories(
+    make: Callable[[random.Random], Machine], moves: Moves, *, count: int, steps: int, shorten_for: float = 30.0
+) -> None:
+    """Run `count` stories of `steps` steps; the first that fails is shortened and raised with its steps.
 
     Args:
-        make: makes a machine; it gets a generator of its own for what differs between machines.
-        moves: what may happen.
-        count: how many stories.
-        steps: how long each is.
+        make: returns a new machine; its argument is a random generator for what differs between machines.
+        moves: the steps that are possible.
+        count: number of stories.
+        steps: number of steps of each.
         shorten_for: seconds after which no further attempt is made.
     """
     seed = int(os.environ.get("STORY_SEED", random.randrange(2**32)))

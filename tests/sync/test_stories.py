@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from tests.support.stories import Moves, tell
+from tests.support.stories import Moves, run_stories
 from tests.sync.model_service import REPLAY, Stored, Watcher
 from tests.sync.test_histories import Chaos, History
 from twilio_conversations.sync.changes import Change, ItemAdded, Page, Resynced
@@ -183,12 +183,12 @@ def _renumber(stored: Stored) -> None:
 
 def test_stories_on_an_orderly_wire() -> None:
     """Whatever the wire repeats, cuts, stalls and interrupts: everything is told once and in order."""
-    tell(Told, MOVES, count=1200, steps=25)
+    run_stories(Told, MOVES, count=1200, steps=25)
 
 
 def test_stories_on_a_rough_wire() -> None:
     """Events that are lost, overtaken or compacted away: each message is announced once, and the state is true in the end."""
-    tell(Rough, ROUGH_MOVES, count=1000, steps=25)
+    run_stories(Rough, ROUGH_MOVES, count=1000, steps=25)
 
 
 def test_stories_of_a_forgetful_service() -> None:
@@ -198,7 +198,7 @@ def test_stories_of_a_forgetful_service() -> None:
         "forget_events": lambda rng: {"kind": rng.choice(KINDS)},
         "lose_numbers": lambda rng: {"kind": rng.choice(KINDS)},
     }
-    tell(Forgetful, moves, count=800, steps=25)
+    run_stories(Forgetful, moves, count=800, steps=25)
 
 
 def test_a_watcher_of_stories_knows_what_it_was_told() -> None:

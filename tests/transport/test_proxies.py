@@ -9,8 +9,8 @@ import requests
 
 from tests.support.addresses import resolve, swallowing
 from tests.support.certificates import Authority
-from tests.support.middlemen import Proxy
 from tests.support.patience import PATIENCE
+from tests.support.proxies import Proxy
 from tests.support.scripted_service import ScriptedService
 from tests.transport.conftest import Wire
 from twilio_conversations.errors import InvalidArgumentError

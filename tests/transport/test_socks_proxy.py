@@ -10,7 +10,7 @@ import requests
 
 from tests.support.addresses import resolve, swallowing
 from tests.support.certificates import Authority
-from tests.support.middlemen import SocksProxy as Middleman
+from tests.support.proxies import SocksProxy as SocksServer
 from tests.support.scripted_service import ScriptedService
 from tests.transport.conftest import Wire
 from twilio_conversations.transport import socks_proxy
@@ -31,7 +31,7 @@ def session_of(proxy_url: str, **facts: Any) -> requests.Session:
 def test_a_socks_proxy_carries_the_connection(wire: Wire, authority: Authority, scheme: str, encrypted: bool) -> None:
     """With its user and password, TLS end to end; the letter h lets the proxy resolve names."""
     tls = authority.server_context("localhost") if encrypted else None
-    with Middleman(password="secret") as proxy, ScriptedService(tls=tls) as service:
+    with SocksServer(password="secret") as proxy, ScriptedService(tls=tls) as service:
         session = session_of(proxy.url(scheme, "secret"), verify=authority.bundle)
         endpoint = f"{'https' if encrypted else 'http'}://localhost:{service.port}"
         wired = wire(service=service, session=session, endpoint=endpoint)
@@ -42,7 +42,7 @@ def test_a_socks_proxy_carries_the_connection(wire: Wire, authority: Authority, 
 
 def test_a_socks_proxy_that_wants_another_password_is_named(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the variable that names it, and without the password."""
-    with Middleman(password="secret") as proxy:
+    with SocksServer(password="secret") as proxy:
         monkeypatch.setenv("ALL_PROXY", proxy.url(password="wrong"))
         wired = wire(endpoint="http://chat.example")
         wired.connection.start()
@@ -56,7 +56,7 @@ def test_what_a_socks_proxy_cannot_reach_is_named(wire: Wire) -> None:
     """In its own words."""
     with ScriptedService() as gone:
         port = gone.port
-    with Middleman() as proxy:
+    with SocksServer() as proxy:
         wired = wire(endpoint=f"http://127.0.0.1:{port}", session=session_of(proxy.url()))
         wired.connection.start()
         message = wired.recorder.wait_for("connection_error").message
@@ -66,7 +66,7 @@ def test_what_a_socks_proxy_cannot_reach_is_named(wire: Wire) -> None:
 
 def test_the_addresses_of_a_socks_proxy_race(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     """As those of a service do."""
-    with Middleman() as proxy, ScriptedService() as service, swallowing() as hole:
+    with SocksServer() as proxy, ScriptedService() as service, swallowing() as hole:
         resolve(monkeypatch, proxy_example=[hole, ("127.0.0.1", proxy.port)])
         wired = wire(service=service, session=session_of("socks5h://proxy.example"), connect_timeout=60)
         wired.up()
@@ -77,7 +77,7 @@ def test_without_pysocks_it_is_said_what_to_install(wire: Wire, monkeypatch: pyt
     """And which variable asked for such a proxy."""
     monkeypatch.setitem(sys.modules, "socks", None)
     socks_proxy._socket_class.cache_clear()
-    with Middleman() as proxy:
+    with SocksServer() as proxy:
         monkeypatch.setenv("ALL_PROXY", proxy.url())
         wired = wire(endpoint="http://chat.example")
         wired.connection.start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from tests.support.stories import Moves, tell
+from tests.support.stories import Moves, run_stories
 from tests.wire.driven import Driven
 from tests.wire.test_session import EXPIRED, RandomEvents, http_reply
 from twilio_conversations.wire.packets import Init, RestCall, Update
@@ -103,4 +103,4 @@ class Told(RandomEvents):
 
 def test_stories_of_a_session() -> None:
     """Each request and update is settled once, one socket at a time, the latest token wins, and nothing turns in circles."""
-    tell(Told, MOVES, count=2000, steps=40)
+    run_stories(Told, MOVES, count=2000, steps=40)

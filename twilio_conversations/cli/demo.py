@@ -20,7 +20,7 @@ PATIENCE = 10.0
 
 
 @attrs.define
-class Diary:
+class EventLog:
     """What somebody's callbacks saw, in order; `until` waits for a line."""
 
     name: str
@@ -52,14 +52,14 @@ def run(console: Console) -> None:
             Client(server.token("alice"), endpoint=server.url, auto_connect=False) as alice,
             Client(server.token("bob"), endpoint=server.url, auto_connect=False) as bob,
         ):
-            diaries = [_keep_diary("alice", alice), _keep_diary("bob", bob)]
-            _talk(console, alice, bob, *diaries)
-    for diary in diaries:
-        console.print(_table(diary))
+            event_logs = [_record_events("alice", alice), _record_events("bob", bob)]
+            _talk(console, alice, bob, *event_logs)
+    for event_log in event_logs:
+        console.print(_table(event_log))
     console.print("\nBoth clients are closed, the service has stopped. Exit 0.")
 
 
-def _talk(console: Console, alice: Client, bob: Client, alices: Diary, bobs: Diary) -> None:
+def _talk(console: Console, alice: Client, bob: Client, alices: EventLog, bobs: EventLog) -> None:
     """The story."""
 
     def say(who: str, what: str) -> None:
@@ -118,9 +118,9 @@ def _history(console: Console, conversation: Conversation) -> None:
     console.print()
 
 
-def _keep_diary(name: str, client: Client) -> Diary:
+def _record_events(name: str, client: Client) -> EventLog:
     """Register callbacks that note what happens."""
-    diary = Diary(name)
+    event_log = EventLog(name)
 
     def reasons(what: Any) -> str:
         return ", ".join(what.update_reasons)
@@ -148,15 +148,15 @@ def _keep_diary(name: str, client: Client) -> Diary:
     }
     emitter: EventEmitter = client  # the names come from a table, which is more than a type checker can follow
     for event, text in describe.items():
-        emitter.on(event, lambda payload, event=event, text=text: diary.note(event, text(payload)))
-    return diary
+        emitter.on(event, lambda payload, event=event, text=text: event_log.note(event, text(payload)))
+    return event_log
 
 
-def _table(diary: Diary) -> Table:
-    table = Table(title=f"\nWhat {diary.name}'s callbacks saw", title_justify="left", title_style="bold")
+def _table(event_log: EventLog) -> Table:
+    table = Table(title=f"\nWhat {event_log.name}'s callbacks saw", title_justify="left", title_style="bold")
     table.add_column("time")
     table.add_column("event")
     table.add_column("payload", overflow="fold")
-    for moment, event, text in diary.lines:
+    for moment, event, text in event_log.lines:
         table.add_row(moment.strftime("%H:%M:%S.%f")[:-3], event, text)
     return table

@@ -76,7 +76,7 @@ def test_what_is_no_host_is_not_used(host: str) -> None:
 
 
 def test_an_untrusted_front_is_warned_about_once(caplog: pytest.LogCaptureFixture) -> None:
-    """Links that name http behind a front are a riddle to its owner, so the log says what to do."""
+    """Links with http behind a proxy that ends TLS are hard to explain, so the log names the remedy."""
     untrusting = book()
     for _ in range(3):
         untrusting.seen_by(forwarded())

@@ -1,4 +1,4 @@
-"""What a client's, or a model's, callbacks saw, in order."""
+"""A log of the events that the handlers of a client or model received, in order."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tests.support.patience import PATIENCE
 from twilio_conversations.events.emitter import EventEmitter
 
 
-class Diary:
-    """Registers handlers and notes their calls; `wait` looks at what came before too."""
+class EventLog:
+    """Log of calls of handlers that it registers itself; `wait` looks at earlier events too."""
 
     def __init__(self, source: EventEmitter, *events: str) -> None:
         self.entries: list[tuple[str, Any]] = []
@@ -28,7 +28,7 @@ class Diary:
         source.on(event, note)
 
     def wait(self, event: str, predicate: Callable[[Any], bool] = lambda payload: True) -> Any:
-        """The payload of the first such event, now or later."""
+        """Return the payload of the first such event, and wait for it if it has not come."""
 
         def found() -> list[Any]:
             return [payload for name, payload in self.entries if name == event and predicate(payload)]
@@ -38,9 +38,9 @@ class Diary:
             return found()[0]
 
     def names(self) -> list[str]:
-        """The events so far, by name."""
+        """Return the names of the events so far."""
         return [name for name, _ in self.entries]
 
     def of(self, event: str) -> list[Any]:
-        """The payloads of one event so far."""
+        """Return the payloads of one event so far."""
         return [payload for name, payload in self.entries if name == event]

@@ -1,4 +1,4 @@
-"""What the service has written down: its database, read beside it."""
+"""The service's database, read directly with SQLite while the service runs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from twilio_conversations.server.storage.database import DATABASE_FILE
 
 
 @attrs.frozen
-class Logged:
-    """One event of a list or map: what happened to which item."""
+class LoggedEvent:
+    """One event of a Sync list or map: the kind of change and the item's key."""
 
     id: int
     what: str  # added, updated, removed
@@ -24,14 +24,14 @@ class Logged:
 
 @attrs.frozen
 class Room:
-    """One conversation as the tables have it; `row` is `None` when it was deleted."""
+    """The rows of one conversation; `row` is `None` when it was deleted."""
 
     row: sqlite3.Row | None
     participants: dict[str, sqlite3.Row]
     messages: dict[int, sqlite3.Row]
 
     def member(self, identity: str) -> sqlite3.Row | None:
-        """The participant with that identity."""
+        """Return the participant with that identity."""
         return next((row for row in self.participants.values() if row["identity"] == identity), None)
 
 
@@ -43,10 +43,10 @@ END;
 """
 
 
-class Ledger:
-    """Reads the service's tables; from any thread.
+class ServiceTables:
+    """Reader of the service's tables, for any thread.
 
-    The service forgets events that nobody needs any more. The database itself is told to keep a copy of each.
+    The service deletes superseded events. A trigger in the database keeps a copy of each.
     """
 
     def __init__(self, data_dir: Path) -> None:
@@ -63,16 +63,16 @@ class Ledger:
             return self._database.execute(statement, values).fetchall()
 
     def heads(self) -> dict[str, int]:
-        """The newest event id of every Sync object that is there."""
+        """Return the newest event id of every Sync object."""
         return {row["sid"]: row["head"] for row in self._all("SELECT sid, head FROM sync_entities WHERE removed = 0")}
 
     def head(self, name: str) -> int:
-        """The newest event id of one object, by name; of one that is gone it is as good as endless."""
+        """Return the newest event id of one object, by name; a very large number for an object that was removed."""
         rows = self._all("SELECT head FROM sync_entities WHERE unique_name = ? AND removed = 0", name)
         return int(rows[0]["head"]) if rows else 2**60
 
     def room(self, sid: str) -> Room:
-        """One conversation."""
+        """Return the rows of one conversation."""
         rows = self._all("SELECT * FROM conversations WHERE sid = ?", sid)
         participants = self._all("SELECT * FROM participants WHERE conversation_sid = ?", sid)
         messages = self._all('SELECT * FROM messages WHERE conversation_sid = ? ORDER BY "index"', sid)
@@ -82,16 +82,16 @@ class Ledger:
             {row["index"]: row for row in messages},
         )
 
-    def log(self, name: str) -> list[Logged]:
-        """Everything that happened to the items of one object, also of one that is gone."""
+    def log(self, name: str) -> list[LoggedEvent]:
+        """Return all events of the items of one object, also of one that was removed."""
         rows = self._all("SELECT * FROM kept WHERE name = ? AND type LIKE '%_item_%' ORDER BY id", name)
         bodies = [json.loads(row["body"]) for row in rows]
         return [
-            Logged(row["id"], row["type"].rsplit("_", 1)[1], body.get("item_index", body.get("item_key")))
+            LoggedEvent(row["id"], row["type"].rsplit("_", 1)[1], body.get("item_index", body.get("item_key")))
             for row, body in zip(rows, bodies, strict=True)
         ]
 
-    def forget(self) -> None:
-        """Begin anew: the next history has other objects."""
+    def clear(self) -> None:
+        """Discard the kept events: the next history has other objects."""
         with self._lock, self._database:
             self._database.execute("DELETE FROM kept")

@@ -1,4 +1,4 @@
-"""What one client was told, in order, with the state that its handlers saw."""
+"""The events of one client, in order, with the state of the objects that its handlers saw."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ Marks = Callable[[str], tuple[int, int]]
 
 
 @attrs.frozen
-class Entry:
-    """One event: of which conversation, of which item of it, and what the item looked like to the handler."""
+class ClientEvent:
+    """One event: its conversation, the key of its item, and the item's values when the handler ran."""
 
     event: str
     room: str
@@ -27,7 +27,7 @@ class Entry:
 
 
 def of_conversation(one: Conversation) -> dict[str, Any]:
-    """What a conversation shows."""
+    """Return the values of a conversation that are compared."""
     return {
         "friendly_name": one.friendly_name,
         "unique_name": one.unique_name,
@@ -43,7 +43,7 @@ def of_conversation(one: Conversation) -> dict[str, Any]:
 
 
 def of_participant(one: Any) -> dict[str, Any]:
-    """What a participant shows."""
+    """Return the values of a participant that are compared."""
     return {
         "identity": one.identity,
         "attributes": one.attributes,
@@ -55,7 +55,7 @@ def of_participant(one: Any) -> dict[str, Any]:
 
 
 def of_message(one: Message) -> dict[str, Any]:
-    """What a message shows."""
+    """Return the values of a message that are compared."""
     return {
         "sid": one.sid,
         "author": one.author,
@@ -68,48 +68,48 @@ def of_message(one: Message) -> dict[str, Any]:
     }
 
 
-class Chronicle:
-    """Notes every event of a client that has not connected yet. `marks` gives a conversation's heads at that moment."""
+class ClientEvents:
+    """Record of every event of a client that has not connected yet. `marks` returns the newest event ids of a conversation."""
 
     def __init__(self, client: Client, marks: Marks) -> None:
-        self.entries: list[Entry] = []
+        self.entries: list[ClientEvent] = []
         self.errors: list[BaseException] = []
         self.rooms: dict[str, Conversation] = {}
         self.messages: dict[str, list[Message]] = {}
         self._marks = marks
         listen: Callable[[str, Callable[[Any], None]], Any] = client.on  # type: ignore[assignment]  # names that a loop makes
         for event in ("added", "joined", "left", "removed", "resynced"):
-            listen(f"conversation_{event}", self._noter(f"conversation_{event}"))
-        client.on("conversation_updated", lambda args: self._note("conversation_updated", args.conversation))
+            listen(f"conversation_{event}", self._recorder(f"conversation_{event}"))
+        client.on("conversation_updated", lambda args: self._record("conversation_updated", args.conversation))
         for event in ("message_added", "message_removed", "participant_joined", "participant_left"):
-            listen(event, self._noter(event))
+            listen(event, self._recorder(event))
         for event in ("typing_started", "typing_ended"):
-            listen(event, self._noter(event))
-        client.on("message_updated", lambda args: self._note("message_updated", args.message))
-        client.on("participant_updated", lambda args: self._note("participant_updated", args.participant))
+            listen(event, self._recorder(event))
+        client.on("message_updated", lambda args: self._record("message_updated", args.message))
+        client.on("participant_updated", lambda args: self._record("participant_updated", args.participant))
         client.on("error", lambda failure: self.errors.append(failure.error))
 
-    def _noter(self, event: str) -> Callable[[Any], None]:
-        return lambda payload: self._note(event, payload)
+    def _recorder(self, event: str) -> Callable[[Any], None]:
+        return lambda payload: self._record(event, payload)
 
-    def _note(self, event: str, what: Any) -> None:
+    def _record(self, event: str, what: Any) -> None:
         if isinstance(what, Conversation):
             self.rooms[what.sid] = what
             marks = self._marks(what.sid) if event == "conversation_joined" else None
-            self.entries.append(Entry(event, what.sid, None, of_conversation(what), marks))
+            self.entries.append(ClientEvent(event, what.sid, None, of_conversation(what), marks))
         elif isinstance(what, Message):
             if event == "message_added":
                 self.messages.setdefault(what.conversation.sid, []).append(what)
-            self.entries.append(Entry(event, what.conversation.sid, what.index, of_message(what)))
+            self.entries.append(ClientEvent(event, what.conversation.sid, what.index, of_message(what)))
         else:
-            self.entries.append(Entry(event, what.conversation.sid, what.sid, of_participant(what)))
+            self.entries.append(ClientEvent(event, what.conversation.sid, what.sid, of_participant(what)))
 
-    def of(self, room: str) -> list[Entry]:
-        """What was told of one conversation."""
+    def of(self, room: str) -> list[ClientEvent]:
+        """Return the events of one conversation."""
         return [entry for entry in self.entries if entry.room == room]
 
-    def forget(self) -> None:
-        """Begin anew."""
+    def clear(self) -> None:
+        """Discard everything recorded."""
         self.entries.clear()
         self.rooms.clear()
         self.messages.clear()

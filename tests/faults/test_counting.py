@@ -1,4 +1,4 @@
-"""The judges: a ledger that misses nothing, and the database read behind the service's back."""
+"""Counting lost, missed and doubled messages; the integrity of a database; what the log watch collects; orders from a seed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import attrs
 import pytest
 
+from tests.faults.counting import Counts, Send, count_faults
 from tests.faults.database import integrity
-from tests.faults.ledger import Send, Verdict, judge
 from tests.faults.logs import LogWatch
 from tests.faults.service_faults import KILL, draw
 from twilio_conversations.server.storage.database import DATABASE_FILE
@@ -20,16 +20,16 @@ KEPT = {"CH1": [(0, "a 0"), (1, "b 0"), (2, "a 1")]}
 SENDS = {"a": [Send("CH1", "a 0"), Send("CH1", "a 1")], "b": [Send("CH1", "b 0")]}
 
 
-def counts(verdict: Verdict) -> dict[str, int]:
-    """What is not zero, but for the number of messages."""
-    every = attrs.asdict(verdict, filter=lambda field, _: field.name not in ("messages", "details"))
+def faults_in(counts: Counts) -> dict[str, int]:
+    """Return the counts of faults that are not zero."""
+    every = attrs.asdict(counts, filter=lambda field, _: field.name not in ("messages", "details"))
     return {name: count for name, count in every.items() if count}
 
 
 def test_a_clean_run_is_clean() -> None:
     """Everything kept once and seen once, in order."""
-    verdict = judge(KEPT, SENDS, {"a": KEPT, "b": KEPT})
-    assert (verdict.messages, verdict.clean, counts(verdict), verdict.details) == (3, True, {}, [])
+    counts = count_faults(KEPT, SENDS, {"a": KEPT, "b": KEPT})
+    assert (counts.messages, counts.clean, faults_in(counts), counts.details) == (3, True, {}, [])
 
 
 @pytest.mark.parametrize(
@@ -53,10 +53,10 @@ def test_each_fault_is_counted_as_what_it_is(
     kept: dict[str, Any], sends: dict[str, Any], seen: dict[str, Any], complaint: dict[str, int]
 ) -> None:
     """One deviation gives one count, in its own column, and words that say where."""
-    verdict = judge(kept, sends, {"a": seen})
-    assert counts(verdict) == complaint
-    assert not verdict.clean
-    assert verdict.details
+    counts = count_faults(kept, sends, {"a": seen})
+    assert faults_in(counts) == complaint
+    assert not counts.clean
+    assert counts.details
 
 
 def test_a_damaged_database_is_found(tmp_path: Path) -> None:
@@ -75,8 +75,8 @@ def test_a_damaged_database_is_found(tmp_path: Path) -> None:
     assert integrity(tmp_path) != "ok"
 
 
-def test_the_log_watch_hears_errors_and_tracebacks_only() -> None:
-    """A warning in words is none of its business."""
+def test_the_log_watch_collects_errors_and_tracebacks_only() -> None:
+    """A warning without a traceback is not collected."""
     log = logging.getLogger("twilio_conversations.anything")
     with LogWatch() as watch:
         log.warning("in words")

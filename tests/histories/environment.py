@@ -1,4 +1,4 @@
-"""Where histories are played: one service on files, three people with a client and a thread each, alive from one to the next."""
+"""The environment of histories: a service on files, and three people with a client and a thread each; histories share it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.acceptance.scene import until
-from tests.histories.chronicle import Chronicle
-from tests.histories.ledger import Ledger
+from tests.histories.client_events import ClientEvents
+from tests.histories.service_tables import ServiceTables
 from tests.support.patience import PATIENCE
 from twilio_conversations import BackoffPolicy, Client
 from twilio_conversations.enums import ConnectionState
@@ -28,72 +28,72 @@ _lives = itertools.count(3600)
 
 
 class Person:
-    """Somebody with a client, who does one thing after another on a thread of their own."""
+    """A person with a client, and a thread that runs one command after another."""
 
-    def __init__(self, stage: Stage, identity: str, *, provides: bool, max_pending_events: int) -> None:
-        self.stage = stage
+    def __init__(self, environment: Environment, identity: str, *, provides: bool, max_pending_events: int) -> None:
+        self.environment = environment
         self.identity = identity
         self._provides = provides  # tokens come from a function; else they are given
         self._max_pending_events = max_pending_events
-        self._hands = ThreadPoolExecutor(1, f"histories-{identity}")
-        self.past: list[Chronicle] = []  # of clients that were closed in this history
-        self.doing: list[Future[None]] = []
+        self._thread = ThreadPoolExecutor(1, f"histories-{identity}")
+        self.past: list[ClientEvents] = []  # of clients that were closed in this history
+        self.running: list[Future[None]] = []
         self.open()
 
     def token(self) -> str:
-        """A token that nobody has used."""
-        return self.stage.server.token(self.identity, next(_lives))
+        """Return a token that was not used before."""
+        return self.environment.server.token(self.identity, next(_lives))
 
     def open(self) -> None:
-        """Connect a new client, and note everything from its first event on."""
+        """Connect a new client, and record its events from the first one on."""
         self.client = Client(
             self.token if self._provides else self.token(),
-            endpoint=self.stage.server.url,
+            endpoint=self.environment.server.url,
             auto_connect=False,
             reconnect=BackoffPolicy(minimum=0.02, maximum=0.1, stable_after=0.2),
             max_pending_events=self._max_pending_events,
         )
-        self.chronicle = Chronicle(self.client, self.stage.marks)
+        self.events = ClientEvents(self.client, self.environment.marks)
         self.client.connect()
 
     def reopen(self) -> None:
         """Close the client and connect another one."""
         self.client.close()
-        self.past.append(self.chronicle)
+        self.past.append(self.events)
         self.open()
 
-    def do(self, act: Callable[[], None]) -> Future[None]:
-        """Do something after what is being done."""
-        doing = self._hands.submit(act)
-        self.doing.append(doing)
-        return doing
+    def do(self, command: Callable[[], None]) -> Future[None]:
+        """Run a command after those that were given before."""
+        future = self._thread.submit(command)
+        self.running.append(future)
+        return future
 
     def finish(self) -> None:
-        """Wait until everything is done, and raise what went wrong."""
-        doing, self.doing = self.doing, []
-        for one in doing:
-            one.result(PATIENCE)
+        """Wait until all commands have ended, and raise what they raised."""
+        running, self.running = self.running, []
+        for future in running:
+            future.result(PATIENCE)
 
-    def begin_anew(self) -> None:
-        """The next history begins."""
+    def clear(self) -> None:
+        """Discard what was recorded of the history that ended."""
         self.past.clear()
-        self.chronicle.forget()
+        self.events.clear()
 
     def close(self) -> None:
         self.client.close()
-        self._hands.shutdown(wait=False, cancel_futures=True)
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
-    # -- is everything known? -----------------------------------------------------------------------------------------
+    # -- has everything been received? --------------------------------------------------------------------------------
 
     def behind(self, heads: dict[str, int]) -> str:
-        """What this client does not know yet; empty when it knows everything."""
+        """Return what this client has not received or confirmed yet; empty when nothing is missing."""
         if self.client.connection_state is not ConnectionState.CONNECTED or not self.client.is_ready:
             return f"{self.identity} is not ready"
         trouble: str = self.client._core.runtime.run_now(lambda: self._look(heads), Deadline(PATIENCE), "looking")
         return trouble or self._drained()
 
     def _look(self, heads: dict[str, int]) -> str:
-        """On the io thread."""
+        """Look at the state layers, on the io thread."""
         client = self.client
         sync, conversations = client._core.runtime.sync, client._core.conversations
         if not conversations.listed.done() or sync._opening or client._core.dispatcher.depth:
@@ -112,21 +112,21 @@ class Person:
         return ""
 
     def _drained(self) -> str:
-        """Let the handlers of everything that was told so far return."""
+        """Wait until the handlers of all events so far have returned."""
         done = threading.Event()
         self.client._core.dispatcher.call(done.set)
         return "" if done.wait(PATIENCE) else f"{self.identity}'s handlers do not end"
 
 
-class Stage:
-    """Service, people and database."""
+class Environment:
+    """The service, its database, and the people."""
 
     def __init__(self) -> None:
         self.data_dir = Path(tempfile.mkdtemp(prefix="histories-"))
         self.server = LocalServer(self.data_dir).start()
-        self.ledger = Ledger(self.data_dir)
+        self.tables = ServiceTables(self.data_dir)
         self.rooms: list[str] = []
-        self.compacts = False  # in this history the service has forgotten events that others stand for
+        self.compacts = False  # whether the service has deleted superseded events in this history
         # Bob's handlers count as slow at once (rule R7); Carol's client asks for its tokens.
         self.people = [
             Person(self, name, provides=name == "carol", max_pending_events=4 if name == "bob" else 10_000) for name in PEOPLE
@@ -134,44 +134,44 @@ class Stage:
         self.settle()
 
     def marks(self, sid: str) -> tuple[int, int]:
-        """The newest event ids of a conversation's messages and roster."""
-        return self.ledger.head(f"{sid}.messages"), self.ledger.head(f"{sid}.roster")
+        """Return the newest event ids of a conversation's messages and participants."""
+        return self.tables.head(f"{sid}.messages"), self.tables.head(f"{sid}.roster")
 
     def retain(self, events: int) -> None:
-        """Have the service keep so many of the newest events of each object; of older ones, those that lead to the present."""
+        """Have the service keep so many of the newest events of each object; of older ones, those that are not superseded."""
         self.compacts = True
         self.server.configure(events_retained=events)
 
     def restart(self) -> None:
-        """End the service in order and start it again, on the same data and port."""
+        """Stop the service and start it again, on the same data and port."""
         self.server.stop()
         self.server.start()
 
     def heal(self) -> None:
-        """Let nothing go wrong any more, everything under way end, and everybody know everything."""
+        """Remove all faults, and wait until all commands have ended and every client has caught up."""
         self.server.faults.clear()
         for person in self.people:
             person.finish()
         self.settle()
 
     def settle(self) -> None:
-        """Wait until every client knows what the service knows."""
+        """Wait until every client has the state of the service."""
         reasons = [""]
 
         def settled() -> bool:
-            heads = self.ledger.heads()
+            heads = self.tables.heads()
             reasons[0] = next((reason for person in self.people if (reason := person.behind(heads))), "")
-            return not reasons[0] and heads == self.ledger.heads()
+            return not reasons[0] and heads == self.tables.heads()
 
         try:
             until(settled, "settled", PATIENCE)
         except AssertionError:
             raise AssertionError(f"not settled within {PATIENCE:g} s: {reasons[0]}") from None
 
-    def begin_anew(self) -> None:
-        """Clear the stage for the next history: its conversations are deleted, its events forgotten."""
+    def clear(self) -> None:
+        """Prepare for the next history: delete the conversations, discard the events."""
         for sid in self.rooms:
-            row = self.ledger.room(sid).row
+            row = self.tables.room(sid).row
             if row is not None:
                 creator = next(person for person in self.people if person.identity == row["created_by"])
                 creator.client.peek_conversation_by_sid(sid).delete()
@@ -179,15 +179,15 @@ class Stage:
         self.server.configure(events_retained=RETAINED, replay_limit=REPLAY_LIMIT)
         self.compacts = False
         self.rooms.clear()
-        self.ledger.forget()
+        self.tables.clear()
         for person in self.people:
-            person.begin_anew()
+            person.clear()
 
     def close(self) -> None:
         for person in self.people:
             person.close()
         self.server.stop()
-        self.ledger.close()
+        self.tables.close()
         shutil.rmtree(self.data_dir, ignore_errors=True)
 
     def __enter__(self) -> Self:

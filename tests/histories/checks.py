@@ -1,4 +1,4 @@
-"""Whether what clients show, and what they were told, is what the service has written down."""
+"""Compare the state and the events of the clients with the service's database."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from tests.histories.chronicle import Chronicle, Entry, of_conversation, of_message, of_participant
+from tests.histories.client_events import ClientEvent, ClientEvents, of_conversation, of_message, of_participant
 from tests.histories.commands import ORDERED_STATUS, Sent
-from tests.histories.ledger import Logged, Room
-from tests.histories.stage import Person, Stage
+from tests.histories.environment import Environment, Person
+from tests.histories.service_tables import LoggedEvent, Room
 from twilio_conversations.util.json import parse_time
 
 LETTERS = {"added": "A", "joined": "J", "left": "L", "removed": "R"}
-LIFE = re.compile(r"(A(J(LR)?|R)?|AJLR|AR)*")
+LIFECYCLE = re.compile(r"(A(J(LR)?|R)?|AJLR|AR)*")
 KINDS = {
     "message_added": "added",
     "message_updated": "updated",
@@ -27,30 +27,30 @@ KINDS = {
 TYPING = ("typing_started", "typing_ended")
 
 
-def check(stage: Stage, confirmed: Sequence[Sent]) -> None:
-    """Everything about one history, once all is quiet."""
-    rooms = {sid: stage.ledger.room(sid) for sid in stage.rooms}
-    for person in stage.people:
+def check_history(environment: Environment, confirmed: Sequence[Sent]) -> None:
+    """Check one history, once every client has caught up."""
+    rooms = {sid: environment.tables.room(sid) for sid in environment.rooms}
+    for person in environment.people:
         check_models(person, rooms)
-        for chronicle in (*person.past, person.chronicle):
-            current = chronicle is person.chronicle
-            unasked = [error for error in chronicle.errors if getattr(error, "status", None) != ORDERED_STATUS]
-            assert not unasked, f"{person.identity} was told of errors: {unasked}"
+        for events in (*person.past, person.events):
+            current = events is person.events
+            unexpected = [error for error in events.errors if getattr(error, "status", None) != ORDERED_STATUS]
+            assert not unexpected, f"{person.identity} received errors: {unexpected}"
             for sid, room in rooms.items():
                 try:
-                    check_told(stage, chronicle, sid, room, person.identity, current=current)
+                    check_events(environment, events, sid, room, person.identity, current=current)
                 except AssertionError as error:
-                    told = "; ".join(map(str, chronicle.of(sid)))
-                    error.add_note(f"{person.identity}, client {len(person.past)}, was told of {sid[-4:]}: {told}")
+                    told = "; ".join(map(str, events.of(sid)))
+                    error.add_note(f"{person.identity}, client {len(person.past)}, received of {sid[-4:]}: {told}")
                     raise
-    check_sent(stage, rooms, confirmed)
+    check_sent(environment, rooms, confirmed)
 
 
-def check_sent(stage: Stage, rooms: dict[str, Room], confirmed: Sequence[Sent]) -> None:
-    """Every confirmed message is there, unless it was removed; none is there twice; each author's are in order."""
+def check_sent(environment: Environment, rooms: dict[str, Room], confirmed: Sequence[Sent]) -> None:
+    """Check that every confirmed message was added, none is there twice, and each author's messages are in order."""
     for sid, room in rooms.items():
         mine = [sent for sent in confirmed if sent.room == sid]
-        added = {event.key for event in stage.ledger.log(f"{sid}.messages") if event.what == "added"}
+        added = {event.key for event in environment.tables.log(f"{sid}.messages") if event.what == "added"}
         assert {sent.index for sent in mine} <= added, "a confirmed message was lost"
         for author in {sent.author for sent in mine}:
             indexes = [sent.index for sent in mine if sent.author == author]
@@ -59,11 +59,11 @@ def check_sent(stage: Stage, rooms: dict[str, Room], confirmed: Sequence[Sent]) 
         assert len(bodies) == len(set(bodies)), f"a message is there twice: {bodies}"
 
 
-# what clients show
+# the state of the clients
 
 
 def check_models(person: Person, rooms: dict[str, Room]) -> None:
-    """What the client shows is what the tables say."""
+    """Compare the client's conversations, participants and messages with the tables."""
     shown = {one.sid: one for one in person.client.iter_conversations() if one.sid in rooms}
     who = person.identity
     assert shown.keys() == {sid for sid, room in rooms.items() if room.member(who) is not None}, f"{who}'s conversations"
@@ -73,7 +73,7 @@ def check_models(person: Person, rooms: dict[str, Room]) -> None:
         participants = {one.sid: of_participant(one) for one in conversation.get_participants()}
         _same(participants, {key: participant_row(row) for key, row in room.participants.items()}, f"{who}: roster")
         truth = {index: message_row(row) for index, row in room.messages.items()}
-        held = {one.index: of_message(one) for one in person.chronicle.messages.get(sid, ()) if one.index in truth}
+        held = {one.index: of_message(one) for one in person.events.messages.get(sid, ()) if one.index in truth}
         _same(held, {index: truth[index] for index in held}, f"{who}: messages held")
         read = [of_message(one) for one in conversation.iter_messages(newest_first=False)]
         _same(read, list(truth.values()), f"{who}: messages read")
@@ -84,7 +84,7 @@ def _same(shown: Any, truth: Any, what: str) -> None:
 
 
 def conversation_row(room: Room, identity: str) -> dict[str, Any]:
-    """A conversation as its member should see it."""
+    """Return the values that a participant should see of a conversation."""
     row, member = room.row, room.member(identity)
     assert row is not None
     return {
@@ -102,7 +102,7 @@ def conversation_row(room: Room, identity: str) -> dict[str, Any]:
 
 
 def participant_row(row: sqlite3.Row) -> dict[str, Any]:
-    """A participant as everybody should see it."""
+    """Return the values that everybody should see of a participant."""
     return {
         "identity": row["identity"],
         "attributes": json.loads(row["attributes"]),
@@ -114,7 +114,7 @@ def participant_row(row: sqlite3.Row) -> dict[str, Any]:
 
 
 def message_row(row: sqlite3.Row) -> dict[str, Any]:
-    """A message as everybody should see it."""
+    """Return the values that everybody should see of a message."""
     return {
         "sid": row["sid"],
         "author": row["author"],
@@ -127,26 +127,26 @@ def message_row(row: sqlite3.Row) -> dict[str, Any]:
     }
 
 
-# what clients were told
+# the events of the clients
 
 
-def check_told(stage: Stage, chronicle: Chronicle, sid: str, room: Room, identity: str, *, current: bool) -> None:
-    """The events of one conversation: its life in order, its items' events as the log has them, the last state the true one."""
-    told = chronicle.of(sid)
-    life = "".join(LETTERS.get(entry.event.removeprefix("conversation_"), "") for entry in told)
-    assert LIFE.fullmatch(life), f"the conversation's life: {life}"
-    assert not [entry for entry in told if entry.event == "conversation_resynced"], "resynced, though nothing was forgotten"
+def check_events(environment: Environment, events: ClientEvents, sid: str, room: Room, identity: str, *, current: bool) -> None:
+    """Check the events of one conversation: added, joined, left and removed in order, items as in the log, last states true."""
+    told = events.of(sid)
+    lifecycle = "".join(LETTERS.get(entry.event.removeprefix("conversation_"), "") for entry in told)
+    assert LIFECYCLE.fullmatch(lifecycle), f"order of added, joined, left, removed: {lifecycle}"
+    assert not [entry for entry in told if entry.event == "conversation_resynced"], "resynced, though no event was lost"
     if current:
-        assert life.endswith("J") == (room.member(identity) is not None), f"in or out? told {life}"
-        assert room.row is not None or not life.endswith(("A", "J")), f"deleted, but told {life}"
+        assert lifecycle.endswith("J") == (room.member(identity) is not None), f"joined at the end? events {lifecycle}"
+        assert room.row is not None or not lifecycle.endswith(("A", "J")), f"deleted, but events {lifecycle}"
     for place, (epoch, ended) in enumerate(_epochs(told)):
         over = ended or not current
         for number, (name, about) in enumerate({"messages": "message_", "roster": "participant_"}.items()):
             items = [entry for entry in epoch if entry.event.startswith(about)]
             marks = epoch[0].marks
             assert marks is not None
-            log = stage.ledger.log(f"{sid}.{name}")
-            if stage.compacts:
+            log = environment.tables.log(f"{sid}.{name}")
+            if environment.compacts:
                 check_compacted(items, log, marks[number], over=over)
             else:
                 messages = name == "messages"
@@ -156,9 +156,9 @@ def check_told(stage: Stage, chronicle: Chronicle, sid: str, room: Room, identit
         check_typing(epoch)
 
 
-def _epochs(told: list[Entry]) -> list[tuple[list[Entry], bool]]:
-    """The parts between joined and left, and whether each has ended; nothing else may tell of messages and participants."""
-    epochs: list[tuple[list[Entry], bool]] = []
+def _epochs(told: list[ClientEvent]) -> list[tuple[list[ClientEvent], bool]]:
+    """Return the events between each joined and left, and whether it has ended; no item may have events outside of these."""
+    epochs: list[tuple[list[ClientEvent], bool]] = []
     inside = False
     for entry in told:
         if entry.event == "conversation_joined":
@@ -174,12 +174,12 @@ def _epochs(told: list[Entry]) -> list[tuple[list[Entry], bool]]:
     return epochs
 
 
-def check_log(items: list[Entry], log: list[Logged], mark: int, *, over: bool, reread: bool, early: bool) -> None:
-    """Told is the log without a gap: from somewhere up to `mark` on, and to its end unless the client was there no longer.
+def check_log(items: list[ClientEvent], log: list[LoggedEvent], mark: int, *, over: bool, reread: bool, early: bool) -> None:
+    """Check that the events are the log without a gap: from an event up to `mark` on, to its end unless the client has left.
 
-    Of what was `reread`, an update up to `mark` may be missing: who comes back reads the messages that are still held from an
-    earlier time before joining is announced, and shows them as they are. With `early`, messages written between the joining and
-    its announcement may be told first, as they are: none of them is left out, and their events up to then are missing.
+    With `reread`, an update up to `mark` may be missing: a client that joins again reads messages that it still holds before it
+    raises `conversation_joined`, and shows them as they are. With `early`, messages written between the joining and that event
+    may be raised first, as they are: none of them is left out, and their events up to then are missing.
     """
     covered = mark if reread else -1
     told = [(KINDS[entry.event], entry.key) for entry in items]
@@ -197,11 +197,11 @@ def check_log(items: list[Entry], log: list[Logged], mark: int, *, over: bool, r
             if _tells(told[count:], rest[start:], covered, shown, to_the_end=not over):
                 return
     written = [(event.id, event.what, event.key) for event in log]
-    raise AssertionError(f"told {told}\nbut the log, of which {mark} was known when joined, has\n{written}")
+    raise AssertionError(f"events {told}\nbut the log, of which {mark} was known when joined, has\n{written}")
 
 
-def _come_and_gone(log: list[Logged], first: list[Any]) -> set[Any] | None:
-    """The messages among those told early that were gone by then; `None` if one was left out that is there."""
+def _come_and_gone(log: list[LoggedEvent], first: list[Any]) -> set[Any] | None:
+    """Return the messages that were removed before the early ones were raised; `None` if one that is there was left out."""
     if not first:
         return set()
     between = {event.key for event in log if event.what == "added" and first[0] <= event.key <= first[-1]} - set(first)
@@ -210,10 +210,10 @@ def _come_and_gone(log: list[Logged], first: list[Any]) -> set[Any] | None:
     return between if in_order and between <= removed else None
 
 
-def _tells(told: list[tuple[str, Any]], log: list[Logged], covered: int, shown: set[Any], *, to_the_end: bool) -> bool:
+def _tells(told: list[tuple[str, Any]], log: list[LoggedEvent], covered: int, shown: set[Any], *, to_the_end: bool) -> bool:
     left = iter(told)
     expected = next(left, None)
-    ahead = set(shown)  # those of which no event has been told yet
+    ahead = set(shown)  # those of which no event was raised yet
     for event in log:
         if (event.what, event.key) == expected:
             expected = next(left, None)
@@ -225,15 +225,15 @@ def _tells(told: list[tuple[str, Any]], log: list[Logged], covered: int, shown: 
     return expected is None
 
 
-def check_compacted(items: list[Entry], log: list[Logged], mark: int, *, over: bool) -> None:
-    """Of a log that was compacted: each item's events in order, none twice; what stands is told, and what has gone is gone."""
+def check_compacted(items: list[ClientEvent], log: list[LoggedEvent], mark: int, *, over: bool) -> None:
+    """Check against a compacted log: each item's events in order, none twice; present items were added, others removed."""
     told: dict[Any, list[str]] = {}
     for entry in items:
         told.setdefault(entry.key, []).append(KINDS[entry.event])
     for key, kinds in told.items():
         assert kinds.count("added") <= 1, f"{key} was added twice: {kinds}"
-        assert "added" not in kinds[1:], f"{key} was told of before it was added: {kinds}"
-        assert "removed" not in kinds[:-1], f"{key} was told of after it was removed: {kinds}"
+        assert "added" not in kinds[1:], f"{key} had an event before it was added: {kinds}"
+        assert "removed" not in kinds[:-1], f"{key} had an event after it was removed: {kinds}"
     added = {event.key: event.id for event in log if event.what == "added"}
     removed = {event.key: event.id for event in log if event.what == "removed"}
     assert told.keys() <= added.keys(), "an item was invented"
@@ -242,13 +242,13 @@ def check_compacted(items: list[Entry], log: list[Logged], mark: int, *, over: b
     if not over:
         new = {key for key, event_id in added.items() if event_id > mark and key not in removed}
         missed = {key for key in new if "added" not in told.get(key, ())}
-        assert not missed, f"never told that these were added: {missed}"
+        assert not missed, f"no event for these, which were added: {missed}"
         kept = {key for key, kinds in told.items() if key in removed and kinds[-1] != "removed"}
-        assert not kept, f"never told that these were removed: {kept}"
+        assert not kept, f"no event for these, which were removed: {kept}"
 
 
-def check_last_states(epoch: list[Entry], room: Room, identity: str) -> None:
-    """What handlers saw last of each object that is there is its true state."""
+def check_last_states(epoch: list[ClientEvent], room: Room, identity: str) -> None:
+    """Check that what handlers saw last of each object is its true state."""
     last = {(entry.event.split("_")[0], entry.key): entry.state for entry in epoch if entry.event not in TYPING}
     for (kind, key), state in last.items():
         if kind == "conversation":
@@ -259,8 +259,8 @@ def check_last_states(epoch: list[Entry], room: Room, identity: str) -> None:
             _same(state, participant_row(room.participants[key]), "the last event")
 
 
-def check_typing(epoch: list[Entry]) -> None:
-    """Nobody starts typing twice, or ends without having started."""
+def check_typing(epoch: list[ClientEvent]) -> None:
+    """Check that typing_started and typing_ended of each participant alternate."""
     for key in {entry.key for entry in epoch if entry.event in TYPING}:
         told = [entry.event for entry in epoch if entry.event in TYPING and entry.key == key]
         assert told == [TYPING[number % 2] for number in range(len(told))], told

@@ -1,4 +1,4 @@
-"""What may stand between a client and its service: an HTTP proxy that knows CONNECT, and a front that ends TLS."""
+"""Proxies between a client and its service: for HTTP CONNECT, for SOCKS5, and a reverse proxy that ends TLS."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from tests.support.patience import PATIENCE
 LIMIT = PATIENCE
 
 
-class Middleman:
-    """Accepts connections, behind TLS if told so, and gives each a thread of its own."""
+class ProxyServer:
+    """Server that accepts connections, with TLS if `tls` is given, and serves each on a thread of its own."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._open: set[socket.socket] = set()
-        self._threads = [threading.Thread(target=self._accept, name="middleman")]
+        self._threads = [threading.Thread(target=self._accept, name="proxy-server")]
 
     def __enter__(self) -> Self:
         self._threads[0].start()
@@ -43,13 +43,13 @@ class Middleman:
             _shut(one)
 
     def serve(self, client: socket.socket) -> None:
-        """Do for one connection what this is for; it is closed afterwards."""
+        """Serve one connection; it is closed afterwards."""
         raise NotImplementedError
 
     def carry(self, client: socket.socket, service: socket.socket) -> None:
         """Carry bytes both ways until one side ends."""
         self._open.add(service)
-        back = threading.Thread(target=_pump, args=(service, client), name="middleman-back")
+        back = threading.Thread(target=_pump, args=(service, client), name="proxy-server-back")
         self._threads.append(back)
         back.start()
         _pump(client, service)
@@ -64,7 +64,7 @@ class Middleman:
             except OSError:
                 return
             self._open.add(accepted)
-            thread = threading.Thread(target=self._one, args=(accepted,), name="middleman-one")
+            thread = threading.Thread(target=self._one, args=(accepted,), name="proxy-server-one")
             self._threads.append(thread)
             thread.start()
 
@@ -82,11 +82,11 @@ class Middleman:
                 client.close()
 
 
-class Proxy(Middleman):
+class Proxy(ProxyServer):
     """An HTTP proxy for CONNECT. With `password` it demands that of `user`; `tls` makes it an HTTPS proxy.
 
     Attributes:
-        requests: what it was asked, each up to the empty line.
+        requests: the heads of the requests, each up to the empty line.
     """
 
     def __init__(self, *, password: str | None = None, tls: ssl.SSLContext | None = None) -> None:
@@ -95,12 +95,12 @@ class Proxy(Middleman):
         self._wanted = None if password is None else base64.b64encode(f"user:{password}".encode())
 
     def url(self, password: str | None = None) -> str:
-        """Its address, with user and password if there is one."""
+        """Return its URL, with user and password if there is one."""
         user = "" if password is None else f"user:{password}@"
         return f"{'http' if self._tls is None else 'https'}://{user}127.0.0.1:{self.port}"
 
     def asked_for(self, port: int) -> int:
-        """How many connections to that port of this machine were asked of it."""
+        """Return the number of requests for a connection to that port of this machine."""
         return sum(request.startswith(f"CONNECT 127.0.0.1:{port} ".encode()) for request in self.requests)
 
     def serve(self, client: socket.socket) -> None:
@@ -116,11 +116,11 @@ class Proxy(Middleman):
             self.carry(client, service)
 
 
-class SocksProxy(Middleman):
+class SocksProxy(ProxyServer):
     """A SOCKS5 proxy; with `password` it demands that of `user`. It resolves every name to this machine.
 
     Attributes:
-        asked: hosts and ports, as they were asked for.
+        asked: the requested hosts and ports.
     """
 
     def __init__(self, *, password: str | None = None) -> None:
@@ -129,7 +129,7 @@ class SocksProxy(Middleman):
         self._password = password
 
     def url(self, scheme: str = "socks5h", password: str | None = None) -> str:
-        """Its address, with user and password if there is one."""
+        """Return its URL, with user and password if there is one."""
         user = "" if password is None else f"user:{password}@"
         return f"{scheme}://{user}127.0.0.1:{self.port}"
 
@@ -160,8 +160,8 @@ class SocksProxy(Middleman):
         return good
 
 
-class TlsFront(Middleman):
-    """Ends TLS before a plain service on this machine, and tells it so (``X-Forwarded-Proto``), one request a connection."""
+class TlsFront(ProxyServer):
+    """Reverse proxy that ends TLS before a plain service on this machine (``X-Forwarded-Proto``), one request a connection."""
 
     def __init__(self, service_port: int, tls: ssl.SSLContext) -> None:
         super().__init__(tls)
@@ -170,23 +170,23 @@ class TlsFront(Middleman):
 
     def serve(self, client: socket.socket) -> None:
         line, _, rest = _head(client).partition(b"\r\n")
-        told = b"\r\nX-Forwarded-Proto: https\r\n"
+        forwarded = b"\r\nX-Forwarded-Proto: https\r\n"
         if b"upgrade: websocket" not in rest.lower():
-            told += b"Connection: close\r\n"
+            forwarded += b"Connection: close\r\n"
             rest = b"\r\n".join(part for part in rest.split(b"\r\n") if not part.lower().startswith(b"connection:"))
         with socket.create_connection(("127.0.0.1", self.service_port), LIMIT) as service:
             service.settimeout(None)
-            service.sendall(line + told + rest)
+            service.sendall(line + forwarded + rest)
             self.carry(client, service)
 
 
 def _head(client: socket.socket) -> bytes:
-    """What comes up to the empty line, and what came with it."""
+    """Read up to the empty line; return that with what came after it in the same packet."""
     head = b""
     while b"\r\n\r\n" not in head:
         data = client.recv(4096)
         if not data:
-            raise ConnectionError("gone before it said what it wants")
+            raise ConnectionError("closed before the end of the request's head")
         head += data
     return head
 
@@ -196,7 +196,7 @@ def _exactly(client: socket.socket, size: int) -> bytes:
     while len(data) < size:
         more = client.recv(size - len(data))
         if not more:
-            raise ConnectionError("gone in the middle")
+            raise ConnectionError("closed too early")
         data += more
     return data
 

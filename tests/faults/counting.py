@@ -1,4 +1,4 @@
-"""What was sent, what the database holds, what each client saw: compared message by message. Pure.
+"""Compare what was sent, what the database holds and what each client received, message by message. Pure.
 
 - *lost*: acknowledged and not kept, or a gap in what is kept;
 - *missed*: kept, and a client never saw it: counted once for each such client;
@@ -30,8 +30,8 @@ class Send:
 
 
 @attrs.define
-class Verdict:
-    """How many of each."""
+class Counts:
+    """Number of messages and of faults of each kind, with details."""
 
     messages: int = 0
     lost: int = 0
@@ -45,53 +45,53 @@ class Verdict:
 
     @property
     def clean(self) -> bool:
-        """Nothing to complain about."""
+        """Whether there is no fault."""
         return not (self.lost or self.missed or self.doubled or self.out_of_order or self.invented or self.raised)
 
     def note(self, kind: str, count: int, detail: str) -> None:
-        """Count, and say where."""
+        """Add to a count, with a description of where."""
         if count:
             setattr(self, kind, getattr(self, kind) + count)
             self.details.append(f"{kind} {count}: {detail}")
 
 
-def judge(kept: Kept, sends: Mapping[str, Sequence[Send]], seen: Mapping[str, Kept]) -> Verdict:
-    """Compare; `sends` and `seen` are by the name of the sender and of the client."""
-    verdict = Verdict(messages=sum(map(len, kept.values())))
+def count_faults(kept: Kept, sends: Mapping[str, Sequence[Send]], seen: Mapping[str, Kept]) -> Counts:
+    """Compare and count. `sends` is by sender, `seen` by client."""
+    counts = Counts(messages=sum(map(len, kept.values())))
     for sid, messages in kept.items():
         bodies = Counter(body for _, body in messages)
-        verdict.note("doubled", _surplus(bodies), f"kept twice in {sid}: {[b for b, n in bodies.items() if n > 1][:5]}")
+        counts.note("doubled", _surplus(bodies), f"kept twice in {sid}: {[b for b, n in bodies.items() if n > 1][:5]}")
         missing = set(range(len(messages))) - {index for index, _ in messages}
-        verdict.note("lost", len(missing), f"gaps in the indexes of {sid}: {sorted(missing)[:5]}")
+        counts.note("lost", len(missing), f"gaps in the indexes of {sid}: {sorted(missing)[:5]}")
     for name, calls in sends.items():
-        _judge_sender(verdict, name, calls, kept)
+        _count_sender(counts, name, calls, kept)
     for name, theirs in seen.items():
         for sid in kept.keys() | theirs.keys():
-            _judge_view(verdict, f"{name} in {sid}", kept.get(sid, ()), theirs.get(sid, ()))
-    return verdict
+            _count_view(counts, f"{name} in {sid}", kept.get(sid, ()), theirs.get(sid, ()))
+    return counts
 
 
-def _judge_sender(verdict: Verdict, name: str, calls: Sequence[Send], kept: Kept) -> None:
+def _count_sender(counts: Counts, name: str, calls: Sequence[Send], kept: Kept) -> None:
     place = {(sid, body): index for sid, messages in kept.items() for index, body in messages}
     acknowledged = [call for call in calls if call.error is None]
     failed = [call for call in calls if call.error is not None]
     lost = [call.body for call in acknowledged if (call.conversation, call.body) not in place]
-    verdict.note("lost", len(lost), f"acknowledged to {name}, not kept: {lost[:5]}")
+    counts.note("lost", len(lost), f"acknowledged to {name}, not kept: {lost[:5]}")
     for sid in kept:
         mine = [place[sid, call.body] for call in acknowledged if call.conversation == sid and (sid, call.body) in place]
-        verdict.note("out_of_order", _descents(mine), f"what {name} sent to {sid}")
-    verdict.note("raised", len(failed), f"{name}: {sorted({str(call.error) for call in failed})[:5]}")
-    verdict.unknown += sum((call.conversation, call.body) in place for call in failed)
+        counts.note("out_of_order", _descents(mine), f"what {name} sent to {sid}")
+    counts.note("raised", len(failed), f"{name}: {sorted({str(call.error) for call in failed})[:5]}")
+    counts.unknown += sum((call.conversation, call.body) in place for call in failed)
 
 
-def _judge_view(verdict: Verdict, who: str, kept: Sequence[tuple[int, str]], seen: Sequence[tuple[int, str]]) -> None:
+def _count_view(counts: Counts, who: str, kept: Sequence[tuple[int, str]], seen: Sequence[tuple[int, str]]) -> None:
     indexes = Counter(index for index, _ in seen)
     missing = {index for index, _ in kept} - indexes.keys()
-    verdict.note("missed", len(missing), f"never seen by {who}: {sorted(missing)[:5]}")
-    verdict.note("doubled", _surplus(indexes), f"seen twice by {who}: {[i for i, n in indexes.items() if n > 1][:5]}")
-    verdict.note("out_of_order", _descents([index for index, _ in seen]), f"seen by {who}")
+    counts.note("missed", len(missing), f"never seen by {who}: {sorted(missing)[:5]}")
+    counts.note("doubled", _surplus(indexes), f"seen twice by {who}: {[i for i, n in indexes.items() if n > 1][:5]}")
+    counts.note("out_of_order", _descents([index for index, _ in seen]), f"seen by {who}")
     invented = set(seen) - set(kept)
-    verdict.note("invented", len(invented), f"seen by {who}: {sorted(invented)[:5]}")
+    counts.note("invented", len(invented), f"seen by {who}: {sorted(invented)[:5]}")
 
 
 def _surplus(counts: Counter[str] | Counter[int]) -> int:
