@@ -28,6 +28,14 @@ def connect(service: LocalServer, fresh: Callable[[str], str]) -> Iterator[Conne
 
 
 @pytest.fixture
+def configure(service: LocalServer) -> Iterator[Callable[..., object]]:
+    """Returns a function that changes settings of the service until the end of the test."""
+    before = service.configure()
+    yield service.configure
+    service.configure(**before)
+
+
+@pytest.fixture
 def alice(connect: Connect) -> Peer:
     """A person who is connected."""
     return connect("alice")

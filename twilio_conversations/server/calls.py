@@ -98,6 +98,7 @@ class Response:
     resource: str | None = None
     headers: Mapping[str, str] = attrs.field(factory=dict)
     then: Callable[[], None] | None = None
+    content_type: str = JSON
 
     @classmethod
     def json(cls, status: int, value: Any, resource: str | None = None) -> Response:

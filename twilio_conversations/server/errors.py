@@ -82,6 +82,7 @@ CATALOGUE: dict[int, tuple[int, str]] = {
     54100: (404, "Document not found"),
     54150: (404, "List not found"),
     54200: (404, "Map not found"),
+    54419: (429, "Number of subscriptions per connection is over the limit"),
     54300: (404, "Unique name not found"),
     54454: (400, "Invalid 'PageSize' query parameter"),
 }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import hmac
 from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec
 
 from sqlalchemy import delete
 
@@ -24,7 +26,8 @@ from twilio_conversations.server.domain import reachability, roles, users
 from twilio_conversations.server.domain.media import KNOWN
 from twilio_conversations.server.domain.timers import Timekeeper
 from twilio_conversations.server.errors import Refusal
-from twilio_conversations.server.faults import DELAY, REFUSE, Faults
+from twilio_conversations.server.fault_orders import Fault, Kind
+from twilio_conversations.server.faults import Faults
 from twilio_conversations.server.http.admission import Door
 from twilio_conversations.server.http.connections import Gateway
 from twilio_conversations.server.http.session import Session
@@ -44,6 +47,7 @@ from twilio_conversations.util import logs
 
 _log = logs.logger(__name__)
 
+P = ParamSpec("P")
 MAX_KNOWN_USERS = 20_000
 _EVERYTHING = [delete(table) for table in reversed(metadata.sorted_tables)]
 
@@ -83,7 +87,12 @@ class Service:
             credentials.account_sid,
             credentials.service_sid,
         )
-        apis = (SyncApi(self._reader, self._catalog), SubscriptionsApi(self._feed), RegistrationsApi(self._reader), client_api)
+        apis = (
+            SyncApi(self._reader, self._catalog, self.world),
+            SubscriptionsApi(self._feed),
+            RegistrationsApi(self._reader),
+            client_api,
+        )
         self.routes = Table(apis, {"service": credentials.service_sid})
         self._known_users: Bounded[str, None] = Bounded(MAX_KNOWN_USERS)
         self._bus.follow(self._catalog.on_commit)  # before the feed, which asks the catalog for heads
@@ -181,12 +190,21 @@ class Service:
         fault = self.faults.met_by(session.identity, request.method, "/" + "/".join(request.path))
         if fault is None:
             self.answer(session.caller, request, reply)
-        elif fault.kind == REFUSE:
-            reply(fault.refusal())
-        elif fault.kind == DELAY:
-            asyncio.get_running_loop().call_later(fault.seconds, self.answer, session.caller, request, reply)
         else:
-            self.answer(session.caller, request, lambda _answer: session.cut())
+            self._go_wrong(fault, session, request, reply)
+
+    def _go_wrong(self, fault: Fault, session: Session, request: Request, reply: Callable[[Response], None]) -> None:
+        match fault.kind:
+            case Kind.REFUSE:
+                reply(fault.refusal())
+            case Kind.DELAY:
+                _after(fault.seconds, lambda: self.answer(session.caller, request, reply))()
+            case Kind.LOSE_ANSWERS:
+                self.answer(session.caller, request, lambda _answer: session.cut())
+            case Kind.FAIL_ANSWERS:
+                self.answer(session.caller, request, lambda _answer: reply(fault.refusal()))
+            case _:
+                self.answer(session.caller, request, _after(fault.seconds, reply))
 
     # -- for everybody -----------------------------------------------------------------------------------------------------
 
@@ -243,12 +261,21 @@ class Service:
 
     def _mutation(self, caller: Caller, request: Request) -> Mutation | None:
         mutation_id = request.headers.get("x-twilio-mutation-id")
-        if not mutation_id:
+        if not mutation_id or not self.world.settings.honour_mutation_ids:
             return None
         if len(mutation_id) > MAX_MUTATION_ID:
             raise Refusal(20001, "X-Twilio-Mutation-Id is too long")
         sid = self._credentials.service_sid
         return Mutation(sid, caller.identity, mutation_id, request.method, caller.addresses.api)
+
+
+def _after(seconds: float, action: Callable[P, object]) -> Callable[P, None]:
+    """Return an action that happens later than it is asked for."""
+
+    def ask(*args: P.args, **kwargs: P.kwargs) -> None:
+        asyncio.get_running_loop().call_later(seconds, functools.partial(action, *args, **kwargs))
+
+    return ask
 
 
 def _install(tx: Transaction) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,7 +16,6 @@ from twilio_conversations.server.text import is_text
 FARTHEST = dt.timedelta(days=3650)
 """How far ahead of the real time the clock may be moved."""
 AT_ONCE, ON_COMMAND = "at_once", "on_command"
-_CHOICES = {"delivery": (AT_ONCE, ON_COMMAND)}
 
 
 class Clock:
@@ -61,68 +61,133 @@ class Clock:
             self._latest = None
 
 
+_CHECK = "check"
+_ABOUT = "about"
+
+
+def _row(default: Any, about: str, check: Callable[[Any], bool] | None = None) -> Any:
+    """Return one setting: its default, what it says, and what values it takes; by default a number that is not negative."""
+    return attrs.field(default=default, metadata={_ABOUT: about, _CHECK: check or _is_count})
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**31
+
+
+def _is_count_or_none(value: Any) -> bool:
+    return value is None or _is_count(value)
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(is_text(item) for item in value)
+
+
+def _one_of(*choices: str) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, str) and value in choices
+
+
 @attrs.frozen
 class Settings:
-    """What differs between services at Twilio, with Twilio's defaults. The first ones are told to clients at their start."""
+    """What differs between services at Twilio, and what nobody outside knows of them: one row for each, with its default.
 
-    reachability_enabled: bool = False
-    user_infos_to_subscribe: int = 100
-    media_attachments_count_limit: int = 10
-    media_attachment_size_limit_in_mb: int = 150
-    media_attachments_total_size_limit_in_mb: int = 150
-    email_histories_allowed_mime_types: tuple[str, ...] = ("text/plain", "text/html")
-    email_bodies_allowed_mime_types: tuple[str, ...] = ("text/plain", "text/html")
+    `configure`, the control plane, ``serve --set``, seeds and the guide of the local service read this table.
+    """
 
-    typing_timeout: int = 5
-    """Seconds."""
-    participants_limit: int = 1000
-    non_chat_participants_limit: int = 50
-    conversations_per_identity_limit: int = 1000
-    index_gap: int = 0
-    """How many message indexes are left out between two messages."""
-    events_retained: int = 1000
-    """How many of the newest events of each Sync object are all kept; of older ones, those that lead to the present."""
-    replay_limit: int = 10_000
-    """How many missed events of one Sync object are sent before the client has to ask for the rest; 0: all of them."""
-    connections_limit: int = 10_000
-    """Websockets at a time. Of this and the limits below, 0 means none."""
-    connections_per_second: int = 1_000
-    """New websockets, of two seconds at once; others are told to come back later (429)."""
-    waiting_connections_limit: int = 2_000
-    """Websockets at a time of which it is not known whose they are."""
-    http_connections_limit: int = 2_000
-    """Connections at a time that are no websockets, or not yet."""
-    frames_per_second: int = 20_000
-    """Frames of one websocket; more are read later."""
-    stalled_reader_timeout: int = 30
-    """Seconds after which a websocket is dropped whose peer takes nothing of what it is sent; 0: never."""
-    delivery: str = AT_ONCE
-    """``at_once``: what is sent outside is sent and delivered in the moment; ``on_command``: it stays queued until told."""
+    # -- told to clients at their start
+    reachability_enabled: bool = _row(False, "whether clients are told who is online and who can be notified", _is_bool)
+    user_infos_to_subscribe: int = _row(100, "users that a client follows at a time")
+    media_attachments_count_limit: int = _row(10, "attachments of a message")
+    media_attachment_size_limit_in_mb: int = _row(150, "size of an attachment")
+    media_attachments_total_size_limit_in_mb: int = _row(150, "size of all attachments of a message")
+    email_histories_allowed_mime_types: tuple[str, ...] = _row(
+        ("text/plain", "text/html"), "content types of e-mail histories", _are_texts
+    )
+    email_bodies_allowed_mime_types: tuple[str, ...] = _row(
+        ("text/plain", "text/html"), "content types of e-mail bodies", _are_texts
+    )
+
+    # -- rules
+    typing_timeout: int = _row(5, "seconds for which somebody is typing")
+    participants_limit: int = _row(1000, "chat participants of a conversation")
+    non_chat_participants_limit: int = _row(50, "participants of a conversation by SMS, WhatsApp and e-mail")
+    conversations_per_identity_limit: int = _row(1000, "conversations of a user")
+    index_gap: int = _row(0, "message indexes left out between two messages")
+    delivery: str = _row(
+        AT_ONCE,
+        "`at_once`: what is sent outside is delivered in the moment; `on_command`: it stays queued until told",
+        _one_of(AT_ONCE, ON_COMMAND),
+    )
+
+    # -- the event log
+    events_retained: int = _row(
+        1000, "newest events of each Sync object that are all kept; of older ones, those that lead to the present"
+    )
+    replay_limit: int = _row(10_000, "missed events of a Sync object sent before the client has to ask for the rest; 0: all")
+    journal_limit: int | None = _row(
+        None,
+        "newest events of a Sync object that a replay may tell; it ends as completed, without the older ones. `null`: all",
+        _is_count_or_none,
+    )
+    included_items: int = _row(10_000, "items that come with a map's root (`Include=items`)")
+
+    # -- what clients may rely on
+    honour_mutation_ids: bool = _row(
+        True, "whether a repeated `X-Twilio-Mutation-Id` is answered with what it did; if not, it is executed again", _is_bool
+    )
+
+    # -- limits on resources; 0 means none
+    connections_limit: int = _row(
+        10_000, "open WebSockets. Further ones are refused at their `init` with 429, 20429 and a back-off"
+    )
+    connections_per_second: int = _row(
+        1_000, "new WebSockets, with bursts of two seconds' worth; further ones are refused likewise"
+    )
+    waiting_connections_limit: int = _row(2_000, "WebSockets before `init`; the handshake of further ones is answered 429")
+    http_connections_limit: int = _row(
+        2_000, "HTTP connections that are not, or not yet, WebSockets; further ones are answered 429"
+    )
+    frames_per_second: int = _row(
+        20_000,
+        "frames of one WebSocket, including pings and fragments, with bursts of two seconds' worth. Further ones are read later",
+    )
+    requests_per_second: int = _row(
+        0, "requests of one WebSocket; further ones are answered 429, 20429, with `Retry-After`. Twilio documents 500"
+    )
+    subscriptions_limit: int = _row(
+        0, "Sync objects that one WebSocket is subscribed to; further subscriptions fail with 54419. Twilio documents 2,000"
+    )
+    stalled_reader_timeout: int = _row(
+        30, "seconds after which a WebSocket is dropped whose peer reads nothing. Typing notifications are not queued for it"
+    )
 
     def changed(self, fields: Mapping[str, Any]) -> Settings:
         """Return a copy with other values. Raises `Refusal` 20001 naming the field that is unknown or has a wrong value."""
-        defaults = attrs.asdict(self)
-        values: dict[str, Any] = {}
+        known = attrs.fields_dict(Settings)
         for name, value in fields.items():
-            if name not in defaults:
-                raise Refusal(20001, f"There is no setting {name!r}; there are: {', '.join(sorted(defaults))}")
-            values[name] = _checked(name, value, defaults[name])
+            if name not in known:
+                raise Refusal(20001, f"There is no setting {name!r}; there are: {', '.join(sorted(known))}")
+            if not known[name].metadata[_CHECK](value):
+                raise Refusal(20001, f"{value!r} is no value for the setting {name!r}")
+        values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
         return attrs.evolve(self, **values)
 
 
-def _checked(name: str, value: Any, default: Any) -> Any:
-    if isinstance(default, bool):
-        valid = isinstance(value, bool)
-    elif isinstance(default, int):
-        valid = type(value) is int and 0 <= value < 2**31
-    elif isinstance(default, str):
-        valid = value in _CHOICES[name]
-    else:
-        valid = isinstance(value, list | tuple) and all(is_text(item) for item in value)
-        value = tuple(value) if valid else value
-    if not valid:
-        raise Refusal(20001, f"{value!r} is no value for the setting {name!r}")
-    return value
+@attrs.frozen
+class Described:
+    """A setting, for people: its name, its default as JSON, and what it says."""
+
+    name: str
+    default: str
+    about: str
+
+
+def described() -> list[Described]:
+    """Return all settings, in their order."""
+    return [Described(field.name, json.dumps(field.default), field.metadata[_ABOUT]) for field in attrs.fields(Settings)]
 
 
 @attrs.define

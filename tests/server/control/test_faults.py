@@ -131,6 +131,60 @@ def test_lose_answers(service: LocalServer, connect: Connect, fresh: Fresh) -> N
     assert again.get(room).body["messages_count"] == 1
 
 
+def test_fail_answers(service: LocalServer, alice: Peer) -> None:
+    """The command is carried out and answered with an error all the same; the next one is answered as always."""
+    room, mutation = alice.room(), new_mutation()
+    service.faults.fail_answers(2, status=502, identity=alice.identity, method="POST", path="/Messages$")
+    for _ in range(2):
+        answer = alice.post(f"{room}/Messages", {"body": "once"}, mutation=mutation)
+        assert (answer.status, answer.code) == (502, 20500)
+    assert alice.post(f"{room}/Messages", {"body": "once"}, mutation=mutation).status == 202
+    assert alice.get(room).body["messages_count"] == 1
+    service.faults.fail_answers(identity=alice.identity, method="DELETE")
+    assert alice.delete(room).status == 504
+    assert alice.get(room).status == 404
+
+
+def test_delay_answers(service: LocalServer, alice: Peer) -> None:
+    """The command is carried out at once, and answered later; other requests are answered meanwhile."""
+    room = alice.room()
+    service.faults.delay_answers(0.3, identity=alice.identity, path="/Messages$")
+    began = time.monotonic()
+    slow = alice.start("POST", f"{room}/Messages", {"body": "x"})
+    assert alice.post(room, {"friendly_name": "behind it"}).body["messages_count"] == 1
+    assert alice.reply_to(slow).json()["body"] == "x"
+    assert time.monotonic() - began >= 0.29
+
+
+def test_offload_with_an_answer_under_way(service: LocalServer, alice: Peer) -> None:
+    """What was carried out before the close is still answered on the old connection; what is asked after it is not."""
+    room = alice.room()
+    service.faults.delay_answers(1, identity=alice.identity, path="/Messages$")
+    sent = alice.start("POST", f"{room}/Messages", {"body": "x"})
+    assert alice.post(room, {"friendly_name": "behind it"}).body["messages_count"] == 1
+    service.faults.offload(alice.identity)
+    alice.expect(lambda packet: isinstance(packet, Close))
+    late = alice.start("GET", room)
+    assert alice.reply_to(sent).json()["body"] == "x"
+    with pytest.raises(ConnectionError):
+        alice.reply_to(late)
+
+
+def test_refusals_in_plain_text_and_without_a_code(service: LocalServer, alice: Peer) -> None:
+    """A proxy refuses in words of its own, through the tunnel and over HTTP; Twilio may leave its code out."""
+    service.faults.refuse(2, content_type="text/plain", path="Configuration$")
+    reply = alice.reply_to(alice.start("GET", "/Client/v2/Configuration"))
+    assert reply.http_status is not None
+    assert (reply.http_status.code, reply.http_headers["content-type"]) == (503, "text/plain")
+    assert reply.body.startswith(b"upstream")
+    headers = {"X-Twilio-Token": service.token(alice.identity)}
+    refused = requests.get(f"{service.url}/Client/v2/Configuration", headers=headers, timeout=TIMEOUT)
+    assert (refused.status_code, refused.headers["content-type"]) == (503, "text/plain; charset=utf-8")
+    service.faults.refuse(status=401, code=0, identity=alice.identity)
+    answer = alice.get("/Client/v2/Configuration")
+    assert (answer.status, answer.body) == (401, {"status": 401, "message": "Refused on command"})
+
+
 def test_hold_events(service: LocalServer, alice: Peer, bob: Peer, connect: Connect) -> None:
     """Held events come after the release, in order; answers, and other people's events, do not wait."""
     room = alice.room(bob.identity)
@@ -163,6 +217,8 @@ def test_hold_events(service: LocalServer, alice: Peer, bob: Peer, connect: Conn
         {"kind": "drop", "who": "alice"},
         {"kind": "delay", "seconds": -1},
         {"kind": "delay", "seconds": "1"},
+        {"kind": "refuse", "content_type": "text/html"},
+        {"kind": "fail_answers", "status": 99},
     ],
 )
 def test_what_is_no_fault_is_refused(service: LocalServer, order: dict[str, object]) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, select
 from twilio_conversations.server.api.routing import ANY, Route
 from twilio_conversations.server.calls import Caller, Request, Response
 from twilio_conversations.server.errors import Refusal
+from twilio_conversations.server.settings import World
 from twilio_conversations.server.storage.database import Connection
 from twilio_conversations.server.storage.rows import SyncItem
 from twilio_conversations.server.storage.statements import Query
@@ -22,7 +23,6 @@ from twilio_conversations.server.sync.projection import INDEX_DIGITS, LIST, MAP,
 from twilio_conversations.server.text import is_text
 
 DEFAULT_PAGE, MAX_PAGE = 50, 100
-MAX_INCLUDED = 10_000
 ASC, DESC = "asc", "desc"
 _OBJECT = "/v3/{collection}/{object}"
 _KINDS = {collection: kind for kind, collection in COLLECTIONS.items()}
@@ -76,9 +76,10 @@ class PageQuery:
 class SyncApi:
     """Answers ``/v3/Documents``, ``/v3/Lists`` and ``/v3/Maps`` (`COLLECTIONS`)."""
 
-    def __init__(self, reader: Connection, catalog: Catalog) -> None:
+    def __init__(self, reader: Connection, catalog: Catalog, world: World) -> None:
         self._reader = reader
         self._catalog = catalog
+        self._world = world
 
     def _root(self, caller: Caller, request: Request, collection: str, reference: str) -> Response:
         entity = self._open(caller, collection, reference)
@@ -116,7 +117,7 @@ class SyncApi:
     def _root_with_items(self, entity: Entity, base_url: str) -> bytes:
         """The items may be newer than the root, never older: what the root's head does not cover is replayed, and known."""
         root = self._catalog.root(entity, base_url)
-        rows = self._reader.all(_ALL_FROM[ASC], of=entity.sid, limit=MAX_INCLUDED)
+        rows = self._reader.all(_ALL_FROM[ASC], of=entity.sid, limit=self._world.settings.included_items)
         items = ",".join(_item(entity, base_url, row) for row in rows)
         return root[:-1] + f',"items":[{items}]}}'.encode()
 

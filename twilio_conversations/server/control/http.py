@@ -21,7 +21,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from twilio_conversations.server.calls import Response
 from twilio_conversations.server.control.operations import Control
 from twilio_conversations.server.errors import Refusal
-from twilio_conversations.server.faults import REFUSE, Faults
+from twilio_conversations.server.fault_orders import Kind
+from twilio_conversations.server.faults import Faults
 from twilio_conversations.server.http import plain as web
 from twilio_conversations.server.storage.credentials import Credentials
 
@@ -37,7 +38,7 @@ class FaultyHttp:
         """Answer, wait, or go on."""
         if scope["type"] == "http" and not scope["path"].startswith(web.LOCAL):
             fault = self._faults().met_by(None, scope["method"], scope["path"], over_http=True)
-            if fault is not None and fault.kind == REFUSE:
+            if fault is not None and fault.kind is Kind.REFUSE:
                 await web.answer(fault.refusal())(scope, receive, send)
                 return
             if fault is not None:

@@ -66,14 +66,19 @@ class FaultOrders:
         *,
         status: int = 503,
         code: int | None = None,
+        content_type: str = "application/json",
         retry_after: float | None = None,
         identity: str | None = None,
         method: str | None = None,
         path: str = "",
     ) -> None:
-        """Reject the next requests with `status`, Twilio's error `code` and a ``Retry-After`` in seconds."""
+        """Reject the next requests with `status`, Twilio's error `code` (0: none) and a ``Retry-After`` in seconds.
+
+        With the `content_type` ``text/plain`` they are rejected as by a proxy, with a text that is no JSON.
+        """
         where = {"identity": identity, "method": method, "path": path}
-        self._order("refuse", count=count, status=status, code=code, retry_after=retry_after, **where)
+        told = {"status": status, "code": code, "content_type": content_type, "retry_after": retry_after}
+        self._order("refuse", count=count, **told, **where)
 
     def delay(
         self,
@@ -92,6 +97,33 @@ class FaultOrders:
     ) -> None:
         """Execute the next requests, but drop the connection instead of responding."""
         self._order("lose_answers", count=count, identity=identity, method=method, path=path)
+
+    def fail_answers(
+        self,
+        count: int | None = 1,
+        *,
+        status: int = 504,
+        code: int | None = None,
+        content_type: str = "application/json",
+        identity: str | None = None,
+        method: str | None = None,
+        path: str = "",
+    ) -> None:
+        """Execute the next requests, but respond as if they had failed, with `status`, as by `refuse`."""
+        where = {"identity": identity, "method": method, "path": path}
+        self._order("fail_answers", count=count, status=status, code=code, content_type=content_type, **where)
+
+    def delay_answers(
+        self,
+        seconds: float,
+        count: int | None = 1,
+        *,
+        identity: str | None = None,
+        method: str | None = None,
+        path: str = "",
+    ) -> None:
+        """Execute the next requests now, but delay the response."""
+        self._order("delay_answers", seconds=seconds, count=count, identity=identity, method=method, path=path)
 
     def hold_events(self, identity: str | None = None) -> None:
         """Hold events back until `release_events`; responses are not affected."""

@@ -4,7 +4,7 @@
 POST ``reset``            empty the service
 POST ``seed``             fill it (`twilio_conversations.server.control.seed`); what was made
 GET, POST ``clock``       the service's time; move it on by ``{"advance": seconds}``
-GET, POST, DELETE ``faults``  what is to go wrong (`twilio_conversations.server.faults`)
+GET, POST, DELETE ``faults``  what is to go wrong (`twilio_conversations.server.fault_orders`)
 GET, DELETE ``traffic``   the recorded frames, of ``{"identity": ...}`` or of all
 GET, POST ``config``      the settings (`twilio_conversations.server.settings.Settings`)
 POST ``conversation``     change what clients cannot: ``{"conversation", "state", "timers", "bindings"}``
@@ -32,7 +32,7 @@ from twilio_conversations.server.control import seed
 from twilio_conversations.server.domain import outside, registrations, states
 from twilio_conversations.server.domain.media import Enclosure
 from twilio_conversations.server.errors import Refusal
-from twilio_conversations.server.faults import Fault
+from twilio_conversations.server.fault_orders import Fault
 from twilio_conversations.server.service import Service
 from twilio_conversations.server.storage.database import timestamp
 from twilio_conversations.server.storage.writer import Transaction

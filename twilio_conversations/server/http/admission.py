@@ -27,8 +27,9 @@ class TooManyConnectionsError(Refusal):
 class Meter:
     """Keeps a rate: what comes at once beyond it has to wait. A rate of 0 is none."""
 
-    def __init__(self, rate: Callable[[], int], now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, rate: Callable[[], int], now: Callable[[], float] = time.monotonic, burst: float = BURST) -> None:
         self._rate = rate
+        self._burst = burst
         self._now = now
         self._spent = 0.0
         self._since = now()
@@ -38,12 +39,14 @@ class Meter:
         rate = self._rate()
         spent = self._refill(rate) + count
         self._spent = spent
-        return max(0.0, spent / rate - BURST) if rate else 0.0
+        return max(0.0, spent / rate - self._burst) if rate else 0.0
 
     def admits(self) -> bool:
         """Return whether one more keeps the rate; it is counted only then."""
         rate = self._rate()
-        if rate and self._refill(rate) + 1 > rate * BURST:
+        if not rate:
+            return True
+        if self._refill(rate) + 1 > rate * self._burst:
             return False
         self._spent += 1
         return True
@@ -111,6 +114,10 @@ class Door:
     def frame_meter(self) -> Meter:
         """Return a meter for the frames of one websocket."""
         return Meter(lambda: self._world.settings.frames_per_second)
+
+    def request_meter(self) -> Meter:
+        """Return a meter for the requests of one websocket, without bursts."""
+        return Meter(lambda: self._world.settings.requests_per_second, burst=1.0)
 
 
 def _is_full(place: set[object], limit: int) -> bool:

@@ -13,7 +13,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from twilio_conversations.server.calls import JSON, Request, Response, split_path
+from twilio_conversations.server.calls import Request, Response, split_path
 from twilio_conversations.server.errors import Refusal
 
 MAX_BODY = 1024 * 1024
@@ -65,7 +65,7 @@ async def json_body(request: HttpRequest) -> dict[str, Any]:
 
 def answer(response: Response) -> HttpResponse:
     """Return a response as Starlette's."""
-    media_type = JSON if response.body else None
+    media_type = response.content_type if response.body else None
     return HttpResponse(response.body, response.status, dict(response.headers), media_type)
 
 

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol
 
+import attrs
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from twilio_conversations.errors import ProtocolError
@@ -29,7 +30,7 @@ from twilio_conversations.server.http.traffic import IN, OUT, Peer, Traffic
 from twilio_conversations.util import logs
 from twilio_conversations.wire import packets
 from twilio_conversations.wire.frame import json_bytes
-from twilio_conversations.wire.http_request import JSON_TYPE, HttpRequest
+from twilio_conversations.wire.http_request import HttpRequest
 from twilio_conversations.wire.packets import (
     BackoffHint,
     ClientUpdate,
@@ -58,6 +59,7 @@ ACKNOWLEDGED = ("ping", "put_notification_ctx", "delete_notification_ctx")
 """Methods that clients may send and nothing comes of."""
 UNANSWERED = ("telemetry.v1",)
 """Methods that are not even acknowledged."""
+_TOO_MANY_REQUESTS = attrs.evolve(Response.error(Refusal(20429)), headers={"retry-after": "1"})
 CAPABILITIES = ("client_update", "offline_storage", "telemetry.v1")
 
 
@@ -107,6 +109,7 @@ class Session:
         self._line: Line
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._peer = Peer()
+        self._requests = host.door.request_meter()
         self._traffic = host.traffic
         self.outbox = Outbox(lambda frame: self._traffic.record(self._peer, OUT, frame))
         self._inbox: deque[bytes | None] = deque()
@@ -355,6 +358,9 @@ class Session:
             self._push(Reply(packet.id, Status(401, "UNAUTHORIZED", "send init first", 20101)).encode())
             return
         self._commands += 1
+        if not self._requests.admits():
+            self._answer(packet, _TOO_MANY_REQUESTS)
+            return
         try:
             request = Request.from_tunnel(packet.request)
         except Refusal as error:
@@ -367,9 +373,9 @@ class Session:
         self._commands -= 1
         self._regulate()
         request_id = _request_id(packet.request)
-        headers = {"content-type": JSON_TYPE, "twilio-request-id": request_id, **response.headers}
+        headers = {"content-type": response.content_type, "twilio-request-id": request_id, **response.headers}
         status = Status(response.status, reason(response.status))
-        kind = JSON_TYPE if response.body else None
+        kind = response.content_type if response.body else None
         self._push(Reply(packet.id, packets.OK, status, headers, response.body, kind).encode())
 
     FRAMES: ClassVar[Mapping[type[Packet], Callable[[Session, Any], None]]] = {

@@ -12,7 +12,6 @@ import attrs
 from twilio_conversations.server.calls import Subscriber
 from twilio_conversations.server.errors import CATALOGUE
 from twilio_conversations.server.storage.rows import Event
-from twilio_conversations.server.sync.objects import NOT_FOUND
 from twilio_conversations.wire.frame import json_bytes
 from twilio_conversations.wire.message_types import REPLAY
 from twilio_conversations.wire.packets import encode_notification
@@ -57,10 +56,10 @@ def batches(events: Iterable[Event]) -> Iterator[tuple[str, list[bytes]]]:
         yield type_, bodies
 
 
-def failure(item: dict[str, Any]) -> bytes:
+def failure(item: dict[str, Any], code: int) -> bytes:
     """Return a failed subscription. Gone and forbidden look alike: clients release an object only at 404."""
-    code = NOT_FOUND.get(str(item.get("object_type")), 54100)
-    error = {"status": 404, "code": code, "message": CATALOGUE[code][1]}
+    status, message = CATALOGUE[code]
+    error = {"status": status, "code": code, "message": message}
     return json_bytes({"object_sid": item["object_sid"], "object_type": item.get("object_type"), "error": error})
 
 

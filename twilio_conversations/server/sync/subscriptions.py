@@ -27,7 +27,7 @@ from twilio_conversations.server.storage.statements import Query
 from twilio_conversations.server.storage.tables import sync_events
 from twilio_conversations.server.storage.writer import Commit
 from twilio_conversations.server.sync.notifications import MAX_BATCH, Poke, batches, failure, frame_of, notify
-from twilio_conversations.server.sync.objects import Bounded, Catalog, Entity
+from twilio_conversations.server.sync.objects import NOT_FOUND, Bounded, Catalog, Entity
 from twilio_conversations.wire.frame import json_bytes
 from twilio_conversations.wire.message_types import LIVE, REPLAY
 
@@ -99,8 +99,8 @@ class Feed:
         for item in poke.requests:
             self._forget(poke.subscriber, item["object_sid"])
             entity = self._readable(poke.subscriber, item)
-            if entity is None:
-                failed.append(failure(item))
+            if entity is None or self._is_full(poke.subscriber):
+                failed.append(failure(item, NOT_FOUND.get(str(item.get("object_type")), 54100) if entity is None else 54419))
                 continue
             subscription = self._subscribe(poke, entity, item.get("last_event_id"))
             outcome = self._replay(subscription)
@@ -115,10 +115,17 @@ class Feed:
             return None
         return entity if self._catalog.may_read(subscriber.identity, entity) else None
 
+    def _is_full(self, subscriber: Subscriber) -> bool:
+        limit = self._world.settings.subscriptions_limit
+        return 0 < limit <= len(self._by_subscriber.get(subscriber, ()))
+
     def _subscribe(self, poke: Poke, entity: Entity, last: Any) -> Subscription:
         """No cursor means: nothing to replay. One ahead of the head never came from here: sids and numbers are not reused."""
         head = self._catalog.head(entity)
         cursor = max(BEFORE_ALL, min(last, head)) if isinstance(last, int) and not isinstance(last, bool) else head
+        reach = self._world.settings.journal_limit
+        if reach is not None:
+            cursor = max(cursor, head - reach)
         subscription = Subscription(poke.subscriber, entity, cursor, poke.correlation_id)
         self._by_entity.setdefault(entity.sid, {})[poke.subscriber] = subscription
         self._by_subscriber.setdefault(poke.subscriber, {})[entity.sid] = subscription
