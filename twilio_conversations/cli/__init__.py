@@ -7,7 +7,7 @@ import sys
 
 
 def main() -> None:
-    """Entry point of the console script; says what to install when the extra is missing."""
+    """Run the console script; name what to install when the extra is missing."""
     _print_anything()
     try:
         from twilio_conversations.cli.commands import group

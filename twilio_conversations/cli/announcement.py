@@ -1,4 +1,4 @@
-"""What ``serve`` prints when the service is ready, and what sample apps call its credentials."""
+"""Output of ``serve`` when the service is ready, and the names of the credentials in sample apps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SAMPLE_NAMES = {
     "api_key_secret": ("API_SECRET", "API_KEY_SECRET"),
     "service_sid": ("SERVICE_SID", "CONVERSATIONS_SERVICE_SID", "CHAT_SERVICE_SID"),
 }
-"""Each of the credentials with the names under which sample apps look for it, with ``TWILIO_`` in front or without."""
+"""Names of each credential in the environment of sample apps, with ``TWILIO_`` in front or without."""
 _SECRET = "api_key_secret"
 PROFILE = "chromium"
 """Chromium's own directory below the data directory; it ignores the rest of its options where another window is open."""
@@ -34,7 +34,7 @@ def environment(credentials: Credentials) -> Iterator[str]:
 
 
 def chromium_options(server: LocalServer, directory: Path) -> list[str]:
-    """Return the options with which Chromium finds the service where the official SDK looks for Twilio's, and trusts it."""
+    """Return the options of Chromium that map Twilio's domain to the service, and trust its certificate."""
     host = server.url.removeprefix("https://").replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")
     return [
         f"--user-data-dir={directory.absolute() / PROFILE}",
@@ -44,7 +44,7 @@ def chromium_options(server: LocalServer, directory: Path) -> list[str]:
 
 
 def facts(server: LocalServer, directory: Path, *, tls: bool = False, token_endpoint: bool = False) -> dict[str, Any]:
-    """Return what a program that starts the service needs to know; no secrets."""
+    """Return the addresses and identifiers for a program that starts the service; no secrets."""
     known: dict[str, Any] = {"url": server.url, "twilsock": server.twilsock, "data": str(directory)}
     known |= {field: getattr(server.credentials, field) for field in SAMPLE_NAMES if field != _SECRET}
     if tls:
@@ -55,7 +55,7 @@ def facts(server: LocalServer, directory: Path, *, tls: bool = False, token_endp
 
 
 def as_json(known: dict[str, Any]) -> str:
-    """Return one line for programs."""
+    """Return one line of JSON, for programs."""
     return json.dumps(known)
 
 

@@ -40,10 +40,10 @@ class Group(click.Group):
             raise click.ClickException(str(error)) from error
 
 
-@click.group(cls=Group)
+@click.group(cls=Group, help="A local Twilio Conversations service to develop and test against.")
 @click.version_option(package_name="twilio-conversations")
 def group() -> None:
-    """A local Twilio Conversations service to develop and test against."""
+    """Hold the commands."""
 
 
 @group.command()
@@ -90,7 +90,7 @@ def serve(data_dir: Path, as_json: bool, seed: Path | None, **options: Any) -> N
             pass
         failure = server.failure
     if failure is not None:
-        sys.exit(1)  # the log has said why
+        sys.exit(1)  # the reason is in the log
 
 
 @group.command()
@@ -113,7 +113,7 @@ def env(data_dir: Path) -> None:
 
 
 def _credentials(data_dir: Path) -> Credentials:
-    """Return the secrets of a directory that is there: those of one made now would open no service."""
+    """Return the credentials of a directory that exists: new ones would be valid for no service."""
     if not data_dir.is_dir():
         raise DataDirectoryError(
             f"there is no data directory {data_dir}; name the one that the service uses, or start the service first:"

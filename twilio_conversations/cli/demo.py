@@ -1,4 +1,4 @@
-"""``twilio-conversations demo``: two people talk over the local service, and you see what each of them saw."""
+"""``twilio-conversations demo``: two people talk over the local service; the events of both are printed."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from twilio_conversations.events.emitter import EventEmitter
 from twilio_conversations.server import LocalServer
 
 PATIENCE = 10.0
-"""Seconds that one step may take; on a machine that works it takes some milliseconds."""
+"""Limit of one step, in seconds; usually it takes some milliseconds."""
 
 
 @attrs.define
 class EventLog:
-    """What somebody's callbacks saw, in order; `until` waits for a line."""
+    """Log of one client's events, in order; `until` waits for a line."""
 
     name: str
     lines: list[tuple[dt.datetime, str, str]] = attrs.field(factory=list)
     _changed: threading.Condition = attrs.field(factory=threading.Condition)
 
     def note(self, event: str, text: str) -> None:
-        """Write a line."""
+        """Add a line."""
         with self._changed:
             self.lines.append((dt.datetime.now(), event, text))  # noqa: DTZ005 - shown to the person in front of it
             self._changed.notify_all()
@@ -44,7 +44,7 @@ class EventLog:
 
 
 def run(console: Console) -> None:
-    """Play the demo; raises if anything that should happen does not."""
+    """Run the demo; raise if anything that should happen does not."""
     console.print("[bold]twilio_conversations[/bold]: two people talk over the local service\n")
     with LocalServer() as server:
         console.print(f"The local service listens on {server.url} (one port of loopback, data in a temporary directory).")
@@ -60,7 +60,7 @@ def run(console: Console) -> None:
 
 
 def _talk(console: Console, alice: Client, bob: Client, alices: EventLog, bobs: EventLog) -> None:
-    """The story."""
+    """Run the conversation of the two."""
 
     def say(who: str, what: str) -> None:
         console.print(f"  [cyan]{who:>5}[/cyan]  {what}")
@@ -110,7 +110,7 @@ def _connect(console: Console, alice: Client, bob: Client) -> None:
 
 
 def _history(console: Console, conversation: Conversation) -> None:
-    """What a reader of the conversation sees now."""
+    """Print the messages of the conversation."""
     console.print(f"\n{conversation.friendly_name}:")
     for message in conversation.get_messages(page_size=10):
         edited = " [dim](edited)[/dim]" if message.last_updated_by else ""
@@ -119,7 +119,7 @@ def _history(console: Console, conversation: Conversation) -> None:
 
 
 def _record_events(name: str, client: Client) -> EventLog:
-    """Register callbacks that note what happens."""
+    """Register handlers that log the events of a client."""
     event_log = EventLog(name)
 
     def reasons(what: Any) -> str:

@@ -19,7 +19,7 @@ from twilio_conversations.events.typed import ClientEvents
 from twilio_conversations.models.conversation import Conversation
 from twilio_conversations.models.media import Media, media_sids_of
 from twilio_conversations.models.media_links import sids_of, temporary_urls
-from twilio_conversations.models.pages import Paginator
+from twilio_conversations.models.pages import Paginator, page_of
 from twilio_conversations.models.user import User
 from twilio_conversations.options import Endpoints, OptionFields, Options
 from twilio_conversations.transport.connection import ConnectionStats
@@ -282,7 +282,7 @@ class Client(ClientEvents):
         """
         size = checks.positive(page_size, "page_size")
         deadline = self._core.await_ready(timeout, "get_subscribed_conversations()")
-        return _list_page(self._core.lookup.joined(deadline, "get_subscribed_conversations()"), 0, size)
+        return page_of(self._core.lookup.joined(deadline, "get_subscribed_conversations()"), 0, size)
 
     def iter_conversations(self, *, timeout: float | None = None) -> Iterator[Conversation]:
         """Return an iterator over the conversations of this identity."""
@@ -396,16 +396,3 @@ class Client(ClientEvents):
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise NotPicklableError("a Client is alive and cannot be pickled")
-
-
-def _list_page(conversations: list[Conversation], start: int, size: int) -> Paginator[Conversation]:
-    """Return the page of a list that begins at `start`."""
-
-    def turn(to: int) -> Callable[[float | None], Paginator[Conversation]]:
-        return lambda _: _list_page(conversations, to, size)
-
-    return Paginator(
-        conversations[start : start + size],
-        turn(start + size) if start + size < len(conversations) else None,
-        turn(max(0, start - size)) if start > 0 else None,
-    )

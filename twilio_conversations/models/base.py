@@ -1,7 +1,8 @@
-"""What all live objects share: custom data, the state that the service has now, refusal to be pickled."""
+"""Base classes of live objects: custom data, dates, refreshing, `to_dict`, refusal to be pickled."""
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any, Generic, NoReturn, Protocol, Self, TypeVar
 
 import attrs
@@ -13,7 +14,7 @@ from twilio_conversations.util.json import Attributes, dumps, plain
 
 
 class Described(attrs.AttrsInstance, Protocol):
-    """What the service says of an object that has custom data."""
+    """Values of an object that has custom data."""
 
     @property
     def attributes(self) -> Attributes:
@@ -21,7 +22,22 @@ class Described(attrs.AttrsInstance, Protocol):
         ...
 
 
+class Dated(Described, Protocol):
+    """Values of an object that has dates as well."""
+
+    @property
+    def date_created(self) -> dt.datetime | None:
+        """Time of creation, UTC."""
+        ...
+
+    @property
+    def date_updated(self) -> dt.datetime | None:
+        """Time of the last change, UTC."""
+        ...
+
+
 Data = TypeVar("Data", bound=Described)
+DatedData = TypeVar("DatedData", bound=Dated)
 
 
 @attrs.define(eq=False, repr=False)
@@ -43,7 +59,7 @@ class Model(EventEmitter, Generic[Data]):
 
     @property
     def _url(self) -> str:
-        """Its REST resource."""
+        """REST resource of the object."""
         raise NotImplementedError
 
     def refresh(self, *, timeout: float | None = None) -> Self:
@@ -73,12 +89,27 @@ class Model(EventEmitter, Generic[Data]):
         return {**self._names(), **self._facts(plain(data))}
 
     def _names(self) -> dict[str, Any]:
-        """What identifies the object, by the names of its attributes."""
+        """Return the identifiers of the object, by the names of its attributes."""
         raise NotImplementedError
 
     def _facts(self, data: dict[str, Any]) -> dict[str, Any]:
-        """The data of `to_dict` by the names of attributes, from the names that they have in here."""
+        """Return the data of `to_dict` under the public names; `data` has the names of the fields of the state."""
         return data
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise NotPicklableError(f"a {type(self).__name__} is alive and cannot be pickled; use to_dict()")
+
+
+@attrs.define(eq=False, repr=False)
+class DatedModel(Model[DatedData], Generic[DatedData]):
+    """A live object with the dates of its creation and of its last change."""
+
+    @property
+    def date_created(self) -> dt.datetime | None:
+        """Time of creation, UTC."""
+        return self._live.state.visible.date_created
+
+    @property
+    def date_updated(self) -> dt.datetime | None:
+        """Time of the last change, UTC."""
+        return self._live.state.visible.date_updated

@@ -1,4 +1,4 @@
-"""A conversation: what can be done with it. What is known of it is in `conversation_facts`."""
+"""A conversation: its methods. Its attributes are in `conversation_facts`."""
 
 from __future__ import annotations
 
@@ -353,7 +353,7 @@ class Conversation(ConversationEvents, ConversationFacts):  # type: ignore[misc]
 
 
 def _binding_fields(options: ParticipantBindingOptions | None) -> dict[str, str]:
-    """What of the options the service is told: for e-mail, name and level."""
+    """Return the fields of a request for these options: for e-mail, name and level."""
     if options is None or checks.instance(ParticipantBindingOptions, options, "binding_options").email is None:
         return {}
     email = checks.instance(ParticipantEmailBinding, options.email, "the e-mail of binding_options")

@@ -1,14 +1,13 @@
-"""What is known of a conversation; nothing in here blocks."""
+"""The attributes of a conversation; none of them blocks."""
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 import attrs
 
 from twilio_conversations.enums import ConversationStatus, NotificationLevel
-from twilio_conversations.models.base import Model
+from twilio_conversations.models.base import DatedModel
 from twilio_conversations.models.conversation_parts import LiveConversation
 from twilio_conversations.util import checks
 from twilio_conversations.values.bindings import ConversationBindings
@@ -17,7 +16,7 @@ from twilio_conversations.values.conversation import ConversationData, Conversat
 
 
 @attrs.define(eq=False, repr=False)
-class ConversationFacts(Model[ConversationData]):
+class ConversationFacts(DatedModel[ConversationData]):
     """The attributes of a `Conversation`: the latest state known."""
 
     _live: LiveConversation
@@ -42,16 +41,6 @@ class ConversationFacts(Model[ConversationData]):
     def created_by(self) -> str:
         """Identity of the creator; empty when unknown."""
         return self._live.state.visible.created_by
-
-    @property
-    def date_created(self) -> dt.datetime | None:
-        """Time of creation, UTC."""
-        return self._live.state.visible.date_created
-
-    @property
-    def date_updated(self) -> dt.datetime | None:
-        """Time of the last change, UTC."""
-        return self._live.state.visible.date_updated
 
     @property
     def last_message(self) -> LastMessage | None:

@@ -82,7 +82,7 @@ class Participants(Protocol):
 
 
 class ReadHorizon(Protocol):
-    """How far the own identity has read in one conversation; each method returns the unread count."""
+    """Read horizon of the current user in one conversation; each method returns the unread count."""
 
     def unread_count(self, timeout: float | None) -> int | None:
         """Ask the service for the count."""
@@ -98,7 +98,7 @@ class ReadHorizon(Protocol):
 
 
 class Typing(Protocol):
-    """What the others are told of the own identity's typing."""
+    """Typing notices of the current user in one conversation."""
 
     def send(self, timeout: float | None) -> None:
         """Send one notice."""
@@ -119,7 +119,7 @@ class Conversations(Keeper, Protocol):
 
 @attrs.define(eq=False, repr=False)
 class LiveConversation(Live[ConversationData, Conversations]):
-    """The inside of one conversation; `state/` puts it together.
+    """The inside of one conversation, made in `state/`.
 
     Attributes:
         sid: ``CH...``.
@@ -135,10 +135,10 @@ class LiveConversation(Live[ConversationData, Conversations]):
 
     @property
     def url(self) -> str:
-        """The REST resource of the conversation."""
+        """REST resource of the conversation."""
         return urls.join(self.runtime.configuration.conversations_url, self.sid)
 
     @property
     def my_url(self) -> str:
-        """The REST resource of the own identity's part in the conversation."""
+        """REST resource of the current user's membership in the conversation."""
         return urls.join(self.runtime.configuration.my_conversations_url, self.sid)

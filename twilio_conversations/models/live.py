@@ -1,4 +1,4 @@
-"""The inside of a live object: what is known of it, who is told of its events, and the program's own writes.
+"""The inside of a live object: its state, the receivers of its events, and the program's own writes.
 
 A model is a facade over its `Live`; the names in here are for `state/` and the models, not for programs.
 """
@@ -23,10 +23,10 @@ Data = TypeVar("Data", bound=attrs.AttrsInstance)
 
 
 class Keeper(Protocol):
-    """What keeps the models of one kind current, as these see it; it is in `state/`."""
+    """The part of `state/` that keeps the models of one kind current, as the models see it."""
 
     def fetch(self, model: Any, /) -> Future[tuple[Any, int] | None]:
-        """Ask for the state that the service has now, with its event id; `None` when it is gone. On the io thread."""
+        """Request the current state from the service, with its event id; `None` when the object was removed. On the io thread."""
 
     def announce_update(self, model: Any, former: Any, current: Any, /) -> None:
         """Raise ``updated`` for what differs between two states, if anything."""
@@ -40,12 +40,12 @@ K = TypeVar("K", bound=Keeper)
 
 @attrs.define(eq=False, repr=False, weakref_slot=False)
 class Live(Receivers, Generic[Data, K]):
-    """The inside of one live object. It does not hold its model: a message that nobody holds goes at once, without the collector.
+    """The inside of one live object. It does not refer to its model, so that an unused message is freed without the collector.
 
     Attributes:
-        runtime: the way to the service, the threads and the other models.
-        state: what is known of the object.
-        keeper: what keeps the object current.
+        runtime: access to the service, the threads and the other models.
+        state: the state of the object.
+        keeper: the part of `state/` that keeps the object current.
     """
 
     runtime: Runtime
@@ -70,13 +70,13 @@ class Live(Receivers, Generic[Data, K]):
         return self.write(model, fields, lambda: self.runtime.rest.post(url, body, timeout=timeout))
 
     def show(self, model: Any, fields: Mapping[str, Any]) -> None:
-        """Show fields that an answer has told of, as if they had been written."""
+        """Show fields from an answer, as if they had been written."""
         with self.runtime.lock:
             write = self.state.begin(fields)
         self._confirm(model, write, {})
 
     def _confirm(self, model: Any, write: Write, further: Mapping[str, Any]) -> None:
-        """Show what an answer confirmed, until Sync tells of it or has had the time to."""
+        """Show the fields that an answer confirmed, until Sync delivers them or `OVERLAY_SECONDS` have passed."""
         with self.runtime.lock:
             overlaid = self.state.confirm(write, further)
             overlay = self.state.overlays
@@ -85,7 +85,7 @@ class Live(Receivers, Generic[Data, K]):
 
     @flow
     def _settle(self, model: Any, overlay: int) -> Flow[None]:
-        """Sync has not told of a write for a while: look what became of it, and trust that."""
+        """Fetch an object whose write Sync has not delivered in time, and show the state that the service returns."""
         if not self.state.has_overlay(overlay):
             return
         try:
@@ -96,10 +96,10 @@ class Live(Receivers, Generic[Data, K]):
         self.take(model, found, overlay)
 
     def take(self, model: Any, found: tuple[Data, int] | None, overlay: int) -> None:
-        """Show what the service said instead of writes up to `overlay`; the state as a whole, if nothing was written since.
+        """Show the state that the service returned in place of writes up to `overlay`; all of it, if nothing was written since.
 
-        A write may have been overwritten while it was shown, with no event of its own: then what handlers saw last, with the
-        write in it, is not so, and unless Sync has still to tell of the difference, nobody else will.
+        A write may have been overwritten while it was shown, without an event of its own. Handlers then saw a state that is not
+        the service's; the difference is announced here, unless an event of Sync will still bring it.
         """
         with self.runtime.lock:
             state = self.state
@@ -108,12 +108,12 @@ class Live(Receivers, Generic[Data, K]):
                 state.show(*found)
             state.drop_overlay(overlay)
             truth = state.visible
-            is_told = state.replica == truth
-        if is_told:
+            is_delivered = state.replica == truth
+        if is_delivered:
             self.keeper.announce_update(model, shown, truth)
 
 
 def date_updated(answer: Any) -> dict[str, Any]:
-    """When an object was changed last, as the answer to a write has it."""
+    """Return the field `date_updated` of the answer to a write."""
     date = answer.get("date_updated") if isinstance(answer, dict) else None
     return {"date_updated": parse_time(date)} if date else {}

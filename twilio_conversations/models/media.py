@@ -1,4 +1,4 @@
-"""What is attached to a message: facts, and the content itself."""
+"""Attachments of a message: metadata, and the content itself."""
 
 from __future__ import annotations
 
@@ -168,14 +168,14 @@ class Media:
                 yield piece
 
     def _reporter(self, on_progress: OnDownloadProgress | None) -> OnBytes:
-        """What reports so many bytes to the program."""
+        """Return a function that reports the number of received bytes to the program."""
         if on_progress is None:
             return lambda received: None
         report: OnDownloadProgress = checks.function(on_progress, "on_progress")
         return lambda received: report(DownloadProgress(received, max(received, self.size)))
 
     def _stream(self, transfer: Transfer, opening: Deadline, on_bytes: OnBytes) -> ContentStream:
-        """The content from its start; `opening` is the limit until the first byte can be read."""
+        """Return a stream of the content; `opening` is the limit until the first byte can be read."""
         link = Link(self._runtime, self.sid)
 
         def connect(start: int) -> requests.Response:
@@ -195,7 +195,7 @@ class Media:
 
 
 def media_sids_of(content_set: Any) -> list[str]:
-    """The sids of `Media` objects.
+    """Return the sids of `Media` objects.
 
     Raises:
         InvalidArgumentError: there are none, or something is no `Media`.

@@ -1,4 +1,4 @@
-"""The media service as models see it: its addresses, and the links of media."""
+"""Links of attachments, and the addresses of the media service."""
 
 from __future__ import annotations
 
@@ -19,43 +19,43 @@ if TYPE_CHECKING:
     from twilio_conversations.runtime import Runtime
 
 _EXPIRED: Final = frozenset({401, 403, 404, 410})
-"""With what a temporary link is refused whose time is over."""
+"""Status codes with which an expired link is refused."""
 
 
 @attrs.frozen
 class Links:
-    """The links of one medium, as the service gave them; each is checked when it is used."""
+    """The links of an attachment, as the service returned them; each is checked when it is used."""
 
     _links: Mapping[str, Any]
 
     @classmethod
     def parse(cls, record: Any) -> Links:
-        """Read the ``links`` of a medium's record."""
+        """Read the ``links`` of an attachment's record."""
         links = record.get("links") if isinstance(record, dict) else None
         return cls(links if isinstance(links, dict) else {})
 
     @property
     def temporary(self) -> str | None:
-        """The link that works without credentials; `None` when there is none."""
+        """Link that works without credentials; `None` when there is none."""
         return self._get("content_direct_temporary")
 
     @property
     def content(self) -> str | None:
-        """The lasting link, which wants the token; `None` when there is none."""
+        """Permanent link, which requires the token; `None` when there is none."""
         return self._get("content")
 
     def _get(self, name: str) -> str | None:
         """Return a link.
 
         Raises:
-            ProtocolError: there is something else.
+            ProtocolError: the value is no link.
         """
         value = self._links.get(name)
         return None if value is None or value == "" else urls.link(value, f"{name} of an attachment")
 
 
 def described(runtime: Runtime, sid: str, transfer: Transfer) -> Links:
-    """Return the links of one medium (``GET {media}/{sid}``).
+    """Return the links of an attachment (``GET {media}/{sid}``).
 
     Raises:
         MediaError: there is no such attachment, or it is not visible to this identity.
@@ -68,7 +68,7 @@ def described(runtime: Runtime, sid: str, transfer: Transfer) -> Links:
 
 
 class Link:
-    """Where the content of one medium is had, until that is over."""
+    """Link to the content of an attachment, renewed when it has expired."""
 
     def __init__(self, runtime: Runtime, sid: str) -> None:
         self._runtime = runtime
@@ -77,7 +77,7 @@ class Link:
         self._authorised = False
 
     def get(self, transfer: Transfer, start: int) -> requests.Response:
-        """The content from byte `start` on. A link that is refused is replaced once."""
+        """Request the content from byte `start` on. A link that is refused is replaced once."""
         try:
             return self._get(transfer, start)
         except MediaError as error:
@@ -94,7 +94,7 @@ class Link:
             if not url:
                 raise media_error(self._sid, f"the service gives no link to the content of {self._sid}")
             self._url = url
-            # The lasting link wants the token, which goes nowhere but to the service that it is for.
+            # The permanent link requires the token, which is sent to the media service only.
             self._authorised = links.temporary is None and same_origin(url, base)
         try:
             return self._runtime.media.get_content(self._url, transfer, start=start, authorised=self._authorised)
@@ -104,12 +104,12 @@ class Link:
 
 
 def media_url(runtime: Runtime) -> str:
-    """The media resource of this service; a path is joined to the media address of the client's options."""
+    """Return the media resource of this service; a path is joined to the media address of the client's options."""
     return _absolute(runtime, runtime.configuration.media_url)
 
 
 def temporary_urls(runtime: Runtime, media_sids: Sequence[str], deadline: Deadline) -> dict[str, str | None]:
-    """Temporary links of several media, by sid, in one request (``POST {media set}``).
+    """Return temporary links of several attachments, by sid, with one request (``POST {media set}``).
 
     Raises:
         MediaError: one of them is not available; `.media_sid` is its sid.
@@ -128,7 +128,7 @@ def temporary_urls(runtime: Runtime, media_sids: Sequence[str], deadline: Deadli
 
 
 def sids_of(media_sids: Any) -> list[str]:
-    """The sids, each once.
+    """Return the sids, each once.
 
     Raises:
         InvalidArgumentError: there are none, or something is no sid.
@@ -150,17 +150,17 @@ def _set_entry(entry: Any) -> tuple[str, str | None]:
 
 
 def media_error(sid: Any, text: str, status: Any = None) -> MediaError:
-    """Make an error about one medium."""
+    """Return an error about an attachment."""
     error = MediaError(text, status=status if type(status) is int else None)
     error.media_sid = parse_text(sid)
     return error
 
 
 def _absolute(runtime: Runtime, url: str) -> str:
-    """Where a media resource is. The token goes there, so it has to be protected no less than the connection is.
+    """Return the address of a media resource. It receives the token, so it must be encrypted if the connection is.
 
     Raises:
-        ProtocolError: the service names something else.
+        ProtocolError: it is no URL, or is not encrypted as required.
     """
     endpoints = runtime.options.endpoints
     if "://" not in url:

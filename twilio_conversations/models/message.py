@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,7 +12,7 @@ from twilio_conversations.errors import NotFoundError
 from twilio_conversations.events.names import EventName, MessageEvent
 from twilio_conversations.events.typed import MessageEvents
 from twilio_conversations.models import message_queries
-from twilio_conversations.models.base import Model
+from twilio_conversations.models.base import DatedModel
 from twilio_conversations.models.media import Media, media_sids_of
 from twilio_conversations.models.media_links import temporary_urls
 from twilio_conversations.util import checks, urls
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @attrs.define(eq=False, repr=False)
-class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` is narrower
+class Message(MessageEvents, DatedModel[MessageData]):  # type: ignore[misc] # `on` is narrower
     """A message of a conversation. Created by the client only; later pages return the same object.
 
     Attributes:
@@ -80,16 +79,6 @@ class Message(MessageEvents, Model[MessageData]):  # type: ignore[misc] # `on` i
     def last_updated_by(self) -> str | None:
         """Identity of the last editor; `None` if it was never edited."""
         return self._live.state.visible.last_updated_by
-
-    @property
-    def date_created(self) -> dt.datetime | None:
-        """Time of sending, UTC."""
-        return self._live.state.visible.date_created
-
-    @property
-    def date_updated(self) -> dt.datetime | None:
-        """Time of the last change, UTC."""
-        return self._live.state.visible.date_updated
 
     @property
     def type(self) -> MessageType | str:

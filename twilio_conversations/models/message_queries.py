@@ -1,4 +1,4 @@
-"""What the service knows of a message beyond what Sync tells: receipts, recipients, its channel's own data. Asked for by REST."""
+"""Data of a message that Sync does not deliver, requested by REST: receipts, recipients, metadata of its channel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NEVER = object()
 
 
 def receipts(runtime: Runtime, conversation_sid: str, message_sid: str, timeout: float | None) -> list[DetailedDeliveryReceipt]:
-    """All receipts of a message, page after page, within one time limit."""
+    """Return all receipts of a message, page after page, within one time limit."""
     template = runtime.configuration.receipts_url
     url = template.replace("%s", urls.segment(conversation_sid), 1).replace("%s", urls.segment(message_sid), 1)
     deadline = runtime.deadline(timeout)
@@ -30,7 +30,7 @@ def receipts(runtime: Runtime, conversation_sid: str, message_sid: str, timeout:
 
 
 def channel_metadata(runtime: Runtime, message_url: str, message_sid: str, timeout: float | None) -> ChannelMetadata | None:
-    """What the channel said of a message; `None`, and remembered as that, when it said nothing."""
+    """Return the channel metadata of a message, `None` when there is none; both are cached."""
     kept = runtime.channel_metadata.get(message_sid, _NEVER)
     if isinstance(kept, ChannelMetadata) or kept is None:
         return kept
@@ -45,7 +45,7 @@ def channel_metadata(runtime: Runtime, message_url: str, message_sid: str, timeo
 
 
 def recipients(runtime: Runtime, conversation_url: str, message_sid: str, timeout: float | None) -> list[RecipientDescriptor]:
-    """Who a message was addressed to; an answer is remembered unless it is empty."""
+    """Return the sender and the recipients of a message; an answer is cached unless it is empty."""
     kept = runtime.recipients.get(message_sid, ())
     if kept:
         return list(kept)
@@ -59,7 +59,7 @@ def recipients(runtime: Runtime, conversation_url: str, message_sid: str, timeou
 def all_recipients(
     runtime: Runtime, conversation_url: str, page_size: int | None, timeout: float | None
 ) -> RestPaginator[RecipientDescriptor]:
-    """Who the messages of a conversation were addressed to; what a page tells completely is remembered by message."""
+    """Return the recipients of all messages of a conversation; messages that are complete on a page are cached."""
     url = urls.join(conversation_url, "MessageRecipients")
 
     def read(token: str | None, limit: float | None) -> RestPart[RecipientDescriptor]:
@@ -72,7 +72,7 @@ def all_recipients(
 
 
 def _complete(part: RestPart[RecipientDescriptor]) -> dict[str, list[RecipientDescriptor]]:
-    """The recipients on a page by message, without those messages that may go on beyond its ends."""
+    """Return the recipients on a page by message, without messages that may continue on other pages."""
     by_message: dict[str, list[RecipientDescriptor]] = collections.defaultdict(list)
     for recipient in part.items:
         by_message[recipient.message_sid].append(recipient)

@@ -1,4 +1,4 @@
-"""Pages: what is on one, and the way to the next."""
+"""Pages: items, and access to the next and the previous page."""
 
 from __future__ import annotations
 
@@ -80,9 +80,22 @@ class Paginator(Generic[T]):
         return f"<Paginator: {len(self.items)} items, next: {self.has_next_page}, previous: {self.has_prev_page}>"
 
 
+def page_of(items: Sequence[T], start: int, size: int) -> Paginator[T]:
+    """Return the page of a sequence that begins at `start`; its other pages need no request."""
+
+    def turn(to: int) -> Turn[T]:
+        return lambda _: page_of(items, to, size)
+
+    return Paginator(
+        items[start : start + size],
+        turn(start + size) if start + size < len(items) else None,
+        turn(max(0, start - size)) if start > 0 else None,
+    )
+
+
 @attrs.frozen
 class RestPart(Generic[T]):
-    """What one request gave of a listing: items, and the tokens of the parts around them."""
+    """Result of one request of a listing: items, and the tokens of the parts before and after them."""
 
     items: Sequence[T]
     next_token: str | None
@@ -90,7 +103,7 @@ class RestPart(Generic[T]):
 
     @classmethod
     def parse(cls, body: Any, name: str, read: Callable[[Any], T | None]) -> RestPart[T]:
-        """Read ``{<name>: [...], meta: {next_token, previous_token}}``; entries that `read` makes nothing of are left out."""
+        """Read ``{<name>: [...], meta: {next_token, previous_token}}``; entries for which `read` returns `None` are left out."""
         known = body if isinstance(body, dict) else {}
         entries, meta = known.get(name), known.get("meta")
         items = [item for item in map(read, entries if isinstance(entries, list) else ()) if item is not None]
@@ -102,7 +115,7 @@ class RestPaginator(Paginator[T]):
     """One page of a REST listing with page tokens."""
 
     def __init__(self, read: Callable[[str | None, float | None], RestPart[T]], token: str | None, timeout: float | None) -> None:
-        """Read the page of `token`, the first for `None`; `read` is given a token and seconds, for this page and for others."""
+        """Read the page of `token`, the first for `None`; `read` receives a token and seconds, for this page and for others."""
         part = read(token, timeout)
         super().__init__(part.items, self._turn(read, part.next_token), self._turn(read, part.previous_token))
 

@@ -11,7 +11,7 @@ from twilio_conversations.enums import ParticipantType, ParticipantUpdateReason
 from twilio_conversations.errors import UnsupportedOperationError
 from twilio_conversations.events.names import EventName, ParticipantEvent
 from twilio_conversations.events.typed import ParticipantEvents
-from twilio_conversations.models.base import Model
+from twilio_conversations.models.base import DatedModel
 from twilio_conversations.util import checks, urls
 from twilio_conversations.values.bindings import ParticipantBindings
 from twilio_conversations.values.participant import ParticipantData
@@ -30,7 +30,7 @@ class ParticipantUpdatedEventArgs:
 
 
 @attrs.define(eq=False, repr=False)
-class Participant(ParticipantEvents, Model[ParticipantData]):  # type: ignore[misc] # `on` is narrower
+class Participant(ParticipantEvents, DatedModel[ParticipantData]):  # type: ignore[misc] # `on` is narrower
     """A participant of a conversation. Created by the client only.
 
     Attributes:
@@ -63,16 +63,6 @@ class Participant(ParticipantEvents, Model[ParticipantData]):  # type: ignore[mi
     def role_sid(self) -> str:
         """``RL...``; empty when unknown."""
         return self._live.state.visible.role_sid
-
-    @property
-    def date_created(self) -> dt.datetime | None:
-        """Time at which it was added, UTC."""
-        return self._live.state.visible.date_created
-
-    @property
-    def date_updated(self) -> dt.datetime | None:
-        """Time of the last change, UTC."""
-        return self._live.state.visible.date_updated
 
     @property
     def last_read_message_index(self) -> int | None:

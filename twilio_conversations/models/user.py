@@ -21,7 +21,7 @@ class Users(Keeper, Protocol):
     """All users of the client."""
 
     def unfollow(self, user: User) -> Future[None]:
-        """End the following of a user; the own one is followed anew. On the io thread."""
+        """Unsubscribe from a user; the current user is subscribed again. On the io thread."""
 
 
 @attrs.define(eq=False, repr=False)
@@ -97,7 +97,7 @@ class User(UserEvents, Model[UserData]):  # type: ignore[misc] # `on` is narrowe
             self._live.runtime.run(lambda: self._live.keeper.unfollow(self), deadline, "unsubscribe()")
 
     def _await_ready(self, timeout: float | None, what: str) -> Deadline:
-        """The own user is there before the client is ready."""
+        """Wait until the client is ready: the current user exists before that."""
         return self._live.runtime.await_ready(timeout, what)
 
     def _check_subscribed(self) -> None:
