@@ -98,7 +98,7 @@ class Script:
 
     def configuration(self) -> Json:
         """The answer to the Configuration request."""
-        service = f"{self.base}/Client/v2/Runtime/{SERVICE}"
+        service = f"{self.base}/Client/v2/Services/{SERVICE}"
         options: Json = {"consumption_report_interval": "PT5S", "user_infos_to_subscribe": 100, "reachability_enabled": False}
         options |= {"http_cache_interval": "PT5S", "my_conversations_page_size": 100, "media_attachments_count_limit": 10}
         options |= {"media_attachment_size_limit_in_mb": 150, "media_attachments_total_size_limit_in_mb": 150}
@@ -109,8 +109,8 @@ class Script:
             "users": f"{service}/Users",
             "current_user": f"{service}/Users/{IDENTITY}",
             "typing": f"{self.base}/v1/typing",
-            "media_service": f"{self.base}/v1/Runtime/{SERVICE}/Media",
-            "media_set_service": f"{self.base}/v1/Runtime/{SERVICE}/MediaSet",
+            "media_service": f"{self.base}/v1/Services/{SERVICE}/Media",
+            "media_set_service": f"{self.base}/v1/Services/{SERVICE}/MediaSet",
             "messages_receipts": f"{service}/Conversations/%s/Messages/%s/Receipts",
         }
         sync_objects = {"my_conversations": f"{USER}.my_conversations", "my_user_info": f"{USER}.info"}

@@ -42,7 +42,7 @@ class UserSource(Protocol):
 
 @attrs.define(eq=False, repr=False)
 class Runtime:
-    """Runtime of the client for its models.
+    """Access of the models to the service, the threads and each other.
 
     Attributes:
         lock: held for a few assignments when state changes; never while waiting or while user code runs.

@@ -72,7 +72,7 @@ FROM_CLIENT: tuple[tuple[Json, Any], ...] = (
             "payload_type": "application/json; charset=utf-8",
             "http_request": {
                 "host": "h",
-                "path": "/Client/v2/Runtime/IS1/Conversations",
+                "path": "/Client/v2/Services/IS1/Conversations",
                 "method": "POST",
                 "params": {},
                 "headers": {"X-Twilio-Mutation-Id": "m"},

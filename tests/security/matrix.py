@@ -17,7 +17,7 @@ boss     is a service admin and no member
 A cell is the status of an answer that is allowed, ``none`` for a 204 that must be without any effect, or Twilio's code of the
 refusal, whose status is in the service's catalogue. A name in braces is an object of the room (`tests.security.people`),
 ``{me}`` the caller. The last word before the cells, if it is not a cell, names the body that is sent. Paths without a slash in
-front are below ``/Client/v2/Runtime/{service}/``.
+front are below ``/Client/v2/Services/{service}/``.
 """
 
 from __future__ import annotations
@@ -114,17 +114,17 @@ POST   /v4/Subscriptions                         poke        202   202   202   2
 
 MEDIA = """
                                                             anyone other phone former bare  member admin owner boss
-POST   /v1/Runtime/{service}/Media              bytes       201   201   201   201   201   201   201   201   201
-GET    /v1/Runtime/{service}/Media/{sent}                  50507 50507 50507 50507  200   200   200   200  50507
-GET    /v1/Runtime/{service}/Media/{sent}/Content          50507 50507 50507 50507  200   200   200   200  50507
-GET    /v1/Runtime/{service}/Media/{unsent}                50507 50507 50507 50507 50507  200  50507 50507 50507
-GET    /v1/Runtime/{service}/Media/{unsent}/Content        50507 50507 50507 50507 50507  200  50507 50507 50507
-GET    /v1/Runtime/{service}/Media/{by_phone}              50507 50507 50507 50507  200   200   200   200  50507
-GET    /v1/Runtime/{service}/Media/{by_phone}/Content      50507 50507 50507 50507  200   200   200   200  50507
-GET    /v1/Runtime/{service}/Media/{by_former}             50507 50507 50507 50507  200   200   200   200  50507
-GET    /v1/Runtime/{account}/Media/{sent}                  20404 20404 20404 20404 20404 20404 20404 20404 20404
-POST   /v1/Runtime/{service}/MediaSet           sent        404   404   404   404   200   200   200   200   404
-POST   /v1/Runtime/{service}/MediaSet           unsent      404   404   404   404   404   200   404   404   404
+POST   /v1/Services/{service}/Media              bytes       201   201   201   201   201   201   201   201   201
+GET    /v1/Services/{service}/Media/{sent}                  50507 50507 50507 50507  200   200   200   200  50507
+GET    /v1/Services/{service}/Media/{sent}/Content          50507 50507 50507 50507  200   200   200   200  50507
+GET    /v1/Services/{service}/Media/{unsent}                50507 50507 50507 50507 50507  200  50507 50507 50507
+GET    /v1/Services/{service}/Media/{unsent}/Content        50507 50507 50507 50507 50507  200  50507 50507 50507
+GET    /v1/Services/{service}/Media/{by_phone}              50507 50507 50507 50507  200   200   200   200  50507
+GET    /v1/Services/{service}/Media/{by_phone}/Content      50507 50507 50507 50507  200   200   200   200  50507
+GET    /v1/Services/{service}/Media/{by_former}             50507 50507 50507 50507  200   200   200   200  50507
+GET    /v1/Services/{account}/Media/{sent}                  20404 20404 20404 20404 20404 20404 20404 20404 20404
+POST   /v1/Services/{service}/MediaSet           sent        404   404   404   404   200   200   200   200   404
+POST   /v1/Services/{service}/MediaSet           unsent      404   404   404   404   404   200   404   404   404
 GET    /media/{sent}                                        20403 20403 20403 20403 20403 20403 20403 20403 20403
 """
 """Over HTTP only. A set is answered with 200 in all cases; its cells are the result for the attachment.
@@ -170,7 +170,7 @@ def rows(table: str) -> list[Row]:
 
 def path(text: str) -> str:
     """Return the whole path of a row, with the names in braces."""
-    return text if text.startswith("/") else f"/Client/v2/Runtime/{{service}}/{text}"
+    return text if text.startswith("/") else f"/Client/v2/Services/{{service}}/{text}"
 
 
 def is_answered_by(route: str, asked: str) -> bool:

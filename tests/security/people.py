@@ -154,7 +154,7 @@ class People:
 
     def upload(self, who: str, things: dict[str, str]) -> str:
         """Upload an attachment; return its sid."""
-        answer = self.ask(HTTP, who, "POST", f"/v1/Runtime/{things['service']}/Media", SECRET.encode())
+        answer = self.ask(HTTP, who, "POST", f"/v1/Services/{things['service']}/Media", SECRET.encode())
         return str(answer.body["sid"])
 
     # -- asking ------------------------------------------------------------------------------------------------------------

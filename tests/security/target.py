@@ -20,8 +20,8 @@ from twilio_conversations.util import logs
 from twilio_conversations.wire.http_request import HttpRequest
 from twilio_conversations.wire.packets import Close, Reply, RestCall
 
-SERVICE = "/Client/v2/Runtime/{service}"
-ROOM, USER, MEDIA = f"{SERVICE}/Conversations/{{room}}", f"{SERVICE}/Users/{{user}}", "/v1/Runtime/{service}/Media"
+SERVICE = "/Client/v2/Services/{service}"
+ROOM, USER, MEDIA = f"{SERVICE}/Conversations/{{room}}", f"{SERVICE}/Users/{{user}}", "/v1/Services/{service}/Media"
 _BINDING = {"address": "a@example.com", "proxy_address": "b@example.com", "name": "n", "level": "to"}
 _MESSAGE = {"body": "b", "author": "a", "attributes": "{}", "subject": "s", "media_sids": ["ME" + "0" * 32]}
 _CONTENT = {"content_sid": "HX" + "0" * 32, "content_variables": '{"a":"b"}'}

@@ -104,7 +104,7 @@ def test_statements_are_bound(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["..", ".", "%2e%2e", "..%2f..", "\x00", "..\\..", "/etc/passwd", "", " "])
-@pytest.mark.parametrize("path", ["/media/{}", "/v1/Runtime/{service}/Media/{}", "/v1/Runtime/{service}/Media/{}/Content"])
+@pytest.mark.parametrize("path", ["/media/{}", "/v1/Services/{service}/Media/{}", "/v1/Services/{service}/Media/{}/Content"])
 def test_sids_are_no_paths(service: LocalServer, alice: Peer, path: str, place: str) -> None:
     """What stands for a medium in a URL is looked up, never opened: encoded slashes, dots, NUL and backslashes find nothing."""
     service_sid = alice.link("media_service").split("/")[-2]

@@ -9,7 +9,7 @@ from tests.server.peer import TIMEOUT
 from twilio_conversations.server import LocalServer
 
 PAGE = {"Origin": "http://localhost:3000"}
-REST = ["/v1/Conversations", "/v1/Runtime/IS1/Conversations/CH1/Messages", "/2010-04-01/Accounts/AC1.json", "/v2/Runtime"]
+REST = ["/v1/Conversations", "/v1/Services/IS1/Conversations/CH1/Messages", "/2010-04-01/Accounts/AC1.json", "/v2/Services"]
 ELSEWHERE = ["/", "/favicon.ico", "/Client/v2/Nothing", "/Client/v1/Configuration", "/v3/nothing", "/v4/"]
 
 
@@ -42,9 +42,9 @@ def test_the_address_of_the_websocket(service: LocalServer) -> None:
 
 def test_faults_of_media_are_readable_by_pages(service: LocalServer) -> None:
     """A refusal that was ordered comes to a page as a refusal, not as a violation of CORS."""
-    service.faults.refuse(status=503, path="/v1/Runtime/.*/Media$", method="POST")
+    service.faults.refuse(status=503, path="/v1/Services/.*/Media$", method="POST")
     try:
-        answer = requests.post(f"{service.url}/v1/Runtime/IS1/Media", headers=PAGE, timeout=TIMEOUT)
+        answer = requests.post(f"{service.url}/v1/Services/IS1/Media", headers=PAGE, timeout=TIMEOUT)
         assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (503, "*")
     finally:
         service.faults.clear()

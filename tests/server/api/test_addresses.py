@@ -154,7 +154,7 @@ def test_a_service_believes_nobody_unless_told(fresh: Fresh, monkeypatch: pytest
 def test_services_that_were_told(fresh: Fresh) -> None:
     """A trusted front's words and a public URL reach the links of the configuration."""
     with LocalServer(trusted_proxies=["127.0.0.1"]) as trusting:
-        assert links(trusting, fresh("alice"))["media_service"].startswith("https://chat.example.com/v1/Runtime/")
+        assert links(trusting, fresh("alice"))["media_service"].startswith("https://chat.example.com/v1/Services/")
     with LocalServer(public_url="https://public.test/") as settled:
         assert links(settled, fresh("alice"))["users"].startswith("https://public.test/Client/v2/")
 

@@ -163,8 +163,8 @@ def test_links_under_the_names_of_twilio(fresh: Fresh) -> None:
         for host in TWILIO:
             answer = requests.get(url, headers=headers | {"Host": host}, verify=server.ca_file, timeout=TIMEOUT)
             links = answer.json()["links"]
-            assert links["conversations"].startswith("https://aim.us1.twilio.com/Client/v2/Runtime/IS")
-            assert links["media_service"].startswith("https://mcs.us1.twilio.com/v1/Runtime/IS")
+            assert links["conversations"].startswith("https://aim.us1.twilio.com/Client/v2/Services/IS")
+            assert links["media_service"].startswith("https://mcs.us1.twilio.com/v1/Services/IS")
 
 
 def test_a_handshake_of_tls_has_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
