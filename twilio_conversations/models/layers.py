@@ -38,7 +38,7 @@ class Write:
 
 @attrs.frozen
 class Confirmed:
-    """Fields that an answer confirmed. Without `has_order` its date is ignored: the service's clock went back before the write."""
+    """Fields that an answer confirmed. Without `has_order` its date is ignored: the service's clock went back before it."""
 
     fields: Mapping[str, Any]
     has_order: bool
