@@ -23,6 +23,7 @@ from twilio_conversations.errors import (
     TransportUnavailableError,
 )
 from twilio_conversations.wire import packets
+from twilio_conversations.wire.credentials import RefusedToken
 from twilio_conversations.wire.effects import (
     CloseSocket,
     Connected,
@@ -34,7 +35,6 @@ from twilio_conversations.wire.effects import (
     TokenAboutToExpire,
     TokenAccepted,
     TokenExpired,
-    TokenRefused,
     TokenWanted,
 )
 from twilio_conversations.wire.packets import (
@@ -93,7 +93,7 @@ def test_an_accepted_init_connects() -> None:
 
     assert [ConnectionState.CONNECTED] == states(driven)
     assert [Connected(resumed=False)] == driven.of(Connected)
-    assert [TokenAccepted("T0")] == driven.of(TokenAccepted)
+    assert [TokenAccepted("T0", is_new=True)] == driven.of(TokenAccepted)
     assert ["a", "b"] == [packet.id for packet in driven.sent if isinstance(packet, RestCall)]
 
 
@@ -524,7 +524,7 @@ def test_a_refused_token_gives_way_to_the_good_one_before_it(stage: str, code: i
     driven.answer(Init if stage == "after a cut" else Update, 401, code)
 
     assert driven.settled["u"].code == code
-    assert [TokenRefused("T1", code == EXPIRED)] == driven.of(TokenRefused)
+    assert driven.session.credentials.refused == RefusedToken("T1", code == EXPIRED)
     assert not driven.of(TokenExpired), "the token in use is none of that"
     assert [TokenWanted()] == driven.of(TokenWanted)
     assert [ConnectionErrorInfo(False, "Connection error: text", 401, code)] == driven.of(ConnectionErrorInfo)
@@ -554,7 +554,7 @@ def test_requests_refused_for_expiry_during_an_update_mean_the_former_token() ->
     driven.submit("a")
     driven.update("T1", "u")
     driven.receive(Reply("a", Status(401, "X", None, EXPIRED)))
-    assert [TokenRefused("T0", expired=True)] == driven.of(TokenRefused)
+    assert driven.session.credentials.refused == RefusedToken("T0", expired=True)
     assert not driven.of(TokenWanted)
     driven.answer(Update)
 
@@ -743,7 +743,7 @@ def test_a_request_refused_for_expiry_asks_the_provider() -> None:
     driven.submit("a")
     driven.receive(http_reply("a", status=Status(401, "X", None, EXPIRED)))
 
-    assert [TokenRefused("T0", expired=True)] == driven.of(TokenRefused)
+    assert driven.session.credentials.refused == RefusedToken("T0", expired=True)
     assert [TokenWanted()] == driven.of(TokenWanted)
 
 
@@ -898,6 +898,7 @@ class RandomEvents(RuleBasedStateMachine):
         self.asked: set[str] = set()
         self.latest = "T0"
         self.refused: set[str] = set()
+        self.noted: RefusedToken | None = None
 
     @initialize(up=st.booleans(), refreshable=st.booleans(), cooperates=st.booleans())
     def start(self, up: bool, refreshable: bool, cooperates: bool) -> None:
@@ -914,8 +915,10 @@ class RandomEvents(RuleBasedStateMachine):
 
     def _note_refusal(self) -> None:
         """A refusal was meant for the token sent last."""
-        for refusal in self.driven.of(TokenRefused):
+        refusal = self.driven.session.credentials.refused
+        if refusal is not None and refusal is not self.noted:
             assert refusal.token == next(p.token for p in reversed(self.driven.sent) if isinstance(p, Init | Update))
+            self.noted = refusal
             self.refused.add(refusal.token)
 
     @precondition(lambda self: self.driven.open_generation is not None)

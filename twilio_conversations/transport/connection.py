@@ -125,8 +125,8 @@ class Connection:
 
     @property
     def holder(self) -> Claims | None:
-        """What the token says that the service accepted last; `None` before, and of one that cannot be read."""
-        return self._tokens.holder
+        """Claims of the token that the service accepted last; `None` before, and of one that cannot be read."""
+        return self._io.session.credentials.holder
 
     def call(self, function: Callable[[], T]) -> Future[T]:
         """Run `function` on the io thread soon; the future has its result."""

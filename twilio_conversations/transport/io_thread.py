@@ -166,7 +166,7 @@ class IoThread:
     def _run(self) -> None:
         mark_thread(Role.IO)
         try:
-            self._tokens.attach(self, self.timers, self.post, self.name)
+            self._tokens.attach(self, self.session.credentials, self.timers, self.post, self.name)
             if self._tokens.initial is not None:
                 self.note_token(self._tokens.initial)
             self.apply(self.session.connect(time.monotonic()))
@@ -353,7 +353,8 @@ class IoThread:
 
     def _do_token_accepted(self, effect: fx.TokenAccepted) -> None:
         self._log.token_accepted(effect.token)
-        self._tokens.accepted(effect.token)
+        if effect.is_new:
+            self._tokens.accepted(effect.token)
 
     # The token source's answers
 
@@ -441,7 +442,6 @@ class IoThread:
         fx.Disconnected: lambda self, effect: self._tell(self._listener.on_disconnected),
         fx.TokenAccepted: _do_token_accepted,
         fx.TokenWanted: lambda self, effect: self._tokens.refresh(),
-        fx.TokenRefused: lambda self, effect: self._tokens.refused(effect.token, expired=effect.expired),
         fx.TokenExpired: lambda self, effect: self._tell(self._listener.on_token_expired),
         fx.RetryScheduled: lambda self, effect: self._log.retrying(effect.seconds, effect.cause),
         fx.TokenAboutToExpire: _do_token_about_to_expire,

@@ -70,22 +70,15 @@ class Settle:
 
 @attrs.frozen
 class TokenAccepted:
-    """The service took this token."""
+    """The service accepted this token; `is_new` unless it was in use already."""
 
     token: str = attrs.field(repr=False)
+    is_new: bool
 
 
 @attrs.frozen
 class TokenWanted:
     """Nothing goes on without another token from the provider."""
-
-
-@attrs.frozen
-class TokenRefused:
-    """The service refused this token; `expired` when that is why."""
-
-    token: str = attrs.field(repr=False)
-    expired: bool
 
 
 @attrs.frozen
@@ -116,7 +109,6 @@ Effect = (
     | Settle
     | TokenAccepted
     | TokenWanted
-    | TokenRefused
     | TokenExpired
     | TokenAboutToExpire
     | Failed

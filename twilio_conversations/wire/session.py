@@ -38,7 +38,6 @@ from twilio_conversations.wire.effects import (
     TokenAboutToExpire,
     TokenAccepted,
     TokenExpired,
-    TokenRefused,
     TokenWanted,
 )
 from twilio_conversations.wire.failures import Cause, outcome_of, timed_out
@@ -124,6 +123,11 @@ class Session:
         return self._credentials.current
 
     @property
+    def credentials(self) -> Credentials:
+        """What is known of tokens; to be looked at only."""
+        return self._credentials
+
+    @property
     def refusal(self) -> ConversationsError | None:
         """Cause for which nothing can be sent until there is another token, or ever; `None` while requests can be sent."""
         return self._unavailable() if self._phase in _NO_SERVICE else None
@@ -160,7 +164,7 @@ class Session:
 
     def next_deadline(self) -> float | None:
         """Return the time at which `on_time` must be called next, if nothing else happens."""
-        moments = (self._timer, self._requests.next_deadline(), self._credentials.next_deadline())
+        moments = (self._timer, self._requests.next_deadline(), self._credentials.updates.next_deadline())
         return min((moment for moment in moments if moment is not None), default=None)
 
     # Inputs
@@ -211,12 +215,12 @@ class Session:
         self._now = now
         if self._phase in (Phase.FAILED, Phase.CLOSED):
             return [] if key is None else [Settle(key, self._unavailable())]
-        in_use = self._phase is Phase.CONNECTED and self._credentials.in_use(token)
+        in_use = self._phase is Phase.CONNECTED and self._credentials.is_settled(token)
         self._credentials.replace(token)
         if in_use:
             return [] if key is None else [Settle(key, None)]
         if key is not None:
-            self._credentials.expect(key, token, deadline)
+            self._credentials.updates.add(key, token, deadline)
         return self._input(now, Input.TOKEN)
 
     def token_refused(self, error: BaseException, now: float) -> list[Effect]:
@@ -270,7 +274,7 @@ class Session:
         self._now = now
         for id_, written in self._requests.take_expired(now):
             self._effects.append(Settle(id_, timed_out(written=written, trouble=self.trouble)))
-        for key in self._credentials.take_expired(now):
+        for key in self._credentials.updates.take_expired(now):
             error = timed_out(written=self._phase is Phase.UPDATING, trouble=self.trouble)
             self._effects.append(Settle(key, error))
         if self._timer is not None and self._timer <= now:
@@ -364,7 +368,7 @@ class Session:
         if credentials.newer_at_hand:
             return Input.DENIED_OUTDATED
         expired = status.code == 410 or status.error_code == TOKEN_EXPIRED
-        self._effects.append(TokenRefused(credentials.sent, expired))
+        credentials.refuse(credentials.sent, expired=expired)
         if credentials.has_fallback:
             return Input.DENIED_FALLBACK
         if expired:
@@ -374,7 +378,8 @@ class Session:
     def _note_expiry(self) -> None:
         """Note that a request was rejected because the token in use has expired, though the connection is open."""
         token = self._credentials.current or ""
-        self._effects += [TokenRefused(token, expired=True), TokenExpired()]
+        self._credentials.refuse(token, expired=True)
+        self._effects.append(TokenExpired())
         if self._credentials.expire(token) and self._credentials.refreshable:
             self._effects.append(TokenWanted())
 
@@ -496,8 +501,9 @@ class Session:
 
     def _accept_token(self, _: Cause) -> None:
         self._timer = None
-        self._effects.append(TokenAccepted(self._credentials.sent))
-        for key in self._credentials.accept():
+        credentials = self._credentials
+        self._effects.append(TokenAccepted(credentials.sent, is_new=credentials.sent != credentials.in_use))
+        for key in credentials.accept():
             self._effects.append(Settle(key, None))
 
     def _roll_back(self, cause: Cause) -> None:
@@ -516,7 +522,7 @@ class Session:
     def _fail_all(self, _: Cause) -> None:
         for id_ in self._requests.take_queued():
             self._effects.append(Settle(id_, self._unavailable()))
-        for key in self._credentials.take_all():
+        for key in self._credentials.updates.take_all():
             self._effects.append(Settle(key, self._unavailable()))
 
     _ACTIONS: ClassVar[Mapping[Action, Callable[[Session, Cause], None]]] = {
