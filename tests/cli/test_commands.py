@@ -42,6 +42,31 @@ def test_serve_with_a_seed(tmp_path: Path) -> None:
         assert found.json()["state"] == "active"
 
 
+def test_serve_with_settings(tmp_path: Path) -> None:
+    """Settings of the command hold from the start."""
+    command = [sys.executable, "-m", "twilio_conversations.cli", "serve", "--port", "0", "--json", "--data", str(tmp_path)]
+    command += ["--set", "index_gap=4", "--set", "delivery=on_command", "--set", 'email_bodies_allowed_mime_types=["text/plain"]']
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = json.loads(process.stdout.readline())["url"]
+        key = json.loads((tmp_path / "credentials.json").read_text("utf-8"))
+        settings = requests.get(f"{url}/_local/config", auth=(key["api_key_sid"], key["api_key_secret"]), timeout=TIMEOUT).json()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(TIMEOUT) == 0
+    assert (settings["index_gap"], settings["delivery"]) == (4, "on_command")
+    assert settings["email_bodies_allowed_mime_types"] == ["text/plain"]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"), [("index_gap", "NAME=VALUE"), ("no_such=1", "no setting"), ("index_gap=x", "index_gap")]
+)
+def test_serve_with_a_wrong_setting(tmp_path: Path, given: str, words: str) -> None:
+    """What is wrong with a setting is said, and nothing is served."""
+    result = CliRunner().invoke(group, ["serve", "--port", "0", "--data", str(tmp_path), "--set", given])
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
 def test_serve_with_a_wrong_seed(tmp_path: Path) -> None:
     """What is wrong with the file is said, and nothing is served."""
     seed = tmp_path / "seed.json"

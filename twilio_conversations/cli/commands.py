@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shlex
 import signal
@@ -53,6 +54,13 @@ def group() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON when ready.")
 @click.option("--durable", is_flag=True, help="Survive the loss of power, not only the end of the process.")
 @click.option("--seed", type=click.Path(exists=True, path_type=Path), help="JSON or YAML file: settings, and data if empty.")
+@click.option(
+    "--set",
+    "settings",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Setting of the service, with a value in JSON; the guide of the local service lists them. May be repeated.",
+)
 @click.option("--tls", is_flag=True, help="Speak HTTPS and WSS, with a certificate that is kept in the data directory.")
 @click.option("--public-url", metavar="URL", help="How clients reach the service, if not as their requests say.")
 @click.option(
@@ -70,14 +78,14 @@ def group() -> None:
     multiple=True,
     help="Page that may ask for tokens, such as http://localhost:3000. May be repeated.",
 )
-def serve(data_dir: Path, as_json: bool, seed: Path | None, **options: Any) -> None:
+def serve(data_dir: Path, as_json: bool, seed: Path | None, settings: tuple[str, ...], **options: Any) -> None:
     """Run the service until interrupted."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        server = LocalServer(data_dir, **options)
+        server = LocalServer(data_dir, settings=dict(_setting(text) for text in settings), **options)
     except InvalidArgumentError as error:
         raise click.UsageError(str(error)) from error
     with server:
@@ -91,6 +99,17 @@ def serve(data_dir: Path, as_json: bool, seed: Path | None, **options: Any) -> N
         failure = server.failure
     if failure is not None:
         sys.exit(1)  # the reason is in the log
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """Return name and value of a setting; what is no JSON is text."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.UsageError(f"--set needs NAME=VALUE, not {text!r}")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
 
 
 @group.command()

@@ -32,6 +32,7 @@ from twilio_conversations.server.http.admission import DOOR
 from twilio_conversations.server.http.session import Session
 from twilio_conversations.server.http.token_endpoint import TokenEndpoint
 from twilio_conversations.server.service import Service
+from twilio_conversations.server.settings import Settings
 from twilio_conversations.server.start_errors import storage
 from twilio_conversations.server.storage.credentials import Credentials
 from twilio_conversations.server.storage.data_watch import DataWatch
@@ -51,12 +52,14 @@ class App:
         *,
         token_origins: Iterable[str] | None = None,
         durable: bool = False,
+        settings: Settings | None = None,
     ) -> None:
         self._data_dir = data_dir
         self._credentials = credentials
         self._addresses = addresses
         self._token_origins = token_origins
         self._durable = durable
+        self._settings = settings or Settings()
         self._service: Service | None = None
         self._watch: DataWatch
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -105,7 +108,7 @@ class App:
         """Open the data and begin to work; `on_lost` is called if the data directory goes away. Raises what goes wrong."""
         database = self._data_dir / DATABASE_FILE
         with storage(database):
-            service = Service(self._data_dir, self._credentials, durable=self._durable)
+            service = Service(self._data_dir, self._credentials, self._settings, durable=self._durable)
             await service.start()
         self._service, self._loop = service, asyncio.get_running_loop()
         self._watch = DataWatch(database, on_lost)

@@ -8,7 +8,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,6 +22,7 @@ from twilio_conversations.server.http import certificates
 from twilio_conversations.server.http.certificates import Certificate
 from twilio_conversations.server.http.listener import listen
 from twilio_conversations.server.http.token_endpoint import page_origin
+from twilio_conversations.server.settings import Settings
 from twilio_conversations.server.start_errors import LocalServerError, storage
 from twilio_conversations.server.storage.credentials import Credentials, load_or_create
 from twilio_conversations.server.storage.database import Lock
@@ -53,9 +54,10 @@ class LocalServer(Controls):
         trusted_proxies: addresses or networks of proxies whose ``X-Forwarded-Proto`` and ``X-Forwarded-Host`` are used in links.
         token_endpoint: answer ``GET /_local/token?identity=`` for programs on this machine.
         allowed_origins: origins of pages that may use the token endpoint, such as ``http://localhost:3000``.
+        settings: settings at the start and after `reset`, as for `configure`.
 
     Raises:
-        InvalidArgumentError: a URL, address or origin is invalid, or origins are given without a token endpoint.
+        InvalidArgumentError: a URL, address, origin or setting is invalid, or origins are given without a token endpoint.
 
     Use it as a context manager, or call `start` and `stop`; both may be called again.
     """
@@ -72,6 +74,7 @@ class LocalServer(Controls):
         trusted_proxies: str | Iterable[str] = (),
         token_endpoint: bool = False,
         allowed_origins: str | Iterable[str] = (),
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         origins = tuple(page_origin(origin) for origin in _several(allowed_origins))
         if origins and not token_endpoint:
@@ -84,6 +87,7 @@ class LocalServer(Controls):
         self._port = port
         self._host = checks.text(host, "host")
         self._durable = durable
+        self._settings = _settings({} if settings is None else settings)
         self._data_dir: Path | None = None
         self._credentials: Credentials | None = None
         self._certificate: Certificate | None = None
@@ -240,7 +244,14 @@ class LocalServer(Controls):
         listener = listen(self._host, self._port)
         self._port = listener.getsockname()[1]
         addresses = AddressBook(self.url, self._public_url, self._trusted)
-        self._app = App(directory, self._credentials, addresses, token_origins=self._token_origins, durable=self._durable)
+        self._app = App(
+            directory,
+            self._credentials,
+            addresses,
+            token_origins=self._token_origins,
+            durable=self._durable,
+            settings=self._settings,
+        )
         self._server = Server(self._app, self._certificate)
         self._failure = None
         self._thread = threading.Thread(target=self._run, args=(self._server, listener), name="conversations-server", daemon=True)
@@ -283,6 +294,13 @@ class LocalServer(Controls):
 
     def _address(self) -> str:
         return f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}"
+
+
+def _settings(given: Mapping[str, Any]) -> Settings:
+    try:
+        return Settings().changed(checks.instance(Mapping, given, "settings"))  # type: ignore[type-abstract]
+    except Refusal as error:
+        raise InvalidArgumentError(error.message) from error
 
 
 def _several(values: str | Iterable[str]) -> Iterable[str]:

@@ -32,7 +32,7 @@ from twilio_conversations.server.http.admission import Door
 from twilio_conversations.server.http.connections import Gateway
 from twilio_conversations.server.http.session import Session
 from twilio_conversations.server.http.traffic import Traffic
-from twilio_conversations.server.settings import World
+from twilio_conversations.server.settings import Settings, World
 from twilio_conversations.server.storage import dates
 from twilio_conversations.server.storage.credentials import Credentials
 from twilio_conversations.server.storage.database import DATABASE_FILE, Database
@@ -55,11 +55,11 @@ _EVERYTHING = [delete(table) for table in reversed(metadata.sorted_tables)]
 class Service:
     """Made and used on one event loop; the writer is its only other thread."""
 
-    def __init__(self, data_dir: Path, credentials: Credentials, *, durable: bool) -> None:
+    def __init__(self, data_dir: Path, credentials: Credentials, settings: Settings, *, durable: bool) -> None:
         self._credentials = credentials
         self._database = Database(data_dir / DATABASE_FILE, durable=durable)
         self._reader = self._database.connect()
-        self.world = World()
+        self.world = World(settings=settings)
         self._bus = Bus(asyncio.get_running_loop())
         self._writer = Writer(self._database.connect(), self.world, self._bus.deliver)
         self._catalog = Catalog(self._reader, credentials.account_sid, credentials.service_sid)

@@ -196,8 +196,9 @@ class World:
 
     clock: Clock = attrs.field(factory=Clock)
     settings: Settings = attrs.field(factory=Settings)
+    _at_start: Settings = attrs.field(init=False, default=attrs.Factory(lambda self: self.settings, takes_self=True))
 
     def reset(self) -> None:
         """As at the beginning."""
         self.clock.reset()
-        self.settings = Settings()
+        self.settings = self._at_start
