@@ -15,7 +15,7 @@ import websocket
 
 from tests.support.patience import PATIENCE
 from twilio_conversations.server import LocalServer
-from twilio_conversations.wire import packets
+from twilio_conversations.wire.decoding import decode
 from twilio_conversations.wire.http_request import HttpRequest
 from twilio_conversations.wire.packets import Init, Notification, Packet, Reply, RestCall, Update
 
@@ -104,7 +104,7 @@ class Peer:
             raise ConnectionError(f"a frame must be binary: {data!r}")
         if not data:
             raise ConnectionError("closed")
-        return packets.decode(data)
+        return decode(data)
 
     def expect(self, wanted: Callable[[Any], bool]) -> Any:
         """The first packet, arrived already or yet to come, that is wanted."""

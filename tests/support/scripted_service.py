@@ -16,7 +16,7 @@ from websocket import ABNF, frame_buffer
 
 from tests.support.patience import PATIENCE
 from twilio_conversations.options import Endpoints, Options
-from twilio_conversations.wire import packets
+from twilio_conversations.wire.decoding import decode
 from twilio_conversations.wire.packets import Init, Packet, Reply, RestCall, Status, Update
 
 LIMIT = PATIENCE
@@ -68,7 +68,7 @@ class Peer:
             elif opcode == ABNF.OPCODE_CLOSE:
                 raise ConnectionError("the client said goodbye")
             elif opcode == ABNF.OPCODE_BINARY:
-                packet = packets.decode(payload)
+                packet = decode(payload)
                 if acks or not isinstance(packet, Reply):
                     return packet
 

@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 from twilio_conversations.options import BackoffPolicy, Endpoints, Options
-from twilio_conversations.wire import packets
+from twilio_conversations.wire.decoding import decode
 from twilio_conversations.wire.effects import CloseSocket, Effect, OpenSocket, Send, Settle
 from twilio_conversations.wire.http_request import HttpRequest
 from twilio_conversations.wire.inflight import Submission
@@ -57,7 +57,7 @@ class Driven:
                 self.open_generation = None
             elif isinstance(effect, Send):
                 assert self.open_generation is not None, "sent without a socket"
-                self.sent.append(packets.decode(effect.data))
+                self.sent.append(decode(effect.data))
             elif isinstance(effect, Settle):
                 assert effect.key not in self.settled, "settled twice"
                 self.settled[effect.key] = effect.outcome

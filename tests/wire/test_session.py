@@ -22,8 +22,8 @@ from twilio_conversations.errors import (
     RequestTimeoutError,
     TransportUnavailableError,
 )
-from twilio_conversations.wire import packets
 from twilio_conversations.wire.credentials import RefusedToken
+from twilio_conversations.wire.decoding import PacketError, decode
 from twilio_conversations.wire.effects import (
     CloseSocket,
     Connected,
@@ -359,7 +359,7 @@ def test_a_malformed_reply_to_init_is_a_refusal() -> None:
     driven = Driven()
     driven.connect()
     driven.open()
-    error = packets.PacketError("no status", id_=driven.last(Init).id, method="reply")
+    error = PacketError("no status", id_=driven.last(Init).id, method="reply")
     driven.do(driven.session.receive_bad(error, driven.now))
 
     assert driven.session.phase is Phase.WAITING
@@ -762,7 +762,7 @@ def test_a_malformed_reply_fails_its_request_at_once() -> None:
     driven = Driven()
     driven.up()
     driven.submit("a")
-    driven.do(driven.session.receive_bad(packets.PacketError("bad", id_="a", method="reply"), driven.now))
+    driven.do(driven.session.receive_bad(PacketError("bad", id_="a", method="reply"), driven.now))
 
     assert isinstance(driven.settled["a"], ProtocolError)
     assert not driven.of(Send)
@@ -840,7 +840,7 @@ def test_a_few_bad_frames_are_answered_and_then_the_socket_is_replaced() -> None
     driven.up()
     for _ in range(MAX_BAD_FRAMES):
         assert driven.session.phase is Phase.CONNECTED
-        driven.do(driven.session.receive_bad(packets.PacketError("bad", id_="N1", method="notification"), driven.now))
+        driven.do(driven.session.receive_bad(PacketError("bad", id_="N1", method="notification"), driven.now))
 
     assert [400] * MAX_BAD_FRAMES == [packet.status.code for packet in driven.sent if isinstance(packet, Reply)]
     assert driven.session.phase is Phase.WAITING
@@ -957,7 +957,7 @@ class RandomEvents(RuleBasedStateMachine):
 
     @rule(method=st.sampled_from([None, "reply", "notification"]))
     def bad_frame(self, method: str | None) -> None:
-        error = ProtocolError("bad") if method is None else packets.PacketError("bad", id_="N1", method=method)
+        error = ProtocolError("bad") if method is None else PacketError("bad", id_="N1", method=method)
         self.driven.do(self.driven.session.receive_bad(error, self.driven.now))
 
     @rule(seconds=st.sampled_from([0.0, 0.5, 30.0]))
@@ -1046,7 +1046,7 @@ def test_a_hundred_thousand_malformed_inputs(caplog: pytest.LogCaptureFixture) -
     for number in range(100_000):
         data = malformed.packet()
         try:
-            packet = packets.decode(data)
+            packet = decode(data)
         except ProtocolError as error:
             driven.do(driven.session.receive_bad(error, driven.now))
         else:

@@ -41,7 +41,7 @@ from twilio_conversations.util.futures import Deadline, Role, mark_thread
 from twilio_conversations.util.naming import shown
 from twilio_conversations.util.os_errors import start_thread
 from twilio_conversations.wire import effects as fx
-from twilio_conversations.wire import packets
+from twilio_conversations.wire.decoding import decode
 from twilio_conversations.wire.inflight import Submission
 from twilio_conversations.wire.packets import Notification
 from twilio_conversations.wire.session import Session
@@ -209,7 +209,7 @@ class IoThread:
                 try:
                     if opcode != BINARY:
                         raise ProtocolError("a text message")
-                    packet = packets.decode(data, max_bytes=self._options.max_frame_bytes)
+                    packet = decode(data, max_bytes=self._options.max_frame_bytes)
                 except ProtocolError as error:
                     self.apply(session.receive_bad(error, now))
                 else:

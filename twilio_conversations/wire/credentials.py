@@ -1,4 +1,4 @@
-"""What is known of one client's tokens: the latest, the sent, the accepted and the refused one, and which may be sent."""
+"""Knowledge of one client's tokens: the latest, the sent, the accepted and the refused one, and which may be sent."""
 
 from __future__ import annotations
 

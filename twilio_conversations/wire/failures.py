@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from twilio_conversations.errors import (
+    ClientClosedError,
     ConnectionErrorInfo,
     ConversationsError,
     ProtocolError,
@@ -84,6 +85,23 @@ def timed_out(*, written: bool, trouble: str | None = None) -> RequestTimeoutErr
     where = "the service did not answer" if written else "there was no connection"
     why = f": {trouble}" if trouble else ""
     return RequestTimeoutError(f"{where} within the time limit{why}", sent=written, retryable=True)
+
+
+def unavailable(cause: Cause, *, closed: bool) -> ConversationsError:
+    """Return the error for what cannot be sent; `closed` when the program closed the client."""
+    if closed:
+        return ClientClosedError("the client was closed", sent=False)
+    code, error_code = cause.codes
+    return TransportUnavailableError(f"unable to connect: {cause.message}", status=code, code=error_code, sent=False)
+
+
+def cut_off(cause: Cause, *, closed: bool) -> ConversationsError:
+    """Return the error for a request whose socket ended before its answer; `closed` when the program closed the client."""
+    if closed:
+        return ClientClosedError("the client was closed before the answer came", sent=True)
+    text = f"the connection broke before the answer came: {cause.message}"
+    code, error_code = cause.codes
+    return TransportUnavailableError(text, status=code, code=error_code, sent=True, retryable=True)
 
 
 def outcome_of(reply: Reply) -> Reply | ConversationsError:

@@ -12,18 +12,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
 from twilio_conversations.enums import ConnectionState
-from twilio_conversations.errors import (
-    ClientClosedError,
-    ConversationsError,
-    InitializationError,
-    ProtocolError,
-    TransportUnavailableError,
-)
+from twilio_conversations.errors import ConversationsError, InitializationError, ProtocolError
 from twilio_conversations.options import Options
 from twilio_conversations.util import logs
-from twilio_conversations.wire import message_types, packets
-from twilio_conversations.wire.backoff import Backoff, hint_floor
+from twilio_conversations.wire import greeting, packets
 from twilio_conversations.wire.credentials import Credentials
+from twilio_conversations.wire.decoding import PacketError
 from twilio_conversations.wire.effects import (
     CloseSocket,
     Connected,
@@ -40,18 +34,16 @@ from twilio_conversations.wire.effects import (
     TokenExpired,
     TokenWanted,
 )
-from twilio_conversations.wire.failures import Cause, outcome_of, timed_out
-from twilio_conversations.wire.frame_limit import MESSAGE_TOO_BIG, FrameLimit
+from twilio_conversations.wire.failures import Cause, timed_out, unavailable
 from twilio_conversations.wire.inflight import Requests, Submission, new_id
 from twilio_conversations.wire.packets import Packet, Reply, Status
+from twilio_conversations.wire.reconnecting import Reconnecting
+from twilio_conversations.wire.refusals import TOKEN_EXPIRED, TOKEN_REFUSALS, input_of_answer, input_of_close, is_expiry
+from twilio_conversations.wire.request_flow import RequestFlow
 from twilio_conversations.wire.transitions import PUBLIC_STATES, TRANSITIONS, Action, Input, Phase
 
 _log = logs.logger(__name__)
 
-CAPABILITIES: Final = ("client_update", "offline_storage")
-
-TOKEN_EXPIRED: Final = 20104
-WRONG_INSTANCE: Final = 51232
 MAX_BAD_FRAMES: Final = 3
 """Frames that are not the protocol, on one connection, before it is replaced."""
 
@@ -86,24 +78,21 @@ class Session:
         self._options = options
         self._metadata = metadata or {}
         self._new_id = new_id
-        self._backoff = Backoff(options.reconnect, rng)
+        self._reconnecting = Reconnecting(options.reconnect, rng)
         self._phase = Phase.IDLE
         self._generation = 0
         self._has_socket = False
         self._socket_open = False
         self._timer: float | None = None
-        self._not_before = 0.0
-        self._established_at: float | None = None
         self._connections = 0
         self._bad_frames = 0
         self._control_id: str | None = None  # the init or update that waits for its answer
         self._credentials = Credentials(token, refreshable=refreshable)
-        self._requests = Requests()
-        self._frame_limit = FrameLimit()
+        self._flow = RequestFlow()
+        self._requests = self._flow.requests
         self._cause = Cause("the client was not started")  # why there is no connection
         self._effects: list[Effect] = []
         self._now = 0.0
-        self._round_trip: float | None = None
 
     # What is known
 
@@ -124,7 +113,7 @@ class Session:
 
     @property
     def credentials(self) -> Credentials:
-        """What is known of tokens; to be looked at only."""
+        """Knowledge of the tokens; to be looked at only."""
         return self._credentials
 
     @property
@@ -155,7 +144,7 @@ class Session:
     @property
     def round_trip(self) -> float | None:
         """Seconds between the latest answered request and its answer."""
-        return self._round_trip
+        return self._flow.round_trip
 
     @property
     def trouble(self) -> str | None:
@@ -196,7 +185,7 @@ class Session:
 
     def submit(self, request: Submission, now: float) -> list[Effect]:
         """Write a request, or queue it until there is a connection."""
-        if self._phase in _UP and request.deadline > now and self._may_write(request):
+        if self._phase in _UP and request.deadline > now and self._flow.may_write(request):
             self._requests.write(request, now)
             return [Send(request.data)]
         if (error := self._refusal(request, now)) is not None:
@@ -263,7 +252,7 @@ class Session:
         self._now = now
         _log.warning("a frame that is not the protocol: %s", error)
         self._bad_frames += 1
-        if isinstance(error, packets.PacketError) and error.id:
+        if isinstance(error, PacketError) and error.id:
             self._answer_bad(error, error.id)
         if self._bad_frames >= MAX_BAD_FRAMES:
             self._dispatch(Input.GARBAGE, Cause(f"the service does not speak the protocol: {error}"))
@@ -272,8 +261,7 @@ class Session:
     def on_time(self, now: float) -> list[Effect]:
         """Process the deadlines that have passed by the time of `next_deadline`."""
         self._now = now
-        for id_, written in self._requests.take_expired(now):
-            self._effects.append(Settle(id_, timed_out(written=written, trouble=self.trouble)))
+        self._effects += self._flow.expire(now, self.trouble)
         for key in self._credentials.updates.take_expired(now):
             error = timed_out(written=self._phase is Phase.UPDATING, trouble=self.trouble)
             self._effects.append(Settle(key, error))
@@ -290,7 +278,7 @@ class Session:
 
     def _take_effects(self) -> list[Effect]:
         if self._requests.queued and self._phase in _UP:
-            self._write_queued()  # a suspect that waited may be written, now that another is over
+            self._effects += self._flow.flush(self._now)  # a suspect that waited may be written, now that another is over
         effects, self._effects = self._effects, []
         return effects
 
@@ -330,19 +318,18 @@ class Session:
             self._control_id = None
             self._receive_control(reply)
             return
-        written_at = self._requests.answered(reply.id)
-        if written_at is None:
+        settled = self._flow.answer(reply, self._now)
+        if not settled:
             _log.debug("an answer to nothing that waits: %s", reply.id)
             return
-        self._round_trip = self._now - written_at
-        self._effects.append(Settle(reply.id, outcome_of(reply)))
+        self._effects += settled
         if reply.status.error_code == TOKEN_EXPIRED:
             self._note_expiry()
 
     def _receive_control(self, reply: Reply) -> None:
         status = reply.status
         if not status.ok:
-            self._dispatch(self._refused_as(status, denied=status.code in (401, 403)), Cause.of_reply(reply))
+            self._refuse(input_of_answer(status, self._credentials), status, Cause.of_reply(reply))
             return
         if isinstance(token := reply.fields.get("continuation_token"), str):
             self._credentials.continuation_token = token
@@ -352,28 +339,16 @@ class Session:
 
     def _receive_close(self, packet: packets.Close) -> None:
         status = packet.status or Status(0)
-        if status.code in (406, 417):
-            event = Input.UNSUPPORTED
-        elif (denied := _denies(status)) and self._phase is Phase.UPDATING:
-            event = Input.ENDED_OUTDATED
-        else:
-            event = self._refused_as(status, denied=denied, otherwise=Input.OFFLOADED)
-        self._dispatch(event, Cause.of_close(packet))
+        self._refuse(input_of_close(status, self._credentials, self._phase), status, Cause.of_close(packet))
 
-    def _refused_as(self, status: Status, *, denied: bool, otherwise: Input = Input.REFUSED) -> Input:
-        """Return the input for a refusal; announce the expiry of the token in use, if that is the cause."""
-        if not denied:
-            return otherwise
-        credentials = self._credentials
-        if credentials.newer_at_hand:
-            return Input.DENIED_OUTDATED
-        expired = status.code == 410 or status.error_code == TOKEN_EXPIRED
-        credentials.refuse(credentials.sent, expired=expired)
-        if credentials.has_fallback:
-            return Input.DENIED_FALLBACK
-        if expired:
-            self._effects.append(TokenExpired())
-        return Input.DENIED_RENEWABLE if credentials.refreshable else Input.DENIED
+    def _refuse(self, event: Input, status: Status, cause: Cause) -> None:
+        """Process a refusal; announce the expiry of the token in use, if that is the cause."""
+        if event in TOKEN_REFUSALS:
+            expired = is_expiry(status)
+            self._credentials.refuse(self._credentials.sent, expired=expired)
+            if expired and event is not Input.DENIED_FALLBACK:
+                self._effects.append(TokenExpired())
+        self._dispatch(event, cause)
 
     def _note_expiry(self) -> None:
         """Note that a request was rejected because the token in use has expired, though the connection is open."""
@@ -383,40 +358,26 @@ class Session:
         if self._credentials.expire(token) and self._credentials.refreshable:
             self._effects.append(TokenWanted())
 
-    def _answer_bad(self, error: packets.PacketError, id_: str) -> None:
+    def _answer_bad(self, error: PacketError, id_: str) -> None:
         if error.reply_to is None:
             self._effects.append(Send(packets.acknowledgement(id_, _BAD_REQUEST)))
         elif id_ == self._control_id:
             self._control_id = None
             self._dispatch(Input.REFUSED, Cause(f"Connection error: {error}"))
-        elif self._requests.answered(id_) is not None:
-            self._effects.append(Settle(id_, ProtocolError(f"a malformed answer: {error}", sent=True)))
+        else:
+            self._effects += self._flow.answer_bad(id_, error)
 
     # Requests
-
-    def _may_write(self, request: Submission) -> bool:
-        return self._requests.may_write(request) and self._frame_limit.refusal(len(request.data), sent=False) is None
-
-    def _write_queued(self) -> None:
-        for request in self._requests.flush(self._now):
-            if (error := self._frame_limit.refusal(len(request.data), sent=False)) is not None:
-                self._requests.forget(request.id)
-                self._effects.append(Settle(request.id, error))
-            else:
-                self._effects.append(Send(request.data))
 
     def _refusal(self, request: Submission, now: float) -> ConversationsError | None:
         if self._phase in _NO_SERVICE:
             return self._unavailable()
         if request.deadline <= now:
             return timed_out(written=False, trouble=self.trouble)
-        return self._frame_limit.refusal(len(request.data), sent=False)
+        return self._flow.refusal(request)
 
     def _unavailable(self) -> ConversationsError:
-        if self._phase is Phase.CLOSED:
-            return ClientClosedError("the client was closed", sent=False)
-        code, error_code = self._cause.codes
-        return TransportUnavailableError(f"unable to connect: {self._cause.message}", status=code, code=error_code, sent=False)
+        return unavailable(self._cause, closed=self._phase is Phase.CLOSED)
 
     # Actions
 
@@ -433,21 +394,7 @@ class Session:
         self._control_id = self._new_id()
         self._bad_frames = 0
         self._timer = self._now + self._options.init_timeout
-        registration = {
-            "product": packets.PRODUCT,
-            "type": "ers",
-            "notification_protocol_version": 0,
-            "message_types": list(message_types.ALL),
-        }
-        init = packets.Init(
-            self._control_id,
-            self._credentials.send(),
-            self._credentials.continuation_token,
-            self._metadata,
-            (registration,),
-            capabilities=CAPABILITIES,
-        )
-        self._effects.append(Send(init.encode()))
+        self._effects.append(Send(greeting.init(self._control_id, self._credentials, self._metadata).encode()))
 
     def _send_update(self, _: Cause) -> None:
         self._control_id = self._new_id()
@@ -463,41 +410,24 @@ class Session:
         if self._has_socket:
             self._effects.append(CloseSocket(self._generation))
         self._has_socket = self._socket_open = False
-        sizes = self._requests.take_written()
-        if cause.close_code == MESSAGE_TOO_BIG and sizes:
-            self._frame_limit.learn(cause.message, max(sizes.values()))
-        for id_, size in sizes.items():
-            self._effects.append(Settle(id_, self._frame_limit.refusal(size, sent=True) or self._cut(cause)))
-
-    def _cut(self, cause: Cause) -> ConversationsError:
-        if self._phase is Phase.CLOSED:
-            return ClientClosedError("the client was closed before the answer came", sent=True)
-        text = f"the connection broke before the answer came: {cause.message}"
-        code, error_code = cause.codes
-        return TransportUnavailableError(text, status=code, code=error_code, sent=True, retryable=True)
+        self._effects += self._flow.cut(cause, closed=self._phase is Phase.CLOSED)
 
     def _back_off(self, cause: Cause) -> None:
-        lasted = self._now - self._established_at if self._established_at is not None else 0.0
-        if self._established_at is not None and lasted >= self._options.reconnect.stable_after:
-            self._backoff.reset()
-        self._established_at = None
-        self._not_before = self._now + hint_floor(cause.hint)
-        delay = self._backoff.next_delay(cause.hint)
+        delay = self._reconnecting.next_delay(self._now, cause.hint)
         self._timer = self._now + delay
         self._effects.append(RetryScheduled(delay, self._cause.message))
 
     def _hasten(self, _: Cause) -> None:
-        self._backoff.reset()
-        self._timer = max(self._now, self._not_before)
+        self._timer = self._reconnecting.hasten(self._now)
         if self._timer <= self._now:
             self._on_phase_over()
 
     def _establish(self, cause: Cause) -> None:
-        self._established_at = self._now
+        self._reconnecting.established(self._now)
         self._connections += 1
         self._effects.append(Connected(resumed=self._connections > 1))
         self._accept_token(cause)
-        self._write_queued()
+        self._effects += self._flow.flush(self._now)
 
     def _accept_token(self, _: Cause) -> None:
         self._timer = None
@@ -541,8 +471,3 @@ class Session:
         Action.REPORT_TERMINAL: _report_terminal,
         Action.FAIL_ALL: _fail_all,
     }
-
-
-def _denies(status: Status) -> bool:
-    """Return whether a close means that the token is not valid."""
-    return status.code in (401, 410) or (status.code == 308 and status.error_code == WRONG_INSTANCE)

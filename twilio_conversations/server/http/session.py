@@ -29,6 +29,7 @@ from twilio_conversations.server.http.outbox import Outbox
 from twilio_conversations.server.http.traffic import IN, OUT, Peer, Traffic
 from twilio_conversations.util import logs
 from twilio_conversations.wire import packets
+from twilio_conversations.wire.decoding import PacketError, decode
 from twilio_conversations.wire.frame import json_bytes
 from twilio_conversations.wire.http_request import HttpRequest
 from twilio_conversations.wire.packets import (
@@ -37,7 +38,6 @@ from twilio_conversations.wire.packets import (
     Close,
     Init,
     Packet,
-    PacketError,
     Reply,
     RestCall,
     Status,
@@ -215,7 +215,7 @@ class Session:
             if data is None:
                 raise ProtocolError("frames are binary")
             self._traffic.record(self._peer, IN, data)
-            packet = packets.decode(data)
+            packet = decode(data)
         except ProtocolError as error:
             code = 417 if isinstance(error, PacketError) and error.reply_to else 406
             self._refuse(Close(_new_id(), Status(code, "BAD FRAME", str(error)[:200])))
