@@ -223,7 +223,7 @@ def test_the_service_s_clock_goes_back(own: LocalServer, alice: Client, room: Co
     me = next(participant for participant in room.get_participants() if participant.identity == "alice")
     me.update_attributes({"at": "the future"})
     assert own._app is not None
-    own._app.service.world.clock.reset()  # as a service did after a restart that kept no time
+    own._app.service.clock.reset()  # as a service did after a restart that kept no time
     assert message.update_body("now").body == "now"
     assert me.update_attributes({"at": "now"}).attributes == {"at": "now"}
     assert room.update_friendly_name("now").friendly_name == "now"

@@ -50,7 +50,7 @@ def attach() -> Iterator[Callable[[Callable[[], object]], Program]]:
 def failing(server: LocalServer) -> None:
     """Have both threads of the service log an exception for each commit."""
     assert server._app is not None
-    writer, bus = server._app.service._writer, server._app.service._bus
+    writer, commits = server._app.service._writer, server._app.service._commits
     publish = writer._publish
 
     def fail_after(outcomes: object) -> None:
@@ -58,7 +58,7 @@ def failing(server: LocalServer) -> None:
         raise LookupError("on the writer's thread")
 
     writer._publish = fail_after
-    bus.follow(lambda commit: 1 / 0)  # type: ignore[arg-type]
+    commits.follow(lambda commit: 1 / 0)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("error", [OSError("no space left on device"), SystemExit(1)], ids=lambda error: type(error).__name__)

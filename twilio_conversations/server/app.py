@@ -28,7 +28,7 @@ from twilio_conversations.server.control.operations import Control
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.http import plain as web
 from twilio_conversations.server.http import token_endpoint
-from twilio_conversations.server.http.admission import DOOR
+from twilio_conversations.server.http.admission import ADMISSION
 from twilio_conversations.server.http.session import Session
 from twilio_conversations.server.http.token_endpoint import TokenEndpoint
 from twilio_conversations.server.service import Service
@@ -120,20 +120,20 @@ class App:
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[dict[str, Any]]:
-        yield {DOOR: self.service.door}
+        yield {ADMISSION: self.service.admission}
 
     async def _websocket(self, websocket: WebSocket) -> None:
         session = Session(websocket, self.service, self._addresses.seen_by(websocket))
-        if not self.service.door.take_waiting(session):
+        if not self.service.admission.take_waiting(session):
             await websocket.send_denial_response(web.answer(_TOO_MANY))
             return
         try:
             await session.run()
         finally:
-            self.service.door.leave(session)
+            self.service.admission.leave(session)
 
     async def _health(self, _request: HttpRequest) -> HttpResponse:
-        return JSONResponse({"status": "ok", "connections": self.service.gateway.connections})
+        return JSONResponse({"status": "ok", "connections": self.service.connections.count})
 
     async def _rest(self, request: HttpRequest) -> HttpResponse:
         """Answer the client API without the tunnel, for those who hold a token: ``X-Twilio-Token``."""

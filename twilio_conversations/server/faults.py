@@ -10,8 +10,8 @@ import attrs
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.fault_orders import Fault, Kind, Moment
 from twilio_conversations.server.http.admission import TooManyConnectionsError
-from twilio_conversations.server.http.connections import Connected, Gateway
-from twilio_conversations.server.sync.objects import Bounded
+from twilio_conversations.server.http.connections import Connected, Connections
+from twilio_conversations.server.sync.objects import BoundedDict
 
 MAX_TOKENS = 20_000
 
@@ -19,12 +19,12 @@ MAX_TOKENS = 20_000
 class Faults:
     """The faults that are in force. Lives on the event loop."""
 
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
         self._waiting: list[Fault] = []
         self._holding: set[str | None] = set()
-        self._tokens: Bounded[str, str] = Bounded(MAX_TOKENS)
-        self._expired: Bounded[str, None] = Bounded(MAX_TOKENS)
+        self._tokens: BoundedDict[str, str] = BoundedDict(MAX_TOKENS)
+        self._expired: BoundedDict[str, None] = BoundedDict(MAX_TOKENS)
 
     def order(self, fault: Fault) -> None:
         """Let it happen: now, or when what it waits for comes."""
@@ -37,7 +37,7 @@ class Faults:
             self._holding.add(fault.identity)
         elif fault.kind is Kind.RELEASE_EVENTS:
             self._holding = set() if fault.identity is None else self._holding - {fault.identity}
-        for session in self._gateway.sessions(fault.identity):
+        for session in self._connections.sessions(fault.identity):
             self._strike(session, fault)
 
     def _strike(self, session: Connected, fault: Fault) -> None:

@@ -1,4 +1,4 @@
-"""The local service put together: database, writer, caches, feed and API, all reachable from the event loop."""
+"""The local service put together: database, writer, caches, subscriptions and API, all reachable from the event loop."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ from twilio_conversations.server.auth import Grant
 from twilio_conversations.server.calls import Caller, Request, Response
 from twilio_conversations.server.domain import reachability, roles, users
 from twilio_conversations.server.domain.media import KNOWN
-from twilio_conversations.server.domain.timers import Timekeeper
+from twilio_conversations.server.domain.timers import Timers
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.fault_orders import Fault, Kind
 from twilio_conversations.server.faults import Faults
-from twilio_conversations.server.http.admission import Door
-from twilio_conversations.server.http.connections import Gateway
+from twilio_conversations.server.http.admission import Admission
+from twilio_conversations.server.http.connections import Connections
 from twilio_conversations.server.http.session import Session
 from twilio_conversations.server.http.traffic import Traffic
-from twilio_conversations.server.settings import Settings, World
+from twilio_conversations.server.settings import Clock, LiveSettings, Settings
 from twilio_conversations.server.storage import dates
 from twilio_conversations.server.storage.credentials import Credentials
 from twilio_conversations.server.storage.database import DATABASE_FILE, Database
 from twilio_conversations.server.storage.media_files import MediaFiles
 from twilio_conversations.server.storage.tables import metadata
 from twilio_conversations.server.storage.writer import MAX_MUTATION_ID, Command, Job, Mutation, Transaction, Writer
-from twilio_conversations.server.sync.commits import Bus
-from twilio_conversations.server.sync.objects import Bounded, Catalog
-from twilio_conversations.server.sync.retention import Retention, bury
-from twilio_conversations.server.sync.subscriptions import Feed
+from twilio_conversations.server.sync.commits import Commits
+from twilio_conversations.server.sync.objects import BoundedDict, SyncObjects
+from twilio_conversations.server.sync.retention import Retention, drop_removed_objects
+from twilio_conversations.server.sync.subscriptions import Subscriptions
 from twilio_conversations.util import logs
 
 _log = logs.logger(__name__)
@@ -59,60 +59,60 @@ class Service:
         self._credentials = credentials
         self._database = Database(data_dir / DATABASE_FILE, durable=durable)
         self._reader = self._database.connect()
-        self.world = World(settings=settings)
-        self._bus = Bus(asyncio.get_running_loop())
-        self._writer = Writer(self._database.connect(), self.world, self._bus.deliver)
-        self._catalog = Catalog(self._reader, credentials.account_sid, credentials.service_sid)
-        self._feed = Feed(self._reader, self._catalog, self.world)
-        self.gateway = Gateway()
-        self.faults = Faults(self.gateway)
+        self.clock, self.settings = Clock(), LiveSettings(settings)
+        self._commits = Commits(asyncio.get_running_loop())
+        self._writer = Writer(self._database.connect(), self.clock, self.settings, self._commits.deliver)
+        self._objects = SyncObjects(self._reader, credentials.account_sid, credentials.service_sid)
+        self._subscriptions = Subscriptions(self._reader, self._objects, self.settings)
+        self.connections = Connections()
+        self.faults = Faults(self.connections)
         self.traffic = Traffic()
-        self.door = Door(self.world)
-        self.timekeeper = Timekeeper(self._reader, self.world.clock, self._submit)
-        self._retention = Retention(self.world, self._submit)
+        self.admission = Admission(self.settings)
+        self.timers = Timers(self._reader, self.clock, self._submit)
+        self._retention = Retention(self.settings, self._submit)
         self.media = MediaLibrary(
             self._reader,
-            self._catalog,
+            self._objects,
             MediaFiles(data_dir, durable=durable),
-            MediaLinks(self.world.clock, credentials.api_key_secret),
+            MediaLinks(self.clock, credentials.api_key_secret),
             credentials.account_sid,
             credentials.service_sid,
         )
         client_api = ClientApi(
             self._reader,
-            self._catalog,
-            self.gateway,
-            self.world,
+            self._objects,
+            self.connections,
+            self.settings,
             self.media.files,
             credentials.account_sid,
             credentials.service_sid,
         )
         apis = (
-            SyncApi(self._reader, self._catalog, self.world),
-            SubscriptionsApi(self._feed),
+            SyncApi(self._reader, self._objects, self.settings),
+            SubscriptionsApi(self._subscriptions),
             RegistrationsApi(self._reader),
             client_api,
         )
         self.routes = Table(apis, {"service": credentials.service_sid})
-        self._known_users: Bounded[str, None] = Bounded(MAX_KNOWN_USERS)
-        self._bus.follow(self._catalog.on_commit)  # before the feed, which asks the catalog for heads
-        self._bus.follow(self._feed.on_commit)
-        self._bus.follow(self._retention.on_commit)
-        self._bus.follow(self.timekeeper.on_commit)
-        self._bus.follow(self.media.on_commit)
+        self._known_users: BoundedDict[str, None] = BoundedDict(MAX_KNOWN_USERS)
+        self._commits.follow(self._objects.on_commit)  # before the subscriptions, which ask the objects for heads
+        self._commits.follow(self._subscriptions.on_commit)
+        self._commits.follow(self._retention.on_commit)
+        self._commits.follow(self.timers.on_commit)
+        self._commits.follow(self.media.on_commit)
 
     async def start(self) -> None:
         """Begin to work. Raises what goes wrong with the database."""
         if (newest := dates.newest(self._reader)) is not None:
-            self.world.clock.go_on_from(newest)
+            self.clock.go_on_from(newest)
         self._writer.prepare(_install)
         self._writer.start()
-        self.timekeeper.watch()
+        self.timers.watch()
         self.media.sweep()
 
     async def stop(self) -> None:
         """Finish the commands under way and close the database."""
-        self.timekeeper.stop()
+        self.timers.stop()
         await asyncio.to_thread(self._writer.stop)
         self._reader.close()
         self._database.dispose()
@@ -125,7 +125,7 @@ class Service:
             raise Refusal(20104)
         return auth.verify(token, self._credentials)
 
-    def let_in(self, token: str) -> Grant:
+    def authenticate(self, token: str) -> Grant:
         """Return the same for a connection, which may be refused for other reasons too."""
         grant = auth.verify(token, self._credentials)
         self.faults.admit(grant.identity, token)
@@ -140,10 +140,10 @@ class Service:
 
         def enter() -> None:
             if session.is_open:
-                first = self.gateway.enter(session)
+                first = self.connections.enter(session)
                 session.hold(self.faults.holds(session.identity))
                 if first:
-                    self._tell_presence(session.identity, lambda: then() if session.is_open else None)
+                    self._publish_reachability(session.identity, lambda: then() if session.is_open else None)
                 else:
                     then()
 
@@ -164,16 +164,16 @@ class Service:
 
     def leave(self, session: Session) -> None:
         """A session ended; may be said twice."""
-        self._feed.drop(session)
-        if session.identity and self.gateway.leave(session):
-            self._tell_presence(session.identity)
+        self._subscriptions.remove_subscriber(session)
+        if session.identity and self.connections.leave(session):
+            self._publish_reachability(session.identity)
 
-    def _tell_presence(self, identity: str, then: Callable[[], None] = lambda: None) -> None:
+    def _publish_reachability(self, identity: str, then: Callable[[], None] = lambda: None) -> None:
         """Have it seen that somebody came or went, where that is enabled; who comes is let in after it."""
-        if not self.world.settings.reachability_enabled:
+        if not self.settings.current.reachability_enabled:
             then()
             return
-        online = self.gateway.is_online(identity)
+        online = self.connections.is_online(identity)
 
         def command(tx: Transaction) -> Response:
             reachability.publish(tx, identity, online=online)
@@ -183,7 +183,7 @@ class Service:
 
     def caught_up(self, session: Session) -> None:
         """A slow connection has room again."""
-        self._feed.room(session)
+        self._subscriptions.resume(session)
 
     def request(self, session: Session, request: Request, reply: Callable[[Response], None]) -> None:
         """Answer a request that came through the tunnel, unless a fault was ordered for it."""
@@ -235,10 +235,10 @@ class Service:
         self._writer.submit(Job(command, lambda response: None if done.done() else done.set_result(response)))
         return await done
 
-    async def keep_time(self) -> None:
+    async def run_due_timers(self) -> None:
         """Let everything happen that is due now."""
         done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-        self.timekeeper.expire(done.set_result)
+        self.timers.expire(done.set_result)
         await done
 
     async def reset(self) -> None:
@@ -246,14 +246,15 @@ class Service:
         done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
 
         def emptied(response: Response) -> None:
-            self.world.reset()  # before the sessions go, which would be told to everybody where that is a setting
-            for session in self.gateway.sessions():
+            self.clock.reset()
+            self.settings.reset()  # before the sessions go, which would be told to everybody where that is a setting
+            for session in self.connections.sessions():
                 session.cut()
             self._known_users.clear()
-            self._catalog.clear()
+            self._objects.clear()
             self.faults.clear()
             self.traffic.clear()
-            self.timekeeper.watch()
+            self.timers.watch()
             done.set_result(response)
 
         self._writer.submit(Job(_empty, emptied))
@@ -261,7 +262,7 @@ class Service:
 
     def _mutation(self, caller: Caller, request: Request) -> Mutation | None:
         mutation_id = request.headers.get("x-twilio-mutation-id")
-        if not mutation_id or not self.world.settings.honour_mutation_ids:
+        if not mutation_id or not self.settings.current.honour_mutation_ids:
             return None
         if len(mutation_id) > MAX_MUTATION_ID:
             raise Refusal(20001, "X-Twilio-Mutation-Id is too long")
@@ -280,7 +281,7 @@ def _after(seconds: float, action: Callable[P, object]) -> Callable[P, None]:
 
 def _install(tx: Transaction) -> Response:
     roles.install(tx)
-    bury(tx)
+    drop_removed_objects(tx)
     reachability.nobody_is_online(tx)
     return Response(204)
 

@@ -191,14 +191,12 @@ def described() -> list[Described]:
 
 
 @attrs.define
-class World:
-    """The clock and the settings that hold now; replaced as a whole, so that every thread may read them."""
+class LiveSettings:
+    """The settings in force, for every thread: `current` is replaced as a whole."""
 
-    clock: Clock = attrs.field(factory=Clock)
-    settings: Settings = attrs.field(factory=Settings)
-    _at_start: Settings = attrs.field(init=False, default=attrs.Factory(lambda self: self.settings, takes_self=True))
+    current: Settings = attrs.field(factory=Settings)
+    _at_start: Settings = attrs.field(init=False, default=attrs.Factory(lambda self: self.current, takes_self=True))
 
     def reset(self) -> None:
-        """As at the beginning."""
-        self.clock.reset()
-        self.settings = self._at_start
+        """Restore the settings of the start."""
+        self.current = self._at_start

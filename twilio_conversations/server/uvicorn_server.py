@@ -24,7 +24,7 @@ PING_INTERVAL, PING_TIMEOUT = 20.0, 20.0
 
 
 class Server(uvicorn.Server):
-    """uvicorn, which starts the service before it accepts anybody, and closes the door before it ends the connections."""
+    """uvicorn, which starts the service before it accepts anybody, and admits nobody before it ends the connections."""
 
     def __init__(self, app: App, certificate: Certificate | None) -> None:
         self._protocols = chosen()
@@ -71,7 +71,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End all connections, and let no other come."""
-        self._app.service.door.close()
+        self._app.service.admission.close()
         await super().shutdown(sockets)
         await self._app.close()
 

@@ -17,7 +17,6 @@ from tests.server.peer import Peer, new_mutation
 from tests.support.patience import PATIENCE
 from twilio_conversations.server import LocalServer
 from twilio_conversations.server.api.media import content_headers
-from twilio_conversations.server.settings import Settings, World
 from twilio_conversations.server.storage.media_files import MediaFiles
 
 TIMEOUT = PATIENCE
@@ -73,7 +72,6 @@ class Small:
     """A service of one's own, with low limits and a clock to turn, and alice in it."""
 
     server: LocalServer
-    world: World
     directory: Path
     alice: Uploader
 
@@ -83,15 +81,14 @@ class Small:
 
 
 @pytest.fixture
-def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Small]:
+def small(tmp_path: Path) -> Iterator[Small]:
     """A megabyte for each medium and for all of a message, of which there are two at most."""
-    settings = Settings(
-        media_attachment_size_limit_in_mb=1, media_attachments_total_size_limit_in_mb=1, media_attachments_count_limit=2
-    )
-    world = World(settings=settings)
-    monkeypatch.setattr("twilio_conversations.server.service.World", lambda: world)
-    with LocalServer(tmp_path) as server, Peer.connected(server, "alice") as peer:
-        yield Small(server, world, tmp_path / "media", Uploader(peer))
+    with LocalServer(tmp_path) as server:
+        server.configure(
+            media_attachment_size_limit_in_mb=1, media_attachments_total_size_limit_in_mb=1, media_attachments_count_limit=2
+        )
+        with Peer.connected(server, "alice") as peer:
+            yield Small(server, tmp_path / "media", Uploader(peer))
 
 
 def link_of(record: dict[str, Any]) -> str:
@@ -270,11 +267,11 @@ def test_head_of_a_link(uploader: Uploader) -> None:
 def test_links_are_new_each_time_and_end(small: Small) -> None:
     """A link works for its time and not a second longer; a new description has a new one."""
     record = small.alice.upload()
-    small.world.clock.advance(290)
+    small.server.advance_clock(290)
     later = small.alice.describe(record["sid"]).json()
     assert link_of(later) != link_of(record)
     assert fetch(record).status_code == 200
-    small.world.clock.advance(11)
+    small.server.advance_clock(11)
     assert (fetch(record).status_code, fetch(record).json()["code"]) == (403, 20403)
     assert fetch(later).content == CONTENT
 
@@ -482,10 +479,10 @@ def test_abandoned_uploads(small: Small) -> None:
     alice = small.alice
     sent, waiting = alice.upload(), alice.upload()
     alice.peer.say(alice.peer.room(), media_sids=[sent["sid"]])
-    small.world.clock.advance(23 * 3600)
+    small.server.advance_clock(23 * 3600)
     young = alice.upload()
     assert alice.describe(waiting["sid"]).status_code == 200
-    small.world.clock.advance(2 * 3600)
+    small.server.advance_clock(2 * 3600)
     newest = alice.upload()
     assert small.files() == {sent["sid"], young["sid"], newest["sid"]}
     assert alice.describe(waiting["sid"]).status_code == 404

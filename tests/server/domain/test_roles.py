@@ -77,7 +77,7 @@ def scene(server: LocalServer) -> Iterator[Set]:
         peer.close()
 
 
-def outsider() -> dict[str, Any]:
+def non_chat() -> dict[str, Any]:
     """Somebody with a telephone."""
     return {"messaging_binding": {"address": "+15550100", "proxy_address": "+15550199"}}
 
@@ -87,7 +87,7 @@ ACTS: dict[str, Callable[[Scene], Answer]] = {
     "sendMediaMessage": lambda scene: scene.alice.post(f"{scene.room}/Messages", {"media_sids": [scene.upload()]}),
     "leaveConversation": lambda scene: scene.alice.delete(f"{scene.room}/Participants/alice"),
     "addParticipant": lambda scene: scene.alice.post(f"{scene.room}/Participants", {"identity": "dave"}),
-    "addNonChatParticipant": lambda scene: scene.alice.post(f"{scene.room}/Participants", outsider()),
+    "addNonChatParticipant": lambda scene: scene.alice.post(f"{scene.room}/Participants", non_chat()),
     "removeParticipant": lambda scene: scene.alice.delete(scene.participants["carol"]),
     "editConversationName": lambda scene: scene.alice.post(scene.room, {"friendly_name": "x"}),
     "editConversationAttributes": lambda scene: scene.alice.post(scene.room, {"attributes": "{}"}),

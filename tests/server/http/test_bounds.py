@@ -348,7 +348,7 @@ def health(server: LocalServer) -> int | None:
 def peers(server: LocalServer) -> int:
     """How many plain connections there are."""
     assert server._app is not None
-    return len(server._app.service.door._plain)
+    return len(server._app.service.admission._plain)
 
 
 def drip(connection: socket.socket, data: bytes) -> bytes:

@@ -23,7 +23,7 @@ PAGE = 900_000
 def session_of(server: LocalServer, identity: str) -> Session | None:
     """The service's side of somebody's connection; `None` when there is none."""
     assert server._app is not None
-    sessions = server._app.service.gateway.sessions(identity)
+    sessions = server._app.service.connections.sessions(identity)
     return sessions[0] if sessions else None  # type: ignore[return-value]
 
 

@@ -28,7 +28,7 @@ def test_this_uvicorn_has_everything() -> None:
     """The suite runs with the newest release that the extra admits: the service's own protocols fit it."""
     protocols = chosen()
     assert protocols is not None
-    assert (protocols.http.__name__, protocols.websocket.__name__) == ("HttpProtocol", "LineProtocol")
+    assert (protocols.http.__name__, protocols.websocket.__name__) == ("HttpProtocol", "DirectSocketProtocol")
 
 
 @pytest.mark.parametrize(("module", "name", "attribute"), TAKEN_AWAY, ids=["http", "websocket", "method"])

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from twilio_conversations.server.calls import Response
 from twilio_conversations.server.errors import Refusal
-from twilio_conversations.server.settings import World
+from twilio_conversations.server.settings import Clock, LiveSettings
 from twilio_conversations.server.storage.database import Database
 from twilio_conversations.server.storage.tables import sync_entities
 from twilio_conversations.server.storage.writer import Command, Job, Mutation, Outcome, Transaction, Writer
@@ -28,7 +28,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
 
     def run(*jobs: Job) -> tuple[list[list[Outcome]], list[str]]:
         batches: list[list[Outcome]] = []
-        writer = Writer(database.connect(), World(), batches.append)
+        writer = Writer(database.connect(), Clock(), LiveSettings(), batches.append)
         for job in jobs:
             writer.submit(job)
         writer.start()

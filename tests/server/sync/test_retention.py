@@ -21,7 +21,7 @@ from twilio_conversations.server import LocalServer
 from twilio_conversations.server.storage.database import DATABASE_FILE, Connection, Database, timestamp
 from twilio_conversations.server.storage.writer import Transaction
 from twilio_conversations.server.sync import projection
-from twilio_conversations.server.sync.retention import MAX_AT_ONCE, bury, compact
+from twilio_conversations.server.sync.retention import MAX_AT_ONCE, compact, drop_removed_objects
 from twilio_conversations.wire.packets import Notification
 
 KEYS = ("a", "b", "c")
@@ -180,7 +180,7 @@ def test_removed_objects_leave_nothing(connection: Connection) -> None:
         projection.remove(tx, followed.name)
     assert [event.type for event in followed.log()] == ["map_removed"]
     with followed.transaction() as tx:
-        bury(tx)
+        drop_removed_objects(tx)
     assert followed.log() == followed.rows("SELECT 1 FROM sync_entities WHERE sid = ?", followed.sid) == []
 
 

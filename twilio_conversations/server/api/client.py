@@ -14,10 +14,10 @@ from twilio_conversations.server.api.representation import Links
 from twilio_conversations.server.api.routing import Route
 from twilio_conversations.server.calls import Caller, Request, Response
 from twilio_conversations.server.domain import content, conversations, limits, messages, participants, reachability, users
-from twilio_conversations.server.domain.media import BODY, Enclosure
+from twilio_conversations.server.domain.media import BODY, Attachment
 from twilio_conversations.server.errors import Refusal
-from twilio_conversations.server.http.connections import Gateway
-from twilio_conversations.server.settings import World
+from twilio_conversations.server.http.connections import Connections
+from twilio_conversations.server.settings import LiveSettings
 from twilio_conversations.server.storage.database import Connection
 from twilio_conversations.server.storage.media_files import MediaFiles
 from twilio_conversations.server.storage.rows import Conversation, Message, Participant, User
@@ -25,7 +25,7 @@ from twilio_conversations.server.storage.tables import conversations as conversa
 from twilio_conversations.server.storage.tables import messages as messages_table
 from twilio_conversations.server.storage.tables import participants as participants_table
 from twilio_conversations.server.storage.writer import Command, Transaction
-from twilio_conversations.server.sync.objects import Catalog
+from twilio_conversations.server.sync.objects import SyncObjects
 from twilio_conversations.wire.message_types import TYPING
 
 T = TypeVar("T")
@@ -72,9 +72,9 @@ class ClientApi:
     """Answers ``/Client/v2/...`` and ``/v1/typing``."""
 
     reader: Connection
-    catalog: Catalog
-    gateway: Gateway
-    world: World
+    objects: SyncObjects
+    connections: Connections
+    settings: LiveSettings
     files: MediaFiles
     account_sid: str
     service_sid: str
@@ -87,14 +87,14 @@ class ClientApi:
     # -- reads -------------------------------------------------------------------------------------------------------------
 
     def _configuration(self, caller: Caller, _request: Request) -> Response:
-        return Response.json(200, self._links(caller).configuration(self._user(caller.identity), self.world.settings))
+        return Response.json(200, self._links(caller).configuration(self._user(caller.identity), self.settings.current))
 
     def _templates(self, _caller: Caller, request: Request) -> Response:
         return Response.json(200, self.pages.templates(request))
 
     def _read_conversation(self, caller: Caller, _request: Request, reference: str) -> Response:
-        place = conversations.enter(self.reader, caller.identity, reference)
-        return Response.json(200, self._conversation(caller, place.conversation, place.member, self.reader.first))
+        access = conversations.enter(self.reader, caller.identity, reference)
+        return Response.json(200, self._conversation(caller, access.conversation, access.member, self.reader.first))
 
     def _recipients(self, caller: Caller, request: Request, reference: str) -> Response:
         conversation = conversations.enter(self.reader, caller.identity, reference).conversation
@@ -122,7 +122,7 @@ class ClientApi:
         after = read_token(request.query.get("PageToken"))
         rows = self.reader.all(_MY_PAGE, identity=caller.identity, after=after, limit=PAGE_SIZE + 1)
         more, rows = len(rows) > PAGE_SIZE, rows[:PAGE_SIZE]
-        self.catalog.prepare(row.conversation_sid for row in rows)
+        self.objects.prepare(row.conversation_sid for row in rows)
         links = self._links(caller)
         entries = [links.my_conversation(row, caller.identity) for row in rows]
         following = token(rows[-1].conversation_sid) if more else None
@@ -156,7 +156,7 @@ class ClientApi:
 
     def _user_body(self, caller: Caller, user: User, first: Callable[..., Any]) -> dict[str, Any]:
         """Return a user; `first` reads, on the thread where this runs."""
-        enabled = self.world.settings.reachability_enabled
+        enabled = self.settings.current.reachability_enabled
         item = first(reachability.ITEM, name=users.info_map(user.sid)) if enabled else None
         return self._links(caller).user(user, reachability.parse(item))
 
@@ -227,7 +227,7 @@ class ClientApi:
                 return self._message_made(caller, 201, messages.send(tx, caller.identity, reference, body))
             file = self.files.put(rendered.data)
             try:
-                template = messages.Template(rendered.text, Enclosure(file.sid, file.size, rendered.content_type, None, BODY))
+                template = messages.Template(rendered.text, Attachment(file.sid, file.size, rendered.content_type, None, BODY))
                 return self._message_made(caller, 201, messages.send(tx, caller.identity, reference, body, template))
             except BaseException:
                 file.discard()
@@ -287,12 +287,12 @@ class ClientApi:
         """Notify the other chat participants who are online, not the sender. Nothing of it is kept."""
         conversation = self.reader.first(conversations.BY_REFERENCE, ref=request.form().get("ChannelSid", ""))
         sid = _found(conversation, 50350).sid
-        others = self.catalog.members(sid)
+        others = self.objects.members(sid)
         if caller.identity not in others:
             raise Refusal(50430)
-        window = self.world.settings.typing_timeout
+        window = self.settings.current.typing_timeout
         payload = {"channel_sid": sid, "identity": caller.identity, "typing_timeout": window + TYPING_ALLOWANCE}
-        self.gateway.notify(others - {caller.identity}, TYPING, payload)
+        self.connections.notify(others - {caller.identity}, TYPING, payload)
         return Response.json(200, {"typing_timeout": window})
 
     ROUTES: ClassVar[tuple[Route, ...]] = (

@@ -21,7 +21,7 @@ from twilio_conversations.server.calls import Caller, Response
 from twilio_conversations.server.domain import media as rules
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.http import plain as web
-from twilio_conversations.server.settings import World
+from twilio_conversations.server.settings import LiveSettings
 from twilio_conversations.server.storage.media_files import Incoming
 from twilio_conversations.server.storage.writer import Command, Transaction
 
@@ -35,7 +35,7 @@ Endpoint = Callable[[Request], Awaitable[HttpResponse]]
 class Host(Protocol):
     """The service, as media need it."""
 
-    world: World
+    settings: LiveSettings
     media: MediaLibrary
 
     def verify(self, token: str) -> Grant:
@@ -66,7 +66,7 @@ class MediaApi:
         caller = self._caller(request)
         category = rules.category(request.query_params.get("Category"))
         service = self._service()
-        limit = service.world.settings.media_attachment_size_limit_in_mb * rules.MEGABYTE
+        limit = service.settings.current.media_attachment_size_limit_in_mb * rules.MEGABYTE
         incoming = service.media.files.begin()
         try:
             description = await receive(request, incoming, limit)

@@ -14,9 +14,9 @@ from twilio_conversations.server.domain.conversations import document
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.database import Connection
 from twilio_conversations.server.storage.media_files import MediaFiles
-from twilio_conversations.server.storage.rows import Medium
+from twilio_conversations.server.storage.rows import Media
 from twilio_conversations.server.storage.writer import Commit
-from twilio_conversations.server.sync.objects import Catalog
+from twilio_conversations.server.sync.objects import SyncObjects
 from twilio_conversations.server.sync.projection import DOCUMENT
 
 
@@ -25,7 +25,7 @@ class MediaLibrary:
     """Finds media. Lives on the event loop."""
 
     reader: Connection
-    catalog: Catalog
+    objects: SyncObjects
     files: MediaFiles
     links: MediaLinks
     account_sid: str
@@ -39,23 +39,23 @@ class MediaLibrary:
         """Delete files that no row speaks of; before anybody uploads."""
         self.files.sweep({row.sid for row in self.reader.all(rules.KNOWN)})
 
-    def visible(self, caller: Caller, sid: str) -> Medium:
+    def visible(self, caller: Caller, sid: str) -> Media:
         """A medium's row, for its uploader until it is sent, and then for those who may read the conversation. Raises 50507."""
         row = self.reader.first(rules.BY_SID, sid=sid)
         if row is None or not self._may_read(caller, row):
             raise Refusal(50507)
         return row
 
-    def _may_read(self, caller: Caller, row: Medium) -> bool:
+    def _may_read(self, caller: Caller, row: Media) -> bool:
         if row.conversation_sid is None:
             return bool(row.author == caller.identity)
         try:
-            self.catalog.open(caller, DOCUMENT, document(row.conversation_sid))
+            self.objects.open(caller, DOCUMENT, document(row.conversation_sid))
         except Refusal:
             return False
         return True
 
-    def linked(self, sid: str, expires: str, signature: str) -> Medium:
+    def linked(self, sid: str, expires: str, signature: str) -> Media:
         """Return a medium's row, for whoever has a link. Raises 20403 or, when it was deleted meanwhile, 50507."""
         self.links.check(sid, expires, signature)
         row = self.reader.first(rules.BY_SID, sid=sid)
@@ -63,11 +63,11 @@ class MediaLibrary:
             raise Refusal(50507)
         return row
 
-    def path(self, row: Medium) -> Path:
+    def path(self, row: Media) -> Path:
         """Return where its bytes are."""
         return self.files.path(row.sid)
 
-    def record(self, row: Medium, base_url: str) -> dict[str, Any]:
+    def record(self, row: Media, base_url: str) -> dict[str, Any]:
         """Return a medium as JSON, with a new temporary link."""
         url = f"{base_url}/v1/Services/{self.service_sid}/Media/{row.sid}"
         return {

@@ -10,7 +10,7 @@ from twilio_conversations.server.api.routing import Route
 from twilio_conversations.server.calls import Caller, Request, Response
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.sync.notifications import Poke
-from twilio_conversations.server.sync.subscriptions import Feed
+from twilio_conversations.server.sync.subscriptions import Subscriptions
 from twilio_conversations.server.text import is_text
 
 MAX_POKE = 1_000
@@ -21,7 +21,7 @@ MAX_POKE = 1_000
 class SubscriptionsApi:
     """Checks subscription requests and hands them on."""
 
-    feed: Feed
+    subscriptions: Subscriptions
 
     def _poke(self, caller: Caller, request: Request) -> Response:
         """Answer first and carry the request out then: official clients stall when events overtake the answer.
@@ -37,7 +37,7 @@ class SubscriptionsApi:
         if not all(isinstance(item, dict) and is_text(item.get("object_sid")) for item in requests):
             raise Refusal(20001, "A subscription request without object_sid")
         poke = Poke(caller.connection, body.get("correlation_id"), requests)
-        carry_out = self.feed.cancel if body["action"] == "cancel" else self.feed.establish
+        carry_out = self.subscriptions.cancel if body["action"] == "cancel" else self.subscriptions.establish
         answer = {"estimated_delivery_in_ms": 10_000, "max_batch_size": MAX_POKE, "ttl_in_s": -1}
         return attrs.evolve(Response.json(202, answer), then=lambda: carry_out(poke))
 

@@ -13,12 +13,12 @@ from sqlalchemy import bindparam, select
 from twilio_conversations.server.api.routing import ANY, Route
 from twilio_conversations.server.calls import Caller, Request, Response
 from twilio_conversations.server.errors import Refusal
-from twilio_conversations.server.settings import World
+from twilio_conversations.server.settings import LiveSettings
 from twilio_conversations.server.storage.database import Connection
 from twilio_conversations.server.storage.rows import SyncItem
 from twilio_conversations.server.storage.statements import Query
 from twilio_conversations.server.storage.tables import sync_items
-from twilio_conversations.server.sync.objects import COLLECTIONS, Catalog, Entity
+from twilio_conversations.server.sync.objects import COLLECTIONS, Entity, SyncObjects
 from twilio_conversations.server.sync.projection import INDEX_DIGITS, LIST, MAP, index_key
 from twilio_conversations.server.text import is_text
 
@@ -76,16 +76,16 @@ class PageQuery:
 class SyncApi:
     """Answers ``/v3/Documents``, ``/v3/Lists`` and ``/v3/Maps`` (`COLLECTIONS`)."""
 
-    def __init__(self, reader: Connection, catalog: Catalog, world: World) -> None:
+    def __init__(self, reader: Connection, objects: SyncObjects, settings: LiveSettings) -> None:
         self._reader = reader
-        self._catalog = catalog
-        self._world = world
+        self._objects = objects
+        self._settings = settings
 
     def _root(self, caller: Caller, request: Request, collection: str, reference: str) -> Response:
         entity = self._open(caller, collection, reference)
         if entity.kind == MAP and request.query.get("Include") == "items":
             return Response(200, self._root_with_items(entity, caller.addresses.sync))
-        return Response(200, self._catalog.root(entity, caller.addresses.sync))
+        return Response(200, self._objects.root(entity, caller.addresses.sync))
 
     def _items(self, caller: Caller, request: Request, collection: str, reference: str) -> Response:
         entity = self._open(caller, collection, reference, LIST, MAP)
@@ -109,15 +109,15 @@ class SyncApi:
         """Return the object, if the caller may read it and its kind is one of `kinds` (or these are none)."""
         if collection not in _KINDS:
             raise Refusal(20404)
-        entity = self._catalog.open(caller, _KINDS[collection], reference)
+        entity = self._objects.open(caller, _KINDS[collection], reference)
         if kinds and entity.kind not in kinds:
             raise Refusal(20404)
         return entity
 
     def _root_with_items(self, entity: Entity, base_url: str) -> bytes:
         """The items may be newer than the root, never older: what the root's head does not cover is replayed, and known."""
-        root = self._catalog.root(entity, base_url)
-        rows = self._reader.all(_ALL_FROM[ASC], of=entity.sid, limit=self._world.settings.included_items)
+        root = self._objects.root(entity, base_url)
+        rows = self._reader.all(_ALL_FROM[ASC], of=entity.sid, limit=self._settings.current.included_items)
         items = ",".join(_item(entity, base_url, row) for row in rows)
         return root[:-1] + f',"items":[{items}]}}'.encode()
 

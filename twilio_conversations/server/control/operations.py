@@ -29,8 +29,8 @@ import attrs
 from twilio_conversations.server.api.representation import Links
 from twilio_conversations.server.calls import Response
 from twilio_conversations.server.control import seed
-from twilio_conversations.server.domain import outside, registrations, states
-from twilio_conversations.server.domain.media import Enclosure
+from twilio_conversations.server.domain import channels, registrations, states
+from twilio_conversations.server.domain.media import Attachment
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.fault_orders import Fault
 from twilio_conversations.server.service import Service
@@ -61,11 +61,11 @@ class Control:
         return {}
 
     def _config(self, _body: Json) -> Json:
-        return attrs.asdict(self.service.world.settings)
+        return attrs.asdict(self.service.settings.current)
 
     def _configure(self, body: Json) -> Json:
-        self.service.world.settings = self.service.world.settings.changed(body)
-        return attrs.asdict(self.service.world.settings)
+        self.service.settings.current = self.service.settings.current.changed(body)
+        return attrs.asdict(self.service.settings.current)
 
     async def _run(self, command: Callable[[Transaction], Any]) -> Any:
         """Carry out a command; what it returns. Raises `Refusal`."""
@@ -89,29 +89,29 @@ class Control:
     async def _seed(self, body: Json) -> Any:
         data = {name: value for name, value in body.items() if name not in ("settings", "if_empty")}
         if_empty = body.get("if_empty") is True
-        before = self.service.world.settings
+        before = self.service.settings.current
         settings = body.get("settings") or {}
         try:
             if not isinstance(settings, dict):
                 raise Refusal(20422, "'settings' must be an object")
-            self.service.world.settings = before.changed(settings)
+            self.service.settings.current = before.changed(settings)
         except Refusal as error:
             raise seed.SeedError.at(("settings",), error) from error
         try:
-            return await self._run(lambda tx: seed.plant(tx, data, if_empty=if_empty))
+            return await self._run(lambda tx: seed.apply(tx, data, if_empty=if_empty))
         except Refusal:
-            self.service.world.settings = before
+            self.service.settings.current = before
             raise
 
     def _clock(self, _body: Json) -> Json:
-        return {"now": timestamp(self.service.world.clock.now())}
+        return {"now": timestamp(self.service.clock.now())}
 
     async def _advance(self, body: Json) -> Json:
         seconds = body.get("advance")
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not abs(seconds) < 1e12:
             raise Refusal(20001, "'advance' must be a number of seconds")
-        self.service.world.clock.advance(seconds)
-        await self.service.keep_time()
+        self.service.clock.advance(seconds)
+        await self.service.run_due_timers()
         return self._clock(body)
 
     def _faults(self, _body: Json) -> Json:
@@ -133,12 +133,12 @@ class Control:
         return self._traffic(body)
 
     async def _sent(self, body: Json) -> Json:
-        rows = await self._run(lambda tx: tx.all(outside.SENT))
+        rows = await self._run(lambda tx: tx.all(channels.SENT))
         address = body.get("address")
-        return {"sent": [outside.sent_to_json(row) for row in rows if address in (None, row.address)]}
+        return {"sent": [channels.sent_to_json(row) for row in rows if address in (None, row.address)]}
 
     async def _deliver(self, body: Json) -> Json:
-        return self.links.message(await self._run(lambda tx: outside.deliver(tx, body)))
+        return self.links.message(await self._run(lambda tx: channels.deliver(tx, body)))
 
     async def _registrations(self, body: Json) -> Json:
         rows = await self._run(lambda tx: tx.all(registrations.ALL))
@@ -161,13 +161,13 @@ class Control:
             raise Refusal(20422, "'media' must be a list")
         kept = []
         try:
-            enclosures = []
+            attachments = []
             for item in items:
                 data, content_type, filename, category = _medium(item)
                 incoming = self.service.media.files.put(data)
                 kept.append(incoming)
-                enclosures.append(Enclosure(incoming.sid, incoming.size, content_type, filename, category))
-            return self.links.message(await self._run(lambda tx: outside.receive(tx, body, enclosures)))
+                attachments.append(Attachment(incoming.sid, incoming.size, content_type, filename, category))
+            return self.links.message(await self._run(lambda tx: channels.receive(tx, body, attachments)))
         except BaseException:
             for incoming in kept:
                 incoming.discard()

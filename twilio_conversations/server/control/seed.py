@@ -27,7 +27,7 @@ from typing import Any, TypeVar
 from sqlalchemy import bindparam, or_, select
 
 from twilio_conversations.server.control.seed_file import Steps
-from twilio_conversations.server.domain import content, conversations, limits, messages, outside, participants, states, users
+from twilio_conversations.server.domain import channels, content, conversations, limits, messages, participants, states, users
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.rows import Role
 from twilio_conversations.server.storage.tables import participants as participants_table
@@ -76,7 +76,7 @@ def _spelled(steps: Steps) -> str:
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")
 
 
-def plant(tx: Transaction, data: Mapping[str, Any], *, if_empty: bool = False) -> dict[str, Any]:
+def apply(tx: Transaction, data: Mapping[str, Any], *, if_empty: bool = False) -> dict[str, Any]:
     """Make everything; what was made, with sids, in the order given. With `if_empty` nothing, if there are users already.
 
     Raises:
@@ -175,7 +175,7 @@ def _message(tx: Transaction, conversation_sid: str, entry: dict[str, Any]) -> s
     conversation = conversations.of_sid(tx, conversation_sid)
     author = entry.get("author", limits.SYSTEM)
     member = tx.first(_AUTHOR, conversation=conversation_sid, author=author)
-    fields = {"sid": f"IM{uuid.uuid4().hex}", **outside.said(entry)}
+    fields = {"sid": f"IM{uuid.uuid4().hex}", **channels.message_fields(entry)}
     if "index" in entry:
         if type(entry["index"]) is not int or entry["index"] < conversation.next_index:
             raise Refusal(20422, f"'index' must be a number from {conversation.next_index} on")

@@ -87,7 +87,7 @@ def roster(sid: str) -> str:
 
 
 @attrs.frozen
-class Place:
+class Access:
     """A conversation as one caller meets it: its row, the caller's participant row if a member, and what the caller may do."""
 
     conversation: Conversation
@@ -111,7 +111,7 @@ class Place:
             self.require(needed[field])
 
 
-def enter(source: Transaction | Connection, caller: str, reference: str) -> Place:
+def enter(source: Transaction | Connection, caller: str, reference: str) -> Access:
     """Find a conversation by sid or unique name on behalf of `caller`, who may read it then.
 
     The creator may act in it without being a member, except for sending; so may service admins, as far as their role goes.
@@ -124,14 +124,14 @@ def enter(source: Transaction | Connection, caller: str, reference: str) -> Plac
         raise Refusal(50350)
     member = source.first(MEMBER, conversation=conversation.sid, identity=caller)
     if member is not None:
-        return Place(conversation, caller, member, roles.parse(member.permissions))
+        return Access(conversation, caller, member, roles.parse(member.permissions))
     if conversation.created_by == caller:
-        return Place(conversation, caller, None, _AS_OWNER)
+        return Access(conversation, caller, None, _AS_OWNER)
     user = source.first(_SERVICE_ROLE, identity=caller)
     allowed = frozenset() if user is None else roles.parse(user.permissions)
     if "editAnyUserInfo" not in allowed:
         raise Refusal(50430)
-    return Place(conversation, caller, None, allowed)
+    return Access(conversation, caller, None, allowed)
 
 
 def of_sid(tx: Transaction, sid: str) -> Conversation:
@@ -142,12 +142,12 @@ def of_sid(tx: Transaction, sid: str) -> Conversation:
     return conversation
 
 
-def enter_open(tx: Transaction, caller: str, reference: str) -> Place:
+def enter_open(tx: Transaction, caller: str, reference: str) -> Access:
     """As `enter`, for changes: raises 50377 when the conversation is closed."""
-    place = enter(tx, caller, reference)
-    if place.conversation.state == CLOSED:
+    access = enter(tx, caller, reference)
+    if access.conversation.state == CLOSED:
         raise Refusal(50377)
-    return place
+    return access
 
 
 def content(conversation: Conversation) -> dict[str, Any]:
@@ -210,9 +210,9 @@ def create(tx: Transaction, caller: str, body: dict[str, Any]) -> Conversation:
 
 def change(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> Conversation:
     """Change `friendly_name`, `unique_name` (empty: remove it) or `attributes`."""
-    place = enter_open(tx, caller, reference)
-    place.require_for(body, _EDITS)
-    after = place.conversation._replace(date_updated=tx.now)
+    access = enter_open(tx, caller, reference)
+    access.require_for(body, _EDITS)
+    after = access.conversation._replace(date_updated=tx.now)
     if "friendly_name" in body:
         after = after._replace(friendly_name=limits.text(body, "friendly_name", limits.FRIENDLY_NAME, 50003))
     if "unique_name" in body:
@@ -220,7 +220,7 @@ def change(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -
     if "attributes" in body:
         after = after._replace(attributes=limits.attributes(body, limits.CONVERSATION_ATTRIBUTES))
     with _unique_names():
-        tx.update(place.conversation, after)
+        tx.update(access.conversation, after)
     publish(tx, after)
     return after
 
@@ -236,9 +236,9 @@ def _unique_names() -> Iterator[None]:
 
 def destroy(tx: Transaction, caller: str, reference: str) -> None:
     """Delete a conversation: it leaves its members' lists first, so that they see it go before its objects do."""
-    place = enter(tx, caller, reference)
-    place.require("deleteConversation")
-    sid = place.conversation.sid
+    access = enter(tx, caller, reference)
+    access.require("deleteConversation")
+    sid = access.conversation.sid
     for member in tx.all(_MEMBERS, conversation=sid):
         projection.remove_item(tx, users.conversations_map(member.user_sid), sid)
     for name in (document(sid), message_list(sid), roster(sid)):

@@ -28,7 +28,7 @@ _COUNTED_AS = {
 }
 """What is read has been delivered, and what was delivered has been sent."""
 
-_OUTSIDERS = Query(
+_NON_CHAT = Query(
     Participant,
     select(participants).where(participants.c.conversation_sid == bindparam("conversation"), participants.c.address.is_not(None)),
 )
@@ -56,9 +56,11 @@ RECIPIENTS = Query(
 )
 
 
-def outsiders(tx: Transaction, conversation_sid: str, sender_sid: str | None) -> tuple[Participant | None, list[Participant]]:
+def non_chat_participants(
+    tx: Transaction, conversation_sid: str, sender_sid: str | None
+) -> tuple[Participant | None, list[Participant]]:
     """Return the sender, if that is somebody outside, else `None`; and all the others outside."""
-    everybody = tx.all(_OUTSIDERS, conversation=conversation_sid)
+    everybody = tx.all(_NON_CHAT, conversation=conversation_sid)
     sender = next((participant for participant in everybody if participant.sid == sender_sid), None)
     return sender, [participant for participant in everybody if participant.sid != sender_sid]
 

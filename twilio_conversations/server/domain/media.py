@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, delete, select
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.settings import Settings
 from twilio_conversations.server.storage.database import timestamp
-from twilio_conversations.server.storage.rows import Medium
+from twilio_conversations.server.storage.rows import Media
 from twilio_conversations.server.storage.statements import Query
 from twilio_conversations.server.storage.tables import media
 from twilio_conversations.server.storage.writer import Transaction
@@ -27,7 +27,7 @@ ABANDONED_AFTER = dt.timedelta(hours=24)
 MAX_CONTENT_TYPE = 256
 MAX_FILENAME = 256
 
-BY_SID = Query(Medium, select(media).where(media.c.sid == bindparam("sid")))
+BY_SID = Query(Media, select(media).where(media.c.sid == bindparam("sid")))
 KNOWN = select(media.c.sid)
 _TOKEN = r"[A-Za-z0-9!#$&^_.+-]+"
 _CONTENT_TYPE = re.compile(rf'{_TOKEN}/{_TOKEN}(?:\s*;\s*{_TOKEN}=(?:{_TOKEN}|"[^"\\\x00-\x1f\x7f-\uffff]*"))*')
@@ -50,7 +50,7 @@ def category(value: str | None) -> str:
 
 def create(
     tx: Transaction, sid: str, author: str, *, category: str, content_type: str, filename: str | None, size: int, multipart: bool
-) -> Medium:
+) -> Media:
     """Make the row of a medium whose bytes are in their file.
 
     Raises:
@@ -60,7 +60,7 @@ def create(
         raise Refusal(50511)
     if filename is not None and len(filename) > MAX_FILENAME:
         raise Refusal(20422, "The filename is too long")
-    medium = Medium(
+    medium = Media(
         sid=sid,
         author=author,
         message_sid=None,
@@ -78,7 +78,7 @@ def create(
 
 
 @attrs.frozen
-class Enclosure:
+class Attachment:
     """Something that comes with a message without having been uploaded by a client; its bytes are in their file."""
 
     sid: str
@@ -88,7 +88,7 @@ class Enclosure:
     category: str = MEDIA
 
 
-def enclose(tx: Transaction, author: str, item: Enclosure, *, message_sid: str, conversation_sid: str) -> dict[str, Any]:
+def attach_new(tx: Transaction, author: str, item: Attachment, *, message_sid: str, conversation_sid: str) -> dict[str, Any]:
     """Give an enclosure to the message that is being made; its entry for the list of messages.
 
     Raises as `create` does, and 20422.
@@ -118,7 +118,7 @@ def attach(tx: Transaction, author: str, sids: Any, *, message_sid: str, convers
     return [_given(tx, row, message_sid, conversation_sid) for row in rows]
 
 
-def _given(tx: Transaction, row: Medium, message_sid: str, conversation_sid: str) -> dict[str, Any]:
+def _given(tx: Transaction, row: Media, message_sid: str, conversation_sid: str) -> dict[str, Any]:
     """Make a medium part of a message; its entry for the list of messages."""
     return entry(tx.update(row, row._replace(message_sid=message_sid, conversation_sid=conversation_sid, date_updated=tx.now)))
 
@@ -135,7 +135,7 @@ def _checked(sids: Any) -> list[str]:
     return sids
 
 
-def _find(tx: Transaction, author: str, sid: str) -> Medium:
+def _find(tx: Transaction, author: str, sid: str) -> Media:
     row = tx.first(BY_SID, sid=sid)
     if row is None or row.author != author:
         raise Refusal(50507)
@@ -144,8 +144,8 @@ def _find(tx: Transaction, author: str, sid: str) -> Medium:
     return row
 
 
-def _check_limits(rows: Iterable[Medium], settings: Settings) -> None:
-    by_category: dict[str, list[Medium]] = {name: [] for name in CATEGORIES}
+def _check_limits(rows: Iterable[Media], settings: Settings) -> None:
+    by_category: dict[str, list[Media]] = {name: [] for name in CATEGORIES}
     for row in rows:
         by_category[row.category].append(row)
     if len(by_category[MEDIA]) > settings.media_attachments_count_limit:
@@ -156,7 +156,7 @@ def _check_limits(rows: Iterable[Medium], settings: Settings) -> None:
     _check_email(by_category[HISTORY], settings.email_histories_allowed_mime_types)
 
 
-def _check_email(rows: list[Medium], allowed: tuple[str, ...]) -> None:
+def _check_email(rows: list[Media], allowed: tuple[str, ...]) -> None:
     """E-mail bodies and histories: allowed types only, and one of each."""
     types = [row.content_type.partition(";")[0].strip().lower() for row in rows]
     if not set(types) <= set(allowed):
@@ -165,7 +165,7 @@ def _check_email(rows: list[Medium], allowed: tuple[str, ...]) -> None:
         raise Refusal(20422, "More than one e-mail body or history of the same content type")
 
 
-def entry(row: Medium) -> dict[str, Any]:
+def entry(row: Media) -> dict[str, Any]:
     """Return a medium in the list of messages."""
     return {
         "sid": row.sid,

@@ -10,8 +10,8 @@ import attrs
 from sqlalchemy import bindparam, delete, select
 
 from twilio_conversations.server.domain import conversations, delivery, limits, media, states
-from twilio_conversations.server.domain.conversations import ACTIVE, Place, message_list
-from twilio_conversations.server.domain.media import Enclosure
+from twilio_conversations.server.domain.conversations import ACTIVE, Access, message_list
+from twilio_conversations.server.domain.media import Attachment
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.settings import AT_ONCE
 from twilio_conversations.server.storage.rows import Conversation, Message
@@ -66,20 +66,20 @@ class Template:
     """What a content template makes of a message: its text, and its rich content."""
 
     text: str | None
-    rich: Enclosure
+    rich: Attachment
 
 
 def send(tx: Transaction, caller: str, reference: str, body: dict[str, Any], template: Template | None = None) -> Message:
     """Add a message of a member. A template's content takes the place of text and media."""
-    place = conversations.enter_open(tx, caller, reference)
-    if place.member is None:
+    access = conversations.enter_open(tx, caller, reference)
+    if access.member is None:
         raise Refusal(50430)
     sid = f"IM{uuid.uuid4().hex}"
-    content = {"sid": sid, **_new_content(tx, place, sid, body if template is None else {**body, "media_sids": []})}
+    content = {"sid": sid, **_new_content(tx, access, sid, body if template is None else {**body, "media_sids": []})}
     if template is not None:
-        where = {"message_sid": sid, "conversation_sid": place.conversation.sid}
-        content |= {"body": template.text, "medias": to_json([media.enclose(tx, caller, template.rich, **where)])}
-    return add(tx, place.conversation, caller, place.member.sid, content)
+        where = {"message_sid": sid, "conversation_sid": access.conversation.sid}
+        content |= {"body": template.text, "medias": to_json([media.attach_new(tx, caller, template.rich, **where)])}
+    return add(tx, access.conversation, caller, access.member.sid, content)
 
 
 def add(
@@ -96,7 +96,7 @@ def add(
         participant_sid: who the author is in this conversation.
         content: what is said, as columns of the message; `sid` and whatever else is known.
     """
-    sender, outsiders = delivery.outsiders(tx, conversation.sid, participant_sid)
+    sender, recipients = delivery.non_chat_participants(tx, conversation.sid, participant_sid)
     row = {
         "conversation_sid": conversation.sid,
         "index": conversation.next_index,
@@ -104,7 +104,7 @@ def add(
         "participant_sid": participant_sid,
         "outside": sender is not None,
         "channel_metadata": None,
-        "delivery": delivery.summary([delivery.QUEUED] * len(outsiders)),
+        "delivery": delivery.summary([delivery.QUEUED] * len(recipients)),
         "last_updated_by": None,
         "date_created": tx.now,
         "date_updated": tx.now,
@@ -114,8 +114,8 @@ def add(
     tx.insert(message)
     projection.add_item(tx, message_list(conversation.sid), message.index, list_item(message))
     _wake(tx, conversation, message)
-    delivery.queue(tx, message, sender, outsiders)
-    if outsiders and tx.settings.delivery == AT_ONCE:
+    delivery.queue(tx, message, sender, recipients)
+    if recipients and tx.settings.delivery == AT_ONCE:
         for status in (delivery.SENT, delivery.DELIVERED):
             message = deliver(tx, message, status)
     return message
@@ -143,16 +143,16 @@ def deliver(tx: Transaction, message: Message, status: str, participant_sid: str
     return changed
 
 
-def _new_content(tx: Transaction, place: Place, sid: str, body: dict[str, Any]) -> dict[str, Any]:
+def _new_content(tx: Transaction, access: Access, sid: str, body: dict[str, Any]) -> dict[str, Any]:
     """Return what the sender says, as columns of the message `sid`."""
     text, content_sid = limits.message_body(body), limits.content_sid(body)
     media_sids = body.get("media_sids") or []
-    medias = media.attach(tx, place.caller, media_sids, message_sid=sid, conversation_sid=place.conversation.sid)
+    medias = media.attach(tx, access.caller, media_sids, message_sid=sid, conversation_sid=access.conversation.sid)
     with_media = any(entry["category"] == media.MEDIA for entry in medias)
     if with_media:
-        place.require("sendMediaMessage")
+        access.require("sendMediaMessage")
     if text is not None or not with_media:
-        place.require("sendMessage")
+        access.require("sendMessage")
     if text is None and content_sid is None and not medias:
         raise Refusal(50503)
     return {
@@ -166,9 +166,9 @@ def _new_content(tx: Transaction, place: Place, sid: str, body: dict[str, Any]) 
 
 def change(tx: Transaction, caller: str, reference: str, sid: str, body: dict[str, Any]) -> Message:
     """Change a message's `body` or `attributes`. Only a new body changes who edited it last."""
-    place, message = _find(tx, caller, reference, sid)
+    access, message = _find(tx, caller, reference, sid)
     whose = "Own" if _is_own(message, caller) else "Any"
-    place.require_for(body, {"body": f"edit{whose}Message", "attributes": f"edit{whose}MessageAttributes"})
+    access.require_for(body, {"body": f"edit{whose}Message", "attributes": f"edit{whose}MessageAttributes"})
     changed = message._replace(date_updated=tx.now)
     if "body" in body:
         text = limits.message_body(body)
@@ -184,9 +184,9 @@ def change(tx: Transaction, caller: str, reference: str, sid: str, body: dict[st
 
 def remove(tx: Transaction, caller: str, reference: str, sid: str) -> None:
     """Delete a message; when it was the newest, the conversation's last message becomes the one before it."""
-    place, message = _find(tx, caller, reference, sid)
-    place.require("deleteOwnMessage" if _is_own(message, caller) else "deleteAnyMessage")
-    conversation = place.conversation
+    access, message = _find(tx, caller, reference, sid)
+    access.require("deleteOwnMessage" if _is_own(message, caller) else "deleteAnyMessage")
+    conversation = access.conversation
     media.drop_of_message(tx, sid)
     delivery.forget(tx, sid)
     tx.execute(_DROP, {"of": sid})
@@ -202,9 +202,9 @@ def _is_own(message: Message, caller: str) -> bool:
     return message.author == caller and not message.outside
 
 
-def _find(tx: Transaction, caller: str, reference: str, sid: str) -> tuple[Place, Message]:
-    place = conversations.enter_open(tx, caller, reference)
-    message = tx.first(BY_SID, conversation=place.conversation.sid, sid=sid)
+def _find(tx: Transaction, caller: str, reference: str, sid: str) -> tuple[Access, Message]:
+    access = conversations.enter_open(tx, caller, reference)
+    message = tx.first(BY_SID, conversation=access.conversation.sid, sid=sid)
     if message is None:
         raise Refusal(50500)
-    return place, message
+    return access, message

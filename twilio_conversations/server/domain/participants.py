@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from twilio_conversations.server.domain import conversations, limits, roles, users
-from twilio_conversations.server.domain.conversations import Place, roster
+from twilio_conversations.server.domain.conversations import Access, roster
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.rows import Conversation, Participant
 from twilio_conversations.server.storage.statements import Query
@@ -66,34 +66,34 @@ def membership_item(participant: Participant) -> dict[str, Any]:
 
 def add(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> Participant:
     """Join (one's own `identity`), add a chat participant (`identity`), or someone outside (`messaging_binding`)."""
-    place = conversations.enter_open(tx, caller, reference)
+    access = conversations.enter_open(tx, caller, reference)
     if body.get("messaging_binding") is not None:
-        place.require("addNonChatParticipant")
-        return _add_outsider(tx, place, body)
+        access.require("addNonChatParticipant")
+        return _add_non_chat(tx, access, body)
     identity = limits.identity(body.get("identity"))
-    if place.member is not None or identity != caller:
-        place.require("addParticipant")
+    if access.member is not None or identity != caller:
+        access.require("addParticipant")
     elif "joinConversation" not in roles.permissions(tx, users.ensure(tx, caller).role_sid):
         raise Refusal(50107)
-    return _add_chat(tx, place, identity, body)
+    return _add_chat(tx, access, identity, body)
 
 
-def _add_chat(tx: Transaction, place: Place, identity: str, body: dict[str, Any]) -> Participant:
-    conversation = place.conversation
+def _add_chat(tx: Transaction, access: Access, identity: str, body: dict[str, Any]) -> Participant:
+    conversation = access.conversation
     if tx.first(conversations.MEMBER, conversation=conversation.sid, identity=identity) is not None:
         raise Refusal(50433)
     user = users.ensure(tx, identity)
     if tx.first(_COUNT_OF_IDENTITY, identity=identity)[0] >= tx.settings.conversations_per_identity_limit:
         raise Refusal(50214)
     role = roles.CHANNEL_ADMIN if identity == conversation.created_by else roles.CHANNEL_USER
-    participant = _insert(tx, place, {"identity": identity, "type": CHAT, "role_sid": roles.sid_of(tx, role)}, body)
+    participant = _insert(tx, access, {"identity": identity, "type": CHAT, "role_sid": roles.sid_of(tx, role)}, body)
     projection.add_item(tx, roster(conversation.sid), participant.sid, roster_item(participant, user.sid))
     projection.add_item(tx, users.conversations_map(user.sid), conversation.sid, membership_item(participant))
     tx.members_changed.add(conversation.sid)
     return participant
 
 
-def _add_outsider(tx: Transaction, place: Place, body: dict[str, Any]) -> Participant:
+def _add_non_chat(tx: Transaction, access: Access, body: dict[str, Any]) -> Participant:
     type_, binding = _binding(body["messaging_binding"])
     values = {
         "type": type_,
@@ -102,22 +102,22 @@ def _add_outsider(tx: Transaction, place: Place, body: dict[str, Any]) -> Partic
         "binding": to_json(binding),
         "role_sid": roles.sid_of(tx, roles.CHANNEL_USER),
     }
-    participant = _insert(tx, place, values, body)
-    projection.add_item(tx, roster(place.conversation.sid), participant.sid, roster_item(participant, None))
+    participant = _insert(tx, access, values, body)
+    projection.add_item(tx, roster(access.conversation.sid), participant.sid, roster_item(participant, None))
     return participant
 
 
-def _insert(tx: Transaction, place: Place, values: dict[str, Any], body: dict[str, Any]) -> Participant:
-    total, outsiders = tx.first(_COUNT, conversation=place.conversation.sid)
+def _insert(tx: Transaction, access: Access, values: dict[str, Any], body: dict[str, Any]) -> Participant:
+    total, non_chat = tx.first(_COUNT, conversation=access.conversation.sid)
     if total >= tx.settings.participants_limit:
         raise Refusal(50417)
-    if values["type"] != CHAT and outsiders >= tx.settings.non_chat_participants_limit:
+    if values["type"] != CHAT and non_chat >= tx.settings.non_chat_participants_limit:
         raise Refusal(50418)
     blank = {"identity": None, "address": None, "proxy_address": None, "binding": None}
     participant = Participant(
         **(blank | values),
         sid=f"MB{uuid.uuid4().hex}",
-        conversation_sid=place.conversation.sid,
+        conversation_sid=access.conversation.sid,
         attributes=limits.attributes(body, limits.PARTICIPANT_ATTRIBUTES),
         last_read_index=None,
         last_read_timestamp=None,
@@ -163,8 +163,8 @@ def _address_type(address: str) -> str:
     return EMAIL if "@" in address else SMS
 
 
-def _find(tx: Transaction, place: Place, reference: str) -> Participant:
-    participant = tx.first(BY_REFERENCE, conversation=place.conversation.sid, ref=reference)
+def _find(tx: Transaction, access: Access, reference: str) -> Participant:
+    participant = tx.first(BY_REFERENCE, conversation=access.conversation.sid, ref=reference)
     if participant is None:
         raise Refusal(50432)
     return participant
@@ -176,9 +176,9 @@ def _user_sid(tx: Transaction, participant: Participant) -> str | None:
 
 def change(tx: Transaction, caller: str, reference: str, participant_reference: str, body: dict[str, Any]) -> Participant:
     """Change a participant's `attributes`."""
-    place = conversations.enter_open(tx, caller, reference)
-    participant = _find(tx, place, participant_reference)
-    place.require("editOwnParticipantAttributes" if participant.identity == caller else "editAnyParticipantAttributes")
+    access = conversations.enter_open(tx, caller, reference)
+    participant = _find(tx, access, participant_reference)
+    access.require("editOwnParticipantAttributes" if participant.identity == caller else "editAnyParticipantAttributes")
     if "attributes" in body:
         attributes = limits.attributes(body, limits.PARTICIPANT_ATTRIBUTES)
         participant = tx.update(participant, participant._replace(attributes=attributes, date_updated=tx.now))
@@ -194,15 +194,15 @@ def publish(tx: Transaction, participant: Participant) -> None:
 
 def remove(tx: Transaction, caller: str, reference: str, participant_reference: str) -> None:
     """Leave (one's own reference) or remove a participant. The conversation leaves that user's list before the roster changes."""
-    place = conversations.enter_open(tx, caller, reference)
-    participant = _find(tx, place, participant_reference)
-    place.require("leaveConversation" if participant.identity == caller else "removeParticipant")
+    access = conversations.enter_open(tx, caller, reference)
+    participant = _find(tx, access, participant_reference)
+    access.require("leaveConversation" if participant.identity == caller else "removeParticipant")
     sid = participant.conversation_sid
     if participant.identity is not None:
         user = users.ensure(tx, participant.identity)
         projection.remove_item(tx, users.conversations_map(user.sid), sid)
         tx.members_changed.add(sid)
-        if participant.identity != place.conversation.created_by:
+        if participant.identity != access.conversation.created_by:
             tx.revoked.append((participant.identity, sid))
     projection.remove_item(tx, roster(sid), participant.sid)
     tx.execute(_DROP, {"of": participant.sid})
@@ -213,8 +213,8 @@ def read(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> 
 
     Returns the conversation's row and the participant's.
     """
-    place = conversations.enter(tx, caller, reference)
-    member = None if place.member is None else tx.first(BY_SID, sid=place.member.sid)
+    access = conversations.enter(tx, caller, reference)
+    member = None if access.member is None else tx.first(BY_SID, sid=access.member.sid)
     if member is None:
         raise Refusal(50430)
     changed = member
@@ -222,11 +222,11 @@ def read(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> 
         index = limits.read_index(body["last_read_message_index"])
         changed = changed._replace(last_read_index=index, last_read_timestamp=tx.now)
     if "notification_level" in body:
-        place.require("editNotificationLevel")
+        access.require("editNotificationLevel")
         changed = changed._replace(notification_level=limits.notification_level(body["notification_level"]))
     tx.update(member, changed)
     _publish_reading(tx, caller, member, changed)
-    return place.conversation, changed
+    return access.conversation, changed
 
 
 def _publish_reading(tx: Transaction, identity: str, before: Participant, after: Participant) -> None:

@@ -17,7 +17,7 @@ LONGEST = 3600.0
 Submit = Callable[[Command, Callable[[Response], None]], None]
 
 
-class Timekeeper:
+class Timers:
     """Waits for the next timer of any conversation. Lives on the event loop."""
 
     def __init__(self, reader: Connection, clock: Clock, submit: Submit) -> None:

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 
 from twilio_conversations.server.errors import Refusal
-from twilio_conversations.server.settings import World
+from twilio_conversations.server.settings import LiveSettings
 
-DOOR = "twilio_conversations.door"
-"""Under this name protocols find the door in the state of the application."""
+ADMISSION = "twilio_conversations.admission"
+"""Under this name protocols find the `Admission` in the state of the application."""
 RECONNECT_MIN_MS = 1000
 """How long who is refused should stay away, at least."""
 BURST = 2.0
@@ -58,12 +58,12 @@ class Meter:
         return self._spent
 
 
-class Door:
-    """Counts connections. Lives on the event loop; `world` has the bounds (0: none)."""
+class Admission:
+    """Counts connections. Lives on the event loop; `settings` has the bounds (0: none)."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._arrivals = Meter(lambda: world.settings.connections_per_second)
+    def __init__(self, settings: LiveSettings) -> None:
+        self._settings = settings
+        self._arrivals = Meter(lambda: settings.current.connections_per_second)
         self._plain: set[object] = set()
         self._waiting: set[object] = set()
         self._inside: set[object] = set()
@@ -80,21 +80,21 @@ class Door:
 
     def take_plain(self, connection: object) -> bool:
         """Return whether a connection that speaks plain HTTP, or nothing yet, may stay."""
-        if _is_full(self._plain, self._world.settings.http_connections_limit):
+        if _is_full(self._plain, self._settings.current.http_connections_limit):
             return False
         self._plain.add(connection)
         return True
 
     def take_waiting(self, session: object) -> bool:
         """Return whether a websocket may stay that has not said who it is."""
-        if _is_full(self._waiting, self._world.settings.waiting_connections_limit):
+        if _is_full(self._waiting, self._settings.current.waiting_connections_limit):
             return False
         self._waiting.add(session)
         return True
 
     def enter(self, session: object) -> None:
         """A websocket says who it is. Raises `TooManyConnectionsError` when it cannot be served now."""
-        settings = self._world.settings
+        settings = self._settings.current
         if _is_full(self._inside, settings.connections_limit) or not self._arrivals.admits():
             later = 1000 * len(self._waiting) // settings.connections_per_second if settings.connections_per_second else 0
             raise TooManyConnectionsError(RECONNECT_MIN_MS + later)
@@ -109,15 +109,15 @@ class Door:
     @property
     def patience(self) -> int:
         """Seconds for which a websocket's peer may take nothing of what it is sent; 0 for any time."""
-        return self._world.settings.stalled_reader_timeout
+        return self._settings.current.stalled_reader_timeout
 
     def frame_meter(self) -> Meter:
         """Return a meter for the frames of one websocket."""
-        return Meter(lambda: self._world.settings.frames_per_second)
+        return Meter(lambda: self._settings.current.frames_per_second)
 
     def request_meter(self) -> Meter:
         """Return a meter for the requests of one websocket, without bursts."""
-        return Meter(lambda: self._world.settings.requests_per_second, burst=1.0)
+        return Meter(lambda: self._settings.current.requests_per_second, burst=1.0)
 
 
 def _is_full(place: set[object], limit: int) -> bool:

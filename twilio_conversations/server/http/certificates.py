@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from twilio_conversations.server.storage import permissions as private
+from twilio_conversations.server.storage import permissions
 from twilio_conversations.util import logs
 
 _log = logs.logger(__name__)
@@ -64,7 +64,7 @@ def load_or_create(data_dir: Path, host: str) -> Certificate:
         OSError: files cannot be read or written.
     """
     directory = data_dir / DIRECTORY
-    private.directory(directory)
+    permissions.directory(directory)
     file = directory / KEY_AND_CHAIN
     wanted = _names(host)
     chain = _read(file)
@@ -73,11 +73,11 @@ def load_or_create(data_dir: Path, host: str) -> Certificate:
             wanted = tuple(dict.fromkeys([*wanted, *_names_of(chain[0])]))
         if file.exists():
             _log.warning("the TLS certificate in %s is damaged, old or for other names; made anew, to be trusted anew", directory)
-        private.replace(file, _made(wanted))
+        permissions.replace(file, _made(wanted))
         chain = x509.load_pem_x509_certificates(file.read_bytes())
-    private.tighten(file)
+    permissions.tighten(file)
     authority = directory / AUTHORITY
-    private.replace(authority, chain[-1].public_bytes(serialization.Encoding.PEM))
+    permissions.replace(authority, chain[-1].public_bytes(serialization.Encoding.PEM))
     key = chain[0].public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return Certificate(file, authority, base64.b64encode(hashlib.sha256(key).digest()).decode())
 

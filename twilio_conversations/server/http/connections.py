@@ -10,7 +10,7 @@ from twilio_conversations.wire.packets import Notification
 
 
 class Connected(Protocol):
-    """A connection, as the gateway sees it."""
+    """A connection, as `Connections` sees it."""
 
     identity: str
 
@@ -36,7 +36,7 @@ class Connected(Protocol):
         """Keep its notifications back, or let them go."""
 
 
-class Gateway:
+class Connections:
     """Connections by identity; one person may have several."""
 
     def __init__(self) -> None:
@@ -70,8 +70,8 @@ class Gateway:
         return [session for sessions in self._connected.values() for session in sessions]
 
     @property
-    def connections(self) -> int:
-        """How many connections there are."""
+    def count(self) -> int:
+        """Number of connections."""
         return sum(len(sessions) for sessions in self._connected.values())
 
     def notify(self, identities: Iterable[str], message_type: str, payload: object) -> None:

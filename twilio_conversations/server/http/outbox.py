@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from twilio_conversations.server.http.lines import Line
+from twilio_conversations.server.http.sockets import FrameSocket
 
 MAX_QUEUED_FRAMES, MAX_QUEUED_BYTES = 2_000, 4 * 1024 * 1024
 """With so much unsent, cursors stand still and requests are not read."""
@@ -19,7 +19,7 @@ class Outbox:
 
     def __init__(self, record: Callable[[bytes], None]) -> None:
         """`record` is called with each frame that is queued."""
-        self.line: Line
+        self.socket: FrameSocket
         self.frames: deque[bytes] = deque()
         self.size = 0
         self.held: list[bytes] | None = None
@@ -51,8 +51,8 @@ class Outbox:
         self.size += len(frame)
 
     def flush(self) -> None:
-        """Send what is queued, as far as the line takes it."""
-        while self.frames and self.line.is_writable:
+        """Send what is queued, as far as the socket takes it."""
+        while self.frames and self.socket.is_writable:
             batch = []
             size = 0
             while self.frames and size < MAX_WRITE:
@@ -60,7 +60,7 @@ class Outbox:
                 batch.append(frame)
                 size += len(frame)
             self.size -= size
-            self.line.send(batch)
+            self.socket.send(batch)
 
     def clear(self) -> None:
         """Discard what is queued."""

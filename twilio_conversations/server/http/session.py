@@ -23,9 +23,9 @@ from twilio_conversations.server.addresses import Addresses
 from twilio_conversations.server.auth import Grant
 from twilio_conversations.server.calls import Caller, Request, Response
 from twilio_conversations.server.errors import Refusal, reason
-from twilio_conversations.server.http.admission import Door, TooManyConnectionsError
-from twilio_conversations.server.http.lines import Line, line_of
+from twilio_conversations.server.http.admission import Admission, TooManyConnectionsError
 from twilio_conversations.server.http.outbox import Outbox
+from twilio_conversations.server.http.sockets import FrameSocket, socket_of
 from twilio_conversations.server.http.traffic import IN, OUT, Peer, Traffic
 from twilio_conversations.util import logs
 from twilio_conversations.wire import packets
@@ -67,9 +67,9 @@ class Host(Protocol):
     """The service, as a session needs it."""
 
     traffic: Traffic
-    door: Door
+    admission: Admission
 
-    def let_in(self, token: str) -> Grant:
+    def authenticate(self, token: str) -> Grant:
         """Return what a token allows. Raises `Refusal`."""
 
     def storage_id(self, identity: str) -> str:
@@ -106,10 +106,10 @@ class Session:
         self._standing_still = False
         self._commands = 0
         self._over: asyncio.Future[None] = self._loop.create_future()
-        self._line: Line
+        self._socket: FrameSocket
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._peer = Peer()
-        self._requests = host.door.request_meter()
+        self._requests = host.admission.request_meter()
         self._traffic = host.traffic
         self.outbox = Outbox(lambda frame: self._traffic.record(self._peer, OUT, frame))
         self._inbox: deque[bytes | None] = deque()
@@ -127,10 +127,10 @@ class Session:
     async def run(self) -> None:
         """Serve until the connection ends."""
         await self._websocket.accept()
-        self._line = self.outbox.line = line_of(self._websocket, self._host.door.patience)
-        self._line.listen(self._on_bytes, self._flush, self._host.door.frame_meter())
+        self._socket = self.outbox.socket = socket_of(self._websocket, self._host.admission.patience)
+        self._socket.listen(self._on_bytes, self._flush, self._host.admission.frame_meter())
         self._at("init", INIT_TIMEOUT, lambda: self._refuse(Close(_new_id(), Status(408, "REQUEST TIMEOUT"))))
-        disconnected = asyncio.create_task(self._line.until_disconnected(self._websocket.receive), name="conversations-session")
+        disconnected = asyncio.create_task(self._socket.until_disconnected(self._websocket.receive), name="conversations-session")
         try:
             await asyncio.wait({disconnected, self._over}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -169,7 +169,7 @@ class Session:
         self.outbox.push(frame, self._flush)
 
     def _flush(self) -> None:
-        """Send what is queued; the line calls again when it takes more."""
+        """Send what is queued; the socket calls again when it takes more."""
         self.outbox.flush()
         while self._inbox and self._is_ready():
             self._on_message_bytes(self._inbox.popleft())
@@ -207,7 +207,7 @@ class Session:
         wanted = self._is_ready() and not self._inbox
         if wanted is not self._reading:
             self._reading = wanted
-            self._line.read_on(wanted)
+            self._socket.read_on(wanted)
 
     def _take(self, data: bytes | None) -> bool:
         """Handle one websocket message; whether to go on."""
@@ -244,8 +244,8 @@ class Session:
             self._push(Reply(packet.id, Status(400, "BAD REQUEST", "the session is initialised already")).encode())
             return
         try:
-            self._host.door.enter(self)
-            grant = self._host.let_in(packet.token)
+            self._host.admission.enter(self)
+            grant = self._host.authenticate(packet.token)
         except Refusal as error:
             self._reject(packet.id, error)
             return
@@ -277,7 +277,7 @@ class Session:
         try:
             if not self._admitted:
                 raise Refusal(20101, "The session is not initialised")
-            grant = self._host.let_in(packet.token)
+            grant = self._host.authenticate(packet.token)
             if grant.identity != self.identity:
                 raise Refusal(20106, "The token is for another identity")
         except Refusal as error:

@@ -32,7 +32,7 @@ class Peer:
 
 
 @attrs.frozen
-class Recorded:
+class RecordedFrame:
     """A frame, and where it came by."""
 
     time: float
@@ -59,12 +59,12 @@ class Traffic:
     """The newest frames. Lives on the event loop."""
 
     def __init__(self) -> None:
-        self._frames: deque[Recorded] = deque()
+        self._frames: deque[RecordedFrame] = deque()
         self._bytes = 0
 
     def record(self, peer: Peer, direction: str, data: bytes) -> None:
         """Keep a frame."""
-        self._frames.append(Recorded(time.time(), peer, direction, data))
+        self._frames.append(RecordedFrame(time.time(), peer, direction, data))
         self._bytes += len(data)
         while len(self._frames) > MAX_FRAMES or self._bytes > MAX_BYTES:
             self._bytes -= len(self._frames.popleft().data)

@@ -11,7 +11,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from twilio_conversations.server.errors import Refusal, reason
-from twilio_conversations.server.http.admission import DOOR, Door
+from twilio_conversations.server.http.admission import ADMISSION, Admission
 from twilio_conversations.wire.frame import json_bytes
 
 HEAD_TIME = 10.0
@@ -31,22 +31,22 @@ class HttpProtocol(H11Protocol):
         """Admit a connection, or turn it away."""
         super().connection_made(transport)
         self.access_log = False  # whoever has set up uvicorn's log for an application of their own: links are keys
-        self._door: Door = self.app_state[DOOR]
-        if self._door.is_closed:
+        self._admission: Admission = self.app_state[ADMISSION]
+        if self._admission.is_closed:
             transport.close()  # accepted just before; uvicorn has ended the others already and would wait for this one
-        elif self._door.take_plain(self):
+        elif self._admission.take_plain(self):
             self._wait(HEAD_TIME)
         else:
             self._turn_away(Refusal(20429), b"retry-after: 1\r\n")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Release what the connection holds."""
-        self._let_go()
+        self._release()
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """Hand the connection over to the websocket protocol."""
-        self._let_go()
+        self._release()
         super().handle_websocket_upgrade(event)
 
     def data_received(self, data: bytes) -> None:
@@ -105,6 +105,6 @@ class HttpProtocol(H11Protocol):
         """Return the last request whose head was complete."""
         return self.cycle
 
-    def _let_go(self) -> None:
-        self._door.leave(self)
+    def _release(self) -> None:
+        self._admission.leave(self)
         self._wait(None)

@@ -58,7 +58,7 @@ def chosen() -> Protocols | None:
         return None
     http = import_module("twilio_conversations.server.http.uvicorn_http")
     websocket = import_module("twilio_conversations.server.http.uvicorn_websocket")
-    return Protocols(http.HttpProtocol, websocket.LineProtocol, http.HEAD_TIME)
+    return Protocols(http.HttpProtocol, websocket.DirectSocketProtocol, http.HEAD_TIME)
 
 
 def _lacking() -> Iterator[str]:

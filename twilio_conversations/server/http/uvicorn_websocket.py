@@ -1,9 +1,9 @@
-"""uvicorn's websocket protocol with a direct line between a socket and its session.
+"""uvicorn's websocket protocol with a direct socket for its session.
 
 The ordinary way through ASGI takes a queue, two task switches and a write for each message, which is more than a command costs
-otherwise. The line hands messages over as they come and takes many frames for one write: a commit is three frames to its sender
-(two events and the answer), the opening of a list of conversations hundreds. Everything else stays with ASGI: accepting,
-closing, and the news that a connection has ended.
+otherwise. The direct socket hands messages over as they come and takes many frames for one write: a commit is three frames to
+its sender (two events and the answer), the opening of a list of conversations hundreds. Everything else stays with ASGI:
+accepting, closing, and the news that a connection has ended.
 
 What a peer sends is bounded here as well, since only here all of it is seen: pings and the parts of a message are frames too.
 So is the time for which a peer may take nothing of what it is sent: a stopped process keeps its connection open for ever.
@@ -22,8 +22,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import CloseCode, Frame
 from websockets.protocol import State
 
-from twilio_conversations.server.http.admission import DOOR, Door, Meter
-from twilio_conversations.server.http.lines import LINE
+from twilio_conversations.server.http.admission import ADMISSION, Admission, Meter
+from twilio_conversations.server.http.sockets import DIRECT_SOCKET
 
 MAX_FRAGMENTS = 1024
 """Most frames that make up one message; empty ones count against no other limit."""
@@ -34,10 +34,10 @@ BUSY, TOO_FAST, CLOGGED = "busy", "too fast", "clogged"
 """Why nothing is read for a while: the session has enough to do, frames come too fast, or pongs are not taken."""
 
 
-class DirectLine:
-    """A line straight to the socket."""
+class DirectSocket:
+    """A frame socket straight to the transport."""
 
-    def __init__(self, protocol: LineProtocol) -> None:
+    def __init__(self, protocol: DirectSocketProtocol) -> None:
         self._protocol = protocol
 
     def listen(self, on_message: Callable[[bytes | None], None], on_writable: Callable[[], None], meter: Meter) -> None:
@@ -76,8 +76,8 @@ class DirectLine:
                 self._protocol.on_message(message.get("bytes"))
 
 
-class LineProtocol(WebSocketsSansIOProtocol):
-    """The websocket protocol that offers a `Line`. What comes before somebody listens takes the ordinary way."""
+class DirectSocketProtocol(WebSocketsSansIOProtocol):
+    """The websocket protocol that offers a `FrameSocket`. What comes before somebody listens takes the ordinary way."""
 
     on_message: Callable[[bytes | None], None] | None = None
     on_writable: Callable[[], None] | None = None
@@ -85,18 +85,18 @@ class LineProtocol(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._door: Door = self.app_state[DOOR]
+        self._admission: Admission = self.app_state[ADMISSION]
         self._not_reading: set[str] = set()
         self._unsent = 0
         self._stall_timer: asyncio.TimerHandle | None = None
 
     def handle_connect(self, event: Any) -> None:
-        """Offer the line in the scope, which the application sees in the loop's next turn."""
+        """Offer the direct socket in the scope, which the application sees in the loop's next turn."""
         self.conn.debug = False  # it would log frames, and in them tokens
         super().handle_connect(event)
         if self.response.status_code == 101:
             extensions: dict[str, Any] = self.scope["extensions"]
-            extensions[LINE] = DirectLine(self)
+            extensions[DIRECT_SOCKET] = DirectSocket(self)
 
     def send_receive_event_to_app(self) -> None:
         """Hand a complete message to the listener."""
@@ -147,7 +147,7 @@ class LineProtocol(WebSocketsSansIOProtocol):
         """Drop the peer unless it takes something in time."""
         self._expect_nothing()
         self._unsent = self._buffered()
-        if patience := self._door.patience:
+        if patience := self._admission.patience:
             self._stall_timer = self.loop.call_later(patience, self._look_for_progress)
 
     def _expect_nothing(self) -> None:

@@ -13,7 +13,7 @@ import attrs
 
 from twilio_conversations import tokens
 from twilio_conversations.server.start_errors import DataDirectoryError, storage
-from twilio_conversations.server.storage import permissions as private
+from twilio_conversations.server.storage import permissions
 from twilio_conversations.util import logs
 
 _log = logs.logger(__name__)
@@ -74,11 +74,11 @@ def load_or_create(data_dir: Path) -> Credentials:
 
 
 def _load_or_create(data_dir: Path) -> Credentials:
-    private.data_directory(data_dir)
+    permissions.data_directory(data_dir)
     path = data_dir / FILE_NAME
     if not path.exists():
         _write_once(path, _generate())
-    if private.tighten(path):
+    if permissions.tighten(path):
         _log.warning("others could read the secrets in %s until now; if they are not trusted, delete it to have new ones", path)
     return _parse(path)
 

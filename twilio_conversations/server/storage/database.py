@@ -17,8 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import NullPool
 
 from twilio_conversations.server.start_errors import DataDirectoryError, DataDirectoryInUseError, storage
-from twilio_conversations.server.storage import permissions as private
-from twilio_conversations.server.storage import schema
+from twilio_conversations.server.storage import permissions, schema
 from twilio_conversations.server.storage.statements import NEW, OLD, Query, R, insert_into, key_of, update_of
 
 DATABASE_FILE = "conversations.sqlite3"
@@ -50,7 +49,7 @@ class Lock:
     def __init__(self, data_dir: Path) -> None:
         path = data_dir / LOCK_FILE
         with storage(path):
-            private.file(path)
+            permissions.file(path)
             self._connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
             try:
                 self._connection.execute("BEGIN EXCLUSIVE")
@@ -71,7 +70,7 @@ class Database:
     """A SQLite file in WAL mode: one writer, and readers that never wait for it."""
 
     def __init__(self, path: Path, *, durable: bool) -> None:
-        private.file(path)  # SQLite gives the log beside it the same rights
+        permissions.file(path)  # SQLite gives the log beside it the same rights
         schema.check(path)
         # NORMAL survives the end of the process at any moment; FULL survives the loss of power as well.
         self._synchronous = "FULL" if durable else "NORMAL"

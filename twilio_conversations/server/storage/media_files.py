@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import attrs
 
-from twilio_conversations.server.storage import permissions as private
+from twilio_conversations.server.storage import permissions
 from twilio_conversations.util import logs
 
 _log = logs.logger(__name__)
@@ -57,7 +57,7 @@ class MediaFiles:
 
     def __init__(self, data_dir: Path, *, durable: bool) -> None:
         self._directory = data_dir / DIRECTORY
-        private.directory(self._directory)
+        permissions.directory(self._directory)
         self._durable = durable
 
     def path(self, sid: str) -> Path:

@@ -98,7 +98,7 @@ class Message(NamedTuple):
     date_updated: str
 
 
-class Medium(NamedTuple):
+class Media(NamedTuple):
     """What was uploaded; without a message until it is sent."""
 
     sid: str
@@ -226,7 +226,7 @@ TABLES: Final[dict[type[tuple[Any, ...]], Table]] = {
     Conversation: tables.conversations,
     Participant: tables.participants,
     Message: tables.messages,
-    Medium: tables.media,
+    Media: tables.media,
     Receipt: tables.receipts,
     Recipient: tables.recipients,
     Registration: tables.registrations,

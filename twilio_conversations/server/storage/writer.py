@@ -22,7 +22,7 @@ from sqlalchemy.exc import IntegrityError
 
 from twilio_conversations.server.calls import Response
 from twilio_conversations.server.errors import Refusal
-from twilio_conversations.server.settings import Settings, World
+from twilio_conversations.server.settings import Clock, LiveSettings, Settings
 from twilio_conversations.server.start_errors import explained
 from twilio_conversations.server.storage import rows
 from twilio_conversations.server.storage.database import DATABASE_FILE, Connection, timestamp
@@ -44,7 +44,7 @@ MAX_TOGETHER = 64
 
 @attrs.frozen
 class Commit:
-    """What a transaction changed, in order, for those who follow: the feed and the caches."""
+    """What a transaction changed, in order, for those who follow: the subscriptions and the caches."""
 
     events: tuple[Event, ...] = ()
     members_changed: frozenset[str] = frozenset()
@@ -174,9 +174,12 @@ class Writer:
     `publish` is called on that thread with the outcomes of each commit, in order; it must not block.
     """
 
-    def __init__(self, connection: Connection, world: World, publish: Callable[[list[Outcome]], None]) -> None:
+    def __init__(
+        self, connection: Connection, clock: Clock, settings: LiveSettings, publish: Callable[[list[Outcome]], None]
+    ) -> None:
         self._connection = connection
-        self._world = world
+        self._clock = clock
+        self._settings = settings
         self._publish = publish
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._until_sweep = 0
@@ -189,7 +192,7 @@ class Writer:
     def prepare(self, command: Command) -> None:
         """Carry out a command before `start`, on the caller's thread. Raises what goes wrong."""
         with self._connection.transaction():
-            tx = Transaction(self._connection, timestamp(self._world.clock.now()), self._world.settings)
+            tx = Transaction(self._connection, timestamp(self._clock.now()), self._settings.current)
             command(tx)
             tx.finish()
 
@@ -236,7 +239,7 @@ class Writer:
             return [Outcome(Commit(), Response.error(_failure(error)), jobs[0].reply)]
 
     def _run(self, job: Job) -> Outcome:
-        tx = Transaction(self._connection, timestamp(self._world.clock.now()), self._world.settings)
+        tx = Transaction(self._connection, timestamp(self._clock.now()), self._settings.current)
         try:
             with self._connection.savepoint():
                 response = _carry_out(tx, job)

@@ -17,7 +17,7 @@ _log = logs.logger(__name__)
 Follower = Callable[[Commit], None]
 
 
-class Bus:
+class Commits:
     """Carries commits, and the answers that must not overtake them, to the event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -38,15 +38,15 @@ class Bus:
     def _deliver(self, outcomes: list[Outcome]) -> None:
         for outcome in outcomes:
             if outcome.commit.is_visible:
-                self._tell(outcome.commit)
+                self._notify(outcome.commit)
             try:
                 outcome.reply(outcome.response)
             except Exception:
                 _log.exception("an answer could not be given")
 
-    def _tell(self, commit: Commit) -> None:
+    def _notify(self, commit: Commit) -> None:
         for follower in self._followers:
             try:
                 follower(commit)
             except Exception:
-                _log.exception("a follower of the bus failed")
+                _log.exception("a follower of the commits failed")

@@ -57,7 +57,7 @@ def batches(events: Iterable[Event]) -> Iterator[tuple[str, list[bytes]]]:
 
 
 def failure(item: dict[str, Any], code: int) -> bytes:
-    """Return a failed subscription. Gone and forbidden look alike: clients release an object only at 404."""
+    """Return a failed subscription. Removed and forbidden look alike: clients release an object only at 404."""
     status, message = CATALOGUE[code]
     error = {"status": status, "code": code, "message": message}
     return json_bytes({"object_sid": item["object_sid"], "object_type": item.get("object_type"), "error": error})

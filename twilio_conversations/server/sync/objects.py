@@ -1,6 +1,6 @@
 """Sync objects and who may read them, held in memory: an open is answered from here, without a database, a thread or a wait.
 
-Lives on the event loop. What is read from the database is at least as new as the commits the bus has delivered, and every
+Lives on the event loop. What is read from the database is at least as new as the commits that were delivered, and every
 commit that comes later invalidates what it touches, so nothing here is older than what clients have been told.
 """
 
@@ -41,7 +41,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Bounded(OrderedDict[K, V], Generic[K, V]):
+class BoundedDict(OrderedDict[K, V], Generic[K, V]):
     """A dictionary of limited size that forgets what was put in longest ago."""
 
     def __init__(self, limit: int) -> None:
@@ -83,19 +83,19 @@ class Entry:
     roots: dict[str, bytes] = attrs.field(factory=dict)
 
 
-class Catalog:
+class SyncObjects:
     """Finds Sync objects, their roots and their readers."""
 
     def __init__(self, reader: Connection, account_sid: str, service_sid: str) -> None:
         self._reader = reader
         self._account_sid = account_sid
         self._service_sid = service_sid
-        self._entries: Bounded[str, Entry] = Bounded(MAX_OBJECTS)
-        self._names: Bounded[str, str] = Bounded(MAX_OBJECTS)
-        self._members: Bounded[str, frozenset[str]] = Bounded(MAX_MEMBERSHIPS)
+        self._entries: BoundedDict[str, Entry] = BoundedDict(MAX_OBJECTS)
+        self._names: BoundedDict[str, str] = BoundedDict(MAX_OBJECTS)
+        self._members: BoundedDict[str, frozenset[str]] = BoundedDict(MAX_MEMBERSHIPS)
 
     def on_commit(self, commit: Commit) -> None:
-        """Discard what the commit made out of date; heads only grow, as the cache may be ahead of the bus."""
+        """Discard what the commit made out of date; heads only grow, as the cache may be ahead of this commit."""
         for event in commit.events:
             entry = self._entries.get(event.entity_sid)
             if entry is not None:

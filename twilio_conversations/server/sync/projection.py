@@ -40,7 +40,7 @@ class Step(NamedTuple):
     head: int
 
 
-class Gone(NamedTuple):
+class RemovedItem(NamedTuple):
     """An item that was removed."""
 
     data: str
@@ -61,7 +61,7 @@ _ITEM = Query(
     SyncItem, select(sync_items).where(sync_items.c.entity_sid == bindparam("of"), sync_items.c.key == bindparam("at_key"))
 )
 _DROP_ITEM = Query(
-    Gone,
+    RemovedItem,
     delete(sync_items)
     .where(sync_items.c.entity_sid == bindparam("of"), sync_items.c.key == bindparam("at_key"))
     .returning(sync_items.c.data, sync_items.c.event_id, sync_items.c.added_id),
@@ -174,16 +174,16 @@ def _told(event_id: int, added_id: int | None) -> tuple[int, int | None]:
     return added, None if event_id == added else event_id
 
 
-def _announce_item(tx: Transaction, row: Step, change: str, key: str | int, data: str, **needless: int | None) -> None:
+def _announce_item(tx: Transaction, row: Step, change: str, key: str | int, data: str, **superseded: int | None) -> None:
     key_field = f'"item_index":{key}' if isinstance(key, int) else f'"item_key":{to_json(key)}'
     fields = f'{key_field},"item_revision":"{row.head:x}","item_data":{data},"date_expires":null'
-    _announce(tx, row, f"{row.kind}_item_{change}", fields, **needless)
+    _announce(tx, row, f"{row.kind}_item_{change}", fields, **superseded)
 
 
-def _announce(tx: Transaction, row: Step, type_: str, fields: str, **needless: int | None) -> None:
+def _announce(tx: Transaction, row: Step, type_: str, fields: str, **superseded: int | None) -> None:
     kind = row.kind
     body = (
         f'{{"id":{row.head},"{kind}_sid":"{row.sid}","{kind}_revision":"{revision(kind, row.head)}",'
         f'{fields},"date_created":"{tx.now}"}}'
     )
-    tx.events.append(Event(row.sid, row.head, type_, body, **needless))
+    tx.events.append(Event(row.sid, row.head, type_, body, **superseded))

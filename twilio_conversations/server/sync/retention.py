@@ -9,8 +9,8 @@ Two, because a cursor is one number and a replay may end anywhere: to who comes 
 event that stands for both would mean "added" or "updated" depending on where that replay began. As it is, the log from any
 cursor tells a history that leads to the present, each item added once and before it is updated.
 
-Compacting is a command like any other, asked for when the feed has been told of the events that make others needless: what the
-log lacks is never ahead of what subscribers have been sent.
+Compacting is a command like any other, submitted once the events that supersede others have been sent: what the log lacks is
+never ahead of what subscribers have been sent.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from collections.abc import Callable
 from sqlalchemy import bindparam, delete, select, union_all, update
 
 from twilio_conversations.server.calls import Response
-from twilio_conversations.server.settings import World
+from twilio_conversations.server.settings import LiveSettings
 from twilio_conversations.server.storage.tables import sync_entities, sync_events
 from twilio_conversations.server.storage.writer import Command, Commit, Transaction
-from twilio_conversations.server.sync.objects import MAX_OBJECTS, Bounded
+from twilio_conversations.server.sync.objects import MAX_OBJECTS, BoundedDict
 
 MAX_AT_ONCE = 1_000
 """Most numbers that one command looks at; what is left is for the next one, behind those that wait."""
@@ -35,10 +35,10 @@ Submit = Callable[[Command, Callable[[Response], None]], None]
 
 _later = sync_events.alias()
 _WINDOW = (_later.c.entity_sid == bindparam("of"), _later.c.id > bindparam("after"), _later.c.id <= bindparam("until"))
-_NEEDLESS = union_all(
+_SUPERSEDED = union_all(
     *(select(column).where(*_WINDOW, column.is_not(None)) for column in (_later.c.replaces, _later.c.withdraws))
 )
-_DROP = delete(sync_events).where(sync_events.c.entity_sid == bindparam("of"), sync_events.c.id.in_(_NEEDLESS))
+_DROP = delete(sync_events).where(sync_events.c.entity_sid == bindparam("of"), sync_events.c.id.in_(_SUPERSEDED))
 _COMPACTED = select(sync_entities.c.compacted).where(sync_entities.c.sid == bindparam("of"))
 _SET_COMPACTED = update(sync_entities).where(sync_entities.c.sid == bindparam("of")).values(compacted=bindparam("until"))
 _REMOVED = select(sync_entities.c.sid).where(sync_entities.c.removed.is_(True))
@@ -51,14 +51,14 @@ _DROP_REMOVED = (
 class Retention:
     """Has the log compacted, object by object, as events come. Lives on the event loop."""
 
-    def __init__(self, world: World, submit: Submit) -> None:
-        self._world = world
+    def __init__(self, settings: LiveSettings, submit: Submit) -> None:
+        self._settings = settings
         self._submit = submit
-        self._asked: Bounded[str, int] = Bounded(MAX_OBJECTS)
+        self._asked: BoundedDict[str, int] = BoundedDict(MAX_OBJECTS)
 
     def on_commit(self, commit: Commit) -> None:
         """Compact the objects whose logs have grown."""
-        retained = self._world.settings.events_retained
+        retained = self._settings.current.events_retained
         stride = max(1, retained // STRIDES)
         for event in commit.events:
             until = event.id - retained
@@ -91,7 +91,7 @@ def compact(tx: Transaction, sid: str, until: int) -> bool:
     return reached < until
 
 
-def bury(tx: Transaction) -> None:
+def drop_removed_objects(tx: Transaction) -> None:
     """Forget the objects that were removed, when nobody is connected who would still have to be told."""
     for statement in _DROP_REMOVED:
         tx.execute(statement, {})

@@ -1,14 +1,14 @@
 """Subscriptions: cursors over the event log. Replay and live delivery are one path.
 
-A subscription is (connection, object, number of the last event sent). A commit says which objects moved; the feed sends the
-events above each cursor, in order. What is there when the subscription is asked for goes out as replay (``twilio.sync.event``
+A subscription is (connection, object, number of the last event sent). A commit names the objects that changed; the events above
+each cursor are sent, in order. Those that are there when the subscription is requested go out as replay (``twilio.sync.event``
 with the poke's correlation id), then ``subscription_established``, then everything as live (``com.twilio.rtd.cds.<kind>``). A
 replay that would be too long ends as ``interrupted``, and the client asks again from where it got to. A connection that does
 not keep up lets its cursors stand still; they move on, from the log, when it has room again. All of this happens on the event
 loop, so that pokes of one connection are handled in order and nothing falls between replay and live.
 
-Numbers of events grow, but the log has holes where events were made needless by later ones. What lies above a cursor, up to a
-head that the bus has told, is therefore what is in the log then; only while every number is there does memory know it too.
+Numbers of events grow, but the log has gaps where events were superseded by later ones. The events above a cursor, up to a
+delivered head, are therefore those in the log; memory answers for it only while it holds every number.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ import attrs
 from sqlalchemy import bindparam, select
 
 from twilio_conversations.server.calls import Subscriber
-from twilio_conversations.server.settings import World
+from twilio_conversations.server.settings import LiveSettings
 from twilio_conversations.server.storage.database import Connection
 from twilio_conversations.server.storage.rows import Event
 from twilio_conversations.server.storage.statements import Query
 from twilio_conversations.server.storage.tables import sync_events
 from twilio_conversations.server.storage.writer import Commit
 from twilio_conversations.server.sync.notifications import MAX_BATCH, Poke, batches, failure, frame_of, notify
-from twilio_conversations.server.sync.objects import NOT_FOUND, Bounded, Catalog, Entity
+from twilio_conversations.server.sync.objects import NOT_FOUND, BoundedDict, Entity, SyncObjects
 from twilio_conversations.wire.frame import json_bytes
 from twilio_conversations.wire.message_types import LIVE, REPLAY
 
@@ -71,14 +71,14 @@ class Recent:
     frame: bytes | None = None
 
 
-class Feed:
+class Subscriptions:
     """Who is subscribed to what, and how far they are."""
 
-    def __init__(self, reader: Connection, catalog: Catalog, world: World) -> None:
+    def __init__(self, reader: Connection, objects: SyncObjects, settings: LiveSettings) -> None:
         self._reader = reader
-        self._catalog = catalog
-        self._world = world
-        self._recent: Bounded[tuple[str, int], Recent] = Bounded(MAX_RECENT)
+        self._objects = objects
+        self._settings = settings
+        self._recent: BoundedDict[tuple[str, int], Recent] = BoundedDict(MAX_RECENT)
         self._by_entity: dict[str, dict[Subscriber, Subscription]] = {}
         self._by_subscriber: dict[Subscriber, dict[str, Subscription]] = {}
         self._behind: dict[Subscriber, dict[str, Subscription]] = {}
@@ -110,20 +110,20 @@ class Feed:
         poke.answer("subscription_established", ended)
 
     def _readable(self, subscriber: Subscriber, item: dict[str, Any]) -> Entity | None:
-        entity = self._catalog.find(item["object_sid"])
+        entity = self._objects.find(item["object_sid"])
         if entity is None or entity.kind != item.get("object_type"):
             return None
-        return entity if self._catalog.may_read(subscriber.identity, entity) else None
+        return entity if self._objects.may_read(subscriber.identity, entity) else None
 
     def _is_full(self, subscriber: Subscriber) -> bool:
-        limit = self._world.settings.subscriptions_limit
+        limit = self._settings.current.subscriptions_limit
         return 0 < limit <= len(self._by_subscriber.get(subscriber, ()))
 
     def _subscribe(self, poke: Poke, entity: Entity, last: Any) -> Subscription:
         """No cursor means: nothing to replay. One ahead of the head never came from here: sids and numbers are not reused."""
-        head = self._catalog.head(entity)
+        head = self._objects.head(entity)
         cursor = max(BEFORE_ALL, min(last, head)) if isinstance(last, int) and not isinstance(last, bool) else head
-        reach = self._world.settings.journal_limit
+        reach = self._settings.current.journal_limit
         if reach is not None:
             cursor = max(cursor, head - reach)
         subscription = Subscription(poke.subscriber, entity, cursor, poke.correlation_id)
@@ -146,12 +146,12 @@ class Feed:
             body = json_bytes({f"{entity.kind}_sid": entity.sid})
             notify(subscription.subscriber, LIVE[entity.kind], f"{entity.kind}_removed", [body])
 
-    def room(self, subscriber: Subscriber) -> None:
+    def resume(self, subscriber: Subscriber) -> None:
         """Move the cursors of a connection that keeps up again."""
         for subscription in list(self._behind.pop(subscriber, {}).values()):
             self._advance(subscription)
 
-    def drop(self, subscriber: Subscriber) -> None:
+    def remove_subscriber(self, subscriber: Subscriber) -> None:
         """Drop the subscriptions of a connection that ended."""
         for sid in list(self._by_subscriber.get(subscriber, {})):
             self._forget(subscriber, sid)
@@ -185,7 +185,7 @@ class Feed:
                 return
             bodies = [_replay_ended(subscription, outcome)]
             notify(subscription.subscriber, REPLAY, "subscription_established", bodies, subscription.correlation_id)
-        head = self._catalog.head(subscription.entity)
+        head = self._objects.head(subscription.entity)
         while subscription.established and subscription.cursor < head:
             if not self._ready(subscription):
                 return
@@ -200,8 +200,8 @@ class Feed:
 
         The head is that of now, also when a replay goes on after a pause: what led to an earlier one may be gone from the log.
         """
-        head = self._catalog.head(subscription.entity)
-        limit = self._world.settings.replay_limit
+        head = self._objects.head(subscription.entity)
+        limit = self._settings.current.replay_limit
         while subscription.cursor < head:
             if limit and subscription.replayed >= limit:
                 self._forget(subscription.subscriber, subscription.entity.sid)

@@ -23,7 +23,7 @@ def _calm(service: LocalServer) -> Iterator[None]:
     service.configure(delivery="at_once")
 
 
-def outsider(peer: Peer, room: str, address: str, proxy: str, **binding: Any) -> dict[str, Any]:
+def add_non_chat(peer: Peer, room: str, address: str, proxy: str, **binding: Any) -> dict[str, Any]:
     """Add somebody outside; the participant."""
     body = {"messaging_binding": {"address": address, "proxy_address": proxy, **binding}, "attributes": "{}"}
     answer = peer.post(f"{room}/Participants", body)
@@ -45,7 +45,7 @@ def test_bindings_in_roster_and_answer(alice: Peer, fresh: Fresh) -> None:
         (f"whatsapp:{number}", "whatsapp:+15550000", "whatsapp", {}),
         (f"{number}@example.com", "help@example.com", "email", {"name": "Eve", "level": "cc"}),
     ):
-        made = outsider(alice, room, address, proxy, **binding)
+        made = add_non_chat(alice, room, address, proxy, **binding)
         expected = {"address": address, "proxy_address": proxy, **binding}
         assert made["messaging_binding"] == {"type": kind, **expected}
         assert made["identity"] is None
@@ -57,7 +57,7 @@ def test_bindings_in_roster_and_answer(alice: Peer, fresh: Fresh) -> None:
 def test_inbound_becomes_a_message_of_that_participant(service: LocalServer, alice: Peer, fresh: Fresh) -> None:
     """What somebody outside writes is announced as a message of that participant, with its channel's metadata."""
     room, number = alice.room(), fresh("whatsapp:+1555")
-    made = outsider(alice, room, number, "whatsapp:+15550000")
+    made = add_non_chat(alice, room, number, "whatsapp:+15550000")
     alice.follow("list", f"{sid_of(room)}.messages")
     metadata = {"type": "whatsapp", "data": {"profileName": "Eve"}}
     message = service.receive(number, "whatsapp:+15550000", "Hello", channel_metadata=metadata)
@@ -74,7 +74,7 @@ def test_inbound_becomes_a_message_of_that_participant(service: LocalServer, ali
 def test_inbound_with_media_and_email_bodies(service: LocalServer, alice: Peer, fresh: Fresh) -> None:
     """Media, bodies and histories come as media of their category, and their content can be fetched."""
     room, address = alice.room(), fresh("eve") + "@example.com"
-    outsider(alice, room, address, "help@example.com")
+    add_non_chat(alice, room, address, "help@example.com")
     service.receive(
         address,
         "help@example.com",
@@ -100,7 +100,7 @@ def test_inbound_with_media_and_email_bodies(service: LocalServer, alice: Peer, 
 def test_nobody_at_that_address(service: LocalServer, alice: Peer, fresh: Fresh) -> None:
     """A pair of addresses that nobody has is refused; so is an empty message."""
     room, number = alice.room(), fresh("+1555")
-    outsider(alice, room, number, "+15550000")
+    add_non_chat(alice, room, number, "+15550000")
     with pytest.raises(ValueError, match="20404"):
         service.receive(number, "+15550001", "Hello")
     with pytest.raises(ValueError, match="50503"):
@@ -113,7 +113,7 @@ def test_nobody_at_that_address(service: LocalServer, alice: Peer, fresh: Fresh)
 def test_outbound_is_delivered_at_once(service: LocalServer, alice: Peer, bob: Peer, fresh: Fresh) -> None:
     """A message goes out to everybody outside; it is queued, sent and delivered, each an event, and has receipts."""
     room, first, second = alice.room(bob.identity), fresh("+1555"), fresh("+1556")
-    members = [outsider(alice, room, number, "+15550000")["sid"] for number in (first, second)]
+    members = [add_non_chat(alice, room, number, "+15550000")["sid"] for number in (first, second)]
     alice.follow("list", f"{sid_of(room)}.messages")
     message = alice.say(room, "Hi all")
     added = alice.event("list_item_added").payload["events"][0]["item_data"]
@@ -143,7 +143,7 @@ def test_delivery_on_command(service: LocalServer, alice: Peer, fresh: Fresh) ->
     """When asked for, messages stay queued until told; each receipt has a status and an error of its own."""
     room, first, second = alice.room(), fresh("+1555"), fresh("+1556")
     for number in (first, second):
-        outsider(alice, room, number, "+15550000")
+        add_non_chat(alice, room, number, "+15550000")
     service.configure(delivery="on_command")
     message = alice.say(room)
     assert latest(alice, room)["delivery"] == {**NONE, "total": 2}
@@ -166,7 +166,7 @@ def test_receipts_come_in_pages(alice: Peer, fresh: Fresh) -> None:
     """Every receipt is on exactly one page; the last page has no token, and pages lead back."""
     room = alice.room()
     for number in range(5):
-        outsider(alice, room, f"{fresh('+1555')}{number}", "+15550000")
+        add_non_chat(alice, room, f"{fresh('+1555')}{number}", "+15550000")
     seen: list[str] = []
     sizes: list[int] = []
     url, token = f"{room}/Messages/{alice.say(room)['sid']}/Receipts?PageSize=2", ""
@@ -185,8 +185,8 @@ def test_receipts_come_in_pages(alice: Peer, fresh: Fresh) -> None:
 def test_message_recipients(service: LocalServer, alice: Peer, fresh: Fresh) -> None:
     """An e-mail names sender and recipients by level, in both directions; the conversation lists those of all messages."""
     room, to, cc = alice.room(), fresh("to") + "@example.com", fresh("cc") + "@example.com"
-    outsider(alice, room, to, "help@example.com", name="To")
-    outsider(alice, room, cc, "help@example.com", name="Cc", level="cc")
+    add_non_chat(alice, room, to, "help@example.com", name="To")
+    add_non_chat(alice, room, cc, "help@example.com", name="Cc", level="cc")
     sent = alice.say(room)
     received = service.receive(cc, "help@example.com", "Re")
 
@@ -209,7 +209,7 @@ def test_message_recipients(service: LocalServer, alice: Peer, fresh: Fresh) -> 
 def test_a_deleted_message_is_forgotten_outside(service: LocalServer, alice: Peer, fresh: Fresh) -> None:
     """With a message go its receipts and recipients; so do they with the conversation."""
     room, number = alice.room(), fresh("+1555")
-    outsider(alice, room, number, "+15550000")
+    add_non_chat(alice, room, number, "+15550000")
     kept, gone = alice.say(room), alice.say(room)
     assert alice.delete(f"{room}/Messages/{gone['sid']}").status == 204
     assert [sent["message_sid"] for sent in service.sent(number)] == [kept["sid"]]
@@ -262,13 +262,13 @@ def test_a_timer_needs_no_command(own: LocalServer) -> None:
 def test_closing_frees_addresses(service: LocalServer, alice: Peer, fresh: Fresh) -> None:
     """A pair of addresses is one conversation's at a time; of a closed one it is free again, and nothing comes there any more."""
     number, first, second = fresh("+1555"), alice.room(), alice.room()
-    outsider(alice, first, number, "+15550000")
+    add_non_chat(alice, first, number, "+15550000")
     taken = {"messaging_binding": {"address": number, "proxy_address": "+15550000"}}
     assert alice.post(f"{second}/Participants", taken).code == 50416
     service.update_conversation(sid_of(first), state="closed")
     with pytest.raises(ValueError, match="20404"):
         service.receive(number, "+15550000", "Hello?")
-    outsider(alice, second, number, "+15550000")
+    add_non_chat(alice, second, number, "+15550000")
     service.receive(number, "+15550000", "Hello!")
     assert latest(alice, second)["text"] == "Hello!"
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import bindparam, select
 
 from twilio_conversations.server.domain import conversations, limits, media, messages
-from twilio_conversations.server.domain.media import Enclosure
+from twilio_conversations.server.domain.media import Attachment
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.rows import Message, Participant
 from twilio_conversations.server.storage.statements import Query
@@ -35,7 +35,7 @@ SENT = (
 """Everything that went out."""
 
 
-def receive(tx: Transaction, body: dict[str, Any], enclosures: list[Enclosure]) -> Message:
+def receive(tx: Transaction, body: dict[str, Any], attachments: list[Attachment]) -> Message:
     """Add a message from `address` to `proxy_address`: the pair says who in which conversation has written.
 
     Raises:
@@ -47,16 +47,16 @@ def receive(tx: Transaction, body: dict[str, Any], enclosures: list[Enclosure]) 
         raise Refusal(20404, f"Nobody is in a conversation as {pair['address']} through {pair['proxy_address']}")
     conversation = conversations.of_sid(tx, participant.conversation_sid)
     sid = f"IM{uuid.uuid4().hex}"
-    content = said(body)
-    if enclosures:
+    content = message_fields(body)
+    if attachments:
         place = {"message_sid": sid, "conversation_sid": conversation.sid}
-        content["medias"] = to_json([media.enclose(tx, pair["address"], item, **place) for item in enclosures])
+        content["medias"] = to_json([media.attach_new(tx, pair["address"], item, **place) for item in attachments])
     elif content["body"] is None:
         raise Refusal(50503)
     return messages.add(tx, conversation, pair["address"], participant.sid, {"sid": sid, **content})
 
 
-def said(body: dict[str, Any]) -> dict[str, Any]:
+def message_fields(body: dict[str, Any]) -> dict[str, Any]:
     """Return what a message that does not come from a client says, as columns."""
     metadata = body.get("channel_metadata")
     if metadata is not None and not (isinstance(metadata, dict) and is_text(metadata.get("type"))):

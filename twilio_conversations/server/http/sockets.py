@@ -1,6 +1,6 @@
-"""Between a session and its websocket: a `Line` carries frames both ways.
+"""Between a session and its websocket: a `FrameSocket` carries frames both ways.
 
-Protocols that can do better put a line of their own into the scope; `AsgiLine` works on every ASGI server, with a queue, two
+Protocols that can do better put a socket of their own into the scope; `AsgiSocket` works on every ASGI server, with a queue, two
 task switches and a write for each frame.
 """
 
@@ -19,11 +19,11 @@ from twilio_conversations.util import logs
 
 _log = logs.logger(__name__)
 
-LINE = "twilio_conversations.line"
-"""The ASGI extension under which an accepted websocket has a `Line` of its server's."""
+DIRECT_SOCKET = "twilio_conversations.direct_socket"
+"""The ASGI extension under which an accepted websocket has a `FrameSocket` of its server's."""
 
 
-class Line(Protocol):
+class FrameSocket(Protocol):
     """What a session needs of its websocket."""
 
     def listen(self, on_message: Callable[[bytes | None], None], on_writable: Callable[[], None], meter: Meter) -> None:
@@ -46,14 +46,14 @@ class Line(Protocol):
         """Return when the websocket has ended. Messages that come by ASGI are handed to the listener."""
 
 
-def line_of(websocket: WebSocket, patience: int) -> Line:
-    """Return the line of an accepted websocket; a peer may take nothing for `patience` seconds (0: for any time)."""
-    line: Line | None = websocket.scope.get("extensions", {}).get(LINE)
-    return AsgiLine(websocket, patience) if line is None else line
+def socket_of(websocket: WebSocket, patience: int) -> FrameSocket:
+    """Return the frame socket of an accepted websocket; a peer may take nothing for `patience` seconds (0: for any time)."""
+    socket: FrameSocket | None = websocket.scope.get("extensions", {}).get(DIRECT_SOCKET)
+    return AsgiSocket(websocket, patience) if socket is None else socket
 
 
-class AsgiLine:
-    """A line through ASGI. Lives on the event loop."""
+class AsgiSocket:
+    """A frame socket through ASGI. Lives on the event loop."""
 
     def __init__(self, websocket: WebSocket, patience: int) -> None:
         self._websocket = websocket
