@@ -103,7 +103,7 @@ GET    Conversations/{elsewhere}/Participants/{as_member}        50430 50432 504
 POST   Conversations/{elsewhere}/Participants/{as_member} attributes 50430 50432 50430 50430 50430 50430 50430 50430 50432
 DELETE Conversations/{elsewhere}/Participants/{as_member}        50430 50432 50430 50430 50430 50430 50430 50430 50432
 
-POST   /v1/typing                                typing     50430 50430 50430 50430  200   200   200  50430 50430
+POST   /v1/Instances/{service}/Typing            typing     50430 50430 50430 50430  200   200   200  50430 50430
 GET    /v1/registrations                                     200   200   200   200   200   200   200   200   200
 POST   /v1/registrations                         device      201   201   201   201   201   201   201   201   201
 DELETE /v1/registrations                         address     none  none  none  none  none  204   none  none  none

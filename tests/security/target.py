@@ -32,7 +32,7 @@ _SUBSCRIPTION = {"object_sid": "MP" + "0" * 32, "object_type": "map", "last_even
 TEMPLATES = (
     Template("GET", "/Client/v2/Configuration"),
     Template("GET", "/Client/v2/ContentTemplates", query=_PAGE),
-    Template("POST", "/v1/typing", {"ChannelSid": "CH"}),
+    Template("POST", "/v1/Instances/{service}/Typing", {"ChannelSid": "CH"}),
     Template("GET", f"{USER}/Conversations", query=_PAGE),
     Template("GET", f"{USER}/Conversations/{{room}}"),
     Template("POST", f"{USER}/Conversations/{{room}}", {"last_read_message_index": 0, "notification_level": "muted"}),

@@ -181,11 +181,11 @@ def test_typing_is_for_those_who_are_in(alice: Peer, bob: Peer, connect: Connect
     room = alice.room(bob.identity)
     carol = connect("carol")
     form = f"ChannelSid={sid_of(room)}"
-    assert carol.request("POST", "/v1/typing", form=form).code == 50430
-    assert bob.request("POST", "/v1/typing", form=form).status == 200
+    assert carol.request("POST", carol.link("typing"), form=form).code == 50430
+    assert bob.request("POST", bob.link("typing"), form=form).status == 200
     assert [packet.payload.get("identity") for packet in alice.barrier()] == [bob.identity]
     PARTINGS["removed"](alice, bob, room)
     alice.barrier()
-    assert bob.request("POST", "/v1/typing", form=form).code == 50430
-    assert alice.request("POST", "/v1/typing", form=form).status == 200
+    assert bob.request("POST", bob.link("typing"), form=form).code == 50430
+    assert alice.request("POST", alice.link("typing"), form=form).status == 200
     assert [peer.barrier() for peer in (alice, bob, carol)] == [[], [], []]

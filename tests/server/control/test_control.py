@@ -191,7 +191,7 @@ def test_settings_reach_clients(own: LocalServer) -> None:
         assert (options["media_attachments_count_limit"], options["reachability_enabled"]) == (3, True)
         room = alice.room()
         assert alice.post(f"{room}/Participants", {"identity": "bob"}).code == 50417
-        answer = alice.request("POST", "/v1/typing", form=f"ChannelSid={room.rsplit('/', 1)[1]}")
+        answer = alice.request("POST", alice.link("typing"), form=f"ChannelSid={room.rsplit('/', 1)[1]}")
         assert answer.body == {"typing_timeout": 9}
     for wrong in ({"nothing": 1}, {"participants_limit": "1"}, {"delivery": "never"}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
@@ -245,18 +245,25 @@ def test_a_data_directory_of_an_earlier_version(tmp_path: Path) -> None:
     with LocalServer(tmp_path) as server, Peer.connected(server, "alice") as alice:
         room = alice.room()
         alice.say(room, "kept")
-    later = {"messages": ("channel_metadata", "delivery"), "conversations": ("timer_inactive", "date_closed", "bindings")}
+    later = {
+        "messages": ("channel_metadata", "delivery"),
+        "conversations": ("timer_inactive", "date_closed", "bindings", "last_sid", "last_author"),
+    }
     with sqlite3.connect(tmp_path / "conversations.sqlite3") as database:
         for table, columns in later.items():
             for column in columns:
                 database.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        database.execute("UPDATE sync_entities SET unique_name = 'US0.conversations' WHERE unique_name = 'alice.channels'")
         database.execute("PRAGMA user_version = 0")  # as before versions were recorded
     database.close()
     with LocalServer(tmp_path) as server, Peer.connected(server, "alice") as alice:
         again = f"{alice.link('conversations')}/{room.rsplit('/', 1)[1]}"
         server.update_conversation(room.rsplit("/", 1)[1], timers={"closed": "PT10M"})
+        kept = alice.open("document", f"{room.rsplit('/', 1)[1]}.channel")["data"]["lastMessage"]
+        assert kept["author"] == "alice"
         assert alice.say(again, "new")["index"] == 1
         assert [item["data"]["text"] for item in alice.items("list", f"{room.rsplit('/', 1)[1]}.messages")] == ["kept", "new"]
+        assert [item["key"] for item in alice.items("map", "alice.channels")] == [room.rsplit("/", 1)[1]]
 
 
 def test_states_survive_a_restart(tmp_path: Path, fresh: Callable[[str], str]) -> None:

@@ -331,7 +331,7 @@ def test_sending_adds_an_item_and_moves_last_message(alice: Peer, bob: Peer) -> 
     assert data["timestamp"] == data["dateUpdated"]
     assert (data["lastUpdatedBy"], data["contentSid"]) == (None, None)
     last = updated.payload["events"][0]["document_data"]["lastMessage"]
-    assert last == {"index": 0, "timestamp": data["timestamp"]}
+    assert last == {"index": 0, "timestamp": data["timestamp"], "sid": sent["sid"], "author": alice.identity}
     assert added.message_type == "com.twilio.rtd.cds.list"
     assert updated.message_type == "com.twilio.rtd.cds.document"
 

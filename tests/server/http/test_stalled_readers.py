@@ -96,7 +96,7 @@ def test_a_fast_typist_beside_a_reader_that_stops(server: LocalServer) -> None:
         session = session_of(server, "alice")
         assert session is not None
         for _ in range(30):
-            asked = [bob.start("POST", "/v1/typing", form=type_in(room)) for _ in range(400)]
+            asked = [bob.start("POST", bob.link("typing"), form=type_in(room)) for _ in range(400)]
             for id_ in asked:
                 assert bob.reply_to(id_).status.ok
             bob.inbox.clear()
@@ -119,7 +119,7 @@ def test_what_is_held_is_bounded(server: LocalServer) -> None:
         assert session is not None
         with server.faults.held_events("alice"):
             for _ in range(10):
-                asked = [bob.start("POST", "/v1/typing", form=type_in(room)) for _ in range(400)]
+                asked = [bob.start("POST", bob.link("typing"), form=type_in(room)) for _ in range(400)]
                 for id_ in asked:
                     assert bob.reply_to(id_).status.ok
             assert len(session.outbox.held or ()) <= MAX_QUEUED_FRAMES

@@ -69,7 +69,7 @@ _COUNT_PARTICIPANTS = select(func.count()).select_from(participants_table).where
 
 @attrs.frozen
 class ClientApi:
-    """Answers ``/Client/v2/...`` and ``/v1/typing``."""
+    """Answers ``/Client/v2/...`` and ``/v1/Instances/IS.../Typing``."""
 
     reader: Connection
     objects: SyncObjects
@@ -298,7 +298,7 @@ class ClientApi:
     ROUTES: ClassVar[tuple[Route, ...]] = (
         Route("GET", "/Client/v2/Configuration", _configuration),
         Route("GET", "/Client/v2/ContentTemplates", _templates),
-        Route("POST", "/v1/typing", _typing),
+        Route("POST", "/v1/Instances/{service}/Typing", _typing),
         Route("GET", f"{_USERS}/{{user}}", _read_user),
         Route("POST", f"{_USERS}/{{user}}", _change_user),
         Route("GET", f"{_USERS}/{{user}}/Conversations", _my_conversations),

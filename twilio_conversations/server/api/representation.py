@@ -149,8 +149,9 @@ class Links:
             "identity": user.identity,
             "url": f"{self.addresses.api}/Client/v2/Configuration",
             "options": {
-                "consumption_report_interval": "PT5S",
-                "http_cache_interval": "PT5S",
+                "consumption_report_interval": "PT1S",
+                "http_cache_interval": "PT1S",
+                "typing_indicator_timeout": settings.typing_timeout * 1000,
                 "user_infos_to_subscribe": settings.user_infos_to_subscribe,
                 "reachability_enabled": settings.reachability_enabled,
                 "my_conversations_page_size": 100,
@@ -161,7 +162,7 @@ class Links:
                 "email_bodies_allowed_mime_types": list(settings.email_bodies_allowed_mime_types),
             },
             "sync_objects": {
-                "my_conversations": users.conversations_map(user.sid),
+                "my_conversations": users.conversations_map(user.identity),
                 "my_user_info": users.info_map(user.sid),
             },
             "links": {
@@ -169,7 +170,7 @@ class Links:
                 "conversations": self.url("Conversations"),
                 "users": self.url("Users"),
                 "current_user": self.url("Users", user.sid),
-                "typing": f"{self.addresses.api}/v1/typing",
+                "typing": f"{self.addresses.api}/v1/Instances/{self.service_sid}/Typing",
                 "media_service": media,
                 "media_set_service": f"{media}Set",
                 "messages_receipts": f"{self.url('Conversations')}/%s/Messages/%s/Receipts",

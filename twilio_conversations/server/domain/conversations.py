@@ -52,9 +52,8 @@ _SERVICE_ROLE = (
     .where(users_table.c.identity == bindparam("identity"))
 )
 _MEMBERS = (
-    select(participants.c.identity, users_table.c.sid.label("user_sid"))
-    .join(users_table, users_table.c.identity == participants.c.identity)
-    .where(participants.c.conversation_sid == bindparam("conversation"))
+    select(participants.c.identity)
+    .where(participants.c.conversation_sid == bindparam("conversation"), participants.c.identity.is_not(None))
     .order_by(participants.c.sid)
 )
 _DROP_MESSAGES = delete(messages).where(messages.c.conversation_sid == bindparam("of"))
@@ -167,7 +166,12 @@ def content(conversation: Conversation) -> dict[str, Any]:
         "bindings": json.loads(conversation.bindings or "{}"),
     }
     if conversation.last_index is not None:
-        fields["lastMessage"] = {"index": conversation.last_index, "timestamp": conversation.last_timestamp}
+        fields["lastMessage"] = {
+            "index": conversation.last_index,
+            "timestamp": conversation.last_timestamp,
+            "sid": conversation.last_sid,
+            "author": conversation.last_author,
+        }
     return fields
 
 
@@ -192,6 +196,8 @@ def create(tx: Transaction, caller: str, body: dict[str, Any]) -> Conversation:
         next_index=0,
         last_index=None,
         last_timestamp=None,
+        last_sid=None,
+        last_author=None,
         timer_inactive=None,
         timer_closed=None,
         date_inactive=None,
@@ -240,7 +246,7 @@ def destroy(tx: Transaction, caller: str, reference: str) -> None:
     access.require("deleteConversation")
     sid = access.conversation.sid
     for member in tx.all(_MEMBERS, conversation=sid):
-        projection.remove_item(tx, users.conversations_map(member.user_sid), sid)
+        projection.remove_item(tx, users.conversations_map(member.identity), sid)
     for name in (document(sid), message_list(sid), roster(sid)):
         projection.remove(tx, name)
     media.drop_of_conversation(tx, sid)

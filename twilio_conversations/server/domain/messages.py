@@ -26,7 +26,7 @@ BY_SID = Query(
     select(messages).where(messages.c.conversation_sid == bindparam("conversation"), messages.c.sid == bindparam("sid")),
 )
 _NEWEST = (
-    select(messages.c.index, messages.c.date_created)
+    select(messages.c.index, messages.c.date_created, messages.c.sid, messages.c.author)
     .where(messages.c.conversation_sid == bindparam("conversation"))
     .order_by(messages.c.index.desc())
     .limit(1)
@@ -127,6 +127,8 @@ def _wake(tx: Transaction, conversation: Conversation, message: Message) -> None
         next_index=message.index + 1 + tx.settings.index_gap,
         last_index=message.index,
         last_timestamp=message.date_created,
+        last_sid=message.sid,
+        last_author=message.author,
         state=ACTIVE,
         state_updated=conversation.state_updated if conversation.state == ACTIVE else tx.now,
         date_inactive=date_inactive,
@@ -193,8 +195,9 @@ def remove(tx: Transaction, caller: str, reference: str, sid: str) -> None:
     projection.remove_item(tx, message_list(conversation.sid), message.index)
     if message.index == conversation.last_index:
         newest = tx.first(_NEWEST, conversation=conversation.sid)
-        index, date = (None, None) if newest is None else (newest.index, newest.date_created)
-        conversations.publish(tx, tx.update(conversation, conversation._replace(last_index=index, last_timestamp=date)))
+        index, date, of, author = (None, None, None, None) if newest is None else newest
+        after = conversation._replace(last_index=index, last_timestamp=date, last_sid=of, last_author=author)
+        conversations.publish(tx, tx.update(conversation, after))
 
 
 def _is_own(message: Message, caller: str) -> bool:

@@ -88,7 +88,7 @@ def _add_chat(tx: Transaction, access: Access, identity: str, body: dict[str, An
     role = roles.CHANNEL_ADMIN if identity == conversation.created_by else roles.CHANNEL_USER
     participant = _insert(tx, access, {"identity": identity, "type": CHAT, "role_sid": roles.sid_of(tx, role)}, body)
     projection.add_item(tx, roster(conversation.sid), participant.sid, roster_item(participant, user.sid))
-    projection.add_item(tx, users.conversations_map(user.sid), conversation.sid, membership_item(participant))
+    projection.add_item(tx, users.conversations_map(user.identity), conversation.sid, membership_item(participant))
     tx.members_changed.add(conversation.sid)
     return participant
 
@@ -199,8 +199,7 @@ def remove(tx: Transaction, caller: str, reference: str, participant_reference: 
     access.require("leaveConversation" if participant.identity == caller else "removeParticipant")
     sid = participant.conversation_sid
     if participant.identity is not None:
-        user = users.ensure(tx, participant.identity)
-        projection.remove_item(tx, users.conversations_map(user.sid), sid)
+        projection.remove_item(tx, users.conversations_map(participant.identity), sid)
         tx.members_changed.add(sid)
         if participant.identity != access.conversation.created_by:
             tx.revoked.append((participant.identity, sid))
@@ -235,4 +234,4 @@ def _publish_reading(tx: Transaction, identity: str, before: Participant, after:
     user = users.ensure(tx, identity)
     if before.last_read_timestamp != after.last_read_timestamp or before.last_read_index != after.last_read_index:
         projection.set_item(tx, roster(sid), after.sid, roster_item(after, user.sid))
-    projection.set_item(tx, users.conversations_map(user.sid), sid, membership_item(after))
+    projection.set_item(tx, users.conversations_map(identity), sid, membership_item(after))

@@ -26,9 +26,9 @@ def info_map(user_sid: str) -> str:
     return f"{user_sid}{INFO}"
 
 
-def conversations_map(user_sid: str) -> str:
+def conversations_map(identity: str) -> str:
     """Return the name of the map with a user's conversations."""
-    return f"{user_sid}.conversations"
+    return f"{identity}.channels"
 
 
 def ensure(tx: Transaction, identity: str) -> User:
@@ -53,7 +53,7 @@ def _create(tx: Transaction, identity: str) -> User:
     projection.add_item(tx, info_map(sid), "attributes", {"value": "{}"})
     if tx.settings.reachability_enabled:
         projection.add_item(tx, info_map(sid), "reachability", {"online": False, "notifiable": False})
-    projection.create(tx, projection.MAP, conversations_map(sid), owner=identity)
+    projection.create(tx, projection.MAP, conversations_map(identity), owner=identity)
     return user
 
 

@@ -49,6 +49,8 @@ class Conversation(NamedTuple):
     next_index: int
     last_index: int | None
     last_timestamp: str | None
+    last_sid: str | None
+    last_author: str | None
     timer_inactive: str | None
     timer_closed: str | None
     date_inactive: str | None

@@ -25,7 +25,22 @@ def _add_columns(checkout: Checkout) -> None:
                 checkout.exec_driver_sql(f'ALTER TABLE {table.name} ADD COLUMN "{column.name}" {kind}')
 
 
-STEPS: Final[tuple[Step, ...]] = (_add_columns,)
+def _like_the_cloud(checkout: Checkout) -> None:
+    """Maps of users' conversations are named by identity; a conversation knows who wrote its last message."""
+    _add_columns(checkout)
+    checkout.exec_driver_sql(_RENAME_MAPS)
+    checkout.exec_driver_sql(_LAST_MESSAGES)
+
+
+_RENAME_MAPS = (
+    "UPDATE sync_entities SET unique_name = owner || '.channels'"
+    " WHERE kind = 'map' AND owner IS NOT NULL AND conversation_sid IS NULL AND unique_name LIKE 'US%.conversations'"
+)
+_LAST_MESSAGES = (
+    "UPDATE conversations SET (last_sid, last_author) = (SELECT sid, author FROM messages"
+    ' WHERE conversation_sid = conversations.sid AND "index" = conversations.last_index)'
+)
+STEPS: Final[tuple[Step, ...]] = (_add_columns, _like_the_cloud)
 """Each leads from the version of its position to the next one. Whoever changes a table appends a step."""
 
 VERSION: Final = len(STEPS)

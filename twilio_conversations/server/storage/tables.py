@@ -48,6 +48,8 @@ conversations = Table(
     Column("next_index", Integer, nullable=False),
     Column("last_index", Integer),
     Column("last_timestamp", TIME),
+    Column("last_sid", SID),
+    Column("last_author", String(256)),
     # Timers are ISO-8601 durations; the dates are when they run out, unless something happens before.
     Column("timer_inactive", String(32)),
     Column("timer_closed", String(32)),

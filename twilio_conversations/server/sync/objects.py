@@ -211,6 +211,8 @@ class SyncObjects:
             "date_updated": entry.date_updated,
             "date_expires": None,
             "created_by": "system",
+            "type": entity.kind,
+            "eventing": "reliable",
         }
         if entity.kind == DOCUMENT:
             return json_bytes(fields)[:-1] + f',"data":{entry.data}}}'.encode()
