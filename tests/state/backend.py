@@ -160,3 +160,8 @@ def indexes(messages: list[Message]) -> list[int]:
 def sids(conversation: Conversation) -> list[str]:
     """The participants that the program is given."""
     return [one.sid for one in conversation.get_participants()]
+
+
+def page(entries: list[Any], token: Any = None) -> Answer:
+    """A page of the listing."""
+    return Answer(200, {"conversations": entries, "meta": {"next_token": token}})

@@ -351,3 +351,12 @@ def _shown(payload: Any) -> str:
         getattr(payload, name) for name in ("conversation", "participant", "message", "user") if hasattr(payload, name)
     )
     return f"{_shown(subject)} {' '.join(reason.value for reason in reasons)}"
+
+
+def load(alice: Driven, *pages: Any) -> None:
+    """Start with these pages of the listing."""
+    alice.sync.connected()
+    alice.backend.answer("GET", MINE, *pages)
+    for step in (alice.users.open, alice.tracked.open, alice.tracked.load):
+        step()
+        alice.run(1)

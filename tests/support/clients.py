@@ -15,6 +15,8 @@ from twilio_conversations import BackoffPolicy, Client, Conversation
 from twilio_conversations.server import LocalServer
 
 Connect = Callable[..., Client]
+Fresh = Callable[[str], str]
+Pair = tuple[Conversation, Conversation]
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +66,7 @@ def line(service: LocalServer) -> Iterator[FaultProxy]:
 
 
 @pytest.fixture
-def pair(connect: Connect, fresh: Callable[[str], str]) -> tuple[Conversation, Conversation]:
+def pair(connect: Connect, fresh: Fresh) -> Pair:
     """One conversation of two people, as each of them sees it."""
     alice, bob = connect(fresh("alice")), connect(fresh("bob"))
     event_log = EventLog(bob, "conversation_joined")

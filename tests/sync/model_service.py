@@ -408,3 +408,8 @@ class World:
     def say(self, payload: Any, message_type: str = REPLAY) -> None:
         """The service says something of the test's own."""
         self.client.notification(message_type, payload)
+
+
+def added(watcher: Watcher) -> list[Any]:
+    """Keys of the items that were announced as added."""
+    return [change.key for change in watcher.of(ItemAdded)]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+from twilio_conversations.enums import ConnectionState
 from twilio_conversations.options import BackoffPolicy, Endpoints, Options
 from twilio_conversations.wire.decoding import decode
-from twilio_conversations.wire.effects import CloseSocket, Effect, OpenSocket, Send, Settle
+from twilio_conversations.wire.effects import CloseSocket, Effect, OpenSocket, Send, Settle, StateChanged
 from twilio_conversations.wire.http_request import HttpRequest
 from twilio_conversations.wire.inflight import Submission
 from twilio_conversations.wire.packets import Init, Packet, Reply, RestCall, Status, Update
 from twilio_conversations.wire.session import Session
 from twilio_conversations.wire.transitions import Phase
+
+EXPIRED = 20104
 
 ENDPOINTS = Endpoints.for_base("http://127.0.0.1:1")
 
@@ -134,3 +137,13 @@ class Driven:
             collected += self.do(self.session.on_time(self.now))
         self.now = end
         self.effects = collected
+
+
+def states(driven: Driven) -> list[ConnectionState]:
+    """The states that the latest input announced."""
+    return [effect.state for effect in driven.of(StateChanged)]
+
+
+def http_reply(id_: str, code: int = 200, status: Status | None = None) -> Reply:
+    """The answer to a tunnelled request."""
+    return Reply(id_, status or Status(200, "OK"), Status(code, "X"), body=b"{}")

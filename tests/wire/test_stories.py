@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 
 from tests.support.stories import Moves, run_stories
-from tests.wire.driven import Driven
-from tests.wire.test_session import EXPIRED, RandomEvents, http_reply
+from tests.wire.driven import EXPIRED, Driven, http_reply
+from tests.wire.test_random_sessions import RandomEvents
 from twilio_conversations.wire.packets import Init, RestCall, Update
 from twilio_conversations.wire.transitions import Phase
 
