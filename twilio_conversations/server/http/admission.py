@@ -1,4 +1,4 @@
-"""Who may come in, and how fast: bounds that keep one crowd from taking the service away from everybody else."""
+"""Admission of connections: bounds on their number and rate, so that one crowd does not keep the service from everybody else."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.settings import LiveSettings
 
 ADMISSION = "twilio_conversations.admission"
-"""Under this name protocols find the `Admission` in the state of the application."""
+"""Name of the `Admission` in the state of the application, for the protocols."""
 RECONNECT_MIN_MS = 1000
-"""How long who is refused should stay away, at least."""
+"""Minimum back-off of a refused client, in milliseconds."""
 BURST = 2.0
-"""So many seconds' worth may come at once."""
+"""Seconds' worth that may arrive at once."""
 
 
 class TooManyConnectionsError(Refusal):
@@ -25,7 +25,7 @@ class TooManyConnectionsError(Refusal):
 
 
 class Meter:
-    """Keeps a rate: what comes at once beyond it has to wait. A rate of 0 is none."""
+    """Limit of a rate: what arrives beyond it has to wait. A rate of 0 has no limit."""
 
     def __init__(self, rate: Callable[[], int], now: Callable[[], float] = time.monotonic, burst: float = BURST) -> None:
         self._rate = rate
@@ -35,7 +35,7 @@ class Meter:
         self._since = now()
 
     def take(self, count: int = 1) -> float:
-        """Count something that has come; for how many seconds nothing more should, so that the rate is kept."""
+        """Count arrivals and return the seconds to wait for the next, so that the rate is kept."""
         rate = self._rate()
         spent = self._refill(rate) + count
         self._spent = spent
@@ -59,7 +59,7 @@ class Meter:
 
 
 class Admission:
-    """Counts connections. Lives on the event loop; `settings` has the bounds (0: none)."""
+    """Counts of connections, on the event loop; `settings` has the bounds (0: none)."""
 
     def __init__(self, settings: LiveSettings) -> None:
         self._settings = settings
@@ -70,30 +70,30 @@ class Admission:
         self._closed = False
 
     def close(self) -> None:
-        """Refuse all connections from now on: the service stops."""
+        """Refuse all connections from now on: the service is stopping."""
         self._closed = True
 
     @property
     def is_closed(self) -> bool:
-        """Whether the service stops."""
+        """Whether the service is stopping."""
         return self._closed
 
     def take_plain(self, connection: object) -> bool:
-        """Return whether a connection that speaks plain HTTP, or nothing yet, may stay."""
+        """Admit a connection with plain HTTP, or no request yet; return whether it may stay."""
         if _is_full(self._plain, self._settings.current.http_connections_limit):
             return False
         self._plain.add(connection)
         return True
 
     def take_waiting(self, session: object) -> bool:
-        """Return whether a websocket may stay that has not said who it is."""
+        """Admit a websocket before its `init`; return whether it may stay."""
         if _is_full(self._waiting, self._settings.current.waiting_connections_limit):
             return False
         self._waiting.add(session)
         return True
 
     def enter(self, session: object) -> None:
-        """A websocket says who it is. Raises `TooManyConnectionsError` when it cannot be served now."""
+        """Admit a websocket at its `init`. Raises `TooManyConnectionsError` when it cannot be served now."""
         settings = self._settings.current
         if _is_full(self._inside, settings.connections_limit) or not self._arrivals.admits():
             later = 1000 * len(self._waiting) // settings.connections_per_second if settings.connections_per_second else 0
@@ -102,13 +102,13 @@ class Admission:
         self._inside.add(session)
 
     def leave(self, connection: object) -> None:
-        """Remove a connection that ended or became one of another kind; it may be gone already."""
+        """Remove a connection that ended or became one of another kind; it may have been removed already."""
         for place in (self._plain, self._waiting, self._inside):
             place.discard(connection)
 
     @property
     def patience(self) -> int:
-        """Seconds for which a websocket's peer may take nothing of what it is sent; 0 for any time."""
+        """Seconds for which a websocket's peer may read nothing; 0 for any time."""
         return self._settings.current.stalled_reader_timeout
 
     def frame_meter(self) -> Meter:

@@ -1,7 +1,7 @@
-"""The certificate of ``tls=True``: made at first use, kept in the data directory, read ever after.
+"""The certificate of ``tls=True``: created at first use and stored in the data directory.
 
-An authority of its own signs it, for users to trust. The authority is constrained to the names below, and its key is never
-written: it signs one certificate and is gone, so whoever trusts it trusts nothing else.
+It is signed by its own authority, for users to trust. The authority is constrained to the names below, and its key is never
+written: it signs one certificate and is discarded, so that trusting it trusts nothing else.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Certificate:
     Attributes:
         server: file with key and chain, for the server.
         authority: file with the authority's certificate, for clients.
-        pin: base64 of the SHA-256 of the server's public key, as Chromium's ``--ignore-certificate-errors-spki-list`` wants it.
+        pin: base64 of the SHA-256 of the server's public key, for Chromium's ``--ignore-certificate-errors-spki-list``.
     """
 
     server: Path
@@ -48,7 +48,7 @@ class Certificate:
     pin: str
 
     def context(self) -> ssl.SSLContext:
-        """Return what a server needs to speak TLS 1.2 or newer."""
+        """Return the context of a server, for TLS 1.2 and newer."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(self.server)
@@ -56,7 +56,7 @@ class Certificate:
 
 
 def load_or_create(data_dir: Path, host: str) -> Certificate:
-    """Return the certificate of a data directory; it is made when absent, damaged, about to expire or not for `host`.
+    """Return the certificate of a data directory; it is created when absent, damaged, about to expire or not for `host`.
 
     To be called by the service that holds the directory's lock.
 
@@ -83,13 +83,13 @@ def load_or_create(data_dir: Path, host: str) -> Certificate:
 
 
 def _names(host: str) -> tuple[str, ...]:
-    """The names to be served: Twilio's, those of loopback, and the host listened on unless that is every one, or none at all."""
+    """Return the names to be served: Twilio's, those of loopback, and the host listened on unless that is a wildcard or empty."""
     host = host.partition("%")[0]  # of an IPv6 address with a zone
     return _NAMES if host in (*_NAMES, "0.0.0.0", "::", "") or not host.isascii() else (*_NAMES, host)
 
 
 def _read(file: Path) -> list[x509.Certificate] | None:
-    """Return the chain, server's first; `None` when there is none that fits its key."""
+    """Return the chain, the server's certificate first; `None` without a chain that fits its key."""
     if not file.exists():
         return None
     try:
@@ -114,7 +114,7 @@ def _names_of(certificate: x509.Certificate) -> list[str]:
 
 
 def _made(names: tuple[str, ...]) -> bytes:
-    """Key, certificate and authority, as PEM. The authority's key ends with this function."""
+    """Return key, certificate and authority as PEM. The authority's key is discarded with this call."""
     authority_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority = _authority(authority_key, names)
     server = _server(server_key, names, authority, authority_key)
@@ -180,7 +180,7 @@ def _general(name: str) -> x509.GeneralName:
 
 
 def _subtree(name: str) -> x509.GeneralName:
-    """Return what a name constraint says of a name: a domain with all below it, or one address."""
+    """Return a name as a name constraint: a domain with all subdomains, or one address."""
     try:
         return x509.IPAddress(ipaddress.ip_network(name))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Everybody who is connected, and what is sent to people rather than to subscribers."""
+"""Open connections by identity, and notifications to users rather than subscribers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Connected(Protocol):
     identity: str
 
     def send(self, message_type: str, frame: bytes) -> None:
-        """Queue a frame, unless this type was not asked for."""
+        """Queue a frame, unless the connection did not register for its type."""
 
     def has_room(self) -> bool:
         """Return whether the connection keeps up."""
@@ -24,7 +24,7 @@ class Connected(Protocol):
         """End the connection; nothing more is sent."""
 
     def offload(self, reconnect_min_ms: int) -> None:
-        """Send the client elsewhere."""
+        """Request the client to reconnect elsewhere (308)."""
 
     def expire(self) -> None:
         """Close it because its token has expired."""
@@ -33,11 +33,11 @@ class Connected(Protocol):
         """Report that its token is about to expire."""
 
     def hold(self, held: bool) -> None:
-        """Keep its notifications back, or let them go."""
+        """Hold its notifications back, or send those that were held."""
 
 
 class Connections:
-    """Connections by identity; one person may have several."""
+    """Connections by identity; a user may have several."""
 
     def __init__(self) -> None:
         self._connected: dict[str, set[Connected]] = {}
@@ -49,7 +49,7 @@ class Connections:
         return len(sessions) == 1
 
     def leave(self, session: Connected) -> bool:
-        """Remove a connection, which may be gone already; return whether its owner is offline now."""
+        """Remove a connection, which may have been removed already; return whether its owner is offline now."""
         sessions = self._connected.get(session.identity)
         if sessions is None or session not in sessions:
             return False
@@ -60,11 +60,11 @@ class Connections:
         return True
 
     def is_online(self, identity: str) -> bool:
-        """Return whether somebody is connected under this identity."""
+        """Return whether the identity has a connection."""
         return identity in self._connected
 
     def sessions(self, identity: str | None = None) -> list[Connected]:
-        """Return the connections of one person, or all of them."""
+        """Return the connections of one identity, or all."""
         if identity is not None:
             return list(self._connected.get(identity, ()))
         return [session for sessions in self._connected.values() for session in sessions]
@@ -75,7 +75,7 @@ class Connections:
         return sum(len(sessions) for sessions in self._connected.values())
 
     def notify(self, identities: Iterable[str], message_type: str, payload: object) -> None:
-        """Send one notification to all connections of several people that keep up: the others would get it too late."""
+        """Send a notification to all connections of several identities that keep up; for the others it would be too late."""
         frame = Notification(f"TM{uuid.uuid4().hex}", message_type, payload).encode()
         for identity in identities:
             for session in list(self._connected.get(identity, ())):

@@ -1,4 +1,4 @@
-"""The listening socket: where it listens, and what happens when the process runs out of descriptors."""
+"""The listening socket: its address, and its behaviour when the process runs out of descriptors."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from twilio_conversations.util import logs
 _log = logs.logger(__name__)
 
 PAUSE: Final = 1.0
-"""Seconds for which nobody is accepted after the process ran out of descriptors; asyncio's own delay."""
+"""Seconds without accepting after the process ran out of descriptors; asyncio's own delay."""
 LOG_INTERVAL: Final = 60.0
 """Seconds between two log lines about that."""
 _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class ExhaustedError(OSError):
-    """No descriptor is left for another connection. It is logged already."""
+    """No descriptor is left for another connection; that is logged already."""
 
 
 class Listener(socket.socket):
@@ -42,7 +42,7 @@ class Listener(socket.socket):
         """Accept a connection.
 
         Raises:
-            BlockingIOError: nobody waits, or accepting pauses.
+            BlockingIOError: no connection is waiting, or accepting pauses.
             ExhaustedError: no descriptor is left.
         """
         now = self.clock()
@@ -73,7 +73,7 @@ def listen(host: str, port: int) -> Listener:
 
     Raises:
         InvalidArgumentError: the port is not between 0 and 65535.
-        AddressError: it cannot be listened on.
+        AddressError: the address cannot be listened on.
     """
     if type(port) is not int or not 0 <= port <= 65535:
         raise InvalidArgumentError(f"port must be a number from 0 to 65535, not {port!r}")
@@ -91,6 +91,6 @@ def listen(host: str, port: int) -> Listener:
 
 
 def quiet_when_exhausted(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """An exception handler of the loop: what `Listener` has logged is not logged again."""
+    """Handle an exception of the loop; what `Listener` has logged is not logged again."""
     if not isinstance(context.get("exception"), ExhaustedError):
         loop.default_exception_handler(context)

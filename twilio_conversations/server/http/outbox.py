@@ -1,4 +1,4 @@
-"""What a session sends: a bounded queue of frames, in order, and notifications that are held back."""
+"""Queue of a session's outgoing frames: bounded, in order, with notifications that are held back."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Callable
 from twilio_conversations.server.http.sockets import FrameSocket
 
 MAX_QUEUED_FRAMES, MAX_QUEUED_BYTES = 2_000, 4 * 1024 * 1024
-"""With so much unsent, cursors stand still and requests are not read."""
+"""Most that may be unsent: at these bounds, cursors stand still and requests are not read."""
 MAX_WRITE = 64 * 1024
-"""Bytes after which a write ends, so that the transport's flow control sees what is going on."""
+"""Bytes after which a write ends, so that the transport's flow control takes effect."""
 
 
 class Outbox:
-    """Queues frames and sends them in few writes. Lives on the event loop."""
+    """Queue of frames, sent in few writes, on the event loop."""
 
     def __init__(self, record: Callable[[bytes], None]) -> None:
         """`record` is called with each frame that is queued."""
@@ -29,7 +29,7 @@ class Outbox:
 
     @property
     def is_full(self) -> bool:
-        """Whether as much is queued as may be."""
+        """Whether the queue is at a bound."""
         return _is_full(len(self.frames), self.size)
 
     @property
@@ -43,7 +43,7 @@ class Outbox:
         return len(self.frames) <= MAX_QUEUED_FRAMES // 2 and not self.is_full
 
     def push(self, frame: bytes, flush: Callable[[], None]) -> None:
-        """Queue a frame; `flush` is called two turns of the loop later, with what other requests have queued until then."""
+        """Queue a frame; `flush` is called two turns of the loop later, for all that is queued until then."""
         self._record(frame)
         if not self.frames:
             self._later(self._later, flush)
@@ -51,7 +51,7 @@ class Outbox:
         self.size += len(frame)
 
     def flush(self) -> None:
-        """Send what is queued, as far as the socket takes it."""
+        """Send queued frames while the socket is writable."""
         while self.frames and self.socket.is_writable:
             batch = []
             size = 0
@@ -63,7 +63,7 @@ class Outbox:
             self.socket.send(batch)
 
     def clear(self) -> None:
-        """Discard what is queued."""
+        """Discard the queued frames."""
         self.frames.clear()
         self.size = 0
 

@@ -1,4 +1,4 @@
-"""Plain HTTP requests and answers, between Starlette's terms and ours."""
+"""Plain HTTP: Starlette's requests and responses as the service's, and back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from twilio_conversations.server.errors import Refusal
 
 MAX_BODY = 1024 * 1024
 LOCAL = "/_local/"
-"""Below this is what belongs to this service alone: its control plane, which no page may use."""
+"""Prefix of the control plane, which no page may use."""
 ANY_PAGE = functools.partial(
     CORSMiddleware,
     allow_origins=["*"],
@@ -30,10 +30,9 @@ _CODES = {404: 20404, 405: 20004}
 
 
 class OpenToPages:
-    """Lets pages of any origin read answers, but those for paths that are `closed` and below `LOCAL`.
+    """CORS for pages of any origin, except for paths that are `closed` and below `LOCAL`.
 
-    Media are open: what gives access is a token or a link, never a cookie.
-    So is what does not exist, so that pages may read that.
+    Media are open: access is by a token or a link, never by a cookie. Unknown paths are open so that pages can read the refusal.
     """
 
     def __init__(self, app: ASGIApp, closed: Callable[[Sequence[str]], bool]) -> None:
@@ -42,7 +41,7 @@ class OpenToPages:
         self._closed = closed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer browsers that ask beforehand, and say in every answer that pages may read it."""
+        """Answer preflight requests, and add the CORS headers to every answer."""
         closed = scope["type"] != "http" or scope["path"].startswith(LOCAL) or self._closed(segments(scope))
         await (self._app if closed else self._open)(scope, receive, send)
 
@@ -70,7 +69,7 @@ def answer(response: Response) -> HttpResponse:
 
 
 async def refusal(_request: HttpRequest, error: Exception) -> HttpResponse:
-    """Return what Starlette refuses, and whatever else goes wrong, told as Twilio tells errors."""
+    """Return an error of Starlette, or any other, as Twilio's error body."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     return answer(Response.error(Refusal(_CODES.get(status, 20001 if status < 500 else 20500))))
 
@@ -83,5 +82,5 @@ async def _body(request: HttpRequest) -> bytes:
             if len(body) > MAX_BODY:
                 raise Refusal(20413)
     except ClientDisconnect:
-        raise Refusal(20408) from None  # nobody reads it
+        raise Refusal(20408) from None  # the answer has no reader
     return bytes(body)

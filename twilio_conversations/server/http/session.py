@@ -1,6 +1,6 @@
-"""One websocket: who it is, what it asks, what it is sent.
+"""The service's side of one websocket: its token, its requests, its outgoing frames.
 
-A client says `init` with a token, then sends requests in frames; everything it is sent goes through one bounded queue in
+A client sends `init` with a token, then requests in frames; all outgoing frames go through one bounded queue in
 order. Bad frames are answered with a `close` 406 (417 for a bad acknowledgement). After a refusal the client closes the
 socket; the service does so itself only after `LINGER` seconds, because a socket that closes right behind the refusal makes
 official clients take it for a fault of the network.
@@ -48,15 +48,15 @@ from twilio_conversations.wire.packets import (
 _log = logs.logger(__name__)
 
 LINGER = 5.0
-"""Seconds that a client has for closing the socket after it was refused."""
+"""Seconds for a refused client to close the socket."""
 INIT_TIMEOUT = 10.0
-"""Seconds that a client has for its `init`."""
+"""Seconds for a client to send `init`."""
 EXPIRY_NOTICE = 180.0
-"""Seconds before the token expires at which the client is told; at once, if less is left."""
+"""Seconds of the notice before the token expires; it is sent at once if less is left."""
 MAX_COMMANDS = 500
-"""Commands of one connection that may be under way; then nothing more is read from its socket."""
+"""Most commands of one connection in progress; beyond, its socket is not read."""
 ACKNOWLEDGED = ("ping", "put_notification_ctx", "delete_notification_ctx")
-"""Methods that clients may send and nothing comes of."""
+"""Methods that are acknowledged and have no effect."""
 UNANSWERED = ("telemetry.v1",)
 """Methods that are not even acknowledged."""
 _TOO_MANY_REQUESTS = attrs.evolve(Response.error(Refusal(20429)), headers={"retry-after": "1"})
@@ -70,26 +70,26 @@ class Host(Protocol):
     admission: Admission
 
     def authenticate(self, token: str) -> Grant:
-        """Return what a token allows. Raises `Refusal`."""
+        """Return the grant of a token. Raises `Refusal`."""
 
     def storage_id(self, identity: str) -> str:
         """Return an opaque id, the same for an identity at all times."""
 
     def admit(self, session: Session, then: Callable[[], None]) -> None:
-        """Make sure that the user exists, let the session in, then call `then`."""
+        """Create the user if needed, admit the session, then call `then`."""
 
     def request(self, session: Session, request: Request, reply: Callable[[Response], None]) -> None:
         """Answer a request, now or later."""
 
     def caught_up(self, session: Session) -> None:
-        """Send what was held back: the session has room again."""
+        """Send the events that wait: the session has room again."""
 
     def leave(self, session: Session) -> None:
         """Release a session that ended."""
 
 
 class Session:
-    """The service's side of one connection. Lives on the event loop."""
+    """One connection, on the event loop."""
 
     def __init__(self, websocket: WebSocket, host: Host, addresses: Addresses) -> None:
         self.identity = ""
@@ -121,7 +121,7 @@ class Session:
 
     @property
     def caller(self) -> Caller:
-        """Who requests come from."""
+        """Caller of the session's requests."""
         return Caller(self.identity, self.addresses, self)
 
     async def run(self) -> None:
@@ -145,7 +145,7 @@ class Session:
         if not self._over.done():
             self._over.set_result(None)
 
-    # -- what is sent ------------------------------------------------------------------------------------------------------
+    # -- sending -----------------------------------------------------------------------------------------------------------
 
     def send(self, message_type: str, frame: bytes) -> None:
         """Queue a notification, if the client registered for its type."""
@@ -159,7 +159,7 @@ class Session:
             outbox.held_size += len(frame)
 
     def has_room(self) -> bool:
-        """Return whether the client keeps up; if not, the session reports to the service when it does again."""
+        """Return whether the client keeps up; if not, the service is notified when it does again."""
         if self.outbox.has_room:
             return True
         self._standing_still = True
@@ -169,7 +169,7 @@ class Session:
         self.outbox.push(frame, self._flush)
 
     def _flush(self) -> None:
-        """Send what is queued; the socket calls again when it takes more."""
+        """Send queued frames, then handle waiting messages; the socket calls again when it is writable."""
         self.outbox.flush()
         while self._inbox and self._is_ready():
             self._on_message_bytes(self._inbox.popleft())
@@ -178,10 +178,10 @@ class Session:
             self._standing_still = False
             self._host.caught_up(self)
 
-    # -- what is received --------------------------------------------------------------------------------------------------
+    # -- receiving ---------------------------------------------------------------------------------------------------------
 
     def _on_bytes(self, data: bytes | None) -> None:
-        """Handle a message, or keep it until there is room: nothing further is read then."""
+        """Handle a message, or keep it until there is room; nothing further is read until then."""
         if self._inbox or not self._is_ready():
             self._inbox.append(data)
         else:
@@ -199,18 +199,18 @@ class Session:
             self._end()
 
     def _is_ready(self) -> bool:
-        """Return whether a request may be carried out: what a client asks is bounded by what it takes."""
+        """Return whether a request may be executed: a client that does not read its answers cannot send more."""
         return not self.outbox.is_full and self._commands < MAX_COMMANDS
 
     def _regulate(self) -> None:
-        """Read on, or stop reading."""
+        """Stop reading the socket, or read it again."""
         wanted = self._is_ready() and not self._inbox
         if wanted is not self._reading:
             self._reading = wanted
             self._socket.read_on(wanted)
 
     def _take(self, data: bytes | None) -> bool:
-        """Handle one websocket message; whether to go on."""
+        """Handle one websocket message; return whether to go on."""
         try:
             if data is None:
                 raise ProtocolError("frames are binary")
@@ -223,7 +223,7 @@ class Session:
         return self._handle(packet)
 
     def _handle(self, packet: Packet) -> bool:
-        """Handle a packet; whether to go on. Those without a handler acknowledge what was sent."""
+        """Handle a packet; return whether to go on. Packets without a handler are acknowledgements."""
         if isinstance(packet, Close):
             return False
         handler = self.FRAMES.get(type(packet))
@@ -312,7 +312,7 @@ class Session:
         self._at("expiry", left, self.expire)
 
     def _at(self, name: str, delay: float, action: Callable[[], object]) -> None:
-        """Do something later; a timer of the same name is replaced."""
+        """Call `action` after `delay` seconds; a timer of the same name is replaced."""
         timer = self._timers.pop(name, None)
         if timer is not None:
             timer.cancel()
@@ -329,11 +329,11 @@ class Session:
         self._loop.create_task(self._hang_up())
 
     def offload(self, reconnect_min_ms: int) -> None:
-        """Send the client elsewhere."""
+        """Request the client to reconnect elsewhere (308)."""
         self._refuse(Close(_new_id(), Status(308, "OFFLOAD"), BackoffHint(reconnect_min_ms)))
 
     def warn_of_expiry(self) -> None:
-        """Report to the client that its token is about to expire, if it can receive that."""
+        """Notify the client that its token is about to expire, if it supports that."""
         if "client_update" in self._capabilities and not self.outbox.is_full:
             self._push(ClientUpdate(_new_id(), "token_about_to_expire").encode())
 
@@ -342,7 +342,7 @@ class Session:
         self._refuse(Close(_new_id(), Status(410, "GONE", "Access Token expired", 20104)))
 
     def hold(self, held: bool) -> None:
-        """Keep notifications back from now on, or let them go in order."""
+        """Hold notifications back from now on, or send those that were held, in order."""
         outbox = self.outbox
         if held:
             outbox.held = outbox.held or []
@@ -369,7 +369,7 @@ class Session:
         self._host.request(self, request, lambda response: self._answer(packet, response))
 
     def _answer(self, packet: RestCall, response: Response) -> None:
-        """Send the reply to a request. Called once for each, perhaps after the connection has ended."""
+        """Send the reply to a request. Called once for each, possibly after the connection has ended."""
         self._commands -= 1
         self._regulate()
         request_id = _request_id(packet.request)
@@ -387,7 +387,7 @@ class Session:
 
 
 def _message_types(packet: Init) -> frozenset[str]:
-    """Return the notifications that the client wants."""
+    """Return the types of notifications that the client registers for."""
     wanted: set[str] = set()
     for registration in packet.registrations:
         types = registration.get("message_types")

@@ -1,7 +1,7 @@
-"""Between a session and its websocket: a `FrameSocket` carries frames both ways.
+"""Frame sockets: the frames of a websocket, for its session.
 
-Protocols that can do better put a socket of their own into the scope; `AsgiSocket` works on every ASGI server, with a queue, two
-task switches and a write for each frame.
+`AsgiSocket` works on every ASGI server, with a queue, two task switches and a write for each frame. A protocol with a faster
+way puts a socket of its own into the scope.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from twilio_conversations.util import logs
 _log = logs.logger(__name__)
 
 DIRECT_SOCKET = "twilio_conversations.direct_socket"
-"""The ASGI extension under which an accepted websocket has a `FrameSocket` of its server's."""
+"""ASGI extension with the server's own `FrameSocket` for an accepted websocket."""
 
 
 class FrameSocket(Protocol):
-    """What a session needs of its websocket."""
+    """A websocket as its session uses it."""
 
     def listen(self, on_message: Callable[[bytes | None], None], on_writable: Callable[[], None], meter: Meter) -> None:
-        """Call `on_message` with each message (`None` for text), `on_writable` when the peer takes more again.
+        """Call `on_message` with each message (`None` for text), `on_writable` when frames may be sent again.
 
         Frames are read at the pace of `meter`.
         """
@@ -40,20 +40,20 @@ class FrameSocket(Protocol):
         """Send binary messages, when `is_writable`."""
 
     def read_on(self, wanted: bool) -> None:
-        """Stop reading, or go on."""
+        """Stop reading, or read again."""
 
     async def until_disconnected(self, receive: Receive) -> None:
-        """Return when the websocket has ended. Messages that come by ASGI are handed to the listener."""
+        """Return when the websocket has ended. Messages that arrive through ASGI are passed to `on_message`."""
 
 
 def socket_of(websocket: WebSocket, patience: int) -> FrameSocket:
-    """Return the frame socket of an accepted websocket; a peer may take nothing for `patience` seconds (0: for any time)."""
+    """Return the frame socket of an accepted websocket; a peer may read nothing for `patience` seconds (0: any time)."""
     socket: FrameSocket | None = websocket.scope.get("extensions", {}).get(DIRECT_SOCKET)
     return AsgiSocket(websocket, patience) if socket is None else socket
 
 
 class AsgiSocket:
-    """A frame socket through ASGI. Lives on the event loop."""
+    """A frame socket through ASGI, on the event loop."""
 
     def __init__(self, websocket: WebSocket, patience: int) -> None:
         self._websocket = websocket
@@ -65,14 +65,14 @@ class AsgiSocket:
         self._failed = asyncio.Event()
 
     def listen(self, on_message: Callable[[bytes | None], None], on_writable: Callable[[], None], meter: Meter) -> None:
-        """Call these when a message has come, and when frames may be sent again."""
+        """Call `on_message` with each message, and `on_writable` when frames may be sent again."""
         self._on_message = on_message
         self._on_writable = on_writable
         self._meter = meter
 
     @property
     def is_writable(self) -> bool:
-        """Whether everything that was sent has been taken."""
+        """Whether all frames have been written."""
         return self._sender is None and not self._failed.is_set()
 
     def send(self, frames: Iterable[bytes]) -> None:
@@ -81,14 +81,14 @@ class AsgiSocket:
         self._sender = asyncio.create_task(self._send(), name="conversations-sender")
 
     def read_on(self, wanted: bool) -> None:
-        """Stop receiving, or go on."""
+        """Stop receiving, or receive again."""
         if wanted:
             self._may_read.set()
         else:
             self._may_read.clear()
 
     async def until_disconnected(self, receive: Receive) -> None:
-        """Receive messages; return when there can be no further one, or nothing can be sent any more."""
+        """Receive messages; return when no further one can arrive, or nothing can be sent any more."""
         receiving = asyncio.create_task(self._receive(receive), name="conversations-receiver")
         failing = asyncio.create_task(self._failed.wait(), name="conversations-failing")
         try:

@@ -1,7 +1,7 @@
 """``/_local/token?identity=``: access tokens for web apps under development.
 
-Whoever gets an answer may be anybody, so it is off unless asked for, and then answers this machine only: peers on loopback, that
-came by a loopback name (a name that an attacker points to loopback is none), through no front, from no page but those named.
+A token makes its holder any user, so the endpoint is off by default and answers this machine only: peers on loopback that use
+a loopback name (a name that an attacker points to loopback is none), not through a proxy, from no page but those named.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _MAX_WARNINGS = 20
 
 
 class TokenEndpoint:
-    """Answers requests for tokens. `mint` makes one for an identity; pages of `origins` may ask."""
+    """The token endpoint. `mint` creates a token for an identity; pages of `origins` may request one."""
 
     def __init__(self, mint: Callable[[str], str], origins: Iterable[str]) -> None:
         self._mint = mint
@@ -62,7 +62,7 @@ class TokenEndpoint:
         return PlainTextResponse(token, headers=_HEADERS)
 
     def _admit(self, request: Request) -> None:
-        """Raise `Refusal` 20403, with the reason, for who may not ask."""
+        """Raise `Refusal` 20403, with the reason, unless the request is allowed."""
         peer = peer_address(request)
         if peer is None or not peer.is_loopback:
             raise Refusal(20403, "Tokens are for programs on the machine of the service")
@@ -84,7 +84,7 @@ class TokenEndpoint:
 
 
 def closed() -> list[Route]:
-    """Return a route in its place that says how to open it."""
+    """Return the route of the closed endpoint: its refusal names the options that open it."""
 
     async def refuse(_request: Request) -> HttpResponse:
         hint = "There is no token endpoint; start the service with --token-endpoint and --allow-origin to have one"
@@ -97,7 +97,7 @@ def page_origin(text: str) -> str:
     """Return an origin as browsers send it.
 
     Raises:
-        InvalidArgumentError: it is not ``http(s)://host[:port]``. Neither ``*`` nor ``null`` is anybody's name.
+        InvalidArgumentError: it is not ``http(s)://host[:port]``. ``*`` and ``null`` are no origins.
     """
     found = _ORIGIN.fullmatch(text.strip())
     if found is None:
@@ -107,7 +107,7 @@ def page_origin(text: str) -> str:
 
 
 def _wants_json(request: Request) -> bool:
-    """``format=json``, or an ``Accept`` that takes nothing else; axios asks for JSON first and takes text as well."""
+    """Return whether to answer JSON: ``format=json``, or ``Accept`` has JSON only (axios prefers JSON and accepts text)."""
     accepted = request.headers.get("accept", "")
     only_json = "application/json" in accepted and "text/plain" not in accepted and "*/*" not in accepted
     return request.query_params.get("format", "json" if only_json else "text") == "json"

@@ -1,4 +1,4 @@
-"""The frames of all websockets, as they went over the line, for a while. Tokens are left out when they are read."""
+"""The newest frames of all websockets, as sent and received. Tokens are removed when they are read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from twilio_conversations.server.storage.database import timestamp
 from twilio_conversations.wire import frame
 
 MAX_FRAMES, MAX_BYTES = 5_000, 8 * 1024 * 1024
-"""Older frames are forgotten beyond either."""
+"""Beyond either, the oldest frames are discarded."""
 IN, OUT = "in", "out"
 REDACTED = "(redacted)"
 _SECRET = frozenset({"token", "continuation_token", "storage_id", "x-twilio-token", "authorization"})
@@ -25,7 +25,7 @@ _numbers = itertools.count(1)
 
 @attrs.define(eq=False)
 class Peer:
-    """One connection: its number, and who it turned out to be."""
+    """One connection: its number, and its identity once known."""
 
     number: int = attrs.field(factory=lambda: next(_numbers))
     identity: str = ""
@@ -33,7 +33,7 @@ class Peer:
 
 @attrs.frozen
 class RecordedFrame:
-    """A frame, and where it came by."""
+    """A frame, with its time, connection and direction."""
 
     time: float
     peer: Peer
@@ -41,7 +41,7 @@ class RecordedFrame:
     data: bytes = attrs.field(repr=False)
 
     def to_json(self) -> dict[str, Any]:
-        """``time``, ``connection``, ``identity``, ``direction`` (as the service sees it), ``header`` and ``payload``."""
+        """Return ``time``, ``connection``, ``identity``, ``direction`` (as seen by the service), ``header`` and ``payload``."""
         fields: dict[str, Any] = {
             "time": timestamp(dt.datetime.fromtimestamp(self.time, dt.UTC)),
             "connection": self.peer.number,
@@ -70,11 +70,11 @@ class Traffic:
             self._bytes -= len(self._frames.popleft().data)
 
     def frames(self, identity: str | None = None) -> list[dict[str, Any]]:
-        """Return what was recorded, oldest first; of one person, or of all."""
+        """Return the recorded frames of one user or of all, oldest first."""
         return [item.to_json() for item in self._frames if identity is None or item.peer.identity == identity]
 
     def clear(self) -> None:
-        """Discard what was recorded."""
+        """Discard the recorded frames."""
         self._frames.clear()
         self._bytes = 0
 

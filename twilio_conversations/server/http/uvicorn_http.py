@@ -1,6 +1,6 @@
-"""uvicorn's plain HTTP with bounds: how many connections, how large a head, how long a client may take.
+"""uvicorn's plain HTTP with bounds on connections, the size of a head, and the time that a client may take.
 
-Every websocket begins as one of these connections, so whoever connects is bounded from the first byte on.
+Every websocket begins as one of these connections, so a client is bounded from the first byte on.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from twilio_conversations.server.http.admission import ADMISSION, Admission
 from twilio_conversations.wire.frame import json_bytes
 
 HEAD_TIME = 10.0
-"""Seconds that a client has for the head of a request, since it connected or since the last answer."""
+"""Seconds for the head of a request, since the connection was made or the last answer was sent."""
 STALL_TIME = 30.0
-"""Seconds in which `STEP` bytes of a body must have come, or so much of an answer must have been taken."""
+"""Seconds for `STEP` bytes of a body to arrive, or of an answer to be read."""
 STEP = 16 * 1024
 
 
 class HttpProtocol(H11Protocol):
-    """One connection: either it makes progress, or the service does not wait for it any longer."""
+    """One connection, closed when it makes no progress."""
 
     _timer: asyncio.TimerHandle | None = None
     _since_step = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Admit a connection, or turn it away."""
+        """Admit a connection, or refuse it."""
         super().connection_made(transport)
-        self.access_log = False  # whoever has set up uvicorn's log for an application of their own: links are keys
+        self.access_log = False  # also where the program has set up uvicorn's log: links are keys
         self._admission: Admission = self.app_state[ADMISSION]
         if self._admission.is_closed:
             transport.close()  # accepted just before; uvicorn has ended the others already and would wait for this one
         elif self._admission.take_plain(self):
             self._wait(HEAD_TIME)
         else:
-            self._turn_away(Refusal(20429), b"retry-after: 1\r\n")
+            self._refuse(Refusal(20429), b"retry-after: 1\r\n")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Release what the connection holds."""
@@ -50,7 +50,7 @@ class HttpProtocol(H11Protocol):
         super().handle_websocket_upgrade(event)
 
     def data_received(self, data: bytes) -> None:
-        """Parse bytes. A head has one time as a whole, a body one for each step."""
+        """Parse bytes. The time of a head is for the whole of it, that of a body for each step."""
         before = self.conn.their_state
         super().data_received(data)
         if self not in self.connections:
@@ -90,10 +90,10 @@ class HttpProtocol(H11Protocol):
         elif self.flow.read_paused or ((request := self._request()) and request.waiting_for_100_continue):
             self._wait(STALL_TIME)  # it is the service that is slow
         else:
-            self._turn_away(Refusal(20408))
+            self._refuse(Refusal(20408))
 
-    def _turn_away(self, error: Refusal, more: bytes = b"") -> None:
-        """Say why, unless an answer is under way, and close."""
+    def _refuse(self, error: Refusal, more: bytes = b"") -> None:
+        """Answer with the refusal, unless an answer has begun, and close."""
         request = self._request()
         if request is None or request.response_complete or not request.response_started:
             body = json_bytes(error.to_json())

@@ -1,8 +1,8 @@
-"""Which protocols uvicorn runs: the service's own, or uvicorn's if this version lacks what those build on.
+"""Choice of uvicorn's protocols: the service's own, or uvicorn's if this version lacks what those build on.
 
-The service's own bound what a peer may take, and save a queue and two task switches for each message. They override methods of
+The service's own limit what a peer may use, and save a queue and two task switches for each message. They override methods of
 uvicorn's protocols that no documentation promises, so their names are checked first. Without them everything works by plain
-ASGI; the limits on slow and greedy peers are those of uvicorn then.
+ASGI, with uvicorn's own limits on slow and greedy peers.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ NEEDED = {
 
 @attrs.frozen
 class Protocols:
-    """The service's own protocols, and the seconds that a peer has for its first words."""
+    """The service's own protocols, and the seconds for a peer's first request."""
 
     http: type[asyncio.Protocol]
     websocket: type[asyncio.Protocol]
@@ -73,7 +73,7 @@ def _lacking() -> Iterator[str]:
 
 
 def _names(cls: type) -> Iterator[str]:
-    """Methods, and the attributes that they set."""
+    """Yield the names of methods, and of the attributes that they set."""
     for base in cls.__mro__:
         for name, value in vars(base).items():
             yield name

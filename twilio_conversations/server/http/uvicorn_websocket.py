@@ -1,12 +1,12 @@
 """uvicorn's websocket protocol with a direct socket for its session.
 
 The ordinary way through ASGI takes a queue, two task switches and a write for each message, which is more than a command costs
-otherwise. The direct socket hands messages over as they come and takes many frames for one write: a commit is three frames to
+otherwise. The direct socket passes messages on as they arrive and sends many frames in one write: a commit is three frames to
 its sender (two events and the answer), the opening of a list of conversations hundreds. Everything else stays with ASGI:
-accepting, closing, and the news that a connection has ended.
+accepting, closing, and the end of a connection.
 
-What a peer sends is bounded here as well, since only here all of it is seen: pings and the parts of a message are frames too.
-So is the time for which a peer may take nothing of what it is sent: a stopped process keeps its connection open for ever.
+The rate of a peer's frames is limited here, where pings and fragments are seen too. So is the time for which a peer may read
+nothing: a stopped process would keep its connection open for ever.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ MAX_FRAGMENTS = 1024
 """Most frames that make up one message; empty ones count against no other limit."""
 BAD_HANDSHAKE = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 DISCARD = struct.pack("ii", 1, 0)
-"""What tells a socket to forget what is unsent, and its peer that the connection is over, when it is closed."""
+"""Value of ``SO_LINGER`` with which closing a socket discards unsent data and resets the connection."""
 BUSY, TOO_FAST, CLOGGED = "busy", "too fast", "clogged"
-"""Why nothing is read for a while: the session has enough to do, frames come too fast, or pongs are not taken."""
+"""Reasons to stop reading: the session is busy, frames arrive too fast, or pongs are not read by the peer."""
 
 
 class DirectSocket:
@@ -41,7 +41,7 @@ class DirectSocket:
         self._protocol = protocol
 
     def listen(self, on_message: Callable[[bytes | None], None], on_writable: Callable[[], None], meter: Meter) -> None:
-        """Have `on_message` called with each message (`None` for text), `on_writable` when the peer takes more again.
+        """Call `on_message` with each message (`None` for text), `on_writable` when frames may be sent again.
 
         Frames are read at the pace of `meter`.
         """
@@ -63,21 +63,21 @@ class DirectSocket:
         self._protocol.transport.write(b"".join(connection.data_to_send()))
 
     def read_on(self, wanted: bool) -> None:
-        """Stop reading, or go on."""
+        """Stop reading, or read again."""
         if wanted:
             self._protocol.read_on(BUSY)
         else:
             self._protocol.stop_reading(BUSY)
 
     async def until_disconnected(self, receive: Receive) -> None:
-        """Return when ASGI reports the end; what came before `listen` is handed over."""
+        """Return when ASGI reports the end; messages from before `listen` are passed on."""
         while (message := await receive())["type"] != "websocket.disconnect":
             if self._protocol.on_message is not None:
                 self._protocol.on_message(message.get("bytes"))
 
 
 class DirectSocketProtocol(WebSocketsSansIOProtocol):
-    """The websocket protocol that offers a `FrameSocket`. What comes before somebody listens takes the ordinary way."""
+    """The websocket protocol that offers a `FrameSocket`. Messages from before `listen` go through ASGI."""
 
     on_message: Callable[[bytes | None], None] | None = None
     on_writable: Callable[[], None] | None = None
@@ -91,7 +91,7 @@ class DirectSocketProtocol(WebSocketsSansIOProtocol):
         self._stall_timer: asyncio.TimerHandle | None = None
 
     def handle_connect(self, event: Any) -> None:
-        """Offer the direct socket in the scope, which the application sees in the loop's next turn."""
+        """Offer the direct socket in the scope, which the application receives in the loop's next turn."""
         self.conn.debug = False  # it would log frames, and in them tokens
         super().handle_connect(event)
         if self.response.status_code == 101:
@@ -99,7 +99,7 @@ class DirectSocketProtocol(WebSocketsSansIOProtocol):
             extensions[DIRECT_SOCKET] = DirectSocket(self)
 
     def send_receive_event_to_app(self) -> None:
-        """Hand a complete message to the listener."""
+        """Pass a complete message to the session."""
         if self.on_message is None or self.close_sent:
             super().send_receive_event_to_app()
             return
@@ -108,7 +108,7 @@ class DirectSocketProtocol(WebSocketsSansIOProtocol):
         self.on_message(data if self.curr_msg_data_type == "bytes" else None)
 
     def pause_writing(self) -> None:
-        """Start the time in which the peer must take something."""
+        """Start the time in which the peer must read something."""
         super().pause_writing()
         self._expect_progress()
 
@@ -126,7 +126,7 @@ class DirectSocketProtocol(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
     def keepalive_timeout(self) -> None:
-        """End the connection for want of a pong, unless nothing is read."""
+        """End the connection after a missing pong, unless reading is stopped."""
         if self._not_reading:
             self.schedule_ping()
             return
@@ -139,12 +139,12 @@ class DirectSocketProtocol(WebSocketsSansIOProtocol):
         self._bound_the_end()
 
     def _bound_the_end(self) -> None:
-        """Limit the time in which a closing socket waits for the peer to take what is unsent."""
+        """Limit the time in which a closing socket waits for the peer to read the rest."""
         if self.transport.is_closing() and self._stall_timer is None and self._buffered():
             self._expect_progress()
 
     def _expect_progress(self) -> None:
-        """Drop the peer unless it takes something in time."""
+        """Drop the peer unless it reads something in time."""
         self._expect_nothing()
         self._unsent = self._buffered()
         if patience := self._admission.patience:
@@ -156,19 +156,19 @@ class DirectSocketProtocol(WebSocketsSansIOProtocol):
             self._stall_timer = None
 
     def _look_for_progress(self) -> None:
-        """Drop the peer if it has taken nothing. Writing is paused: what is unsent only grows by a ping."""
+        """Drop the peer if it has read nothing. Writing is paused: the unsent data only grow by a ping."""
         if self._buffered() < self._unsent:
             self._expect_progress()
         else:
             self._reset()
 
     def _reset(self) -> None:
-        """Drop the connection at once. Merely closed, the system would hold what is unsent until the peer has taken it."""
+        """Drop the connection at once. After a mere close, the system would hold the unsent data until the peer has read them."""
         self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, DISCARD)
         self.transport.abort()
 
     def _buffered(self) -> int:
-        """Bytes that the peer has not taken. A TLS transport that was closed twice has forgotten them, and ends by itself."""
+        """Return the number of unsent bytes. A TLS transport that was closed twice has discarded them, and ends by itself."""
         try:
             return self.transport.get_write_buffer_size()
         except AttributeError:
@@ -182,7 +182,7 @@ class DirectSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.close()
 
     def handle_events(self) -> None:
-        """Handle complete frames. All of them count, and what comes too fast is read later."""
+        """Handle complete frames. All of them count; beyond the rate, reading pauses."""
         arrived = len(self.conn.events)
         super().handle_events()
         if self.meter is not None and (pause := self.meter.take(arrived)) and TOO_FAST not in self._not_reading:
@@ -198,7 +198,7 @@ class DirectSocketProtocol(WebSocketsSansIOProtocol):
             self.handle_parser_exception()
 
     def handle_ping(self) -> None:
-        """Answer a ping. A peer that takes no pong is not read until it does."""
+        """Answer a ping. Reading stops while the peer does not read its pongs."""
         super().handle_ping()
         if not self.writable.is_set():
             self.stop_reading(CLOGGED)
