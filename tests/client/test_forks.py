@@ -149,7 +149,7 @@ def test_a_fork_while_the_parent_connects(service: LocalServer, fresh: Any) -> N
                     return found
 
                 assert in_child(child) == "fine"
-                assert client._core.connection._io._attempt is not None, "the parent still connects"
+                assert client._core.connection._io._attempts.under_way, "the parent still connects"
 
 
 def test_a_fork_while_the_parent_sends(service: LocalServer, fresh: Any) -> None:

@@ -154,7 +154,7 @@ def test_a_token_that_expired_in_sleep_is_not_sent_again(wire: Wire) -> None:
     wired = wire(provider, reconnect=LONG, clock=clock)
     wired.up().cut()
     wired.recorder.wait_state(ConnectionState.RETRYING)
-    time_to_rest = wired.connection._tokens._rest
+    time_to_rest = wired.connection._io._source._rest
     assert time_to_rest is not None
     assert time_to_rest.active, "the provider is not to be asked for another minute, were it not for the sleep"
     sleep(wired, clock)

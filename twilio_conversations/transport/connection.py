@@ -85,7 +85,6 @@ class Connection:
         self.name: str = name or str(next(_names))
         self.lifetime: Lifetime = lifetime or Lifetime()
         self._options = options
-        self._tokens = tokens
         self._io = io = IoThread(self.name, options, tokens, listener, session, clock, self.lifetime)
         self.timers: Timers = io.timers
         self.start: Callable[[], None] = io.start
@@ -196,12 +195,7 @@ class Connection:
         until = (deadline or Deadline(self._options.default_timeout)).at
         key = self._io.pending.add(future)
 
-        def run() -> None:
-            self._tokens.superseded()
-            self._io.note_token(token)
-            self._io.apply(self._io.session.update_token(token, time.monotonic(), key=key, deadline=until))
-
-        self.post(run)
+        self.post(lambda: self._io.tokens.give(token, key, until))
         return future
 
     def stats(self) -> ConnectionStats:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from twilio_conversations.enums import ConnectionState
 from twilio_conversations.errors import ConnectionErrorInfo, ConversationsError
+from twilio_conversations.util import logs
+
+_log = logs.logger(__name__)
 
 
 class Listener(Protocol):
@@ -15,31 +19,39 @@ class Listener(Protocol):
     """
 
     def on_state(self, state: ConnectionState, before: ConnectionState) -> None:
-        """The state changed."""
+        """Receive the new state."""
 
     def on_connected(self, resumed: bool) -> None:
-        """The service accepted an init; `resumed` when an earlier connection of this client had been up."""
+        """Receive the acceptance of an init; `resumed` when an earlier connection of this client had been up."""
 
     def on_disconnected(self) -> None:
-        """A connection that had been up is over."""
+        """Receive the end of a connection that had been up."""
 
     def on_notification(self, message_type: str, payload: Any) -> None:
-        """The service says that something happened."""
+        """Receive a notification of the service."""
 
     def on_connection_error(self, info: ConnectionErrorInfo) -> None:
-        """Connecting or authorising failed."""
+        """Receive a failure to connect or to authorise."""
 
     def on_token(self, token: str) -> None:
-        """A token came that is used from now on, accepted by the service or not yet."""
+        """Receive a token that is used from now on, accepted by the service or not yet."""
 
     def on_token_about_to_expire(self) -> None:
-        """The service says that the token will expire soon."""
+        """Receive the service's notice that the token will expire soon."""
 
     def on_token_expired(self) -> None:
-        """The service called the token in use expired."""
+        """Receive the expiry of the token in use, as the service has found it."""
 
     def on_forked(self, why: ConversationsError) -> None:
-        """This is a forked child now, where nothing of the connection works. On the thread that forked; no lock may be taken."""
+        """Stop in a forked child, where nothing of the connection works. On the thread that forked; no lock may be taken."""
 
     def on_failed(self, cause: ConversationsError) -> None:
-        """The connection is over for good, though nobody closed it; what is pending fails with the cause. Called once."""
+        """Receive the end of the connection, though nobody closed it; what is pending fails with the cause. Called once."""
+
+
+def notify(callback: Callable[..., None], *facts: Any) -> None:
+    """Call one of a listener's callbacks; an exception is logged."""
+    try:
+        callback(*facts)
+    except Exception:
+        _log.exception("a listener failed")
