@@ -22,7 +22,10 @@ from tests.project.prose import (
     turns_in,
 )
 
-PLAIN_FOLDERS = [".", "cli", "client", "events", "models", "sending", "server/http", "sync", "util", "values", "wire"]
+PLAIN_FOLDERS = [
+    *(".", "cli", "client", "events", "models", "sending", "sync", "util", "values", "wire"),
+    *("server/http", "server/storage", "server/sync"),
+]
 """Folders whose private docstrings and comments keep the rules too; the others are to follow."""
 
 

@@ -1,1 +1,1 @@
-"""What is kept: the database and its tables, the writer, media files, credentials, permissions."""
+"""Storage: the database and its tables, the writer, media files, credentials, permissions."""

@@ -1,4 +1,4 @@
-"""The secrets of a data directory: made at first use, read ever after, readable by their owner only."""
+"""The secrets of a data directory: created at first use, readable by their owner only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _log = logs.logger(__name__)
 FILE_NAME = "credentials.json"
 _PLACES = {"win32": ("LOCALAPPDATA", "AppData/Local"), "darwin": ("", "Library/Application Support")}
 _ELSEWHERE = ("XDG_DATA_HOME", ".local/share")
-"""The variable that names the place, and where it is below the home directory otherwise."""
+"""Environment variable with the parent directory, and its path below the home directory if that is not set."""
 
 
 @attrs.frozen
@@ -46,7 +46,7 @@ class Credentials:
 
 
 def default_data_dir() -> Path:
-    """Return the platform's place for a user's application data.
+    """Return the platform's directory for a user's application data.
 
     Raises:
         DataDirectoryError: this user has no home directory.
@@ -61,13 +61,13 @@ def default_data_dir() -> Path:
 
 
 def load_or_create(data_dir: Path) -> Credentials:
-    """Return the credentials of `data_dir`; both are made when absent.
+    """Return the credentials of `data_dir`; both are created when absent.
 
     The file appears whole or not at all, so a service and a command that start at the same moment agree on one. If others could
-    read it, that is warned about and ended.
+    read it, their rights are removed, with a warning.
 
     Raises:
-        DataDirectoryError: the file is damaged or of a newer version, cannot be made, or others could exchange it.
+        DataDirectoryError: the file is damaged or of a newer version, cannot be created, or others could replace it.
     """
     with storage(data_dir):
         return _load_or_create(data_dir)
@@ -117,6 +117,6 @@ def _write_once(path: Path, credentials: Credentials) -> None:
         try:
             os.link(draft, path)
         except FileExistsError:
-            pass  # somebody was faster; theirs counts
+            pass  # another process was faster; its file counts
     finally:
         draft.unlink()

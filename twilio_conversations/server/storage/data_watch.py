@@ -1,4 +1,4 @@
-"""Looks whether the data directory is still there: open files outlive it, and whatever is written then is lost."""
+"""Watch of the data directory: open files outlive it, and everything written after its removal is lost."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pathlib import Path
 from twilio_conversations.server.start_errors import DataDirectoryError
 
 INTERVAL = 1.0
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 
 
 class DataWatch:
-    """Looks at one file of the data directory from time to time. Lives on the event loop."""
+    """Watch of one file of the data directory, by a timer of the event loop."""
 
     def __init__(self, path: Path, on_lost: Callable[[DataDirectoryError], None]) -> None:
-        """`path` is there now; `on_lost` is called once when it no longer is, or is another file."""
+        """Watch `path`, which exists now; call `on_lost` once when it is removed or replaced."""
         self._path = path
         self._on_lost = on_lost
         self._facts = path.stat()
         self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._look)
 
     def stop(self) -> None:
-        """Stop."""
+        """Stop watching."""
         self._timer.cancel()
 
     def _look(self) -> None:
@@ -33,7 +33,7 @@ class DataWatch:
         except (FileNotFoundError, NotADirectoryError):
             is_there = False
         except OSError:
-            is_there = True  # whoever reads or writes meets the same trouble, and says so
+            is_there = True  # reading and writing fail likewise, and report it
         if is_there:
             self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._look)
             return

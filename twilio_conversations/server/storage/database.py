@@ -1,4 +1,4 @@
-"""The database file: who may open it, and how it is read and written."""
+"""The database file: its lock, its connections, its transactions."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ DATABASE_FILE = "conversations.sqlite3"
 LOCK_FILE = "service.lock"
 BUSY_TIMEOUT_MS = 10_000
 CHECKPOINT_PAGES = 8_000
-"""Pages in the log after which a commit carries them over into the file: a page that changed many times is written once."""
+"""Pages in the log after which a commit copies them into the file: a page that changed many times is written once."""
 
 
 def timestamp(moment: dt.datetime | None = None) -> str:
-    """Return now, or `moment`, as the wire and the tables write times."""
+    """Return now, or `moment`, in the format of the wire and the tables."""
     value = moment or dt.datetime.now(dt.UTC)
     return f"{value.isoformat(timespec='milliseconds')[:23]}Z"
 
@@ -44,7 +44,7 @@ _NO_LOCK = {
 
 
 class Lock:
-    """Holds a data directory for one service. SQLite's own file locks do it: they are portable and end with the process."""
+    """Lock of a data directory for one service, by SQLite's file locks: they are portable and end with the process."""
 
     def __init__(self, data_dir: Path) -> None:
         path = data_dir / LOCK_FILE
@@ -74,7 +74,7 @@ class Database:
         schema.check(path)
         # NORMAL survives the end of the process at any moment; FULL survives the loss of power as well.
         self._synchronous = "FULL" if durable else "NORMAL"
-        # Transactions are begun by `transaction`, as IMMEDIATE; to SQLAlchemy every statement stands alone.
+        # Transactions are begun by `transaction`, as IMMEDIATE; to SQLAlchemy every statement is by itself.
         self._engine = create_engine(
             f"sqlite+pysqlite:///{path}",
             poolclass=NullPool,
@@ -109,7 +109,7 @@ class Database:
 
 @attrs.frozen
 class Prepared:
-    """A statement as the driver takes it. The values in it that never change are in `constants`."""
+    """A statement as the driver accepts it, with its constant values in `constants`."""
 
     sql: str
     constants: Mapping[str, Any]
@@ -119,11 +119,11 @@ class Prepared:
 class Connection:
     """Statements of SQLAlchemy Core for one thread, each compiled once and then handed straight to the driver.
 
-    SQLAlchemy's own way to execute costs several times what SQLite needs for statements as small as ours. What it would add,
-    the tables do not use: they hold text, numbers and booleans, which drivers take and give as they are. An `insert` without
-    explicit values names every column of its table.
+    SQLAlchemy's own way to execute costs several times what SQLite needs for statements as small as ours, and adds conversions
+    that the tables do not use: they hold text, numbers and booleans, which drivers accept and return as they are. An `insert`
+    without explicit values names every column of its table.
 
-    Outside `transaction` and `snapshot` each statement stands alone and sees the newest commit.
+    Outside `transaction` and `snapshot` each statement is by itself and reads the newest commit.
     """
 
     def __init__(self, checkout: Checkout) -> None:
@@ -177,7 +177,7 @@ class Connection:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing; the right to write is taken at the beginning: nothing can come between reading and writing."""
+        """Run a transaction. The write lock is taken at its begin: nothing can come between reading and writing."""
         self._cursor.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -189,7 +189,7 @@ class Connection:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """All or nothing within a transaction."""
+        """Run a part of a transaction that can fail without the rest."""
         self._cursor.execute("SAVEPOINT command")
         try:
             yield
@@ -202,7 +202,7 @@ class Connection:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Let several statements see one state."""
+        """Run several statements on one state."""
         self._cursor.execute("BEGIN")
         try:
             yield
@@ -214,7 +214,7 @@ class Connection:
         self._checkout.close()
 
     def _in_transaction(self) -> bool:
-        """A full disk ends a transaction without being asked."""
+        """Return whether a transaction is open; a full disk ends one by itself."""
         return bool(self._checkout.connection.dbapi_connection.in_transaction)  # type: ignore[union-attr]
 
     def _run(self, statement: Any, values: Mapping[str, Any]) -> Prepared:
@@ -226,7 +226,7 @@ class Connection:
         return prepared
 
     def _prepared_for(self, statement: Any) -> Prepared:
-        """Statements are made when their modules are imported, never per request, so each is compiled once."""
+        """Return the compiled statement. Statements are created when their modules are imported, so each is compiled once."""
         prepared = self._prepared.get(statement)
         if prepared is None:
             prepared = self._prepared[statement] = _prepare(statement, self._checkout.dialect)

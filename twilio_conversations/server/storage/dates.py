@@ -1,4 +1,4 @@
-"""The newest date that a data directory holds: after a restart the service's clock goes on from there."""
+"""Newest date of a data directory: after a restart the service's clock continues from it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from sqlalchemy import func, select
 from twilio_conversations.server.storage.database import Connection
 from twilio_conversations.server.storage.tables import metadata
 
-_TOLD_BY_OBJECTS = ("messages", "participants", "receipts", "recipients", "sync_items")
-"""Large tables: each change of theirs is one of a Sync object too, with the same date."""
+_DATED_BY_OBJECTS = ("messages", "participants", "receipts", "recipients", "sync_items")
+"""Large tables whose changes are changes of Sync objects too, with the same date."""
 _NEWEST = [
     select(func.max(table.c.date_updated).label("newest"))
     for table in metadata.sorted_tables
-    if "date_updated" in table.c and table.name not in _TOLD_BY_OBJECTS
+    if "date_updated" in table.c and table.name not in _DATED_BY_OBJECTS
 ]
 
 

@@ -1,4 +1,4 @@
-"""Files and directories that only their owner may look into, whatever the umask is and whatever was there before."""
+"""Files and directories for their owner only, whatever the umask and their former rights."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def data_directory(path: Path) -> None:
-    """Make the directory, for its owner only, or take the one that is there.
+    """Create the data directory, for its owner only, or check the existing one.
 
     Raises:
-        DataDirectoryPermissionError: others may put files there, or it is somebody else's: they could exchange the secrets.
+        DataDirectoryPermissionError: others may write to it, or it belongs to another user: they could replace the secrets.
     """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if os.name != "posix":
-        return  # rights are inherited there, and not said by a mode
+        return  # there, rights are inherited and no mode describes them
     facts = path.stat()
     if facts.st_mode & stat.S_IWOTH:
         raise DataDirectoryPermissionError(f"others may write to the data directory {path}; choose another one, or chmod o-w it")
@@ -32,13 +32,13 @@ def data_directory(path: Path) -> None:
 
 
 def directory(path: Path) -> None:
-    """Make a directory inside the data directory; one that is there loses what rights others have."""
+    """Create a directory inside the data directory; others lose their rights to an existing one."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     tighten(path)
 
 
 def file(path: Path) -> None:
-    """Make an empty file, unless it is there; then it loses what rights others have."""
+    """Create an empty file; others lose their rights to an existing one."""
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
@@ -46,7 +46,7 @@ def file(path: Path) -> None:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Write a file that appears whole or not at all, in place of one that is there."""
+    """Write a file atomically, in place of an existing one."""
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -59,7 +59,7 @@ def replace(path: Path, content: bytes) -> None:
 
 
 def tighten(path: Path) -> bool:
-    """Take all rights from others; whether they had any. What cannot be changed is warned about."""
+    """Remove all rights of others and return whether they had any. Log a warning where that is not possible."""
     mode = path.stat().st_mode
     if os.name != "posix" or not mode & _OTHERS:
         return False

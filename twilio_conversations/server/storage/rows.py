@@ -1,7 +1,7 @@
 """Rows of the tables, one class for each. Their fields are the columns, in the tables' order.
 
-They are named tuples: a frozen attrs class takes about eight times as long to make, and a command reads ten rows. Times are
-ISO-8601 text and JSON is text, as the tables keep them. SQLite returns booleans as 0 and 1.
+They are named tuples: a frozen attrs class takes about eight times as long to create, and a command reads ten rows. Times are
+ISO-8601 text and JSON is text, as in the tables. SQLite returns booleans as 0 and 1.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Message(NamedTuple):
 
 
 class Media(NamedTuple):
-    """What was uploaded; without a message until it is sent."""
+    """An attachment; without a message until it is sent."""
 
     sid: str
     author: str
@@ -117,7 +117,7 @@ class Media(NamedTuple):
 
 
 class Receipt(NamedTuple):
-    """How a message fares with one non-chat participant."""
+    """Delivery of a message to one non-chat participant."""
 
     sid: str
     message_sid: str
@@ -134,7 +134,7 @@ class Receipt(NamedTuple):
 
 
 class Recipient(NamedTuple):
-    """Whom a message names as its sender or a recipient outside."""
+    """A non-chat participant that a message names as its sender or recipient."""
 
     conversation_sid: str
     key: str
@@ -171,7 +171,7 @@ class ContentTemplate(NamedTuple):
 
 
 class Mutation(NamedTuple):
-    """The id of a command that was carried out, and the path of what it made."""
+    """The id of an executed command, and the path of the resource that it created or changed."""
 
     service_sid: str
     identity: str

@@ -16,7 +16,7 @@ Step = Callable[[Checkout], None]
 
 
 def _add_columns(checkout: Checkout) -> None:
-    """What is older than the recorded version may lack columns, all of which may be null."""
+    """Add the columns that a file of an earlier version lacks; all of them are nullable."""
     for table in metadata.sorted_tables:
         known = {row.name for row in checkout.exec_driver_sql(f"PRAGMA table_info({table.name})")}
         for column in table.columns:
@@ -41,14 +41,14 @@ _LAST_MESSAGES = (
     ' WHERE conversation_sid = conversations.sid AND "index" = conversations.last_index)'
 )
 STEPS: Final[tuple[Step, ...]] = (_add_columns, _like_the_cloud)
-"""Each leads from the version of its position to the next one. Whoever changes a table appends a step."""
+"""Step at index n migrates from version n to n + 1. A change of the tables appends a step."""
 
 VERSION: Final = len(STEPS)
 """The version that this package writes (``PRAGMA user_version``)."""
 
 
 def check(path: Path) -> None:
-    """Look at the database before anything is changed in it.
+    """Check the database before anything is changed in it.
 
     Raises:
         DataDirectoryError: it is damaged, of a newer version, or of another program.
@@ -73,7 +73,7 @@ def check(path: Path) -> None:
 
 
 def prepare(checkout: Checkout) -> None:
-    """Make what is missing, migrate what is older, record the version. Within a transaction."""
+    """Create missing tables, migrate an earlier version, record the version. Called within a transaction."""
     version = checkout.exec_driver_sql("PRAGMA user_version").scalar_one()
     metadata.create_all(checkout)
     for step in STEPS[version:]:

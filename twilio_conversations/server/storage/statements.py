@@ -1,4 +1,4 @@
-"""Statements with the class of what they return, and those that write one row."""
+"""Statements with the class of their rows, and statements that write one row."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from twilio_conversations.server.storage.rows import TABLES
 
 R = TypeVar("R", bound=NamedTuple)
 OLD, NEW = "old_", "new_"
-"""Before the names of columns: the key of the row, and what it is set to."""
+"""Prefixes of the parameters: the key of the row, and the new values."""
 
 
 @attrs.frozen(eq=False)
 class Query(Generic[R]):
-    """A statement and the class of its rows. Made once, when its module is imported."""
+    """A statement and the class of its rows. Created once, when its module is imported."""
 
     row: type[R]
     statement: Any

@@ -1,4 +1,4 @@
-"""The tables. Times are ISO-8601 text in UTC with milliseconds, which sorts as time does; JSON is kept as text.
+"""The tables. Times are ISO-8601 text in UTC with milliseconds, which sorts by time; JSON is text.
 
 SQLite's `WITHOUT ROWID` keeps a table in the order of its primary key instead of beside an index: one page less per insert.
 """
@@ -50,7 +50,7 @@ conversations = Table(
     Column("last_timestamp", TIME),
     Column("last_sid", SID),
     Column("last_author", String(256)),
-    # Timers are ISO-8601 durations; the dates are when they run out, unless something happens before.
+    # Timers are ISO-8601 durations; the dates are those of their end.
     Column("timer_inactive", String(32)),
     Column("timer_closed", String(32)),
     Column("date_inactive", TIME),
@@ -90,13 +90,13 @@ messages = Table(
     Column("index", Integer, nullable=False),
     Column("author", String(256), nullable=False),
     Column("participant_sid", SID),
-    # Whether the author is an address, not an identity; null in what is older than this column.
+    # Whether the author is an address, not an identity; null in rows older than this column.
     Column("outside", Boolean),
     Column("body", Text),
     Column("subject", String(256)),
     Column("attributes", Text, nullable=False),
     Column("content_sid", SID),
-    # What the list of messages shows of its media; a message never changes them.
+    # The entries of its media for the list of messages; they never change.
     Column("medias", Text),
     Column("channel_metadata", Text),
     Column("delivery", Text),
@@ -199,12 +199,12 @@ sync_entities = Table(
     Column("sid", SID, primary_key=True),
     Column("unique_name", String(320), nullable=False, unique=True),
     Column("kind", String(8), nullable=False),
-    # Who may read: everybody when both are null, else the owner, and the members of the conversation.
+    # Readers: everybody when both are null, else the owner, and the members of the conversation.
     Column("owner", String(256)),
     Column("conversation_sid", SID),
     Column("head", Integer, nullable=False),
     Column("data", Text),
-    # Up to which number the log of its events is compacted.
+    # The number up to which the log of its events is compacted.
     Column("compacted", Integer),
     Column("removed", Boolean, nullable=False),
     Column("date_created", TIME, nullable=False),
@@ -234,7 +234,7 @@ sync_events = Table(
     Column("id", Integer, primary_key=True),
     Column("type", String(32), nullable=False),
     Column("body", Text, nullable=False),
-    # Which earlier events this one makes needless: the update before it, and, when an item is removed, its adding.
+    # The earlier events that this one supersedes: the update before it, and, when an item is removed, its adding.
     Column("replaces", Integer),
     Column("withdraws", Integer),
 )

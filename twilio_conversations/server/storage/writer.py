@@ -1,8 +1,8 @@
-"""The one thread that changes anything.
+"""The writer: the only thread that changes the database.
 
-Every command is all or nothing: what it changes, what Sync clients will see of it, the events that tell them, and its mutation
-id are committed together or not at all. Commands run in the order in which they arrived; one that was accepted runs to its
-end, whatever becomes of the connection it came over. Nothing is answered before it is committed.
+Every command is all or nothing: its changes, the replicated objects, the events of their log and its mutation id are committed
+together or not at all. Commands run in the order of their arrival; an accepted one runs to its end, even if its connection ends
+before. Nothing is answered before it is committed.
 
 Commands that wait while another one runs share the next commit, each inside a savepoint of its own.
 """
@@ -37,27 +37,27 @@ _log = logs.logger(__name__)
 MUTATION_LIFETIME = dt.timedelta(hours=24)
 MAX_MUTATION_ID = 64
 SWEEP_EVERY = 10_000
-"""Mutation ids that have outlived their time are deleted once per so many commands."""
+"""Commands between two deletions of expired mutation ids."""
 MAX_TOGETHER = 64
-"""Most commands that share a commit: the first of them waits for the last."""
+"""Most commands in one commit: the first of them waits for the last."""
 
 
 @attrs.frozen
 class Commit:
-    """What a transaction changed, in order, for those who follow: the subscriptions and the caches."""
+    """The changes of a transaction, in order, for the followers: the subscriptions and the caches."""
 
     events: tuple[Event, ...] = ()
     members_changed: frozenset[str] = frozenset()
     revoked: tuple[tuple[str, str], ...] = ()
-    """Pairs of identity and conversation sid: who may no longer read what."""
+    """Pairs of identity and conversation sid: users who lost access."""
     timers_changed: bool = False
-    """Whether some conversation may become inactive or closed earlier than was known."""
+    """Whether a conversation may become inactive or closed earlier than before."""
     media_dropped: tuple[str, ...] = ()
-    """Sids of media whose bytes nobody can ask for any more."""
+    """Sids of deleted media."""
 
     @property
     def is_visible(self) -> bool:
-        """Whether there is anything to follow."""
+        """Whether the commit concerns any follower."""
         return self != _NOTHING
 
 
@@ -66,7 +66,7 @@ _NOTHING = Commit()
 
 @attrs.define
 class Transaction:
-    """What a command works with: the connection, the time, and what it has announced so far."""
+    """The transaction of a command: the connection, the time, the settings, and the changes announced so far."""
 
     connection: Connection
     now: str
@@ -106,7 +106,7 @@ class Transaction:
         return self.connection.all(statement, **values)
 
     def finish(self) -> Commit:
-        """Write the events into the log; what to publish once all is committed."""
+        """Write the events into the log; return what to publish after the commit."""
         if self.events:
             self.connection.execute_many(_LOG, [event._asdict() for event in self.events])
         return Commit(
@@ -124,7 +124,7 @@ Reply = Callable[[Response], None]
 
 @attrs.frozen
 class Mutation:
-    """The name of one logical command, which clients keep over resends (header ``X-Twilio-Mutation-Id``)."""
+    """The id of one logical command, which clients repeat with resends (header ``X-Twilio-Mutation-Id``)."""
 
     service_sid: str
     identity: str
@@ -133,7 +133,7 @@ class Mutation:
     base_url: str
 
     def repeated(self, resource: str | None) -> Response:
-        """Return the answer to a command that was carried out before."""
+        """Return the answer to a command that was executed before."""
         if self.method == "DELETE" or resource is None:
             return Response(204)
         return Response.json(202, {"resource_url": f"{self.base_url}{resource}"})
@@ -141,7 +141,7 @@ class Mutation:
 
 @attrs.frozen
 class Job:
-    """A command on its way, and who is told how it ended."""
+    """A submitted command, and the callback for its response."""
 
     command: Command
     reply: Reply
@@ -150,7 +150,7 @@ class Job:
 
 @attrs.frozen
 class Outcome:
-    """How a command ended: what it changed (nothing if it failed), the answer, and whose it is."""
+    """The outcome of a command: its changes (none if it failed), its response, and the callback for it."""
 
     commit: Commit
     response: Response
@@ -169,7 +169,7 @@ _SWEEP = delete(mutations).where(mutations.c.date_created < bindparam("before"))
 
 
 class Writer:
-    """Runs commands one after the other on a thread of its own.
+    """Executes commands one after the other on its own thread.
 
     `publish` is called on that thread with the outcomes of each commit, in order; it must not block.
     """
@@ -186,18 +186,18 @@ class Writer:
         self._thread = threading.Thread(target=self._loop, name="conversations-writer", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def prepare(self, command: Command) -> None:
-        """Carry out a command before `start`, on the caller's thread. Raises what goes wrong."""
+        """Execute a command before `start`, on the caller's thread. Raises the error of a failed command."""
         with self._connection.transaction():
             tx = Transaction(self._connection, timestamp(self._clock.now()), self._settings.current)
             command(tx)
             tx.finish()
 
     def submit(self, job: Job) -> None:
-        """Queue a command; any thread."""
+        """Queue a command; called on any thread."""
         self._jobs.put(job)
 
     def stop(self, timeout: float = 10.0) -> None:
@@ -216,7 +216,7 @@ class Writer:
         self._connection.close()
 
     def _take(self) -> list[Job]:
-        """Return the next command, with those that wait behind it; none at the end."""
+        """Return the next command, with those that wait behind it; an empty list at the end."""
         jobs = []
         job = self._jobs.get()
         while job is not None:
@@ -225,11 +225,11 @@ class Writer:
                 return jobs
             job = self._jobs.get()
         if jobs:
-            self._jobs.put(None)  # seen too early: it is for the next time
+            self._jobs.put(None)  # the end is for the next call
         return jobs
 
     def _attempt(self, jobs: list[Job]) -> list[Outcome]:
-        """Run commands and commit them together; if that fails, each by itself, so that none suffers from another."""
+        """Execute commands and commit them together; if that fails, each by itself, so that none fails because of another."""
         try:
             with self._connection.transaction():
                 return [self._run(job) for job in jobs]
@@ -259,7 +259,7 @@ class Writer:
 
 
 def _failure(error: Exception) -> Refusal:
-    """Return what a command is answered that was rolled back: trouble of storage is a sentence, anything else a fault of ours."""
+    """Return the refusal for a command that was rolled back, with the reason if it is one of storage."""
     told = explained(error, Path(DATABASE_FILE))
     if told is None:
         _log.error("a command failed and was rolled back", exc_info=error)
@@ -269,7 +269,7 @@ def _failure(error: Exception) -> Refusal:
 
 
 def _carry_out(tx: Transaction, job: Job) -> Response:
-    """A repetition waits its turn behind the original, so it always sees how that one ended."""
+    """Execute a command, unless it repeats one: a repetition runs after the original, so it reads the outcome."""
     mutation = job.mutation
     if mutation is None:
         return job.command(tx)

@@ -1,1 +1,1 @@
-"""Sync: what the domain does, as replicated objects; their subscriptions, commits and retention."""
+"""Sync: the domain's changes as replicated objects; their subscriptions, commits and retention."""

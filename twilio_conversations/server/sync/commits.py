@@ -1,7 +1,7 @@
-"""What happened, told to those who follow: commits, in commit order, on the event loop.
+"""Delivery of commits to their followers, in commit order, on the event loop.
 
 In one process this is a hop from the writer's thread to the loop. With several processes on one PostgreSQL it will be LISTEN
-and NOTIFY; followers will not notice.
+and NOTIFY, without a change to the followers.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ Follower = Callable[[Commit], None]
 
 
 class Commits:
-    """Carries commits, and the answers that must not overtake them, to the event loop."""
+    """Commits, and the answers that must not overtake them, on their way to the event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._followers: list[Follower] = []
 
     def follow(self, follower: Follower) -> None:
-        """Call `follower` on the loop for each commit; followers are called in the order in which they came."""
+        """Call `follower` on the loop for each commit; followers are called in the order of their registration."""
         self._followers.append(follower)
 
     def deliver(self, outcomes: list[Outcome]) -> None:
-        """Hand each commit to the followers, then answer; any thread. Events are sent before the answer."""
+        """Pass each commit to the followers, then send its answer, after the events; called on any thread."""
         try:
             self._loop.call_soon_threadsafe(self._deliver, outcomes)
         except RuntimeError:

@@ -21,9 +21,8 @@ MAX_BATCH = 100
 MAX_BATCH_BYTES = 128 * 1024
 """Most bytes of events in one frame; a single larger event goes alone."""
 SINGLE_UP_TO = 32
-"""In answer to a poke of at most so many objects, each `subscription_established` has a frame of its own: recorders of frames
-and simple clients look at the first event only. Larger pokes, as after start-up with hundreds of conversations, are answered
-in batches."""
+"""Largest poke whose `subscription_established` events have a frame each: recorders of frames and simple clients look at the
+first event only. Larger pokes, as after start-up with hundreds of conversations, are answered in batches."""
 
 
 @attrs.frozen
@@ -35,14 +34,14 @@ class Poke:
     requests: list[dict[str, Any]]
 
     def answer(self, event_type: str, bodies: list[bytes]) -> None:
-        """Send one outcome for each object."""
+        """Send an outcome for each object."""
         size = 1 if len(self.requests) <= SINGLE_UP_TO else MAX_BATCH
         for start in range(0, len(bodies), size):
             notify(self.subscriber, REPLAY, event_type, bodies[start : start + size], self.correlation_id)
 
 
 def batches(events: Iterable[Event]) -> Iterator[tuple[str, list[bytes]]]:
-    """Yield neighbouring events of one type, which may share a frame, in portions of at most `MAX_BATCH_BYTES`."""
+    """Yield consecutive events of one type, which may share a frame, in portions of at most `MAX_BATCH_BYTES`."""
     for type_, group in groupby(events, key=lambda event: event.type):
         bodies: list[bytes] = []
         size = 0

@@ -1,7 +1,7 @@
-"""Sync objects and who may read them, held in memory: an open is answered from here, without a database, a thread or a wait.
+"""Sync objects and their readers in memory: an open is answered from here, without a database, a thread or a wait.
 
-Lives on the event loop. What is read from the database is at least as new as the commits that were delivered, and every
-commit that comes later invalidates what it touches, so nothing here is older than what clients have been told.
+All of it is used on the event loop. A read from the database is at least as new as the commits that were delivered, and every
+later commit invalidates the entries that it changes, so nothing here is older than the events that clients have received.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ V = TypeVar("V")
 
 
 class BoundedDict(OrderedDict[K, V], Generic[K, V]):
-    """A dictionary of limited size that forgets what was put in longest ago."""
+    """A dictionary of limited size that discards its oldest entry."""
 
     def __init__(self, limit: int) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class BoundedDict(OrderedDict[K, V], Generic[K, V]):
 
 @attrs.frozen
 class Entity:
-    """What never changes about a Sync object."""
+    """The fixed part of a Sync object."""
 
     sid: str
     unique_name: str
@@ -71,7 +71,7 @@ class Entity:
 
 @attrs.define
 class Entry:
-    """An object in the cache: its newest number, and its root as JSON, in the two halves around its links."""
+    """An object in the cache: its newest event number, its data, and its root as JSON by base URL."""
 
     entity: Entity
     head: int
@@ -84,7 +84,7 @@ class Entry:
 
 
 class SyncObjects:
-    """Finds Sync objects, their roots and their readers."""
+    """Sync objects, their roots and their readers."""
 
     def __init__(self, reader: Connection, account_sid: str, service_sid: str) -> None:
         self._reader = reader
@@ -95,7 +95,7 @@ class SyncObjects:
         self._members: BoundedDict[str, frozenset[str]] = BoundedDict(MAX_MEMBERSHIPS)
 
     def on_commit(self, commit: Commit) -> None:
-        """Discard what the commit made out of date; heads only grow, as the cache may be ahead of this commit."""
+        """Invalidate the entries that a commit changes. Heads only grow: the cache may be ahead of this commit."""
         for event in commit.events:
             entry = self._entries.get(event.entity_sid)
             if entry is not None:
@@ -105,7 +105,7 @@ class SyncObjects:
             self._members.pop(conversation_sid, None)
 
     def clear(self) -> None:
-        """Discard everything: the database was emptied."""
+        """Discard all entries: the database was emptied."""
         for kept in (self._entries, self._names, self._members):
             kept.clear()
 
@@ -129,7 +129,7 @@ class SyncObjects:
         return None if entry is None or entry.removed else entry.entity
 
     def head(self, entity: Entity) -> int:
-        """Return the newest change of the object."""
+        """Return the number of the object's newest event."""
         entry = self._entries.get(entity.sid) or self._load(_BY_SID, sid=entity.sid)
         return entry.head if entry is not None else -1
 
@@ -139,12 +139,15 @@ class SyncObjects:
         root = entry.roots.get(base_url)
         if root is None:
             if len(entry.roots) >= 8:
-                entry.roots.clear()  # addresses come from clients' Host headers; do not collect them
+                entry.roots.clear()  # base URLs come from clients' Host headers: their number needs a bound
             root = entry.roots[base_url] = self._encode(entry, base_url)
         return root
 
     def may_read(self, identity: str, entity: Entity) -> bool:
-        """User info is for everybody, lists of conversations for their owner, a conversation for its creator and members."""
+        """Return whether a user may read an object.
+
+        User info is for everybody, a list of conversations for its owner, a conversation for its creator and members.
+        """
         if entity.owner is None or entity.owner == identity:
             return True
         return entity.conversation_sid is not None and identity in self.members(entity.conversation_sid)
@@ -158,7 +161,7 @@ class SyncObjects:
         return members
 
     def prepare(self, conversation_sids: Iterable[str]) -> None:
-        """Read objects and members of several conversations at once: whoever lists them is about to open them."""
+        """Read objects and members of several conversations at once: a client that lists them is about to open them."""
         wanted = [sid for sid in conversation_sids if f"{sid}.channel" not in self._names]
         if not wanted:
             return

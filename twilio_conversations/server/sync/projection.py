@@ -1,8 +1,8 @@
-"""What the domain does, as Sync clients see it: documents, lists and maps, their items, and the log of their changes.
+"""The domain's changes as replicated objects: documents, lists and maps, their items, and the log of their events.
 
 Every visible change takes the next number of its object and appends one row to the log, in the transaction that makes the
-change. Numbers are never used twice, nor are sids. Each event names those that it makes needless, which go when it has grown
-old enough (`twilio_conversations.server.sync.retention`).
+change. Numbers and sids are never reused. Each event names those that it supersedes, which are deleted when it is old
+enough (`twilio_conversations.server.sync.retention`).
 
 =========  ==========  ============  =======================================
 kind       sid         empty head    revision
@@ -71,7 +71,7 @@ _DROP_EVENTS = delete(sync_events).where(sync_events.c.entity_sid == bindparam("
 
 
 def index_key(index: int) -> str:
-    """Return the key under which a list item is kept."""
+    """Return the stored key of a list item."""
     return f"{index:0{INDEX_DIGITS}d}"
 
 
@@ -89,7 +89,7 @@ def create(
     owner: str | None = None,
     conversation_sid: str | None = None,
 ) -> None:
-    """Make an empty list or map, or a document with `data`. Nobody can be subscribed yet, so nothing is announced."""
+    """Create an empty list or map, or a document with `data`. There are no subscribers yet, so nothing is announced."""
     entity = SyncEntity(
         sid=f"{PREFIXES[kind]}{uuid.uuid4().hex}",
         unique_name=name,
@@ -107,7 +107,7 @@ def create(
 
 
 def _step(tx: Transaction, query: Query[Step], name: str, **values: Any) -> Step:
-    """Take the next number of an object, which is there: the domain makes it before and removes it last."""
+    """Take the next number of an object, which exists: the domain creates it first and removes it last."""
     step = tx.first(query, name=name, at=tx.now, **values)
     if step is None:
         raise LookupError(f"there is no Sync object {name}")
@@ -137,7 +137,7 @@ def set_item(tx: Transaction, name: str, key: str | int, data: Any) -> None:
     item = tx.first(_ITEM, of=row.sid, at_key=_stored(key))
     if item is None:
         raise LookupError(f"{name} has no item {key}")
-    added, update_before = _told(item.event_id, item.added_id)
+    added, update_before = _announced(item.event_id, item.added_id)
     tx.update(item, item._replace(event_id=row.head, added_id=added, data=text, date_updated=tx.now))
     _announce_item(tx, row, "updated", key, text, replaces=update_before)
 
@@ -148,12 +148,12 @@ def remove_item(tx: Transaction, name: str, key: str | int) -> None:
     gone = tx.first(_DROP_ITEM, of=row.sid, at_key=_stored(key))
     if gone is None:
         raise LookupError(f"{name} has no item {key}")
-    added, update_before = _told(gone.event_id, gone.added_id)
+    added, update_before = _announced(gone.event_id, gone.added_id)
     _announce_item(tx, row, "removed", key, gone.data, replaces=update_before, withdraws=added)
 
 
 def remove(tx: Transaction, name: str) -> None:
-    """Remove an object with everything in it. Its row stays for those who are still to be told, and of its log the last event."""
+    """Remove an object with its items. Its row and the last event of its log stay for the subscribers to be notified."""
     row = _step(tx, _STEP_REMOVED, name)
     tx.execute(_DROP_EVENTS, {"of": row.sid})
     if row.kind != DOCUMENT:
@@ -165,10 +165,10 @@ def _stored(key: str | int) -> str:
     return index_key(key) if isinstance(key, int) else key
 
 
-def _told(event_id: int, added_id: int | None) -> tuple[int, int | None]:
-    """Return which events have told of an item: the one that added it, and the newest update if there was one.
+def _announced(event_id: int, added_id: int | None) -> tuple[int, int | None]:
+    """Return the events of an item: the one that added it, and its newest update or `None`.
 
-    In a data directory of an earlier version the first is not known; the newest one then counts as it.
+    Data directories of earlier versions lack the first; the newest event then counts as the adding.
     """
     added = event_id if added_id is None else added_id
     return added, None if event_id == added else event_id

@@ -1,13 +1,12 @@
-"""How long the event log remembers every single change.
+"""Retention of the event log: which events are deleted, and when.
 
-Of each object the newest `events_retained` numbers stay as they were written. Of what is older, an event goes when another of
-the older ones has made it needless: an update by the item's next change, the adding of an item by its removal. So the older
-part has at most two events of each item that is there (the one that added it and the newest update), one of each that was
-removed, and one of a document.
+Of each object, the newest `events_retained` events stay as they were written. Of the older ones, an event is deleted when another
+older event supersedes it: an update by the item's next change, the adding of an item by its removal. So the older part has at
+most two events of each present item (its adding and its newest update), one of each removed item, and one of a document.
 
-Two, because a cursor is one number and a replay may end anywhere: to who comes back in the middle of the older part, a single
-event that stands for both would mean "added" or "updated" depending on where that replay began. As it is, the log from any
-cursor tells a history that leads to the present, each item added once and before it is updated.
+Two, because a cursor is one number and a replay may end anywhere: to a client that returns in the middle of the older part, a
+single event for both would mean "added" or "updated" depending on where the replay began. This way, the log from any cursor is
+a history that leads to the present, each item added once and before it is updated.
 
 Compacting is a command like any other, submitted once the events that supersede others have been sent: what the log lacks is
 never ahead of what subscribers have been sent.
@@ -26,9 +25,9 @@ from twilio_conversations.server.storage.writer import Command, Commit, Transact
 from twilio_conversations.server.sync.objects import MAX_OBJECTS, BoundedDict
 
 MAX_AT_ONCE = 1_000
-"""Most numbers that one command looks at; what is left is for the next one, behind those that wait."""
+"""Most numbers for one command; the rest is left to a further one, behind the commands that wait."""
 STRIDES = 10
-"""The log is compacted when a tenth more than what is to be retained has come together, so that most commits leave it alone."""
+"""The log is compacted when it exceeds the retained events by a tenth of them, so that most commits leave it alone."""
 NOTHING = -1
 
 Submit = Callable[[Command, Callable[[Response], None]], None]
@@ -49,7 +48,7 @@ _DROP_REMOVED = (
 
 
 class Retention:
-    """Has the log compacted, object by object, as events come. Lives on the event loop."""
+    """Compaction of the log, object by object, as events arrive; used on the event loop."""
 
     def __init__(self, settings: LiveSettings, submit: Submit) -> None:
         self._settings = settings
@@ -78,7 +77,7 @@ class Retention:
 
 
 def compact(tx: Transaction, sid: str, until: int) -> bool:
-    """Drop what the events of an object up to number `until` have made needless; whether some of them are left for later."""
+    """Delete the events of an object that its events up to number `until` supersede; return whether some are left for later."""
     row = tx.first(_COMPACTED, of=sid)
     if row is None:
         return False
@@ -92,6 +91,6 @@ def compact(tx: Transaction, sid: str, until: int) -> bool:
 
 
 def drop_removed_objects(tx: Transaction) -> None:
-    """Forget the objects that were removed, when nobody is connected who would still have to be told."""
+    """Delete the removed objects. Called at start, when there are no subscribers to be notified."""
     for statement in _DROP_REMOVED:
         tx.execute(statement, {})

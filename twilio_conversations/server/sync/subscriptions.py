@@ -3,9 +3,9 @@
 A subscription is (connection, object, number of the last event sent). A commit names the objects that changed; the events above
 each cursor are sent, in order. Those that are there when the subscription is requested go out as replay (``twilio.sync.event``
 with the poke's correlation id), then ``subscription_established``, then everything as live (``com.twilio.rtd.cds.<kind>``). A
-replay that would be too long ends as ``interrupted``, and the client asks again from where it got to. A connection that does
-not keep up lets its cursors stand still; they move on, from the log, when it has room again. All of this happens on the event
-loop, so that pokes of one connection are handled in order and nothing falls between replay and live.
+replay that would be too long ends as ``interrupted``, and the client requests the rest. The cursors of a connection that does
+not keep up stay where they are; they advance, from the log, when it has room again. All of this happens on the event loop, so
+that pokes of one connection are handled in order and nothing is lost between replay and live.
 
 Numbers of events grow, but the log has gaps where events were superseded by later ones. The events above a cursor, up to a
 delivered head, are therefore those in the log; memory answers for it only while it holds every number.
@@ -34,9 +34,9 @@ from twilio_conversations.wire.message_types import LIVE, REPLAY
 MAX_RECENT = 10_000
 """Events kept encoded; older ones are read from the log."""
 COMPLETED, INTERRUPTED = "completed", "interrupted"
-"""How a replay ends."""
+"""Outcomes of a replay."""
 BEFORE_ALL = -1
-"""A cursor from which everything is replayed."""
+"""The cursor before all events."""
 
 _ABOVE = Query(
     Event,
@@ -53,7 +53,7 @@ _ABOVE = Query(
 
 @attrs.define(eq=False)
 class Subscription:
-    """One connection's cursor in one object, and how many events it was sent as replay."""
+    """One connection's cursor in one object, and the number of replayed events."""
 
     subscriber: Subscriber
     entity: Entity
@@ -72,7 +72,7 @@ class Recent:
 
 
 class Subscriptions:
-    """Who is subscribed to what, and how far they are."""
+    """All subscriptions, by object and by connection."""
 
     def __init__(self, reader: Connection, objects: SyncObjects, settings: LiveSettings) -> None:
         self._reader = reader
@@ -83,7 +83,7 @@ class Subscriptions:
         self._by_subscriber: dict[Subscriber, dict[str, Subscription]] = {}
         self._behind: dict[Subscriber, dict[str, Subscription]] = {}
 
-    # -- what clients ask for --------------------------------------------------------------------------------------------------
+    # -- requests of clients -----------------------------------------------------------------------------------------------
 
     def cancel(self, poke: Poke) -> None:
         """End subscriptions, and confirm that."""
@@ -94,7 +94,7 @@ class Subscriptions:
         poke.answer("subscription_canceled", canceled)
 
     def establish(self, poke: Poke) -> None:
-        """Replay what was missed, and confirm the subscriptions or say why there are none."""
+        """Replay missed events, and confirm each subscription or report its failure."""
         ended, failed = [], []
         for item in poke.requests:
             self._forget(poke.subscriber, item["object_sid"])
@@ -120,7 +120,10 @@ class Subscriptions:
         return 0 < limit <= len(self._by_subscriber.get(subscriber, ()))
 
     def _subscribe(self, poke: Poke, entity: Entity, last: Any) -> Subscription:
-        """No cursor means: nothing to replay. One ahead of the head never came from here: sids and numbers are not reused."""
+        """Subscribe to events after number `last`; without one, to new events only.
+
+        A number ahead of the head is not from this service: sids and numbers are not reused.
+        """
         head = self._objects.head(entity)
         cursor = max(BEFORE_ALL, min(last, head)) if isinstance(last, int) and not isinstance(last, bool) else head
         reach = self._settings.current.journal_limit
@@ -131,10 +134,10 @@ class Subscriptions:
         self._by_subscriber.setdefault(poke.subscriber, {})[entity.sid] = subscription
         return subscription
 
-    # -- what happens ------------------------------------------------------------------------------------------------------
+    # -- commits and connections -------------------------------------------------------------------------------------------
 
     def on_commit(self, commit: Commit) -> None:
-        """Send the events of a commit to its subscribers; then end the subscriptions of those who may not read on."""
+        """Send the events of a commit to its subscribers; then end the subscriptions of users who lost access."""
         for event in commit.events:
             self._recent[event.entity_sid, event.id] = Recent(event)
         leaving = [subscription for pair in commit.revoked for subscription in self._withdraw(*pair)]
@@ -147,12 +150,12 @@ class Subscriptions:
             notify(subscription.subscriber, LIVE[entity.kind], f"{entity.kind}_removed", [body])
 
     def resume(self, subscriber: Subscriber) -> None:
-        """Move the cursors of a connection that keeps up again."""
+        """Advance the cursors of a connection that keeps up again."""
         for subscription in list(self._behind.pop(subscriber, {}).values()):
             self._advance(subscription)
 
     def remove_subscriber(self, subscriber: Subscriber) -> None:
-        """Drop the subscriptions of a connection that ended."""
+        """End the subscriptions of a closed connection."""
         for sid in list(self._by_subscriber.get(subscriber, {})):
             self._forget(subscriber, sid)
         self._by_subscriber.pop(subscriber, None)
@@ -178,7 +181,7 @@ class Subscriptions:
     # -- moving cursors ----------------------------------------------------------------------------------------------------
 
     def _advance(self, subscription: Subscription) -> None:
-        """Send what lies above the cursor: the rest of the replay first, if it was cut short, then live events."""
+        """Send the events above the cursor: first the rest of an unfinished replay, then live events."""
         if not subscription.established:
             outcome = self._replay(subscription)
             if outcome is None:
@@ -196,7 +199,7 @@ class Subscriptions:
                 subscription.cursor = head
 
     def _replay(self, subscription: Subscription) -> str | None:
-        """Send what the client missed. How that ended; `None` while the connection does not keep up.
+        """Send missed events and return the outcome; `None` while the connection does not keep up.
 
         The head is that of now, also when a replay goes on after a pause: what led to an earlier one may be gone from the log.
         """
@@ -225,7 +228,7 @@ class Subscriptions:
         return False
 
     def _above(self, subscription: Subscription, head: int) -> list[Recent]:
-        """The next events up to `head`, as many as share a frame: from memory if it has every number, else from the log."""
+        """Return the next events up to `head`, at most a frame's: from memory if it has every number, else from the log."""
         sid, cursor = subscription.entity.sid, subscription.cursor
         recent = [self._recent.get((sid, id_)) for id_ in range(cursor + 1, min(head, cursor + MAX_BATCH) + 1)]
         found = [item for item in recent if item is not None]
