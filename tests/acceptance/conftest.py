@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.scene import Served, own_threads, until
+from tests.support.resources import own_threads
+from tests.support.service_process import ServiceProcess
+from tests.support.waiting import until
 from twilio_conversations.server import LocalServer
 
 
@@ -19,10 +21,10 @@ def server() -> Iterator[LocalServer]:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
     """A service in a process of its own."""
     data: Path = tmp_path_factory.mktemp("service")
-    with Served(data) as one:
+    with ServiceProcess(data) as one:
         yield one
 
 

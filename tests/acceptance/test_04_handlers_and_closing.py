@@ -12,9 +12,11 @@ import pytest
 
 from benchmarks.support.observer import Observer
 from benchmarks.support.relay import Direction, Flow, Link, Relay
-from tests.acceptance.scene import own_threads, pair_up, until
 from tests.faults.proxy import FaultProxy
+from tests.support.conversations import pair_up
+from tests.support.resources import own_threads
 from tests.support.stopwatch import Stopwatch, within
+from tests.support.waiting import until
 from twilio_conversations import Client, ClientClosedError
 from twilio_conversations.server import LocalServer
 

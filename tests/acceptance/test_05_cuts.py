@@ -10,17 +10,19 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.scene import MessageLog, Served, every_message, pair_up, until
 from tests.faults.plan import Cuts
 from tests.faults.proxy import FaultProxy
+from tests.support.conversations import MessageLog, every_message, pair_up
 from tests.support.patience import LONG_PATIENCE
+from tests.support.service_process import ServiceProcess
+from tests.support.waiting import until
 
 EACH = 1000
 CUTS = Cuts(bytes_between=(4_000, 110_000), commands_between=(1, 18), unanswered=0.5)
 
 
 @pytest.mark.slow
-def test_two_thousand_messages_through_a_line_that_is_cut(served: Served) -> None:
+def test_two_thousand_messages_through_a_line_that_is_cut(served: ServiceProcess) -> None:
     """At least 60 cuts, 15 of them between a command's success and its answer; set FAULT_SEED to repeat a run."""
     seed = os.environ.get("FAULT_SEED")
     with (

@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 
 from benchmarks.seed import seed_conversations
-from tests.acceptance.scene import Served
 from tests.faults.lockstep import LockstepProxy
+from tests.support.service_process import ServiceProcess
 
 CONVERSATIONS = 500
 ROUNDS = 12
 
 
-def test_five_hundred_conversations_in_twelve_rounds(served: Served) -> None:
+def test_five_hundred_conversations_in_twelve_rounds(served: ServiceProcess) -> None:
     """All pages walked, every name known, a message into the last conversation raised its event: twelve rounds plus pokes."""
     seed_conversations(served.twilsock, served.token("lister"), "lister", CONVERSATIONS)
     with LockstepProxy(served.address) as proxy, served.client("lister", proxy.url) as client:

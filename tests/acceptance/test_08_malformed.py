@@ -20,9 +20,11 @@ from benchmarks.bare import Bare
 from benchmarks.script import CONVERSATION, DOCUMENT, IDENTITY, LIST, document
 from benchmarks.scripted import Connected, ScriptedService
 from benchmarks.support.observer import Packet
-from tests.acceptance.scene import Served, descriptors, own_threads, tasks, until
 from tests.faults.malformed import FROM_CLIENT, FROM_SERVICE, Malformer, encode, fresh_seed
 from tests.support.patience import LONG_PATIENCE
+from tests.support.resources import descriptors, own_threads, tasks
+from tests.support.service_process import ServiceProcess
+from tests.support.waiting import until
 from twilio_conversations import Client, ConversationsError
 from twilio_conversations.options import BackoffPolicy
 
@@ -70,7 +72,7 @@ class Good:
 # against the service
 
 
-def attack_service(served: Served, token: str, seed: int, counts: Counter[str]) -> None:
+def attack_service(served: ServiceProcess, token: str, seed: int, counts: Counter[str]) -> None:
     """Connections with malformed input at every stage, until this attacker's share is sent."""
     malformed, rng = Malformer(seed, FROM_CLIENT, masked=True), random.Random(seed)
     share = INPUTS // ATTACKERS
@@ -113,7 +115,7 @@ def open_socket(line: socket.socket, malformed: Malformer, token: str | None) ->
 
 
 @pytest.mark.slow
-def test_the_service_withstands_malformed_input(served: Served) -> None:
+def test_the_service_withstands_malformed_input(served: ServiceProcess) -> None:
     """Another connection is answered all the time; the process's threads and descriptors are as before."""
     seed, counts = fresh_seed(), Counter[str]()
     token = served.token("attacker")
@@ -273,7 +275,7 @@ def hostile() -> Iterator[Hostile]:
 
 
 @pytest.mark.slow
-def test_the_client_withstands_malformed_input(served: Served, hostile: Hostile) -> None:
+def test_the_client_withstands_malformed_input(served: ServiceProcess, hostile: Hostile) -> None:
     """Its calls end in documented errors, a client beside it works on, and all threads and descriptors are freed."""
     token = served.token(IDENTITY)
     with served.client("good") as neighbour:

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.scene import descriptors, own_threads, until
 from tests.faults.proxy import FaultProxy
 from tests.support.clients import Connect
 from tests.support.event_log import EventLog
+from tests.support.resources import descriptors, own_threads
+from tests.support.waiting import until
 from twilio_conversations import (
     BackoffPolicy,
     Client,

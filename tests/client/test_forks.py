@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.scene import until
 from tests.faults.proxy import FaultProxy
 from tests.support.clients import Connect
 from tests.support.event_log import EventLog
 from tests.support.stopwatch import Stopwatch
+from tests.support.waiting import until
 from twilio_conversations import Client, ClientClosedError
 from twilio_conversations.server import LocalServer
 

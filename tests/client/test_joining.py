@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.acceptance.scene import until
 from tests.support.clients import Connect
 from tests.support.event_log import EventLog
 from tests.support.patience import PATIENCE
+from tests.support.waiting import until
 from twilio_conversations.server import LocalServer
 
 

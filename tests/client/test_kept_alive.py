@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.scene import until
 from tests.support.clients import Connect
 from tests.support.event_log import EventLog
+from tests.support.waiting import until
 from twilio_conversations import Client, ClientClosedError, Conversation
 from twilio_conversations.events.emitter import EventEmitter
 

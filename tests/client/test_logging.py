@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.scene import own_threads, until
 from tests.faults.proxy import FaultProxy
 from tests.support.clients import Connect
 from tests.support.event_log import EventLog
+from tests.support.resources import own_threads
 from tests.support.stopwatch import within
+from tests.support.waiting import until
 from twilio_conversations import Client, ConnectionState, Conversation, TransportUnavailableError
 from twilio_conversations.errors import WrongThreadError
 from twilio_conversations.server import LocalServer

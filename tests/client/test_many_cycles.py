@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from benchmarks.worker import resident_kib
-from tests.acceptance.scene import descriptors, own_threads, until
+from tests.support.resources import descriptors, own_threads
+from tests.support.waiting import until
 from twilio_conversations import BackoffPolicy, Client, ClientClosedError
 from twilio_conversations.server import LocalServer
 from twilio_conversations.transport.connection import Connection

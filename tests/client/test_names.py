@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.acceptance.scene import until
 from tests.support.clients import Connect
+from tests.support.waiting import until
 from twilio_conversations import ConversationStatus, NotFoundError
 from twilio_conversations.server import LocalServer
 

@@ -7,9 +7,9 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.acceptance.scene import until
 from tests.support.clients import Connect
 from tests.support.delayed_calls import delayed
+from tests.support.waiting import until
 from twilio_conversations import Conversation, NotFoundError
 from twilio_conversations.server import LocalServer
 from twilio_conversations.transport.rest import Rest

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.scene import own_threads, until
 from tests.client.test_deaths import NoThreads, in_threads, outcome
 from tests.client.test_token_life import forged
 from tests.support.clients import Connect
 from tests.support.event_log import EventLog
 from tests.support.patience import PATIENCE
+from tests.support.resources import own_threads
+from tests.support.waiting import until
 from twilio_conversations import (
     Client,
     ClientClosedError,

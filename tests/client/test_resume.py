@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.acceptance.scene import every_message, until
 from tests.faults.proxy import FaultProxy
 from tests.support.clients import Connect
+from tests.support.conversations import every_message
 from tests.support.event_log import EventLog
+from tests.support.waiting import until
 from twilio_conversations import Client, Conversation
 from twilio_conversations.server import LocalServer
 

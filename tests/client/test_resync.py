@@ -11,11 +11,11 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.acceptance.scene import until
 from tests.faults.proxy import FaultProxy
 from tests.support.clients import Connect
 from tests.support.event_log import EventLog
 from tests.support.patience import PATIENCE
+from tests.support.waiting import until
 from twilio_conversations import BackoffPolicy, Client, Conversation
 from twilio_conversations.server import LocalServer
 from twilio_conversations.server.storage.database import DATABASE_FILE

@@ -15,12 +15,12 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.acceptance.scene import until
 from tests.faults.proxy import FaultProxy
 from tests.support.clients import Connect
 from tests.support.event_log import EventLog
 from tests.support.patience import PATIENCE
 from tests.support.stopwatch import within
+from tests.support.waiting import until
 from twilio_conversations import Client, Conversation, Participant, Subscription
 from twilio_conversations.events.dispatcher import Dispatcher
 from twilio_conversations.events.emitter import EventEmitter

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.scene import until
 from tests.support.clients import Connect
 from tests.support.event_log import EventLog
 from tests.support.patience import PATIENCE
+from tests.support.waiting import until
 from twilio_conversations import (
     Client,
     ClientClosedError,

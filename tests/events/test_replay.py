@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.scene import until
 from tests.support.clients import Connect, told
 from tests.support.event_log import EventLog
+from tests.support.waiting import until
 from twilio_conversations import Client, Conversation, Participant, User
 from twilio_conversations.server import LocalServer
 

@@ -6,20 +6,21 @@ import threading
 import time
 from pathlib import Path
 
-from tests.acceptance.scene import Served, until
 from tests.faults.counting import count_faults
 from tests.faults.database import integrity, kept_messages
 from tests.faults.laboratory import Figures, catch_up, members_of, set_up
 from tests.faults.logs import LogWatch
 from tests.faults.members import Sender, sending, stop
 from tests.faults.plan import generator
+from tests.support.service_process import ServiceProcess
+from tests.support.waiting import until
 
 LONGEST_WAIT = 0.05  # seconds between everybody having got on and the kill: a few messages' time
 
 
 def run(data: Path, *, cycles: int, seed: int) -> Figures:
     """Kill and restart until so many kills left a send unanswered; count at the end, and check the database each time."""
-    with Served(data) as served:
+    with ServiceProcess(data) as served:
         sids = set_up(served)
         start = time.monotonic()
         with LogWatch() as watch, members_of("ours", served, served.url, sids) as members, sending(members, sids) as senders:
@@ -49,7 +50,7 @@ def run(data: Path, *, cycles: int, seed: int) -> Figures:
             )
 
 
-def kill(served: Served, senders: list[Sender], wait: float) -> bool:
+def kill(served: ServiceProcess, senders: list[Sender], wait: float) -> bool:
     """Kill once every sender got something through since the last time; return whether a message stayed unanswered."""
     before = [sender.acknowledged for sender in senders]
     until(

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import attrs
 
-from tests.acceptance.scene import Served
 from tests.faults.counting import Counts, Kept, count_faults
 from tests.faults.database import kept_messages
 from tests.faults.logs import LogWatch
@@ -21,6 +20,7 @@ from tests.faults.proxy import FaultProxy
 from tests.faults.service_faults import ServiceFaults
 from tests.interop.official import Driver
 from tests.support.patience import PATIENCE
+from tests.support.service_process import ServiceProcess
 from twilio_conversations import Client
 from twilio_conversations.server.storage.credentials import load_or_create
 
@@ -79,7 +79,7 @@ def run(
     cuts: Cuts = DEFAULT_CUTS,
 ) -> Figures:
     """Run for so many seconds, wait until everybody has caught up, and count."""
-    with Served(data) as served, FaultProxy(served.address, seed=seed, cuts=cuts) as proxy:
+    with ServiceProcess(data) as served, FaultProxy(served.address, seed=seed, cuts=cuts) as proxy:
         sids = set_up(served)
         start = time.monotonic()
         with (
@@ -110,7 +110,7 @@ def run(
             )
 
 
-def set_up(served: Served) -> list[str]:
+def set_up(served: ServiceProcess) -> list[str]:
     """Create the conversations, with everybody as participant; return their sids."""
     mint = load_or_create(served.data).mint
     with Client(mint("host"), endpoint=served.url) as host:
@@ -123,7 +123,7 @@ def set_up(served: Served) -> list[str]:
 
 
 @contextlib.contextmanager
-def members_of(client: str, served: Served, url: str, sids: list[str]) -> Iterator[list[Member]]:
+def members_of(client: str, served: ServiceProcess, url: str, sids: list[str]) -> Iterator[list[Member]]:
     """Connect the clients, wait until each follows these conversations, and close them afterwards."""
     credentials = load_or_create(served.data)
     with contextlib.ExitStack() as stack:

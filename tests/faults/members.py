@@ -101,7 +101,7 @@ class OurMember:
 
 
 class OfficialMember:
-    """A client of the official SDK. Its token is good for the whole run: `Served` accepts it, and no fault expires it."""
+    """A client of the official SDK. Its token is valid for the whole run: no fault expires it."""
 
     def __init__(self, driver: Driver, identity: str, provider: Callable[[], str], url: str) -> None:
         self.identity = identity

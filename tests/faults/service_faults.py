@@ -12,8 +12,8 @@ from typing import Any
 import attrs
 import requests
 
-from tests.acceptance.scene import Served
 from tests.faults.plan import generator
+from tests.support.service_process import ServiceProcess
 from twilio_conversations.server.storage.credentials import load_or_create
 
 KILL = "kill"
@@ -80,7 +80,7 @@ class ControlPlane:
 class ServiceFaults:
     """A thread that carries out one order after the other."""
 
-    def __init__(self, served: Served, seed: int, identities: list[str], *, tokens: bool, kills: bool) -> None:
+    def __init__(self, served: ServiceProcess, seed: int, identities: list[str], *, tokens: bool, kills: bool) -> None:
         """`tokens`: whether tokens may expire; `kills`: whether the service may be killed, and started again."""
         self.counts: Counter[str] = Counter()
         self.failure: BaseException | None = None

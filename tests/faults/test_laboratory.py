@@ -15,12 +15,14 @@ import pytest
 
 from benchmarks.support.line import Line
 from benchmarks.support.relay import Direction
-from tests.acceptance.scene import QUICK, MessageLog, Served, every_message, pair_up, until
 from tests.faults.database import kept_messages
 from tests.faults.members import OPTIONS
 from tests.faults.plan import Cuts, Ending, Plan, Script, Stall, fresh_seed
 from tests.faults.proxy import FaultProxy
+from tests.support.conversations import MessageLog, every_message, pair_up
 from tests.support.patience import LONG_PATIENCE
+from tests.support.service_process import QUICK, ServiceProcess
+from tests.support.waiting import until
 from twilio_conversations import Client
 from twilio_conversations.server import LocalServer
 
@@ -172,7 +174,7 @@ def test_a_start_comes_through_connections_that_die_young(server: LocalServer) -
 def test_a_resend_after_a_restart_gives_the_same_message(tmp_path: Path) -> None:
     """Carried out, answer lost, the service killed and started again: the resend is answered with the message of before."""
     with (
-        Served(tmp_path) as served,
+        ServiceProcess(tmp_path) as served,
         FaultProxy(served.address, seed=1, cuts=Script.of(Plan(commands=3, outage=600))) as proxy,
         Client(served.token("alice"), endpoint=proxy.url, **OPTIONS) as alice,
         ThreadPoolExecutor(1) as other,

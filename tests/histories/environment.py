@@ -11,10 +11,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
-from tests.acceptance.scene import until
 from tests.histories.client_events import ClientEvents
 from tests.histories.service_tables import ServiceTables
 from tests.support.patience import PATIENCE
+from tests.support.waiting import until
 from twilio_conversations import BackoffPolicy, Client
 from twilio_conversations.enums import ConnectionState
 from twilio_conversations.server import LocalServer

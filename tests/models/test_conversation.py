@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.acceptance.scene import until
 from tests.support.clients import Connect, Fresh, Pair
 from tests.support.event_log import EventLog
+from tests.support.waiting import until
 from twilio_conversations import (
     Client,
     ConflictError,

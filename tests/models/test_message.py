@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.scene import until
 from tests.support.clients import Pair
 from tests.support.event_log import EventLog
+from tests.support.waiting import until
 from twilio_conversations import (
     Client,
     InvalidArgumentError,

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.scene import until
 from tests.support.clients import Connect, told
 from tests.support.delayed_calls import delayed
 from tests.support.event_log import EventLog
+from tests.support.waiting import until
 from twilio_conversations import Client, Conversation, ConversationStatus, NotFoundError
 from twilio_conversations.server import LocalServer
 from twilio_conversations.transport.rest import Rest

@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import pytest
 
-from tests.acceptance.scene import until
 from tests.support.clients import Connect, Fresh, Pair
 from tests.support.event_log import EventLog
+from tests.support.waiting import until
 from twilio_conversations import (
     ConflictError,
     InvalidArgumentError,

@@ -17,9 +17,9 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from tests.acceptance.scene import COMMAND
 from tests.server.peer import TIMEOUT, Peer
 from tests.support.patience import PATIENCE
+from tests.support.service_process import COMMAND
 from twilio_conversations.cli.commands import group, serve
 from twilio_conversations.server import LocalServer
 from twilio_conversations.server.storage.credentials import FILE_NAME

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.acceptance.scene import until
+from tests.support.waiting import until
 from twilio_conversations import Client
 from twilio_conversations.server import LocalServer
 from twilio_conversations.util import logs
