@@ -1,7 +1,7 @@
-"""One HTTP request over a session of the program's, which carries nothing but what it is given.
+"""One HTTP request over a session of the program's, with the given headers and nothing else.
 
 The session decides how the other side is reached: proxies, certificates, adapters, response hooks. Credentials that it or the
-environment has are for somebody else: those of ``~/.netrc`` and of ``session.auth``, cookies, and parameters are not sent.
+environment has are meant for other requests: those of ``~/.netrc`` and of ``session.auth``, cookies, and parameters are not sent.
 """
 
 from __future__ import annotations
@@ -29,10 +29,9 @@ def send(
     timeout: tuple[float, float],
     known: bool,
 ) -> requests.Response:
-    """Send, follow no redirect, and return the answer with its body still to be read.
+    """Send a request without following redirects, and return the answer with its body still to be read.
 
-    `headers` stand above the session's own, of which a host that is `known` gets all but credentials, and another one the user
-    agent.
+    `headers` override those of the session. Of these a `known` host gets all but credentials, and any other one the user agent.
     """
     sent = _own_headers(session, known)
     sent.update(headers)
@@ -61,5 +60,5 @@ def _own_headers(session: requests.Session, known: bool) -> CaseInsensitiveDict[
 
 
 def _unchanged(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
-    """An authentication that adds nothing."""
+    """Return the request as it is: an authentication that adds nothing."""
     return prepared

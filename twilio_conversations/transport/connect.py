@@ -1,4 +1,4 @@
-"""Opening the socket: name, TCP, proxy, TLS and the WebSocket upgrade.
+"""Opening of the socket: name, TCP, proxy, TLS and the WebSocket upgrade.
 
 These block and cannot be interrupted from within, so an `Attempt` makes them on a thread of its own, `conversations-connect`,
 and hands the io thread a ready socket or an error.
@@ -39,7 +39,7 @@ _PROXY_PORTS: Final = {"http": 80, "https": 443}
 
 
 class Attempt:
-    """One try to open a socket, on a thread of its own. Whoever made it takes the socket, or abandons the attempt."""
+    """One attempt to open a socket, on a thread of its own. Its owner takes the socket, or abandons the attempt."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Attempt:
         timeout: float,
         done: Callable[[Attempt], None],
     ) -> None:
-        """`done` is called on the connecting thread as soon as `take` has something to give."""
+        """`done` is called on the connecting thread as soon as `take` has an outcome."""
         self.generation = generation
         self._url = url
         self._session = session
@@ -68,7 +68,7 @@ class Attempt:
         self._thread = thread
 
     def take(self) -> socket.socket:
-        """The open socket, non-blocking; raises what went wrong instead."""
+        """Return the open socket, non-blocking; raise the error instead if it could not be opened."""
         with self._lock:
             ready, self._ready = self._ready, None
         if ready is None:
@@ -76,7 +76,7 @@ class Attempt:
         return ready  # type: ignore[no-any-return]
 
     def abandon(self) -> None:
-        """Nobody wants the socket any more: it is closed, and what the thread waits for (except DNS) is broken off."""
+        """Close the socket, and break off whatever the thread waits for (except DNS)."""
         self._connecting.break_off()
         with self._lock:
             ready, self._ready = self._ready, None
@@ -89,7 +89,7 @@ class Attempt:
             self._thread.join(timeout)
 
     def close_in_child(self) -> None:
-        """After a fork: give the child's descriptors back without a word to the peer. Takes no lock."""
+        """Close the child's descriptors after a fork, without a byte to the peer. Takes no lock."""
         self._connecting.close_in_child()
         if self._ready is not None:
             close_descriptor(self._ready)
@@ -101,7 +101,7 @@ class Attempt:
             ready = open_socket(self._url, ProxyRoute.find(self._url, self._session), self._deadline, self._connecting)
         except ConversationsError as error:
             self._error = error
-        except BaseException as error:  # whatever it is, io waits for the outcome, and does not ask what is the program's
+        except BaseException as error:  # whatever it is: the io thread waits for the outcome
             self._error = TransportUnavailableError(f"the connecting thread ended: {shown(error)}", retryable=True)
             self._error.__cause__ = error
         with self._lock:
@@ -117,12 +117,12 @@ class Attempt:
 def open_socket(url: str, route: ProxyRoute, deadline: Deadline, connecting: Connecting) -> Any:
     """Open a WebSocket and return its socket, non-blocking, right after the upgrade.
 
-    `connecting` is told of each TCP socket before anything is waited for.
+    `connecting` receives each TCP socket before the thread waits for it.
 
     Raises:
         InvalidArgumentError: that address, or that proxy, cannot be used.
-        TransportUnavailableError: the text says who failed at what; the cause is the error of the library that noticed.
-        ConnectRefusedError: likewise, and somebody answered with an HTTP status.
+        TransportUnavailableError: the text names the peer and what failed; the cause is the error of the library.
+        ConnectRefusedError: likewise, when the answer had an HTTP status.
     """
     host, port, secure = _address(url)
     connection = _connection(host, port, route, secure=secure, timeout=deadline.remaining(), connecting=connecting)
@@ -144,7 +144,7 @@ def open_socket(url: str, route: ProxyRoute, deadline: Deadline, connecting: Con
 
 
 def _address(url: str) -> tuple[str, int, bool]:
-    """Host, port and whether with TLS."""
+    """Return host, port, and whether TLS is used."""
     parts = urlsplit(url)
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
         raise InvalidArgumentError(f"not a WebSocket URL: {url!r}")
@@ -154,7 +154,7 @@ def _address(url: str) -> tuple[str, int, bool]:
 def _connection(
     host: str, port: int, route: ProxyRoute, *, secure: bool, **facts: Any
 ) -> DialledConnection | DialledTlsConnection:
-    """urllib3's connection by that route, not yet connected."""
+    """Return urllib3's connection by that route, not yet connected."""
     kind = partial(DialledTlsConnection, **_tls(route)) if secure else DialledConnection
     if route.proxy is None:
         return kind(host, port, **facts)
@@ -170,7 +170,7 @@ def _connection(
 
 
 def _parsed(route: ProxyRoute) -> tuple[SocksProxy | None, Any]:
-    """The SOCKS proxy, or the URL of an HTTP one. What cannot be used is refused without quoting it: it may hold a password."""
+    """Return the SOCKS proxy, or the URL of an HTTP one. An error does not quote the URL, which may hold a password."""
     try:
         if (socks := SocksProxy.parse(route.proxy or "")) is not None:
             return socks, None
@@ -190,7 +190,7 @@ def _unavailable(error: Exception, peer: str) -> TransportUnavailableError:
 
 
 def _tls(route: ProxyRoute) -> dict[str, Any]:
-    """What urllib3 must know about certificates, read the way requests reads `verify` and `cert`."""
+    """Return urllib3's settings of certificates, read as requests reads `verify` and `cert`."""
     certificate, key = route.certificate if isinstance(route.certificate, tuple) else (route.certificate, None)
     _must_exist(certificate, "client certificate")
     _must_exist(key, "key of a client certificate")

@@ -1,4 +1,4 @@
-"""The connection of a client, over all reconnects, as other threads use it. What carries it out is `io_thread`."""
+"""Connection of a client, over all reconnects, as other threads use it. It is carried out by `io_thread`."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ _names = itertools.count(1)
 
 @attrs.frozen
 class ConnectionStats:
-    """How the connection is doing.
+    """Figures of a connection.
 
     Attributes:
-        reconnects: how often a connection was replaced by another.
+        reconnects: number of connections that replaced another.
         queued: requests that wait for a connection.
         in_flight: requests that wait for an answer.
-        last_byte_age: seconds since the service was last heard of; `None` without a connection.
+        last_byte_age: seconds since the latest byte from the service; `None` without a connection.
         round_trip: seconds that the latest answered request took; `None` before the first.
     """
 
@@ -71,16 +71,16 @@ class Connection:
         clock: Callable[[], float] = time.time,
         lifetime: Lifetime | None = None,
     ) -> None:
-        """Nothing happens before `start`.
+        """Make a connection that does nothing before `start`.
 
         Args:
             options: addresses, timeouts, limits.
-            tokens: where tokens come from.
-            listener: is told what happens.
-            session: the caller's session, asked for proxies and certificates at each connect.
+            tokens: the source of tokens.
+            listener: receives what happens.
+            session: the caller's session, asked for proxies and certificates at each attempt.
             name: ends the names of the threads.
-            clock: the wall clock, by which it is noticed that the computer slept.
-            lifetime: what whoever owns this connection also ends by.
+            clock: the wall clock, which shows that the computer slept.
+            lifetime: shared with the owner of this connection.
         """
         self.name: str = name or str(next(_names))
         self.lifetime: Lifetime = lifetime or Lifetime()
@@ -97,7 +97,7 @@ class Connection:
 
     @property
     def state(self) -> ConnectionState:
-        """The state the program is told of."""
+        """The state as the program sees it."""
         return self._io.state
 
     @property
@@ -128,7 +128,7 @@ class Connection:
         return self._io.session.credentials.holder
 
     def call(self, function: Callable[[], T]) -> Future[T]:
-        """Run `function` on the io thread soon; the future has its result."""
+        """Run `function` on the io thread soon; return the future of its result."""
         future: Future[T] = Future()
         key = self._io.pending.add(future)
 
@@ -144,7 +144,7 @@ class Connection:
         return future
 
     def sleep(self, seconds: float) -> Future[None]:
-        """A future that is done after a while, on the io thread; it fails when the connection is over before."""
+        """Return a future that is done after some seconds, on the io thread; it fails if the connection ends before that."""
         future: Future[None] = Future()
         key = self._io.pending.add(future)
 
@@ -160,10 +160,10 @@ class Connection:
     def send(self, request: HttpRequest, deadline: Deadline, *, cuts: int = 0) -> PendingReply:
         """Send a REST call through the connection, or queue it until there is one.
 
-        `cuts` is how many connections in a row have ended while it was under way.
+        `cuts` is the number of connections in a row that have ended while it was under way.
 
         The future fails with `RequestTimeoutError`, `TransportUnavailableError`, `ReplyError`, `ProtocolError` or
-        `ClientClosedError`; `sent` says whether the request had been written. Cancelling the future takes the request back.
+        `ClientClosedError`; `sent` is whether the request had been written. Cancelling the future takes the request back.
         """
         id_ = new_id()
         future = PendingReply(id_)
@@ -178,19 +178,19 @@ class Connection:
 
     @property
     def trouble(self) -> str | None:
-        """Why there is no connection, in words; `None` while there is one."""
+        """Reason for the missing connection in words; `None` while there is one."""
         return self._io.session.trouble
 
     def wait(self, future: Future[T], deadline: Deadline, what: str) -> T:
-        """As `futures.wait`; when the time runs out without a connection, the error says what keeps it away."""
+        """Wait as `futures.wait` does; the error of a time limit names what keeps the connection away."""
         return wait(future, deadline, what, lambda: self.trouble)
 
     def has_written(self, answer: PendingReply) -> bool:
-        """Whether the request was written whose answer is still to come."""
+        """Return whether the request of a pending answer was written."""
         return self._io.session.requests.has_written(answer.id)
 
     def update_token(self, token: str, deadline: Deadline | None = None) -> Future[None]:
-        """Use another token; the future is done when the service has taken it, and fails when it was refused for good."""
+        """Use another token; the future is done when the service has accepted it, and fails when it was refused for good."""
         future: Future[None] = Future()
         until = (deadline or Deadline(self._options.default_timeout)).at
         key = self._io.pending.add(future)
@@ -199,7 +199,7 @@ class Connection:
         return future
 
     def stats(self) -> ConnectionStats:
-        """How the connection is doing; a glance, not a measurement."""
+        """Return figures of the connection as of about now."""
         link, session = self._io.link, self._io.session
         return ConnectionStats(
             reconnects=max(0, session.connections - 1),
@@ -212,7 +212,7 @@ class Connection:
     def close(self, timeout: float = CLOSE_LIMIT) -> None:
         """End the connection: everything pending fails with `ClientClosedError`.
 
-        Returns within `timeout` seconds whatever the peer does; at once on the client's own threads. Closing twice is
+        Returns within `timeout` seconds whatever the peer does; at once on the client's threads. Closing twice is
         harmless, and the second caller waits no longer than the first.
         """
         self.begin_close(timeout)
@@ -223,7 +223,7 @@ class Connection:
             logs.flush(deadline.remaining() or 0.0)
 
     def set_disconnected(self) -> None:
-        """Closing has taken its time: whatever the io thread still does, there is no connection."""
+        """Report the end of the connection after closing, whatever the io thread still does."""
         self._io.become(ConnectionState.DISCONNECTED)
 
     def _on_done(self, id_: str, future: Future[Any]) -> None:

@@ -1,4 +1,4 @@
-"""What happens to a client's connection, in the log: one line each, which names the cause and never a token."""
+"""Log of a client's connection: one line for each event, which names the cause and never a token."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twilio_conversations.util import logs
 _log = logs.logger("twilio_conversations.connection")
 
 LONGEST_CAUSE: Final = 500
-"""Characters of somebody else's words that go into one line."""
+"""Characters of foreign text that go into one line."""
 
 _MANY: Final = 32
 _REFUSALS: Final = frozenset({401, 403, 410})
@@ -20,10 +20,10 @@ _TOKEN: Final = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
 
 
 class ConnectionLog:
-    """Writes what one connection goes through.
+    """Logs the events of one connection.
 
-    What ends it is an ERROR. The first report of a trouble is a WARNING; its repetitions are DEBUG, since the INFO line about
-    the next attempt names the cause. A trouble is over with the next connection, one with tokens when another is accepted.
+    The cause of its end is an ERROR. The first report of a trouble is a WARNING; its repetitions are DEBUG, since the INFO line
+    about the next attempt names the cause. A trouble is over with the next connection, one with tokens when another is accepted.
     """
 
     def __init__(self, name: str, peer: str) -> None:
@@ -35,20 +35,20 @@ class ConnectionLog:
         self._accepted: str | None = None
 
     def token_given(self, token: str) -> None:
-        """A token came: from now on lines name its identity."""
+        """Name the identity of this token in the lines from now on."""
         try:
             self._who = f"client {self._name} ({tokens.read(token).identity!r})"
         except TokenError:
             pass
 
     def token_accepted(self, token: str) -> None:
-        """The service took a token."""
+        """Forget the troubles of before, since the service has accepted a token."""
         if token != self._accepted:
             self._accepted = token
             self._known.clear()
 
     def token_ending(self, seconds: float) -> None:
-        """The token in use is over soon, and there is nobody to ask for another."""
+        """Log that the token in use expires soon, and that there is no provider."""
         _log.warning(
             "%s: the token ends in %.0f seconds; give Client a function that returns tokens instead of one token, "
             "or call update_token() in time",
@@ -57,16 +57,16 @@ class ConnectionLog:
         )
 
     def connected(self, resumed: bool) -> None:
-        """The service accepted the client."""
+        """Log that the service accepted the client."""
         _log.info("%s: %s to %s", self._who, "connected again" if resumed else "connected", self._peer)
         self._known = {message: about_token for message, about_token in self._known.items() if about_token}
 
     def retrying(self, seconds: float, cause: str) -> None:
-        """There is no connection; the next attempt comes after a while."""
+        """Log the delay of the next attempt to connect, and its cause."""
         _log.info("%s: connecting again in %.1f s, since: %s", self._who, seconds, one_line(cause))
 
     def trouble(self, info: ConnectionErrorInfo, *, about_token: bool = False) -> None:
-        """Connecting or authorising failed."""
+        """Log a failure to connect or to authorise."""
         cause = one_line(info.message) + _codes(info)
         if info.terminal:
             _log.error("%s: given up: %s", self._who, cause)
@@ -80,7 +80,7 @@ class ConnectionLog:
 
 
 def one_line(text: str) -> str:
-    """Somebody else's words, fit for a line of a log: without line breaks, tokens or more length than helps."""
+    """Return foreign text fit for a line of a log: without line breaks and tokens, and cut to `LONGEST_CAUSE`."""
     plain = "".join(letter if letter.isprintable() else " " for letter in _TOKEN.sub("(a token)", text))
     words = " ".join(plain.split())
     return words if len(words) <= LONGEST_CAUSE else f"{words[:LONGEST_CAUSE]}..."

@@ -1,4 +1,4 @@
-"""The content of a medium as a stream that survives broken connections."""
+"""Content of an attachment as a stream that survives broken connections."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from twilio_conversations.transport.retries import RESENDS
 from twilio_conversations.wire.backoff import Backoff
 
 OnBytes = Callable[[int], object]
-"""Receives how many bytes have been read so far."""
+"""Receives the number of bytes read so far."""
 
 _PARTIAL: Final = 206
 _PIECE: Final = 64 * 1024
 
 
 class ContentStream(io.RawIOBase):
-    """The bytes of a medium as they come. A broken connection is taken up again where it broke."""
+    """The bytes of an attachment as they come. After a broken connection it goes on where that broke."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class ContentStream(io.RawIOBase):
         connect: Callable[[int], requests.Response],
         on_bytes: OnBytes = lambda received: None,
     ) -> None:
-        """`connect` gives an answer that begins at a position, or at the start if the other side cannot do that.
+        """`connect` returns an answer that begins at a position, or at the start if the service cannot do that.
 
         `transfer` has begun; it is ended when the stream is closed. `on_bytes` is called after each piece.
         """
@@ -46,11 +46,11 @@ class ContentStream(io.RawIOBase):
         self._response = connect(0)
 
     def readable(self) -> bool:
-        """It is."""
+        """Return `True`."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill as much of `buffer` as is there; 0 at the end.
+        """Fill `buffer` with the bytes that are there, and return their number; 0 at the end.
 
         Raises:
             MediaError: the service refused to go on.
@@ -74,7 +74,7 @@ class ContentStream(io.RawIOBase):
             return len(data)
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Release the connection."""
         if not self.closed:
             self._let_go()
             self._http.end(self._transfer)

@@ -1,4 +1,4 @@
-"""What went wrong while connecting, in words that say who failed at what; the original error follows in brackets."""
+"""Failures to connect in words that name the peer and what failed; the original error follows in brackets."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ _CERTIFICATE_FAULTS: Final = {
     62: "is for another name",
     64: "is for another address",
 }
-"""OpenSSL's codes (`X509_V_ERR_...`) of what a certificate is refused for."""
+"""OpenSSL's codes (`X509_V_ERR_...`) for which a certificate is refused."""
 
 _TUNNEL: Final = re.compile(r"Tunnel connection failed: (\d+) ?(.*)")
 
 
 def in_words(error: BaseException, peer: str) -> str:
-    """What happened with `peer`, whom we were speaking to: the service or a proxy, by name and port."""
+    """Return a description of an error with `peer`: the service or a proxy, by name and port."""
     causes = _causes(error)
     known = (_known(one, peer) for one in causes)
     # Not the outer text: it may hold a whole URL.
@@ -50,7 +50,7 @@ def in_words(error: BaseException, peer: str) -> str:
 
 
 def answer_in(error: BaseException) -> tuple[int, float] | None:
-    """Return the HTTP status with which the service or a proxy refused, and the seconds to stay away that it asks for."""
+    """Return the HTTP status with which the service or a proxy refused, and the seconds that it asks to stay away."""
     for cause in _causes(error):
         if isinstance(cause, UpgradeError) and cause.answer is not None:
             return cause.answer.status, cause.answer.retry_after
@@ -65,7 +65,7 @@ def caused_by(error: BaseException, kinds: tuple[type[BaseException], ...]) -> b
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    """The innermost error first: libraries wrap what went wrong into what they were doing."""
+    """Return an error and those that led to it, the innermost first: libraries wrap the errors of others."""
     chain: list[BaseException] = []
     following: BaseException | None = error
     while following is not None and following not in chain:

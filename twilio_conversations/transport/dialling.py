@@ -28,24 +28,24 @@ NO_DELAY: Final = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
 _UNDER_WAY: Final = frozenset({0, errno.EINPROGRESS, errno.EWOULDBLOCK})
 
 Address = tuple[int, int, int, str, Any]
-"""What `socket.getaddrinfo` gives."""
+"""An entry of `socket.getaddrinfo`."""
 
 
 class AbandonedError(Exception):
-    """Nobody wants the connection any more."""
+    """The connection is not wanted any more."""
 
 
 class Connecting:
-    """The sockets that a thread waits for. Any other thread may break the waiting off."""
+    """The sockets that a thread waits for. Any other thread may break off the waiting."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._over = False
         self._handles: dict[int, socket.socket] = {}
-        """A second descriptor of each socket, by its first one: whatever wraps the socket may have closed that meanwhile."""
+        """A second descriptor of each socket, by its first one, which a wrapper of the socket may have closed meanwhile."""
 
     def begin(self, used: socket.socket) -> None:
-        """The thread is about to wait for `used`. Raises `AbandonedError` if it need not."""
+        """Record that the thread is about to wait for `used`; raise `AbandonedError` if the waiting was broken off."""
         with self._lock:
             self.check()
             self._handles[used.fileno()] = used.dup()
@@ -56,7 +56,7 @@ class Connecting:
             raise AbandonedError("nobody waits for this connection any more")
 
     def end(self, number: int) -> None:
-        """The thread does not wait any more for the socket that began with this descriptor."""
+        """Record that the thread waits no more for the socket that began with this descriptor."""
         with self._lock:
             handle = self._handles.pop(number, None)
         if handle is not None:
@@ -70,7 +70,7 @@ class Connecting:
                 _shut(handle)
 
     def finish(self) -> bool:
-        """The thread is done; return whether it was left in peace."""
+        """Record that the thread is done; return whether its waiting was never broken off."""
         with self._lock:
             handles = list(self._handles.values())
             self._handles.clear()
@@ -80,7 +80,7 @@ class Connecting:
         return wanted
 
     def close_in_child(self) -> None:
-        """After a fork: give the child's descriptors back without a word to the peer. Takes no lock."""
+        """Close the child's descriptors after a fork, without a byte to the peer. Takes no lock."""
         for number, handle in list(self._handles.items()):
             if _same_socket(handle.fileno(), number):
                 os.close(number)
@@ -102,7 +102,7 @@ def dial(
         host: a name or an address.
         port: TCP port.
         deadline: for all addresses together; the socket's timeout afterwards.
-        connecting: is told of every socket.
+        connecting: receives every socket.
         options: set on each socket before it connects.
         source: address to connect from.
 
@@ -124,7 +124,7 @@ def dial(
 
 
 def in_turns(found: Sequence[Any]) -> list[Address]:
-    """The system's order of addresses, with the families taking turns from the first one's on."""
+    """Return the addresses in the system's order, with the families taking turns from the first one's on."""
     first = found[0][0] if found else None
     of_first = [address for address in found if address[0] == first]
     others = [address for address in found if address[0] != first]
@@ -176,7 +176,7 @@ class _Race:
         family, kind, protocol, _, place = address
         try:
             started = socket.socket(family, kind, protocol)
-        except OSError as error:  # this machine does not speak that family
+        except OSError as error:  # this machine has no addresses of that family
             self._problem = error
             return
         self._running.append(started)
@@ -211,7 +211,7 @@ class _Race:
         loser.close()
 
     def _patience(self, next_start: float | None) -> float:
-        """Seconds until the next address starts, or until the end; not long, as not every system wakes for a `shutdown`."""
+        """Return the seconds to wait for the next address or the end; few, as not every system wakes for a `shutdown`."""
         moment = self._deadline.at if next_start is None else min(self._deadline.at, next_start)
         return min(HEAD_START, max(0.0, moment - time.monotonic()))
 
@@ -243,7 +243,7 @@ def close_descriptor(held: Any) -> None:
 
 
 def _same_socket(one: int, other: int) -> bool:
-    """Whether two descriptors are of one socket; a number may mean something else by now."""
+    """Return whether two descriptors are of one socket; a number may belong to another by now."""
     try:
         return one != other and os.path.sameopenfile(one, other)
     except OSError:

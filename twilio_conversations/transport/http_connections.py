@@ -1,4 +1,4 @@
-"""urllib3's connections, dialled by this package: addresses race, SOCKS proxies take part, waiting can be broken off.
+"""urllib3's connections, dialled by this package: with racing addresses, SOCKS proxies and waiting that can be broken off.
 
 urllib3 does the rest: the tunnel through a proxy, TLS, certificates.
 """
@@ -17,7 +17,7 @@ from twilio_conversations.util.futures import Deadline
 
 
 class _Dialled:
-    """Mixed into urllib3's connections.
+    """Mixin of urllib3's connections.
 
     Attributes:
         past_proxy: whether the proxy, if there is one, has opened the way to the service.
@@ -58,7 +58,7 @@ class _Dialled:
 
 
 class DialledConnection(_Dialled, HTTPConnection):
-    """A plain connection, which `connecting` knows until its owner says otherwise."""
+    """A plain connection, which `connecting` knows until its owner ends that."""
 
 
 class DialledTlsConnection(_Dialled, HTTPSConnection):

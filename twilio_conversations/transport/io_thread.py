@@ -76,7 +76,7 @@ class IoThread:
         clock: Callable[[], float],
         lifetime: Lifetime,
     ) -> None:
-        """Nothing happens before `start`. See `Connection` for the arguments."""
+        """Make a thread that does nothing before `start`. See `Connection` for the arguments."""
         self.name: str = name
         self._loop = Loop()
         self.timers: Timers = self._loop.timers

@@ -1,4 +1,4 @@
-"""Whether a client is open, closed or failed, and why: the one place that knows it."""
+"""Life of a client: whether it is open, closed or failed, and why."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from twilio_conversations.util.futures import Deadline
 
 
 class Lifetime:
-    """One client's, from any thread. It ends once: by `close`, by `fail`, or in a forked child.
+    """The life of one client, for any thread. It ends once: by `close`, by `fail`, or in a forked child.
 
     Attributes:
-        cause: why nothing more is carried out; `None` while the client is open.
-        deadline: until when the threads are waited for; `None` before `close`.
+        cause: the error of the end; `None` while the client is open.
+        deadline: until which the threads are waited for; `None` before `close`.
         forked: whether this is a forked child.
     """
 
@@ -29,12 +29,12 @@ class Lifetime:
         return self.cause is not None and not isinstance(self.cause, ClientClosedError)
 
     def check(self) -> None:
-        """Raise why nothing more is carried out, if that is so."""
+        """Raise the cause if the client has ended."""
         if (cause := self.cause) is not None:
             raise cause.again()
 
     def close(self, limit: float) -> bool:
-        """Close within `limit` seconds. Returns `False` if that was begun before: the first limit stays."""
+        """Close within `limit` seconds; return `False` if that was begun before: the first limit stays."""
         with self._lock:
             if self.deadline is not None:
                 return False
@@ -44,7 +44,7 @@ class Lifetime:
             return True
 
     def fail(self, cause: ConversationsError) -> bool:
-        """End because of `cause`. Returns `False` if the client has failed before: the first cause stays."""
+        """End because of `cause`; return `False` if the client has failed before: the first cause stays."""
         with self._lock:
             if self.failed:
                 return False
@@ -52,6 +52,6 @@ class Lifetime:
             return True
 
     def forget_in_child(self, why: ConversationsError) -> None:
-        """After a fork, in the child: it is over. Another thread may have held the lock."""
+        """End in a forked child, without the lock, which another thread may have held."""
         self._lock = threading.Lock()
         self.cause, self.deadline, self.forked = why, Deadline(0.0), True

@@ -1,4 +1,4 @@
-"""One open WebSocket: what was received, what is still to be written, and whether the peer is alive. io thread only."""
+"""One open WebSocket: its received messages, its outbox, and whether the peer is alive. io thread only."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PROTOCOL_ERROR: Final = (1002).to_bytes(2, "big")
 
 
 class LinkLost(Exception):
-    """The connection is over; the text says why, and `close_code` is the WebSocket's if the peer closed it."""
+    """The connection is over. The text is the reason, and `close_code` the WebSocket's if the peer closed it."""
 
     def __init__(self, why: str, close_code: int | None = None) -> None:
         super().__init__(why)
@@ -50,7 +50,7 @@ class Link:
         self.has_more: bool = self._encrypted
 
     def fileno(self) -> int:
-        """The descriptor to watch."""
+        """Return the descriptor to watch."""
         return self._socket.fileno()  # type: ignore[no-any-return]
 
     # Receiving
@@ -61,7 +61,7 @@ class Link:
         return len(self._outbox) < OUTBOX_LIMIT
 
     def read(self, now: float) -> Iterator[WsMessage]:
-        """Yield the data messages that have come; WebSocket's own control frames are dealt with here.
+        """Yield the data messages that have come; the control frames of WebSocket are processed here.
 
         Raises:
             LinkLost: after the messages that came before the end.
@@ -120,7 +120,7 @@ class Link:
     def flush(self) -> None:
         """Write the outbox as far as the peer takes it.
 
-        When it takes nothing any more, `read` raises that after what it said before: answers, and why it went.
+        If the peer takes nothing any more, `read` raises that, after the messages that the peer sent before.
         """
         outbox = self._outbox
         while outbox and self._broken is None:
@@ -139,7 +139,7 @@ class Link:
     # Silence
 
     def next_deadline(self) -> float:
-        """When `check` must be called."""
+        """Return the time at which `check` must be called."""
         if self._pinged_at is not None:
             return self._pinged_at + self._patience
         return self.last_byte_at + self._interval
@@ -157,7 +157,7 @@ class Link:
         self.ping(now)
 
     def ping(self, now: float) -> None:
-        """Ask for a sign of life; without one in time, `check` gives the connection up."""
+        """Send a ping; without any byte in time, `check` raises `LinkLost`."""
         if self._pinged_at is None:
             self._pinged_at = now
             self._outbox += stream.build(stream.PING, b"")
@@ -165,7 +165,7 @@ class Link:
     # The end
 
     def close(self) -> None:
-        """Write what the system takes at once, say goodbye, give the descriptor back. Waits for nothing."""
+        """Write what the system takes at once, send a close frame, and close the descriptor. Waits for nothing."""
         self._outbox += stream.build(stream.CLOSE, _GOING_AWAY)
         self.flush()
         try:
@@ -174,12 +174,12 @@ class Link:
             pass
 
     def close_in_child(self) -> None:
-        """After a fork: the child forgets the connection that stays its parent's."""
+        """Close the child's descriptor after a fork; the connection stays the parent's."""
         close_descriptor(self._socket)
 
 
 def _closed(payload: bytes) -> tuple[str, int | None]:
-    """What a close frame says, and its code."""
+    """Return the error of a close frame: its reason and its code."""
     if len(payload) < 2:
         return "the peer closed the connection", None
     code, reason = int.from_bytes(payload[:2], "big"), payload[2:].decode(errors="replace")

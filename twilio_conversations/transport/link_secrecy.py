@@ -1,4 +1,4 @@
-"""Keeps queries of URLs out of what is logged: the query of a temporary link is a key to the content.
+"""Redaction of URLs in logs: the query of a temporary link gives access to the content.
 
 urllib3 logs the path and the query of each request at DEBUG, on loggers that belong to the whole process. A filter there removes
 queries from the records that a thread causes while it is inside `queries_unlogged`; records of the program's own requests pass
@@ -29,12 +29,12 @@ _QUERY: Final = re.compile(r"(?<=[^\s?])\?[^\s?'\"<>()]+")
 
 
 def without_queries(text: str) -> str:
-    """`text` with nothing but ``?...`` for the queries of the URLs and paths in it."""
+    """Return `text` with ``?...`` for the queries of the URLs and paths in it."""
     return _QUERY.sub("?...", text)
 
 
 def without_url(error: BaseException) -> BaseException:
-    """The outermost of the errors wrapped in `error` in whose text no query is; one made of its text if all have one.
+    """Return the outermost of the errors wrapped in `error` without a query in its text; a redacted one if all have queries.
 
     urllib3 and requests put the whole URL into the errors that wrap what went wrong, and tracebacks show these.
     """
@@ -50,7 +50,7 @@ def without_url(error: BaseException) -> BaseException:
 
 
 def _shown_with(error: BaseException) -> Iterator[BaseException]:
-    """What a traceback of `error` shows: it, and what led to it."""
+    """Return the errors that a traceback of `error` shows: it, and those that led to it."""
     seen: list[BaseException] = []
     following: BaseException | None = error
     while following is not None and following not in seen:
@@ -80,7 +80,7 @@ _redaction: Final = _Redaction()
 
 @contextlib.contextmanager
 def queries_unlogged() -> Iterator[None]:
-    """While the block runs, what urllib3 and requests log on this thread has no queries."""
+    """Remove queries from what urllib3 and requests log on this thread while the block runs."""
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(_redaction)  # once each; a program that cleared its filters gets it back
     before, _here.inside = _here.inside, True

@@ -1,4 +1,4 @@
-"""The io thread's waiting: one selector, one watched socket, timers, and calls that other threads post."""
+"""Event loop of the io thread: one selector, one watched socket, timers, and calls that other threads post."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ LONGEST_WAIT: Final = 30.0
 
 
 class Watched(Protocol):
-    """What the loop watches."""
+    """A socket for the loop to watch."""
 
     def fileno(self) -> int:
-        """Its descriptor."""
+        """Return its descriptor."""
 
 
 class Loop:
-    """`turn` waits for what happens next and runs it. Only `post` may be called from other threads.
+    """Waits for what happens next and runs it, in `turn`. Only `post` may be called from other threads.
 
     It has no descriptors before `open`, so that what was made before a fork and not started yet can be started after it.
     """
@@ -45,7 +45,7 @@ class Loop:
         self._interest = 0
 
     def open(self) -> None:
-        """Get what `turn` needs."""
+        """Open the descriptors that `turn` needs."""
         self._wake_reader, self._wake_writer = socket.socketpair()
         try:
             self._selector = selectors.DefaultSelector()
@@ -59,7 +59,7 @@ class Loop:
         self._selector.register(self._wake_reader, selectors.EVENT_READ)
 
     def post(self, function: Callable[[], object]) -> None:
-        """Have `function` called by the loop soon."""
+        """Call `function` in the loop soon."""
         self._calls.append(function)
         if self._open and not self._woken:
             self._woken = True
@@ -96,18 +96,18 @@ class Loop:
             self._interest = interest
 
     def unwatch(self) -> None:
-        """The watched socket is about to be closed."""
+        """Stop watching the socket, which is about to be closed."""
         if self._watched is not None:
             self._selector.unregister(self._watched)
             self._watched = None
 
     def close(self) -> None:
-        """Give the descriptors back; what was posted and not run is dropped."""
+        """Close the descriptors; calls that were posted and not run are discarded."""
         self._calls.clear()
         self.release()
 
     def release(self) -> None:
-        """Give the descriptors back; what was posted is run after the next `open`."""
+        """Close the descriptors; calls that were posted are run after the next `open`."""
         if self._open:
             self._open = self._woken = False
             self._selector.close()
@@ -115,7 +115,7 @@ class Loop:
             self._wake_writer.close()
 
     def close_in_child(self) -> None:
-        """After a fork: close the child's descriptors; what the parent's selector watches is not touched."""
+        """Close the child's descriptors after a fork, without a change to what the parent's selector watches."""
         self._calls.clear()
         if self._open:
             close_descriptor(self._wake_reader)
@@ -141,7 +141,7 @@ class Loop:
         self._woken = False
 
     def _run_calls(self) -> None:
-        """Those that were there at the beginning: one that posts again leaves room for the socket."""
+        """Run the calls that were there at the beginning: one that posts again leaves room for the socket."""
         calls = self._calls
         for _ in range(len(calls)):
             if not calls:

@@ -1,5 +1,7 @@
-"""Plain HTTP with the media service and with where it keeps content: over the program's own session, streamed, repeated when
-that can help, and ended by a deadline or from outside."""
+"""Plain HTTP with the media service and its storage, over the program's session.
+
+Content is streamed, requests are repeated when that can help, and ended by a deadline or by another thread.
+"""
 
 from __future__ import annotations
 
@@ -56,24 +58,24 @@ _HOPELESS = (requests.exceptions.SSLError, requests.exceptions.InvalidURL, reque
 
 
 class Transfer:
-    """A call to the media service under way: until when it may last, and whether it was stopped. Usable from any thread."""
+    """A call to the media service under way, with its deadline; it can be stopped. Usable from any thread."""
 
     def __init__(self, deadline: Deadline, on_stop: Callable[[BaseException], object] = lambda error: None) -> None:
-        """`on_stop` is told at once when the transfer is stopped; what is under way notices a little later."""
+        """`on_stop` is called at once when the transfer is stopped; the request under way notices a little later."""
         self.deadline = deadline
         self._on_stop = on_stop
         self._stopped = threading.Event()
         self._error: BaseException | None = None
 
     def stop(self, error: BaseException) -> None:
-        """Let nothing further happen; whoever is at it gets `error`."""
+        """Stop the transfer; the thread that works on it gets `error`."""
         if self._error is None:
             self._error = error
             self._stopped.set()
             self._on_stop(error)
 
     def check(self) -> None:
-        """Raise if this may not go on."""
+        """Raise the error if the transfer was stopped or its time is over."""
         if self._error is not None:
             raise self._error
         if self.deadline.passed:
@@ -87,11 +89,11 @@ class Transfer:
 
 @attrs.frozen
 class MediaRequest:
-    """One request, as often as it is sent.
+    """One request, which may be sent several times.
 
     Attributes:
         authorised: the token goes with it, as long as it stays with the origin of `url`.
-        body: bytes, or what makes a body anew for each attempt.
+        body: bytes, or a function that makes a body for each attempt.
     """
 
     method: str
@@ -101,28 +103,28 @@ class MediaRequest:
     body: bytes | Callable[[], UploadBody] | None = attrs.field(default=None, repr=False)
 
     def __str__(self) -> str:
-        # A temporary link is as good as a key to the content: its query is nobody's business.
+        # A temporary link gives access to the content: its query is not shown.
         return f"{self.method} {self.url.partition('?')[0]}"
 
 
 class Content(Protocol):
-    """So many bytes that can be read from the start as often as they are sent."""
+    """Content of known size, which can be read from the start for each attempt."""
 
     @property
     def size(self) -> int:
-        """How many bytes there are."""
+        """Number of bytes."""
         ...
 
     def chunks(self) -> Iterator[bytes]:
-        """All bytes, a piece at a time."""
+        """Yield all bytes, a piece at a time."""
         ...
 
 
 class UploadBody:
-    """Content on its way, as a body that requests streams. It has a length, so that nothing is sent in pieces of HTTP's own."""
+    """Content as a body that requests streams. It has a length, so that it is not sent chunked."""
 
     def __init__(self, content: Content, transfer: Transfer, on_sent: Callable[[int], object]) -> None:
-        """`on_sent` is told after each piece how much is gone."""
+        """`on_sent` receives the number of bytes sent, after each piece."""
         self._content = content
         self._transfer = transfer
         self._on_sent = on_sent
@@ -140,16 +142,16 @@ class UploadBody:
                 sent += len(chunk)
                 self._on_sent(sent)
         except Exception as error:
-            # urllib3 takes some of these for faults of the connection: remember what it really was.
+            # urllib3 takes some of these for faults of the connection: keep the original error.
             self.error = error
             raise
 
 
 class MediaHttp:
-    """Requests over the program's session, or over one of our own. Usable from any thread; methods block."""
+    """Requests over the program's session, or over a private one. Usable from any thread; methods block."""
 
     def __init__(self, options: Options, session: requests.Session | None, token: Callable[[], str]) -> None:
-        """`token` gives the access token in use, or raises what ended the client."""
+        """`token` returns the access token in use, or raises the cause of the client's end."""
         self._options = options
         self._own = session is None
         self._session = _own_session() if session is None else session
@@ -158,27 +160,27 @@ class MediaHttp:
         self._over: BaseException | None = None
 
     def begin(self, transfer: Transfer, what: str) -> None:
-        """Let a transfer take part in the client's end, until `end`.
+        """Have a transfer stopped if the client ends before `end`.
 
         Raises:
-            ClientClosedError: that was before.
+            ClientClosedError: the client has ended.
             WrongThreadError: called on a thread that must not wait.
         """
         refuse_to_wait(what)
         self._token()  # raises once the client is over, and in a forked child
-        # Stored first, then looked: whatever `close` does meanwhile, one of the two finds it.
+        # Stored before the check: whatever `close` does meanwhile, one of the two finds it.
         self._running[id(transfer)] = transfer
         if self._over is not None:
             self.end(transfer)
             raise self._over
 
     def end(self, transfer: Transfer) -> None:
-        """The transfer is over."""
+        """Record that a transfer is over."""
         self._running.pop(id(transfer), None)
 
     @contextlib.contextmanager
     def transfer(self, deadline: Deadline, what: str) -> Iterator[Transfer]:
-        """A transfer for as long as the block runs."""
+        """Provide a transfer for as long as the block runs."""
         transfer = Transfer(deadline)
         self.begin(transfer, what)
         try:
@@ -197,16 +199,16 @@ class MediaHttp:
     # -- requests -----------------------------------------------------------------------------------------------------
 
     def get_json(self, url: str, transfer: Transfer) -> Any:
-        """GET with the token: the decoded answer."""
+        """GET with the token; return the decoded answer."""
         return self._json(MediaRequest("GET", url, authorised=True), transfer)
 
     def post_json(self, url: str, body: Any, transfer: Transfer) -> Any:
-        """POST of JSON with the token: the decoded answer. Only for what may be done twice."""
+        """POST JSON with the token; return the decoded answer. Only for requests that may be repeated."""
         headers = {"Content-Type": "application/json"}
         return self._json(MediaRequest("POST", url, headers, True, json.dumps(body).encode()), transfer)
 
     def upload(self, url: str, content_type: str, content: Content, transfer: Transfer, on_sent: Callable[[int], object]) -> Any:
-        """POST of content with the token: the decoded answer. It may be repeated: what no message carries is nobody's."""
+        """POST content with the token; return the decoded answer. It may be repeated: content without a message is never seen."""
 
         def body() -> UploadBody:
             return UploadBody(content, transfer, on_sent)
@@ -215,7 +217,7 @@ class MediaHttp:
         return self._json(MediaRequest("POST", url, {"Content-Type": content_type}, True, streamed), transfer)
 
     def get_content(self, url: str, transfer: Transfer, *, start: int = 0, authorised: bool = False) -> requests.Response:
-        """GET of content, from byte `start` on; the answer's body is still to be read."""
+        """GET content, from byte `start` on; return the answer, whose body is still to be read."""
         headers = {"Range": f"bytes={start}-"} if start else {}
         return self._send(MediaRequest("GET", url, headers, authorised), transfer, lambda response: response)
 
@@ -227,10 +229,10 @@ class MediaHttp:
         return self._send(request, transfer, take)
 
     def _send(self, request: MediaRequest, transfer: Transfer, take: Callable[[requests.Response], T]) -> T:
-        """What `take` makes of the first 2xx answer, whose body is still to be read.
+        """Return the result of `take` for the first 2xx answer, whose body is still to be read.
 
         After broken connections, 429 and 502 to 504 the request is sent again, with growing delays and never earlier than
-        ``Retry-After`` says, as long as the deadline allows.
+        ``Retry-After`` asks, as long as the deadline allows.
 
         Raises:
             MediaError: the service returned an error.
@@ -262,7 +264,7 @@ class MediaHttp:
             transfer.pause(delay)
 
     def _attempt(self, request: MediaRequest, transfer: Transfer) -> tuple[requests.Response, bool]:
-        """One answer, and whether it refused a token that has been replaced meanwhile. Only GETs follow redirects."""
+        """Return one answer, and whether it refused a token that has been replaced meanwhile. Only GETs follow redirects."""
         url, token = request.url, self._token()
         for _ in range(_MOST_REDIRECTS):
             headers = {"Accept-Encoding": "identity", **request.headers}  # positions mean the same on both sides, sizes too
@@ -293,7 +295,7 @@ class MediaHttp:
     # -- what went wrong ----------------------------------------------------------------------------------------------
 
     def _no_answer(self, request: MediaRequest, error: Exception, attempts: int) -> ConversationsError:
-        asked = getattr(getattr(error, "request", None), "url", None) or request.url  # perhaps elsewhere, by a redirect
+        asked = getattr(getattr(error, "request", None), "url", None) or request.url  # by a redirect it may be another
         peer, proxy = urlsplit(asked).netloc.rpartition("@")[2], ProxyRoute.find(asked, self._session).proxy_name
         if proxy is not None:
             peer = proxy if caused_by(error, _PROXY_FAULTS) else f"{peer}, through {proxy},"
@@ -306,13 +308,13 @@ class MediaHttp:
         return failure
 
     def _told(self, request: MediaRequest, url: str) -> str:
-        """What was refused, and by whom: without TLS the answer may be a proxy's."""
+        """Return a description of a refusal and its sender: without TLS the answer may be a proxy's."""
         proxy = ProxyRoute.find(url, self._session).proxy_name if url.startswith("http:") else None
         return f"{request}" if proxy is None else f"{request} through {proxy}"
 
 
 def _joined(url: str, target: str) -> str:
-    """Where a redirect leads."""
+    """Return the target of a redirect."""
     try:
         joined = urljoin(url, target)
     except ValueError:
@@ -329,7 +331,7 @@ def _own_session() -> requests.Session:
 
 
 def same_origin(one: str, other: str) -> bool:
-    """Whether two URLs lead to the same place, so that what is meant for one may be told the other."""
+    """Return whether two URLs have one origin, so that credentials for one may be sent to the other."""
     return _origin(one) == _origin(other)
 
 
@@ -339,16 +341,16 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 
 
 def some(response: requests.Response, most: int) -> bytes:
-    """The next bytes of a body, as soon as there are any and as they come over the line; none at its end.
+    """Return the next bytes of a body, as soon as there are any and as they were sent; none at its end.
 
-    What waits for a full piece can be held by a peer that sends byte by byte, and what unpacks can be flooded.
+    Reading full pieces could be delayed by a peer that sends byte by byte, and unpacking could be flooded.
     """
     read = getattr(response.raw, "read1", response.raw.read)  # urllib3 1 has no other
     return read(most, decode_content=False)
 
 
 def _body(response: requests.Response, transfer: Transfer, most: int) -> bytes:
-    """The body, or so much of it that it is more than `most`."""
+    """Return the body, or so much of it that it is more than `most`."""
     pieces, size = [], 0
     while size <= most and (piece := some(response, _PIECE)):
         transfer.check()
@@ -358,7 +360,7 @@ def _body(response: requests.Response, transfer: Transfer, most: int) -> bytes:
 
 
 def _decoded(request: MediaRequest, response: requests.Response, transfer: Transfer) -> Any:
-    """The JSON in an answer."""
+    """Return the JSON in an answer."""
     body = _body(response, transfer, _LARGEST_JSON)
     if len(body) > _LARGEST_JSON:
         raise ProtocolError(f"{request}: the answer is too long", status=response.status_code, sent=True)
@@ -369,7 +371,7 @@ def _decoded(request: MediaRequest, response: requests.Response, transfer: Trans
 
 
 def _refusal(what: str, response: requests.Response, transfer: Transfer, attempts: int) -> ServiceError:
-    """The error for an answer, which is closed. What it says in its body is worth no more than the time that is left."""
+    """Return the error for an answer, and close the answer. Its body is read only within the time that is left."""
     body: Any = None
     with response, contextlib.suppress(urllib3.exceptions.HTTPError, OSError, RequestTimeoutError):
         text = _body(response, transfer, _PIECE)

@@ -12,10 +12,10 @@ _RECORD: Final = 16 * 1024
 
 
 class NestedTls:
-    """What urllib3 has made and shaken hands with, with reading and writing for an io loop.
+    """A TLS connection of urllib3, after its handshake, with reading and writing for an io loop.
 
-    urllib3's own are for blocking sockets: what the outer socket does not take at once would be lost. Here a write that could
-    not be completed raises, and is repeated with the same data, as with OpenSSL itself.
+    urllib3's methods are for blocking sockets: data that the outer socket does not take at once would be lost. Here a write that
+    could not be completed raises, and is repeated with the same data, as with OpenSSL itself.
     """
 
     def __init__(self, made: SSLTransport) -> None:
@@ -28,11 +28,11 @@ class NestedTls:
         self._promised = 0  # bytes of the caller's that are encrypted and not yet sent
 
     def fileno(self) -> int:
-        """The descriptor to watch."""
+        """Return the descriptor to watch."""
         return self.socket.fileno()
 
     def recv(self, size: int) -> bytes:
-        """Up to `size` bytes, none at the end; raises `ssl.SSLWantReadError` when none are there."""
+        """Return up to `size` bytes, none at the end; raise `ssl.SSLWantReadError` when none are there."""
         while True:
             try:
                 return self._tls.read(size)
@@ -46,7 +46,7 @@ class NestedTls:
                 return b""
 
     def send(self, data: bytes | bytearray) -> int:
-        """Write some of `data`; how much. Raises `ssl.SSLWantWriteError` when the peer takes nothing now."""
+        """Write some of `data`, and return its size; raise `ssl.SSLWantWriteError` when the peer takes nothing now."""
         self._flush()
         if not self._promised:
             self._promised = self._tls.write(memoryview(data)[:_RECORD])
@@ -56,7 +56,7 @@ class NestedTls:
         return sent
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the descriptor."""
         self.socket.close()
 
     def _flush(self) -> None:

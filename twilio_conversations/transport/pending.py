@@ -11,7 +11,7 @@ from twilio_conversations.wire.packets import Reply
 
 
 class PendingReply(Future[Reply]):
-    """The answer to one request, to come. `id` names the request."""
+    """Future answer to one request. `id` names the request."""
 
     def __init__(self, id_: str) -> None:
         super().__init__()
@@ -19,7 +19,7 @@ class PendingReply(Future[Reply]):
 
 
 class Pending:
-    """Futures by key. Usable from any thread without a lock: each future is settled by whoever takes it out."""
+    """Futures by key. Usable from any thread without a lock: a future is settled by the thread that removes it."""
 
     def __init__(self) -> None:
         self._futures: dict[str, Future[Any]] = {}
@@ -33,7 +33,7 @@ class Pending:
         """Keep a future, under a key of its own if none is given."""
         key = key or f"own-{next(self._numbers)}"
         self._futures[key] = future
-        # Stored first, then looked: whatever `end` does meanwhile, one of the two finds it.
+        # Stored before the check: whatever `end` does meanwhile, one of the two finds it.
         if self._over is not None:
             self.fail(key, self._over.again())
         return key
@@ -49,17 +49,17 @@ class Pending:
             fail(future, error)
 
     def forget(self, key: str) -> bool:
-        """Somebody else has settled it; says whether it was still here."""
+        """Remove a future that was settled elsewhere; return whether it was still here."""
         return self._futures.pop(key, None) is not None
 
     def end(self, why: ConversationsError) -> None:
-        """Fail all there are, and all that come from now on."""
+        """Fail all futures, and those that are added from now on."""
         self._over = why
         while self._futures:
             for key in list(self._futures):
                 self.fail(key, why.again())
 
     def end_in_child(self, why: ConversationsError) -> None:
-        """As `end`, after a fork: futures of before stay as they are, since other threads may have held their locks."""
+        """Fail what is added in a forked child. Earlier futures stay as they are: other threads may have held their locks."""
         self._over = why
         self._futures = {}

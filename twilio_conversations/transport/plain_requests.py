@@ -1,4 +1,4 @@
-"""`requests` as it is, whatever a program has done to it: patches neither see nor change what a client sends by itself.
+"""`requests` without the patches of the program: they neither see nor change the requests that a client makes by itself.
 
 `requests_cache` replaces the class `requests.Session`, `requests_mock` and tracers replace its methods, `responses` replaces
 `HTTPAdapter.send`. They are meant for the program's own HTTP. A session that the program gives to a client is the program's, and
@@ -23,7 +23,7 @@ from twilio_conversations.transport.socks_proxy import SocksProxy
 
 
 def _own_copy(name: str) -> ModuleType:
-    """A module, executed once more: nobody else knows its classes."""
+    """Return a module, executed once more: its classes are known here only."""
     spec = importlib.util.find_spec(name)
     assert spec is not None
     assert spec.loader is not None
@@ -79,7 +79,7 @@ class PlainAdapter(HTTPAdapter):
         return manager
 
     def close(self) -> None:
-        """Close all connections, and those that are being made; it is of no further use."""
+        """Close all connections, and those that are being made; the adapter is of no further use."""
         self._connecting.break_off()
         super().close()
 
@@ -89,7 +89,7 @@ class PlainAdapter(HTTPAdapter):
 
 
 class _Released:
-    """Mixed into a connection: once it is made nobody breaks it off."""
+    """Mixin of a connection, which cannot be broken off once it is made."""
 
     number: int
     _connecting: Connecting

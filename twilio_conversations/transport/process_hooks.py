@@ -1,4 +1,4 @@
-"""What the process does to things that own threads: it exits, and it forks. One hook each, over weak references."""
+"""Exit and fork of the process, for the owners of threads. One hook each, over weak references."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ EXIT_LIMIT: Final = 2.0
 
 
 class Owner(Protocol):
-    """Something with threads and descriptors."""
+    """An owner of threads and descriptors."""
 
     def begin_close(self) -> None:
-        """Start closing; return at once."""
+        """Begin to close, and return at once."""
 
     def join(self, timeout: float) -> None:
-        """Wait until closed, at most `timeout` seconds."""
+        """Wait until it is closed, at most `timeout` seconds."""
 
     def forget_in_child(self) -> None:
-        """After a fork, in the child: no locks, no threads, no bytes to anybody; close descriptors."""
+        """Close the descriptors in a forked child, without locks, threads or bytes to a peer."""
 
 
 _owners: weakref.WeakSet[Owner] = weakref.WeakSet()
@@ -51,7 +51,7 @@ def register(owner: Owner) -> None:
 
 
 def unregister(owner: Owner) -> None:
-    """It is closed: nothing more to do for it."""
+    """Forget `owner`, which is closed."""
     with _lock:
         _owners.discard(owner)
 

@@ -1,4 +1,4 @@
-"""Whether a client can be used, and the waits of its callers: they end, with the cause, when nothing more can come of them."""
+"""Readiness of a client, and the waits of its callers: they end, with the cause, when nothing more can come of them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ T = TypeVar("T")
 
 
 class Readiness:
-    """One client's: not ready yet, ready, refused until another token comes, or ended with its lifetime.
+    """Readiness of one client: not ready yet, ready, refused until another token comes, or ended with its lifetime.
 
-    The io thread says what is so; callers wait on threads of their own.
+    It is set by the io thread; callers wait on other threads.
     """
 
     def __init__(self, lifetime: Lifetime, trouble: Callable[[], str | None]) -> None:
@@ -56,16 +56,16 @@ class Readiness:
         settle(self._ready, None)
 
     def refuse(self, cause: ConversationsError) -> None:
-        """Nothing more comes until another token does: fail every wait, and those that begin before that."""
+        """Fail every wait, and those that begin before another token comes."""
         self._refusal = cause
         self._fail_waits(cause)
 
     def begin_again(self) -> None:
-        """Something may come again."""
+        """Accept waits again."""
         self._refusal = None
 
     def end(self) -> None:
-        """The lifetime has ended: fail every wait."""
+        """Fail every wait after the end of the lifetime."""
         if (cause := self._lifetime.cause) is not None:
             self._fail_waits(cause)
 
@@ -76,7 +76,7 @@ class Readiness:
             fail(waiting, cause.again())
 
     def forget_in_child(self) -> None:
-        """After a fork, in the child: nobody waits. Other threads may have held the lock."""
+        """Forget the waits in a forked child. Other threads may have held the lock."""
         self._lock = threading.Lock()
         self._waits = {}
 
@@ -102,7 +102,7 @@ class Readiness:
         return deadline
 
     def wait(self, future: Future[T], deadline: Deadline, what: str) -> T:
-        """As `futures.wait`; when the client ends meanwhile, or has ended, raise the cause."""
+        """Wait as `futures.wait` does; raise the cause if the client ends meanwhile, or has ended."""
         self.check()
         if future.done():
             return wait(future, deadline, what, self._trouble)

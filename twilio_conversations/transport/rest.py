@@ -34,7 +34,7 @@ class Rest:
     which covers queueing, flight and resends; `None` is the client's default. Every method raises:
 
     * `RestError` (`RestNotFoundError`, `ForbiddenError`, `ConflictError`, `ThrottledError`): the service refused;
-    * `RequestTimeoutError`, `TransportUnavailableError`, `ReplyError`: there was no answer; `sent` tells whether the service may
+    * `RequestTimeoutError`, `TransportUnavailableError`, `ReplyError`: there was no answer; `sent` is whether the service may
       have acted all the same;
     * `ProtocolError`: the answer made no sense; `ClientClosedError`: the client was closed;
     * `WrongThreadError`: called on a thread that must not wait.
@@ -45,12 +45,12 @@ class Rest:
         self._session = _PrivateSession(TunnelAdapter(tunnel))
 
     def get(self, url: str, *, timeout: float | None = None) -> Any:
-        """GET: the decoded answer. Sent again as needed."""
+        """GET; return the decoded answer. Repeated as needed."""
         deadline = self._deadline(timeout)
         return _content(url, self._send("GET", url, {"Content-Type": _JSON}, b"", deadline))
 
     def post(self, url: str, body: Any, *, timeout: float | None = None, mutation_id: str | None = None) -> Any:
-        """POST of JSON: the decoded answer, or the resource that it points to.
+        """POST JSON; return the decoded answer, or the resource that it points to.
 
         All attempts carry the same mutation id, so the service acts once; `mutation_id` lets the caller keep it over calls.
         """
@@ -63,14 +63,14 @@ class Rest:
     def delete(
         self, url: str, *, body: Mapping[str, Any] | None = None, timeout: float | None = None, mutation_id: str | None = None
     ) -> None:
-        """DELETE, seldom with a JSON body. That it was done already, by an earlier attempt, is success."""
+        """DELETE, seldom with a JSON body. It also succeeds if an earlier attempt has done it already."""
         deadline = self._deadline(timeout)
         answer = self._send("DELETE", url, _mutation_headers(mutation_id), json_bytes(body or {}), deadline)
         if answer.code == _MUTATION_CONFLICT and (found := _resource_url(url, answer)) is not None:
             self._send("GET", found, {"Content-Type": _JSON}, b"", deadline, gone_is_fine=True)
 
     def post_form(self, url: str, fields: Mapping[str, str], *, timeout: float | None = None) -> Any:
-        """POST of a form: the decoded answer. Never sent again: it is for what is worth nothing later, such as typing."""
+        """POST a form; return the decoded answer. Never repeated: it is for what is worth nothing later, such as typing."""
         form = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in fields.items())
         return _content(url, self._send("POST", url, {"Content-Type": _FORM}, form.encode(), self._deadline(timeout)))
 
@@ -84,7 +84,7 @@ class Rest:
     def _send(
         self, method: str, url: str, headers: dict[str, str], body: bytes, deadline: Deadline, *, gone_is_fine: bool = False
     ) -> Reply:
-        # The adapter takes the call's own deadline, and leaves what it received in `raw`.
+        # The adapter accepts the call's deadline, and leaves the reply in `raw`.
         facts: dict[str, Any] = {"timeout": deadline, "allow_redirects": False}
         answer = cast(Reply, self._session.send(_prepared(method, url, headers, body), **facts).raw)
         if not answer.ok and not (gone_is_fine and answer.code == _NOT_FOUND):
@@ -95,7 +95,7 @@ class Rest:
 
 
 class _PrivateSession(PlainSession):
-    """A session that knows nothing of the environment, keeps nothing between calls and goes nowhere but into the tunnel."""
+    """A session that ignores the environment, keeps nothing between calls and sends into the tunnel only."""
 
     def __init__(self, adapter: TunnelAdapter) -> None:
         super().__init__()
@@ -106,12 +106,12 @@ class _PrivateSession(PlainSession):
         self.mount(SCHEME, adapter)
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Nowhere: also where redirects are not followed, requests would prepare the next request."""
+        """Return `None`: even if redirects are not followed, requests would prepare the next request."""
 
 
 def _prepared(method: str, url: str, headers: dict[str, str], body: bytes) -> requests.PreparedRequest:
-    """A prepared request put together by hand: `Session.prepare_request` costs several times the rest of a call, and would
-    re-encode the URL."""
+    """Return a prepared request put together by hand: `Session.prepare_request` costs several times the rest of a call, and
+    would re-encode the URL."""
     prepared = requests.PreparedRequest()
     prepared.method = method
     prepared.url = _tunnelled(url)
@@ -143,7 +143,7 @@ def _content(url: str, answer: Reply) -> Any:
 
 
 def _error_body(answer: Reply) -> Any:
-    """What an error says: usually JSON, but a proxy on the way may answer with anything."""
+    """Return the body of an error: usually JSON, but a proxy on the way may answer with anything."""
     try:
         return answer.json()
     except ProtocolError:

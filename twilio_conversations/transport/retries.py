@@ -1,4 +1,4 @@
-"""When an HTTP request may be sent again: the statuses that pass by themselves, and how long ``Retry-After`` asks to wait."""
+"""Repetition of HTTP requests: the statuses that pass by themselves, and the delay that ``Retry-After`` asks for."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def retry_after(headers: Mapping[str, str]) -> float:
 
 
 def _timestamp(text: str) -> float | None:
-    """The moment that an HTTP date names."""
+    """Return the time of an HTTP date."""
     try:
         moment = email.utils.parsedate_to_datetime(text)
         return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()

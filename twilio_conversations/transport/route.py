@@ -1,4 +1,4 @@
-"""How an address is reached: through which proxy, by whose certificates. A `requests` session and the environment say so."""
+"""Route to an address: its proxy and certificates, as a `requests` session and the environment name them."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _TLS_SETTINGS: Final = (
 
 @attrs.frozen
 class ProxyRoute:
-    """How to reach an address: the caller's own settings and those of the environment, merged.
+    """Route to an address: the settings of the caller and those of the environment, merged.
 
     Attributes:
         proxy: URL of an HTTP or SOCKS proxy, or `None`.
         verify: `True`, `False`, or a path of CA certificates.
         certificate: path of a client certificate, or (certificate, key).
-        source: what of the environment names the proxy, such as ``HTTPS_PROXY``; `None` if the program has chosen it.
+        source: the environment's variable that names the proxy, such as ``HTTPS_PROXY``; `None` if the program has chosen it.
         tls: further settings of the session's adapter, by urllib3's names: an `ssl.SSLContext`, a fingerprint.
     """
 
@@ -50,7 +50,7 @@ class ProxyRoute:
 
     @classmethod
     def find(cls, url: str, session: requests.Session | None) -> ProxyRoute:
-        """Return the route that a request of `session` to the same host would take; without one, as the environment says."""
+        """Return the route that a request of `session` to the same host would take; without one, that of the environment."""
         http_url = "http" + url.removeprefix("ws") if url.startswith("ws") else url
         if session is not None:
             return cls._of(session, http_url)
@@ -68,7 +68,7 @@ class ProxyRoute:
 
     @property
     def proxy_name(self) -> str | None:
-        """What the proxy is called in messages: its host and port, and what of the environment names it."""
+        """The proxy as messages name it: its host and port, and the variable of the environment that names it."""
         if self.proxy is None:
             return None
         place = self.proxy.rpartition("://")[2].partition("/")[0].rpartition("@")[2]
@@ -76,24 +76,24 @@ class ProxyRoute:
 
 
 def chosen_verify(session: requests.Session) -> bool | str | None:
-    """Return what a session's program has chosen for `verify`, to be said with each request; `None` if nothing.
+    """Return the program's choice of `verify` for a session, to be named with each request; `None` without one.
 
-    Left to itself requests lets the CA bundle of the environment overrule what the program has set.
+    Otherwise requests would let the CA bundle of the environment overrule that choice.
     """
     return None if session.verify is True else session.verify
 
 
 def chosen_proxies(session: requests.Session, url: str) -> Any:
-    """Return what is to be said about proxies with each request of a session.
+    """Return the proxies to name with each request of a session.
 
-    No proxy of the environment is asked for this machine itself: it could not reach a service that listens on loopback, or would
-    reach another one. A proxy that the program has set is used all the same.
+    A proxy of the environment is not used for this machine itself: it could not reach a service that listens on loopback, or
+    would reach another one. A proxy that the program has set is used all the same.
     """
     return {**dict.fromkeys(getproxies()), **session.proxies} if is_loopback(urlsplit(url).hostname or "") else {}
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, by its name or address; nothing is looked up."""
+    """Return whether a host is this machine, by its name or address; nothing is looked up."""
     name = host.rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -115,7 +115,7 @@ def named_by_environment(value: str, *endings: str) -> str | None:
 
 
 def _tls_settings(session: requests.Session, http_url: str, verify: Any, certificate: Any) -> dict[str, Any]:
-    """What the adapter that the session has mounted for the URL says about TLS, for all connections or for this one."""
+    """Return the TLS settings of the adapter that the session has mounted for the URL, for all connections or for this one."""
     try:
         adapter = session.get_adapter(http_url)
     except requests.exceptions.InvalidSchema:

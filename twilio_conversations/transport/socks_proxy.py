@@ -1,4 +1,4 @@
-"""SOCKS proxies: PySocks speaks with them, over a connection that has been made here."""
+"""SOCKS proxies: the protocol is PySocks', over a connection that is made here."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class SocksProxy:
     """A SOCKS proxy, as its URL names it.
 
     Attributes:
-        host: where it is.
-        port: 1080 unless said.
+        host: its name or address.
+        port: 1080 by default.
         version: 4 or 5.
-        resolves: it is given names, not addresses.
-        user: for proxies that want one.
+        resolves: whether it looks up names itself.
+        user: for proxies that require one.
         password: likewise.
     """
 
@@ -89,7 +89,7 @@ class SocksProxy:
 
 @functools.cache
 def _socket_class() -> Any:
-    """PySocks' socket, which takes a connection to the proxy that is there already."""
+    """Return the class of PySocks' socket, made to use a connection to the proxy that is there already."""
     try:
         pysocks = importlib.import_module("socks")
     except ImportError:
@@ -103,6 +103,6 @@ def _socket_class() -> Any:
         __slots__ = ()
 
         def connect(self, address: Any) -> None:
-            """It is connected."""
+            """Do nothing: the socket is connected."""
 
     return type("SocksSocket", (pysocks.socksocket, Connected), {"codes": {4: pysocks.SOCKS4, 5: pysocks.SOCKS5}})

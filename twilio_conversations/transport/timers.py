@@ -29,11 +29,11 @@ class Timer:
         return self._function is not None
 
     def cancel(self) -> None:
-        """Let the call not happen; harmless when it has."""
+        """Prevent the call; harmless after it."""
         self._function = None
 
     def run(self) -> None:
-        """Make the call, once; an exception is logged, since nobody is there to take it."""
+        """Make the call, once; an exception is logged, since there is no caller."""
         function, self._function = self._function, None
         if function is None:
             return
@@ -61,8 +61,8 @@ class Timers:
         return timer
 
     def _sweep(self) -> None:
-        """Drop the cancelled timers, of which those of a far moment would lie there until then; not before there may be as
-        many as others, so that it costs next to nothing."""
+        """Discard the cancelled timers, which would be kept until their time; only once there may be as many as others, so that
+        it costs next to nothing."""
         self._heap = [entry for entry in self._heap if entry[2].active]
         heapq.heapify(self._heap)
         self._sweep_at = max(_FIRST_SWEEP, 2 * len(self._heap))
@@ -71,14 +71,14 @@ class Timers:
         return len(self._heap)
 
     def next_deadline(self) -> float | None:
-        """The moment of the earliest call, `None` if there is none."""
+        """Return the time of the earliest call, `None` if there is none."""
         heap = self._heap
         while heap and not heap[0][2].active:
             heapq.heappop(heap)
         return heap[0][0] if heap else None
 
     def run_due(self, now: float) -> None:
-        """Make the calls whose moment has come; one that schedules another for now has it run next time."""
+        """Make the calls that are due; one that schedules another for now has it run next time."""
         due = []
         while (deadline := self.next_deadline()) is not None and deadline <= now:
             due.append(heapq.heappop(self._heap)[2])

@@ -1,4 +1,4 @@
-"""HTTP inside the websocket: `Tunnel.request` returns a future, `TunnelAdapter` carries a requests session over it."""
+"""HTTP inside the WebSocket: `Tunnel.request` returns a future, `TunnelAdapter` carries a requests session over it."""
 
 from __future__ import annotations
 
@@ -53,21 +53,21 @@ class Tunnel:
         deadline: Deadline | None = None,
         idempotent: bool = False,
     ) -> Future[Reply]:
-        """Send a call; the future has the answer, whatever its status.
+        """Send a call; return the future of its answer, whatever the status.
 
         An idempotent one is sent again after cuts, 429, 502 to 504 and 409 with code 20409, with growing delays and never
-        earlier than ``Retry-After`` says, as long as the deadline allows; then the last answer or error is the outcome.
+        earlier than ``Retry-After`` asks, as long as the deadline allows; then the last answer or error is the outcome.
 
         Args:
             method: such as ``GET``.
             url: complete, percent-encoded; it is passed on without a change.
             headers: only ``Content-Type``, ``X-Twilio-*`` and ``Twilio-*`` are carried.
             body: bytes.
-            deadline: covers queue, flight and resends; the default time limit if not given.
+            deadline: covers queue, flight and repetitions; the default time limit if not given.
             idempotent: whether sending it twice is the same as sending it once.
 
         The future fails with `RequestTimeoutError`, `TransportUnavailableError`, `ReplyError`, `ProtocolError` or
-        `ClientClosedError`, which say in `sent` whether any attempt had been written and in `attempts` how many there were.
+        `ClientClosedError`, whose `sent` is whether any attempt had been written, and whose `attempts` is their number.
         """
         deadline = deadline or Deadline(self._options.default_timeout)
         return self._begin(method, url, headers, body, deadline, idempotent).result
@@ -82,7 +82,7 @@ class Tunnel:
         deadline: Deadline,
         idempotent: bool = False,
     ) -> Reply:
-        """As `request`, for a caller who waits: raises what the future would fail with.
+        """Send as `request` does, and wait: raise the error that the future would fail with.
 
         Raises:
             TransportUnavailableError: `Options.max_pending_requests` callers wait already.
@@ -100,7 +100,7 @@ class Tunnel:
 
     @contextmanager
     def _place(self) -> Iterator[None]:
-        """One of the places for callers who wait."""
+        """Take one of the places for callers that wait."""
         self._connection.lifetime.check()  # before the lock, which a forked child may have inherited held
         with self._count:
             if self._waiting >= (most := self._options.max_pending_requests):
@@ -146,7 +146,7 @@ class _Exchange:
 
     @property
     def sent(self) -> bool:
-        """Whether any attempt has been written, as far as is known; from any thread."""
+        """Whether any attempt has been written, as far as is known; for any thread."""
         return self._sent or (self._latest is not None and self._connection.has_written(self._latest))
 
     def send(self) -> None:
@@ -183,7 +183,7 @@ class _Exchange:
             fail(self.result, error)
 
     def _blamed(self, error: ConversationsError) -> ConversationsError:
-        """Count a connection that ended under this request by itself; the error that ends it when there were too many."""
+        """Count a connection that ended by itself under this request; return the error of the request after too many."""
         if not (isinstance(error, TransportUnavailableError) and error.sent and error.status is None):
             return error
         self._cuts += 1
@@ -195,7 +195,7 @@ class _Exchange:
         )
 
     def _try_later(self, asked: float) -> bool:
-        """Send again after a while, unless the deadline comes first."""
+        """Send again after a delay, unless the deadline comes first."""
         if self.result.done():
             return True
         if self._backoff is None:
@@ -215,7 +215,7 @@ class _Exchange:
 
 
 class TunnelAdapter(BaseAdapter):
-    """Lets a `requests.Session` send through a tunnel: mount it at `SCHEME`. It waits, and raises this package's errors."""
+    """Transport of a `requests.Session` through a tunnel: mount it at `SCHEME`. It waits, and raises this package's errors."""
 
     def __init__(self, tunnel: Tunnel) -> None:
         super().__init__()
@@ -233,7 +233,7 @@ class TunnelAdapter(BaseAdapter):
         """Send a prepared request and wait for its answer.
 
         `timeout` is seconds or a `Deadline`. A request that reads, or that carries a mutation id, is sent again as
-        `Tunnel.request` has it; others never are.
+        `Tunnel.request` describes; others never are.
         """
         deadline = timeout if isinstance(timeout, Deadline) else Deadline(timeout)
         method, url, body = request.method or "GET", request.url or "", request.body or b""
@@ -248,7 +248,7 @@ class TunnelAdapter(BaseAdapter):
         return _as_response(reply, request)
 
     def close(self) -> None:
-        """Nothing to close: the connection belongs to the client."""
+        """Do nothing: the connection belongs to the client."""
 
 
 def _as_response(reply: Reply, request: requests.PreparedRequest) -> requests.Response:
@@ -267,10 +267,10 @@ def _as_response(reply: Reply, request: requests.PreparedRequest) -> requests.Re
 
 
 def carried(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The headers that go into a frame; everything else is between a program and its own HTTP library.
+    """Return the headers that go into a frame; all others concern the program and its HTTP library only.
 
     Raises:
-        ArgumentTypeError: the value of one is not text: the service would end the connection.
+        ArgumentTypeError: a value is not text, over which the service would end the connection.
     """
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     kept = {name: value for name, value in pairs if name.lower().startswith(("content-type", "x-twilio-", "twilio-"))}

@@ -1,7 +1,7 @@
-"""The WebSocket upgrade. websocket-client asks for it; what the peer answers instead is read here.
+"""The WebSocket upgrade. websocket-client requests it; an answer other than 101 is read here.
 
-Releases of websocket-client differ in what they make of an answer other than 101: the oldest take a redirect for success, others
-drop its status or wait for the whole page. So the head of the answer is kept as it comes, and the status in it decides.
+Releases of websocket-client differ in how they treat such an answer: the oldest take a redirect for success, others drop its
+status or wait for the whole page. So the head of the answer is kept as it comes, and the status in it decides.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class UpgradeError(Exception):
     """The peer did not upgrade the connection. The text continues a sentence that begins with the peer's name.
 
     Attributes:
-        answer: what it answered, if that was HTTP.
+        answer: the head of its answer, if that was HTTP.
     """
 
     def __init__(self, text: str, answer: Answer | None = None) -> None:
@@ -84,7 +84,7 @@ def upgrade(url: str, opened: Any, deadline: Deadline) -> None:
 
 
 class _HandshakeSocket:
-    """The socket during the upgrade: a peer that drips or floods cannot hold the thread, and the head of its answer is kept."""
+    """The socket during the upgrade: neither slow nor endless answers can hold the thread, and their head is kept."""
 
     def __init__(self, connected: Any, deadline: Deadline) -> None:
         self._socket = connected
@@ -132,7 +132,7 @@ class _HandshakeSocket:
         return self._socket.fileno()  # type: ignore[no-any-return]
 
     def close(self) -> None:
-        """The connection closes it."""
+        """Do nothing: the connection closes the socket."""
 
 
 def _raise_unless_upgraded(handshake: _HandshakeSocket) -> None:
@@ -147,7 +147,7 @@ def _raise_unless_upgraded(handshake: _HandshakeSocket) -> None:
 
 
 def _parsed(head: bytes) -> Answer | None:
-    """The answer in a head, as far as it came, if it is HTTP."""
+    """Return the answer in a head, as far as it came, if it is HTTP."""
     line = _STATUS_LINE.match(head)
     if line is None:
         return None
@@ -163,7 +163,7 @@ def _parsed(head: bytes) -> Answer | None:
 
 
 def _place(location: str) -> str:
-    """A URL without what may be secret in it."""
+    """Return a URL without what may be secret in it."""
     try:
         parts = urlsplit(location.strip())
     except ValueError:
@@ -172,7 +172,7 @@ def _place(location: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Foreign text, fit for a line of a log."""
+    """Return foreign text fit for a line of a log."""
     return _UNPRINTABLE.sub("?", text.strip())[:_LONGEST_QUOTE]
 
 

@@ -1,6 +1,6 @@
 """WebSocket messages from bytes, however the network cut them, and frames for what is sent.
 
-Pure: no socket, no clock. websocket-client parses and builds the frames; what it leaves open is decided here: sizes are checked
+Pure: no socket, no clock. websocket-client parses and builds the frames. The checks that it omits are here: sizes are checked
 before anything is buffered, control frames are neither long nor fragmented, the service does not mask.
 """
 
@@ -34,7 +34,7 @@ _keys: deque[bytes] = deque()
 
 
 def _mask_key(size: int) -> bytes:
-    """An unpredictable key. They are drawn from the system many at a time: a call for each costs more than the frame."""
+    """Return an unpredictable key, drawn from the system many at a time: a call for each costs more than the frame."""
     while True:
         try:
             return _keys.popleft()
@@ -44,7 +44,7 @@ def _mask_key(size: int) -> bytes:
 
 
 def build(opcode: int, payload: bytes) -> bytes:
-    """One whole, masked frame."""
+    """Return one whole, masked frame."""
     frame = ABNF.create_frame(payload, opcode)
     frame.get_mask_key = _mask_key
     return frame.format()
@@ -66,7 +66,7 @@ class _Frames(frame_buffer):
         self._missing = 0
 
     def supply(self, data: bytes) -> bool:
-        """Add bytes; say whether the piece that was missing is complete (a long one is put together once, at its end)."""
+        """Add bytes; return whether the missing piece is complete (a long one is put together once, at its end)."""
         self._waiting.append(data)
         self._missing -= len(data)
         if self._missing > 0:
@@ -79,7 +79,7 @@ class _Frames(frame_buffer):
         return True
 
     def recv_strict(self, bufsize: int) -> bytes:
-        """The next `bufsize` bytes, all of them or none yet."""
+        """Return the next `bufsize` bytes; raise `_Starved` until all of them are there."""
         start = self._at
         end = start + bufsize
         self._missing = end - len(self._data)
@@ -89,7 +89,7 @@ class _Frames(frame_buffer):
         return self._data[start:end]
 
     def recv_length(self) -> None:
-        """Read the length and refuse the frame before its payload is buffered."""
+        """Read the length, and refuse a frame that is too long before its payload is buffered."""
         super().recv_length()
         if self.has_mask():
             raise ProtocolError("the service must not mask its frames")
@@ -104,11 +104,11 @@ class Stream:
         """Messages of more than `max_bytes` are refused."""
         self._max_bytes = max_bytes
         self._frames = _Frames(max_bytes)
-        self._opcode: int | None = None  # of the message whose fragments are coming in
+        self._opcode: int | None = None  # of the message whose fragments arrive
         self._parts: list[bytes] = []
 
     def feed(self, data: bytes) -> Iterator[WsMessage]:
-        """Take in bytes and yield what they complete.
+        """Accept bytes and yield the messages that they complete.
 
         Raises:
             ProtocolError: after the good messages before it; the connection is of no further use.
