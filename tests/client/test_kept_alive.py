@@ -200,13 +200,13 @@ def test_conversations_that_were_left_leave_nothing_behind(connect: Connect, fre
     """Nothing in the client grows with the conversations that it once was in."""
     alice, bob = connect(fresh("alice")), connect(fresh("bob"))
     event_log = EventLog(bob, "conversation_joined", "conversation_removed")
-    sync, directory = bob._core.runtime.sync, bob._core.conversations
+    sync, conversations = bob._core.runtime.sync, bob._core.conversations
     registries: list[Any] = [
         sync._roots,
         sync._named,
         sync._subscriptions._all,
-        directory._members,
-        directory._told,
+        conversations._tracked,
+        conversations._told,
         bob._core.dispatcher._pins,
     ]
     counts = []

@@ -102,9 +102,9 @@ class Person:
             if root.subscription.phase is not SubscriptionPhase.ESTABLISHED or root.replica.cursor != heads.get(root.sid):
                 where = f"{root.subscription.phase}, at {root.replica.cursor} of {heads.get(root.sid)}"
                 return f"{self.identity} does not follow {root.unique_name}: {where}"
-        for sid, member in conversations._members.items():
-            if member.busy or member.rereading or member.wanted is not member.presence or member.waiting:
-                return f"{self.identity} is not where it should be in {sid}: {member.presence} of {member.wanted}"
+        for sid, member in conversations._tracked.items():
+            if not member.is_settled:
+                return f"{self.identity} is not where it should be in {sid}: {member.phase}"
             roster = member.live.participants._by_sid.values()
             models: tuple[Any, ...] = (member.conversation, *roster, *member.live.messages._held.values())
             if any(model._live.state.overlay for model in models) or any(one._live.state.replica is None for one in roster):

@@ -11,7 +11,7 @@ from tests.state.driven import Driven, load
 from tests.sync.model_service import Answer
 from twilio_conversations.enums import ConversationStatus
 from twilio_conversations.errors import ClientClosedError, NotFoundError, ProtocolError, SyncError
-from twilio_conversations.state.tracked import Following
+from twilio_conversations.state.phases import Following
 from twilio_conversations.util import logs
 
 # -- learning of one ------------------------------------------------------------------------------------------------------
@@ -68,8 +68,8 @@ def test_what_there_is_in_order(alice: Driven) -> None:
     alice.room("CH0")
     alice.run(1)
     tracked = alice.tracked
-    assert [one.sid for one in tracked.announced(Following.KNOWN)] == ["CH3", "CH1", "CH2"]
-    assert [one.sid for one in tracked.announced(Following.JOINED)] == ["CH3", "CH1"]
+    assert [one.sid for one in tracked.announced(Following.DOCUMENT)] == ["CH3", "CH1", "CH2"]
+    assert [one.sid for one in tracked.announced(Following.EVERYTHING)] == ["CH3", "CH1"]
     assert [one.sid for one in tracked.joined()] == ["CH1", "CH3"]
 
 
@@ -80,7 +80,7 @@ def test_one_that_was_just_left_by_command_is_not_joined(alice: Driven) -> None:
     alice.backend.answer("DELETE", f"{room.url}/Participants/alice", None, status=204)
     alice.conversation("CH1").leave()
     assert alice.tracked.joined() == []
-    assert len(alice.tracked.announced(Following.JOINED)) == 1
+    assert len(alice.tracked.announced(Following.EVERYTHING)) == 1
 
 
 def test_typing_where_nothing_is_followed_means_nothing(alice: Driven) -> None:

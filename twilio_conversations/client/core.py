@@ -28,7 +28,7 @@ from twilio_conversations.events.stream import EventStream, Streams
 from twilio_conversations.options import Options
 from twilio_conversations.runtime import Runtime
 from twilio_conversations.state.conversations import Conversations
-from twilio_conversations.state.tracked import Following
+from twilio_conversations.state.phases import Following
 from twilio_conversations.state.users import Users
 from twilio_conversations.transport.connection import Connection
 from twilio_conversations.transport.lifetime import Lifetime
@@ -142,8 +142,8 @@ class Core:
     def survey(self, event: EventName, take: Callable[[Iterable[Any]], None]) -> None:
         """Have `take` called, on the io thread, with all existing objects of one of the `SURVEYED` events."""
         there: dict[EventName, Callable[[], Iterable[Any]]] = {
-            ClientEvent.CONVERSATION_ADDED: lambda: self.conversations.announced(Following.KNOWN),
-            ClientEvent.CONVERSATION_JOINED: lambda: self.conversations.announced(Following.JOINED),
+            ClientEvent.CONVERSATION_ADDED: lambda: self.conversations.announced(Following.DOCUMENT),
+            ClientEvent.CONVERSATION_JOINED: lambda: self.conversations.announced(Following.EVERYTHING),
             ClientEvent.USER_SUBSCRIBED: self.users.subscribed,
         }
         self.connection.post(lambda: take(there[event]()))

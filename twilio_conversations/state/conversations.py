@@ -15,9 +15,11 @@ from twilio_conversations.enums import ConversationStatus
 from twilio_conversations.errors import ClientClosedError, ConversationsError, NotFoundError, ProtocolError, SyncError
 from twilio_conversations.events.names import HandlerError
 from twilio_conversations.models.conversation import Conversation
+from twilio_conversations.state.opening import all_items, may_pass
 from twilio_conversations.state.parts import Parts
-from twilio_conversations.state.tracked import Following, SyncNames, TrackedConversation
-from twilio_conversations.state.tracker import Tracker, all_items, may_pass
+from twilio_conversations.state.phases import Following, Input, Phase
+from twilio_conversations.state.tracked import SyncNames, TrackedConversation
+from twilio_conversations.state.tracker import Tracker
 from twilio_conversations.state.typing import duration
 from twilio_conversations.sync.changes import (
     Change,
@@ -45,13 +47,13 @@ class Conversations:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._members: dict[str, TrackedConversation] = {}
+        self._tracked: dict[str, TrackedConversation] = {}
         self._live: weakref.WeakValueDictionary[str, Parts] = weakref.WeakValueDictionary()
         self._map: Handle | None = None
         self._told: set[str] = set()
         self.listed: Future[None] = Future()
         """Done when every conversation of the listing has appeared."""
-        self._tracker = Tracker(runtime, lambda sid: self._members.pop(sid, None), self.listed.done)
+        self._tracker = Tracker(runtime, lambda sid: self._tracked.pop(sid, None), self.listed.done)
 
     # -- the list -----------------------------------------------------------------------------------------------------
 
@@ -73,9 +75,9 @@ class Conversations:
             body = yield self._runtime.get_json(urls.with_query(url, pairs))
             entries = body.get("conversations") if isinstance(body, dict) else None
             for entry in entries if isinstance(entries, list) else ():
-                membership = self._listed_entry(entry)
-                if membership is not None:
-                    appearing.append(membership.ready)
+                tracked = self._listed_entry(entry)
+                if tracked is not None:
+                    appearing.append(tracked.ready)
             meta = body.get("meta") if isinstance(body, dict) else None
             token = parse_text(meta.get("next_token")) if isinstance(meta, dict) else None
             if not token or token in seen:
@@ -96,7 +98,7 @@ class Conversations:
             _log.warning("leaving out an entry of the listing without sid")
             return None
         if sid in self._told:
-            return self._members.get(sid)
+            return self._tracked.get(sid)
         return self.learn(entry)
 
     def learn(self, entry: Mapping[str, Any]) -> TrackedConversation:
@@ -108,62 +110,59 @@ class Conversations:
         if not isinstance(sid, str):
             raise ProtocolError("a conversation without sid", body=entry)
         joined = entry.get("status") == ConversationStatus.JOINED.value and "conversation_sid" in entry
-        membership = self._members.get(sid)
-        if membership is None:
-            membership = self._appear(sid, SyncNames.from_rest(sid, entry.get("sync_objects")))
+        tracked = self._tracked.get(sid)
+        if tracked is None:
+            tracked = self._appear(sid, SyncNames.from_rest(sid, entry.get("sync_objects")))
             data = {
                 "lastConsumedMessageIndex": entry.get("last_read_message_index"),
                 "notificationLevel": entry.get("notification_level"),
             }
-            membership.item = data
-            membership.want(Following.JOINED if joined else Following.KNOWN)
-            self._tracker.fulfil(membership)
+            tracked.item = data
+            self._tracker.react(tracked, Input.JOINED if joined else Input.SEEN)
         elif joined:
             self.follow(sid)
-        return membership
+        return tracked
 
     def follow(self, sid: str) -> Future[Conversation]:
         """The own identity has joined, by the answer of a command: done when messages and roster are followed."""
-        membership = self._members.get(sid)
-        if membership is None:
+        tracked = self._tracked.get(sid)
+        if tracked is None:
             return failed(NotFoundError(f"conversation {sid} is gone"))
-        if membership.wanted is Following.KNOWN:
-            membership.want(Following.JOINED)
-            self._tracker.fulfil(membership)
-        return membership.ready
+        self._tracker.react(tracked, Input.JOINED)
+        return tracked.ready
 
     def known(self, sid: str) -> TrackedConversation | None:
         """What is known of `sid`."""
-        return self._members.get(sid)
+        return self._tracked.get(sid)
 
-    def announced(self, presence: Following) -> list[Conversation]:
+    def announced(self, following: Following) -> list[Conversation]:
         """The conversations that are announced as that much or more, in the order they became known."""
-        return [member.conversation for member in self._members.values() if member.presence.value >= presence.value]
+        return [one.conversation for one in self._tracked.values() if one.announced >= following]
 
     @flow
     def survey_participants(self, sid: str, take: Callable[[Iterable[Any]], None]) -> Flow[None]:
         """Have `take` called with the participants of a conversation once all that was read of them is announced."""
         try:
-            yield self._roster_of(sid)
+            yield self._participants_of(sid)
         except ConversationsError as error:
             _log.info("the participants of %s cannot be read: %s", sid, error)
-        membership = self._members.get(sid)
-        take([] if membership is None else membership.live.participants.announced())
+        tracked = self._tracked.get(sid)
+        take([] if tracked is None else tracked.live.participants.announced())
 
     def joined(self) -> list[Conversation]:
         """The conversations that the own identity participates in, in the order of their sids."""
         return [
-            member.conversation
-            for _, member in sorted(self._members.items())
-            if member.presence is Following.JOINED and member.conversation.status is ConversationStatus.JOINED
+            one.conversation
+            for _, one in sorted(self._tracked.items())
+            if one.announced is Following.EVERYTHING and one.conversation.status is ConversationStatus.JOINED
         ]
 
     def typing(self, sid: Any, identity: Any, seconds: Any) -> None:
         """Somebody types somewhere; for conversations that are not followed it means nothing."""
-        membership = self._members.get(sid) if isinstance(sid, str) else None
-        if membership is None or membership.presence is not Following.JOINED or not isinstance(identity, str):
+        tracked = self._tracked.get(sid) if isinstance(sid, str) else None
+        if tracked is None or tracked.announced is not Following.EVERYTHING or not isinstance(identity, str):
             return
-        membership.live.typing.received(identity, duration(seconds, 6.0))
+        tracked.live.typing.received(identity, duration(seconds, 6.0))
 
     def _map_changed(self, _: Handle, change: Change) -> None:
         """The own map of conversations changed."""
@@ -172,9 +171,9 @@ class Conversations:
         if isinstance(change, ItemAdded | ItemUpdated):
             self._map_item(str(change.key), change.data)
         elif isinstance(change, ItemRemoved):
-            membership = self._members.get(str(change.key))
-            if membership is not None:
-                self._tracker.go(membership)
+            tracked = self._tracked.get(str(change.key))
+            if tracked is not None:
+                self._tracker.react(tracked, Input.REMOVED)
         elif isinstance(change, Resynced):
             self._reload()
         elif isinstance(change, EntityFailed):
@@ -197,9 +196,9 @@ class Conversations:
         present = {str(item.key) for item in items}
         for item in items:
             self._map_item(str(item.key), item.data)
-        for sid, membership in list(self._members.items()):
-            if membership.wanted is Following.JOINED and sid not in present:
-                self._tracker.go(membership)
+        for sid, tracked in list(self._tracked.items()):
+            if tracked.wanted is Following.EVERYTHING and sid not in present:
+                self._tracker.react(tracked, Input.REMOVED)
 
     def _map_item(self, sid: str, data: Any) -> None:
         """The map says that the own identity has this conversation, and how."""
@@ -207,41 +206,41 @@ class Conversations:
         if not isinstance(document, str):
             _log.warning("leaving out conversation %s: its map item names no document", sid)
             return
-        membership = self._members.get(sid)
-        if membership is None:
-            membership = self._appear(sid, SyncNames(document))
-        membership.item = data
+        tracked = self._tracked.get(sid)
+        if tracked is None:
+            tracked = self._appear(sid, SyncNames(document))
+        tracked.item = data
         status = data.get("status")
         if status == ConversationStatus.JOINED.value:
-            membership.want(Following.JOINED)
-        elif status == ConversationStatus.NOT_PARTICIPATING.value or membership.wanted is Following.GONE:
-            membership.want(Following.KNOWN)
-        self._tracker.fulfil(membership)
-        if membership.presence is membership.wanted:
-            self._tracker.apply(membership, lambda state: state.with_membership(data))
+            self._tracker.react(tracked, Input.JOINED)
+        elif status == ConversationStatus.NOT_PARTICIPATING.value or tracked.phase is Phase.NEW:
+            self._tracker.react(tracked, Input.SEEN)
+        if tracked.announced is tracked.wanted:
+            self._tracker.apply(tracked, lambda state: state.with_membership(data))
 
     def _appear(self, sid: str, names: SyncNames) -> TrackedConversation:
         """Make room for a conversation; the object that the program may still hold from earlier is used again."""
         live = self._live.get(sid)
         if live is None:
-            message_list, roster = functools.partial(self._messages_of, sid), functools.partial(self._roster_of, sid)
+            message_list, roster = functools.partial(self._messages_of, sid), functools.partial(self._participants_of, sid)
             live = self._live[sid] = Parts(self._runtime, self, sid, message_list, roster)
         else:
             for model in live.models():
                 model._live.come_back(model)
-        membership = TrackedConversation(live, names)
-        self._members[sid] = membership
-        return membership
+        tracked = TrackedConversation(live, names)
+        self._tracked[sid] = tracked
+        return tracked
 
     @flow
     def fetch(self, conversation: Conversation) -> Flow[tuple[ConversationData, int] | None]:
         """The state of a conversation by its document as the service has it now."""
-        membership = self._members.get(conversation.sid)
-        document = membership.root("document") if membership is not None else None
-        if membership is None or document is None:
+        tracked = self._tracked.get(conversation.sid)
+        document = tracked.document if tracked is not None else None
+        if tracked is None or document is None:
             return None
-        body = yield self._runtime.get_json(urls.join(self._runtime.options.endpoints.sync, "v3", "Documents", document.sid))
-        replica = membership.live.state.replica or ConversationData()
+        url = urls.join(self._runtime.options.endpoints.sync, "v3", "Documents", document.handle.sid)
+        body = yield self._runtime.get_json(url)
+        replica = tracked.live.state.replica or ConversationData()
         return replica.with_document(body.get("data") if isinstance(body, dict) else None), 0
 
     def announce_update(self, conversation: Conversation, former: ConversationData | None, current: ConversationData) -> None:
@@ -257,36 +256,39 @@ class Conversations:
 
     @flow
     def _messages_of(self, sid: str) -> Flow[Handle]:
-        """The message list of a conversation; of one that is not joined it is opened for reading."""
-        membership = self._members.get(sid)
-        if membership is None:
-            raise NotFoundError(f"conversation {sid} is gone", status=404)
-        yield membership.ready
-        entity = membership.root("list")
-        if entity is None:
-            yield self._tracker.open_root(membership, "list", (membership.named_by_document() or membership.names).messages)
-            entity = membership.root("list")
-        if entity is None:
+        """Return the message list of a conversation; where the user has not joined, it is opened for reading."""
+        tracked = yield self._ready(sid)
+        if tracked.messages is None:
+            yield self._tracker.opener.open_messages(tracked)
+        if tracked.messages is None:
             raise SyncError(f"conversation {sid} has no messages to read", status=404)
-        return entity
+        handle: Handle = tracked.messages.handle
+        return handle
 
     @flow
-    def _roster_of(self, sid: str) -> Flow[Handle]:
-        """The roster of a conversation, loaded; of one that is not joined it is opened for reading."""
-        membership = self._members.get(sid)
-        if membership is None:
-            raise NotFoundError(f"conversation {sid} is gone", status=404)
-        yield membership.ready
-        if membership.root("map") is None:
-            yield self._tracker.open_root(membership, "map", (membership.named_by_document() or membership.names).roster)
-            yield self._tracker.load_roster(membership)
-        entity = membership.root("map")
-        if entity is None:
+    def _participants_of(self, sid: str) -> Flow[Handle]:
+        """Return the map of participants, loaded; where the user has not joined, it is opened for reading."""
+        tracked = yield self._ready(sid)
+        if tracked.participants is None:
+            yield self._tracker.opener.open_participants(tracked)
+            yield self._tracker.opener.load_participants(tracked)
+        if tracked.participants is None:
             raise SyncError(f"conversation {sid} has no roster to read", status=404)
-        return entity
+        handle: Handle = tracked.participants.handle
+        return handle
+
+    @flow
+    def _ready(self, sid: str) -> Flow[TrackedConversation]:
+        """Return a conversation when it was announced, with the names that its document gives."""
+        tracked = self._tracked.get(sid)
+        if tracked is None:
+            raise NotFoundError(f"conversation {sid} is gone", status=404)
+        yield tracked.ready
+        tracked.names = tracked.named_by_document()
+        return tracked
 
     def fail(self, error: BaseException) -> None:
         """Nothing appears any more: wake whoever waits for a conversation. From any thread, when the connection is over."""
         fail(self.listed, error)
-        for membership in list(self._members.values()):
-            fail(membership.ready, error)
+        for tracked in list(self._tracked.values()):
+            fail(tracked.ready, error)

@@ -11,6 +11,7 @@ from twilio_conversations.events.names import ClientEvent, ConversationEvent, Pa
 from twilio_conversations.models.layers import OVERLAY_SECONDS, ReplicatedState
 from twilio_conversations.models.live import Live, date_updated
 from twilio_conversations.models.participant import Participant, ParticipantUpdatedEventArgs
+from twilio_conversations.state.own_commands import Command, OwnCommand, OwnCommands
 from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated
 from twilio_conversations.util import checks, logs, urls
 from twilio_conversations.util.futures import Deadline, Flow, Future, flow
@@ -34,15 +35,14 @@ class Participants:
         self._typing_ended = typing_ended
         self._loaded = loaded
         self._by_sid: dict[str, Participant] = {}
-        self._leaving: set[str] = set()
-        self._expected: set[str] = set()
-        self._gone_since: dict[object, set[str]] = {}  # for each add under way: who has left since it began
+        self._own = OwnCommands()
+        self._read_from = 0  # number of the latest own command when the map was read last
 
     # -- from Sync, on the io thread ----------------------------------------------------------------------------------
 
     def reading(self) -> None:
-        """The map is about to be read: who is known by now, if only by an answer, is in it or has left since."""
-        self._expected = set(self._by_sid)
+        """The map is about to be read: whoever is known by now, if only from an answer, is in it or has left since."""
+        self._read_from = self._own.number
 
     def load(self, items: list[Item]) -> None:
         """Take the whole roster as it was read; nothing is announced for what was not known before."""
@@ -52,13 +52,9 @@ class Participants:
             if taken is not None:
                 known.add(taken[0].sid)
         with self._runtime.lock:
-            gone = {
-                sid
-                for sid, held in self._by_sid.items()
-                if sid not in known and (sid in self._expected or held._live.state.replica is not None)
-            }
+            gone = [sid for sid in self._by_sid if sid not in known and not self._own.has_added_since(sid, self._read_from)]
             left = [self._by_sid.pop(sid) for sid in gone]
-            self._has_gone(gone)
+            self._own.left(gone)
         for participant in left:
             participant._live.leave(participant)
 
@@ -100,11 +96,11 @@ class Participants:
         try:
             with self._runtime.lock:
                 participant = self._by_sid.get(sid)
+                current = ParticipantData.parse(data, None if participant is None else participant._live.state.replica)
+                self._own.told(sid)
                 if participant is None:
-                    current = ParticipantData.parse(data)
                     participant = self._by_sid[sid] = self._made(sid, ReplicatedState(current, version))
                     return participant, None, current
-                current = ParticipantData.parse(data, participant._live.state.replica)
                 return participant, participant._live.state.apply(current, version), current
         except ProtocolError as error:
             _log.warning("%r: leaving out participant %s: %s", self._conversation, sid, error)
@@ -116,15 +112,10 @@ class Participants:
             self._typing_ended(participant.identity)
         with self._runtime.lock:
             self._by_sid.pop(sid, None)
-            self._leaving.discard(sid)
-            self._has_gone({sid})
+            self._own.left([sid])
         if participant is not None:
             self._emit(participant, ConversationEvent.PARTICIPANT_LEFT, ClientEvent.PARTICIPANT_LEFT)
             participant._live.leave(participant)
-
-    def _has_gone(self, sids: set[str]) -> None:
-        for gone in self._gone_since.values():
-            gone |= sids
 
     def joined_at(self, identity: str) -> dt.datetime | None:
         """When the participant with that identity joined, by the service's clock; `None` if that is not known."""
@@ -160,7 +151,7 @@ class Participants:
         """All participants, without those whose removal was just confirmed."""
         self._runtime.run(self._loaded, self._runtime.deadline(timeout), "get_participants()")
         with self._runtime.lock:
-            return [participant for sid, participant in self._by_sid.items() if sid not in self._leaving]
+            return [participant for sid, participant in self._by_sid.items() if not self._own.hides(sid)]
 
     def get_by_sid(self, sid: str, timeout: float | None) -> Participant:
         """The participant with that sid."""
@@ -178,18 +169,17 @@ class Participants:
 
     def add(self, request: Mapping[str, Any], timeout: float | None) -> Participant:
         """POST a participant and give back the live object it became."""
-        this, gone = object(), set[str]()
         with self._runtime.lock:
-            self._gone_since[this] = gone
+            number = self._own.begin_add()
         try:
             answer = self._runtime.rest.post(urls.join(self._live.url, "Participants"), request, timeout=timeout)
-            return self._added(answer, gone)
+            return self._added(answer, number)
         finally:
             with self._runtime.lock:
-                del self._gone_since[this]
+                self._own.end_add(number)
 
-    def _added(self, answer: Any, gone: set[str]) -> Participant:
-        """The participant that an answer tells of: the live one if its event was faster, else one made from the answer."""
+    def _added(self, answer: Any, number: int) -> Participant:
+        """Return the participant of an answer: the live one if its event was faster, else one made from the answer."""
         sid = answer.get("sid") if isinstance(answer, dict) else None
         if not isinstance(sid, str):
             raise ProtocolError("the answer to an add has no sid", body=answer)
@@ -198,31 +188,45 @@ class Participants:
             if participant is not None:
                 return participant
             participant = self._made(sid, ReplicatedState(ParticipantData.from_rest(answer), delivered=False))
-            left = sid in gone
-            if not left:
+            own = self._own.added(sid, number)
+            if own is not None:
                 self._by_sid[sid] = participant
-        if left:
+        if own is None:
             participant._live.leave(participant)
         else:
-            self._runtime.later(OVERLAY_SECONDS, lambda: self._settle_added(sid))
+            self._settle_later({sid: own})
         return participant
 
+    def _settle_later(self, commands: Mapping[str, OwnCommand]) -> None:
+        """Give Sync the time to tell of own commands."""
+
+        def settle_all() -> None:
+            for sid, own in commands.items():
+                self._settle(sid, own)
+
+        self._runtime.later(OVERLAY_SECONDS, settle_all)
+
     @flow
-    def _settle_added(self, sid: str) -> Flow[None]:
-        """Sync has not told of an added participant for a while: look what became of it."""
+    def _settle(self, sid: str, own: OwnCommand) -> Flow[None]:
+        """Look what became of a command that Sync has not told of for a while, and trust that."""
         participant = self._by_sid.get(sid)
-        if participant is None or participant._live.state.replica is not None:
+        if participant is None or not self._own.has(sid, own):
             return
+        is_add = own.command is Command.ADD
         try:
-            found = yield self.fetch(participant)
+            is_there = (yield self.fetch(participant)) is not None
         except ConversationsError as error:
-            _log.info("%r: could not look whether %s was added: %s", self._conversation, sid, error)
-            return
+            _log.info(
+                "%r: could not look whether %s was %s: %s", self._conversation, sid, "added" if is_add else "removed", error
+            )
+            is_there = True
         with self._runtime.lock:
-            gone = found is None and self._by_sid.get(sid) is participant
-            if gone:
+            if not self._own.has(sid, own) or is_there is is_add:
+                return
+            self._own.end(sid)
+            if is_add:
                 del self._by_sid[sid]
-        if gone:
+        if is_add:
             participant._live.leave(participant)
 
     def url_of(self, key: str, deadline: Deadline) -> str:
@@ -245,8 +249,8 @@ class Participants:
             gone = {sid for sid, held in self._by_sid.items() if key in (sid, held.identity)}
         self._runtime.rest.delete(url, timeout=deadline.remaining())
         with self._runtime.lock:
-            self._leaving |= gone
-        self._runtime.later(OVERLAY_SECONDS, lambda: self._leaving.difference_update(gone))
+            commands = self._own.removed(sid for sid in gone if sid in self._by_sid)
+        self._settle_later(commands)
 
     @flow
     def fetch(self, participant: Participant) -> Flow[tuple[ParticipantData, int] | None]:

@@ -1,15 +1,16 @@
-"""What the directory keeps of one conversation: what is wanted of it, what it is, and the Sync objects that are open."""
+"""What is kept of one conversation: its phase, its Sync objects that are open, and what they held that is not applied yet."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
 from twilio_conversations.models.conversation import Conversation
 from twilio_conversations.state.parts import Parts
+from twilio_conversations.state.phases import STANDINGS, Following, Phase
 from twilio_conversations.util.futures import Future
 from twilio_conversations.wire.backoff import Backoff
 
@@ -18,24 +19,21 @@ if TYPE_CHECKING:
     from twilio_conversations.sync.client import Handle
 
 
-class Following(enum.Enum):
-    """How much of a conversation there is for this client."""
+class Kind(enum.Enum):
+    """Kind of a conversation's Sync object."""
 
-    GONE = 0
-    """Nothing: not there yet, or not any more."""
-    KNOWN = 1
-    """Its document is followed."""
-    JOINED = 2
-    """The own identity participates: messages and roster are followed too."""
+    DOCUMENT = "document"
+    MESSAGES = "list"
+    PARTICIPANTS = "map"
 
 
 @attrs.frozen
 class SyncNames:
-    """Names of a conversation's Sync objects; list and roster may be known by the document only."""
+    """Names of a conversation's Sync objects; those of messages and participants may be known from the document only."""
 
     document: str
     messages: str | None = None
-    roster: str | None = None
+    participants: str | None = None
 
     @classmethod
     def from_rest(cls, sid: str, value: Any) -> SyncNames:
@@ -49,107 +47,150 @@ class SyncNames:
 
 
 @attrs.define(eq=False)
+class OpenObject:
+    """A Sync object that is open."""
+
+    name: str
+    handle: Handle
+
+
+@attrs.define(eq=False)
+class OpenDocument(OpenObject):
+    """The document.
+
+    Attributes:
+        contents: what it held when it was opened, until that is applied.
+        written_before: number of the last own write before it was read: the contents have the effect of that one.
+    """
+
+    contents: Any
+    written_before: int
+
+
+@attrs.define(eq=False)
+class OpenMessages(OpenObject):
+    """The list of messages.
+
+    Attributes:
+        followed_from: event id at which the list was opened; `None` where earlier messages are history.
+        is_behind: messages that the program holds from an earlier time have not been read again yet.
+        missed: messages written between the user's joining and `followed_from`, until they are announced.
+    """
+
+    followed_from: int | None
+    is_behind: bool = True
+    missed: list[Item] = attrs.field(factory=list)
+
+
+@attrs.define(eq=False)
+class OpenParticipants(OpenObject):
+    """The map of participants.
+
+    Attributes:
+        items: what it held when it was opened, until that is loaded.
+    """
+
+    items: list[Item] | None
+
+
+_O = TypeVar("_O", bound=OpenObject)
+
+
+@attrs.define(eq=False)
 class TrackedConversation:
-    """One conversation in the directory.
+    """One conversation of the client.
 
     Attributes:
         live: the inside of the conversation.
-        wanted: what the sources say it should be; `generation` counts the changes of that.
-        presence: what was announced.
-        epoch: counts closings; changes of objects opened in an earlier one mean nothing any more.
-        busy: its objects are being opened.
-        opened_document: contents of the document as it was opened, until they are applied.
-        written_before: number of the last own write before the document was read: it has that one's effect.
-        opened_roster: items of the roster as it was opened, until they are loaded.
-        opened_messages: the list was opened, and messages that are held from an earlier time have not been read again yet.
-        followed_from: event id at which the message list of a participant was opened.
-        missed: messages written between the own identity's joining and `followed_from`, until they are announced.
-        document: contents of the document that were applied last.
+        item: its item of the user's map.
+        phase: row of `phases.TRANSITIONS`.
+        attempt: identity of what is wanted now; an opening that began under another one is outdated.
+        ready: done when the attempt has led to what is wanted.
+        applied: contents of the document that were applied last.
         rereading: how many of its objects are being read again since events of them were lost.
-        waiting: changes that came before the announcement, in order.
-        ready: done with the conversation when `presence` is what is `wanted`.
+        waiting: changes that came while it was being opened, in order.
     """
 
     live: Parts
     names: SyncNames
     item: Mapping[str, Any] = attrs.field(factory=dict)
-    wanted: Following = Following.GONE
-    presence: Following = Following.GONE
-    generation: int = 0
-    epoch: int = 0
-    busy: bool = False
-    opened_document: Any = None
-    written_before: int = 0
-    opened_roster: list[Item] | None = None
-    opened_messages: bool = False
-    followed_from: int | None = None
-    missed: list[Item] = attrs.field(factory=list)
-    document: Any = None
-    rereading: int = 0
-    backoff: Backoff | None = None
-    waiting: list[Callable[[], None]] = attrs.field(factory=list)
+    phase: Phase = Phase.NEW
+    attempt: object = attrs.field(factory=object)
     ready: Future[Conversation] = attrs.field(factory=Future)
-    _roots: dict[str, tuple[str, Handle]] = attrs.field(factory=dict)
+    document: OpenDocument | None = None
+    messages: OpenMessages | None = None
+    participants: OpenParticipants | None = None
+    applied: Any = None
+    rereading: int = 0
+    waiting: list[Callable[[], None]] = attrs.field(factory=list)
+    backoff: Backoff | None = None
 
     @property
     def conversation(self) -> Conversation:
         """The model."""
         return self.live.conversation
 
-    def want(self, presence: Following) -> None:
-        """Change what is wanted."""
-        if presence is self.wanted:
-            return
-        self.wanted = presence
-        self.generation += 1
+    @property
+    def announced(self) -> Following:
+        """What handlers were told last."""
+        return STANDINGS[self.phase].announced
+
+    @property
+    def wanted(self) -> Following:
+        """What is wanted."""
+        return STANDINGS[self.phase].wanted
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether its objects are being opened; their changes wait until it was announced."""
+        return STANDINGS[self.phase].is_opening
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing of it is under way."""
+        return not (self.is_opening or self.rereading or self.waiting)
+
+    def enter(self, phase: Phase) -> None:
+        """Enter a phase; with another one, what is under way is outdated."""
+        if phase is not self.phase:
+            self.phase = phase
+            self.attempt = object()
+
+    def await_anew(self) -> None:
+        """Have callers wait for what is wanted now."""
         if self.ready.done():
             self.ready = Future()
 
-    def root(self, kind: str) -> Handle | None:
-        """The open object of a kind (document, list, map)."""
-        found = self._roots.get(kind)
-        return None if found is None else found[1]
-
-    def has_root(self, kind: str, name: str) -> bool:
-        """Whether that very object is open."""
-        found = self._roots.get(kind)
-        return found is not None and found[0] == name
-
-    def put_root(self, kind: str, name: str, entity: Handle) -> None:
-        """Keep an object that was opened, in place of the one before."""
-        former = self.root(kind)
-        self._roots[kind] = (name, entity)
-        if former is not None and former is not entity:
-            former.close()
-
-    def named_by_document(self) -> SyncNames | None:
-        """The names that the document gives; it is right where it differs from what others said."""
-        document = self.root("document")
-        data = document.data if document is not None else None
-        if document is None or not isinstance(data, dict):
-            return None
-        messages, roster = data.get("messages"), data.get("roster")
+    def named_by_document(self) -> SyncNames:
+        """Return the names that the document gives, as it is right where it differs from others; the known ones otherwise."""
+        data = None if self.document is None else self.document.handle.data
+        if not isinstance(data, dict):
+            return self.names
+        messages, participants = data.get("messages"), data.get("roster")
         return SyncNames(
             self.names.document,
             messages if isinstance(messages, str) and messages else self.names.messages,
-            roster if isinstance(roster, str) and roster else self.names.roster,
+            participants if isinstance(participants, str) and participants else self.names.participants,
         )
 
     def close_joined(self) -> None:
         """Close what only a participant follows."""
-        self.opened_roster = None
-        self.opened_messages = False
-        self.followed_from = None
-        self.missed = []
-        for kind in ("list", "map"):
-            found = self._roots.pop(kind, None)
-            if found is not None:
-                found[1].close()
+        messages, self.messages = self.messages, None
+        participants, self.participants = self.participants, None
+        for closing in (messages, participants):
+            if closing is not None:
+                closing.handle.close()
 
     def close(self) -> None:
         """Close everything."""
-        self.epoch += 1
         self.close_joined()
-        document = self._roots.pop("document", None)
+        document, self.document = self.document, None
         if document is not None:
-            document[1].close()
+            document.handle.close()
+
+
+def in_place_of(former: _O | None, opened: _O) -> _O:
+    """Return an object that was opened, and close the one before."""
+    if former is not None and former.handle is not opened.handle:
+        former.handle.close()
+    return opened

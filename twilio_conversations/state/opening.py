@@ -1,0 +1,171 @@
+"""Open and read the Sync objects of one conversation: its document, its messages and its participants.
+
+Everything here runs on the io thread.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from twilio_conversations.errors import ClientClosedError, ConversationsError
+from twilio_conversations.state.phases import Following, Phase
+from twilio_conversations.state.tracked import (
+    Kind,
+    OpenDocument,
+    OpenMessages,
+    OpenObject,
+    OpenParticipants,
+    TrackedConversation,
+    in_place_of,
+)
+from twilio_conversations.sync.changes import Change, Item, Key
+from twilio_conversations.util.futures import Flow, flow, gather
+
+if TYPE_CHECKING:
+    from twilio_conversations.runtime import Runtime
+    from twilio_conversations.sync.client import Handle
+
+Changed = Callable[[TrackedConversation, Kind, "Handle", Change], None]
+
+GONE_STATUS = frozenset({403, 404})
+_FIRST_PAGE = 50
+"""Items that the service gives with a map, at most."""
+
+
+@flow
+def all_items(handle: Handle, start: Key | None = None) -> Flow[list[Item]]:
+    """Return all items of a map behind `start`, page after page, until there are none or they lead back."""
+    items: list[Item] = []
+    seen: set[Key] = set()
+    while True:
+        page = yield handle.page(start=start, size=100, bounds="inclusive" if start is None else "exclusive")
+        items += page.items
+        if not page.has_next or not page.items:
+            return items
+        start = page.items[-1].key
+        if start in seen:
+            return items
+        seen.add(start)
+
+
+def may_pass(error: ConversationsError) -> bool:
+    """Return whether reading an object may succeed another time: it is neither gone, nor is the client."""
+    return error.status not in GONE_STATUS and not isinstance(error, ClientClosedError)
+
+
+class Opener:
+    """Opens and reads the objects of conversations."""
+
+    def __init__(self, runtime: Runtime, has_started: Callable[[], bool], changed: Changed) -> None:
+        """`has_started` returns whether all conversations of the start were announced; `changed` receives every change."""
+        self._runtime = runtime
+        self._has_started = has_started
+        self._changed = changed
+
+    @flow
+    def open(self, tracked: TrackedConversation) -> Flow[None]:
+        """Open what is wanted and not open: the document, and for a participant the messages and participants beside it."""
+        if tracked.wanted is not Following.EVERYTHING:
+            yield self.open_document(tracked)
+            return
+        yield gather([self.open_document(tracked), self.open_messages(tracked), self.open_participants(tracked)])
+        named = tracked.named_by_document()
+        if named != tracked.names:
+            tracked.names = named
+            yield gather([self.open_messages(tracked), self.open_participants(tracked)])
+        yield self.load_participants(tracked)
+        yield self._catch_up_messages(tracked)
+        yield self._find_missed(tracked)
+
+    @flow
+    def open_document(self, tracked: TrackedConversation) -> Flow[None]:
+        """Open the document, unless it is open."""
+        name = tracked.names.document
+        if _is_open(tracked.document, name):
+            return
+        written_before = tracked.live.state.overlays
+        handle = yield self._runtime.sync.open_document(name, self._listener(tracked, Kind.DOCUMENT))
+        if _is_wanted(tracked, handle):
+            tracked.document = in_place_of(tracked.document, OpenDocument(name, handle, handle.data, written_before))
+
+    @flow
+    def open_messages(self, tracked: TrackedConversation) -> Flow[None]:
+        """Open the list of messages, unless it is open or its name is not known."""
+        name = tracked.names.messages
+        if name is None or _is_open(tracked.messages, name):
+            return
+        handle = yield self._runtime.sync.open_list(name, self._listener(tracked, Kind.MESSAGES))
+        if _is_wanted(tracked, handle):
+            is_followed = tracked.wanted is Following.EVERYTHING and self._has_started()
+            opened = OpenMessages(name, handle, handle.event_id if is_followed else None)
+            tracked.messages = in_place_of(tracked.messages, opened)
+
+    @flow
+    def open_participants(self, tracked: TrackedConversation) -> Flow[None]:
+        """Open the map of participants, unless it is open or its name is not known."""
+        name = tracked.names.participants
+        if name is None or _is_open(tracked.participants, name):
+            return
+        tracked.live.participants.reading()
+        handle = yield self._runtime.sync.open_map(name, self._listener(tracked, Kind.PARTICIPANTS), include_items=True)
+        if _is_wanted(tracked, handle):
+            items = sorted(handle.take_items(), key=lambda item: str(item.key))
+            tracked.participants = in_place_of(tracked.participants, OpenParticipants(name, handle, items))
+
+    def _listener(self, tracked: TrackedConversation, kind: Kind) -> Callable[[Handle, Change], None]:
+        return functools.partial(self._changed, tracked, kind)
+
+    @flow
+    def load_participants(self, tracked: TrackedConversation) -> Flow[None]:
+        """Load the participants from the answer that opened them; where they are many, further pages follow."""
+        opened = tracked.participants
+        if opened is None or opened.items is None:
+            return
+        items = opened.items
+        if not items or len(items) >= _FIRST_PAGE:
+            items = items + (yield all_items(opened.handle, items[-1].key if items else None))
+        opened.items = None
+        tracked.live.participants.load(items)
+
+    @flow
+    def _catch_up_messages(self, tracked: TrackedConversation) -> Flow[None]:
+        """Read the messages again that the program holds from before it left: they have changed or gone meanwhile."""
+        opened = tracked.messages
+        if opened is not None and opened.is_behind:
+            yield tracked.live.messages.reread(opened.handle)
+            opened.is_behind = False
+
+    @flow
+    def _find_missed(self, tracked: TrackedConversation) -> Flow[None]:
+        """Read what was written between the user's joining and the opening of the list."""
+        opened, live = tracked.messages, tracked.live
+        if opened is None or opened.followed_from is None or opened.followed_from < 0:
+            return  # without any event yet nothing was written
+        joined = live.participants.joined_at(self._runtime.configuration.identity)
+        if joined is not None:
+            opened.missed = yield live.messages.since(opened.handle, joined)
+
+    @flow
+    def reread(self, tracked: TrackedConversation, kind: Kind, handle: Handle) -> Flow[None]:
+        """Read an object again whose events were lost; a document comes with its own events."""
+        live = tracked.live
+        if kind is Kind.MESSAGES:
+            yield live.messages.reread(handle)
+        elif kind is Kind.PARTICIPANTS:
+            live.participants.reading()
+            live.participants.resynced()
+            live.participants.load((yield all_items(handle)))
+
+
+def _is_open(opened: OpenObject | None, name: str) -> bool:
+    return opened is not None and opened.name == name
+
+
+def _is_wanted(tracked: TrackedConversation, handle: Handle) -> bool:
+    """Return whether the conversation is still there; an object of one that went while it was opened is closed."""
+    if tracked.phase is Phase.GONE:
+        handle.close()
+        return False
+    return True
