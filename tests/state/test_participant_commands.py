@@ -239,6 +239,44 @@ def test_a_removal_that_no_event_tells_of_is_given_up(alice: Driven, conversatio
     assert sids(conversation) == ["MB1", "MB2"]
 
 
+def test_a_removal_that_no_event_tells_of_is_looked_up(alice: Driven, room: Room, conversation: Conversation) -> None:
+    """The service has it no more: it is not shown again, and its event is raised when it comes."""
+    alice.backend.answer("DELETE", f"{PARTICIPANTS}/MB1", None, status=204)
+    conversation.remove_participant("MB1")
+    room.drop("MB1")
+    late = alice.backend.outbox[:]
+    alice.backend.outbox.clear()
+    alice.run(10)
+    assert alice.asked_for_items() == ["MB1"]
+    assert sids(conversation) == ["MB2"]
+    alice.backend.outbox.extend(late)
+    alice.run(1)
+    assert alice.told("own") == ["own participant_left MB1"]
+
+
+def test_a_removal_that_cannot_be_looked_up_is_given_up(
+    alice: Driven, room: Room, conversation: Conversation, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What Sync told last is shown again."""
+    caplog.set_level("INFO")
+    alice.backend.answer("DELETE", f"{PARTICIPANTS}/MB1", None, status=204)
+    alice.backend.answer("GET", f"/v3/Maps/{room.roster.sid}/Items", Answer(500, {"code": 54000, "message": "not now"}))
+    conversation.remove_participant("MB1")
+    alice.run(5.1)
+    assert sids(conversation) == ["MB1", "MB2"]
+    logs.flush(10)
+    assert "could not look whether MB1 was removed: " in caplog.text
+
+
+def test_an_event_of_a_removed_participant_does_not_show_it_again(alice: Driven, room: Room, conversation: Conversation) -> None:
+    """An update that was under way when it was removed."""
+    alice.backend.answer("DELETE", f"{PARTICIPANTS}/MB1", None, status=204)
+    conversation.remove_participant("MB1")
+    room.alter("MB1", attributes={"late": True})
+    alice.run(1)
+    assert sids(conversation) == ["MB2"]
+
+
 def test_a_removal_that_is_refused_changes_nothing(alice: Driven, conversation: Conversation) -> None:
     """The participant is shown as before."""
     alice.backend.answer("DELETE", f"{PARTICIPANTS}/MB1", {"code": 50400}, status=404)

@@ -49,6 +49,7 @@ def connect(service: LocalServer) -> Iterator[Connect]:
     def make(identity: str, *, ready: bool = True, **options: Any) -> Client:
         options.setdefault("reconnect", BackoffPolicy(minimum=0.02, maximum=0.5, stable_after=0.2))
         options.setdefault("endpoint", service.url)
+        options.setdefault("default_timeout", PATIENCE)
         client = Client(options.pop("token", None) or service.token(identity), **options)
         clients.append(client)
         return told(client.wait_until_ready(PATIENCE)) if ready else client

@@ -82,7 +82,7 @@ class ServiceProcess:
 
     def client(self, identity: str, url: str | None = None) -> Client:
         """A client of this service, or of a proxy in front of it, that reconnects quickly."""
-        return Client(self.token(identity), endpoint=url or self.url, reconnect=QUICK)
+        return Client(self.token(identity), endpoint=url or self.url, reconnect=QUICK, default_timeout=PATIENCE)
 
     def __enter__(self) -> Self:
         return self
