@@ -282,7 +282,7 @@ def _after(seconds: float, action: Callable[P, object]) -> Callable[P, None]:
 def _install(tx: Transaction) -> Response:
     roles.install(tx)
     drop_removed_objects(tx)
-    reachability.nobody_is_online(tx)
+    reachability.set_all_offline(tx)
     return Response(204)
 
 

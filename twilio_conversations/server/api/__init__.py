@@ -1,1 +1,1 @@
-"""What clients may ask, route by route: Conversations, Sync, registrations and media, and the bodies of the answers."""
+"""Requests of clients, route by route: Conversations, Sync, registrations and media, and the bodies of the answers."""

@@ -1,4 +1,4 @@
-"""What is not there: paths of Twilio's that the local service does not answer, and what to say to those who ask."""
+"""Refusals for paths of Twilio that the local service does not have."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ _LIMITS = "see 'Current limits' in its documentation (docs/guides/local-service.
 
 
 def refusal(path: Sequence[str]) -> Refusal:
-    """Return 20404 with a text that points to the limits of the service."""
+    """Return 20404 with a text that points to the documented limits of the service."""
     known = (text for prefix, text in _BY_PREFIX.items() if tuple(path[: len(prefix)]) == prefix)
     return Refusal(20404, f"{next(known, 'The local service has nothing at this path')}; {_LIMITS}")

@@ -1,4 +1,4 @@
-"""The REST API of Conversations clients: reads are answered at once, changes become commands for the writer."""
+"""The REST API of Conversations clients: reads are answered at once, changes are commands for the writer."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 PAGE_SIZE = 100
 TYPING_ALLOWANCE = 1
-"""Seconds; the notification lives longer than the sender's window by this much."""
+"""Seconds by which the notification lives longer than the sender's window."""
 
 _USERS = "/Client/v2/Services/{service}/Users"
 _CONVERSATIONS = "/Client/v2/Services/{service}/Conversations"
@@ -132,7 +132,7 @@ class ClientApi:
         self._require_self(caller, user)
         row = self.reader.first(_MY_ONE, identity=caller.identity, ref=reference)
         if row is None:
-            # Says whether there is none, or only none of the caller's.
+            # Raises 50350 if there is no such conversation at all.
             conversations.enter(self.reader, caller.identity, reference)
             raise Refusal(50430)
         return Response.json(200, self._links(caller).my_conversation(row, caller.identity))
@@ -144,7 +144,7 @@ class ClientApi:
     def _conversation(
         self, caller: Caller, conversation: Conversation, member: conversations.Member | None, first: Callable[..., Any]
     ) -> dict[str, Any]:
-        """Return a conversation with its counts; `first` reads, on the thread where this runs."""
+        """Return a conversation with its counts; `first` reads a row on the calling thread."""
         counts = {
             "participants": first(_COUNT_PARTICIPANTS, conversation=conversation.sid)[0],
             "messages": first(_COUNT_MESSAGES, conversation=conversation.sid)[0],
@@ -155,7 +155,7 @@ class ClientApi:
         return _found(self.reader.first(users.BY_REFERENCE, ref=reference), 50200)
 
     def _user_body(self, caller: Caller, user: User, first: Callable[..., Any]) -> dict[str, Any]:
-        """Return a user; `first` reads, on the thread where this runs."""
+        """Return a user; `first` reads a row on the calling thread."""
         enabled = self.settings.current.reachability_enabled
         item = first(reachability.ITEM, name=users.info_map(user.sid)) if enabled else None
         return self._links(caller).user(user, reachability.parse(item))
@@ -236,7 +236,7 @@ class ClientApi:
         return command
 
     def _rendered(self, body: dict[str, Any]) -> content.Rendered | None:
-        """Return the template that the message is made from, with its values; `None` when there is none, or an unknown one."""
+        """Return the message's template with its values; `None` without a template, and for an unknown one."""
         sid, variables = limits.content_sid(body), limits.content_variables(body)
         template = None if sid is None else self.reader.first(content.BY_SID, sid=sid)
         return None if template is None else content.render(template, variables)
@@ -258,7 +258,7 @@ class ClientApi:
         return Response.json(status, links.message(row), path)
 
     def _change_my_conversation(self, caller: Caller, request: Request, user: str, reference: str) -> Command:
-        """The answer counts the unread messages even without a read horizon: then all of them are."""
+        """Change read horizon or notification level. Without a horizon, the answer counts all messages as unread."""
         self._require_self(caller, user)
         body = request.json()
 
@@ -284,7 +284,7 @@ class ClientApi:
     # -- typing ------------------------------------------------------------------------------------------------------------
 
     def _typing(self, caller: Caller, request: Request) -> Response:
-        """Notify the other chat participants who are online, not the sender. Nothing of it is kept."""
+        """Notify the other chat participants who are online. Nothing is stored."""
         conversation = self.reader.first(conversations.BY_REFERENCE, ref=request.form().get("ChannelSid", ""))
         sid = _found(conversation, 50350).sid
         others = self.objects.members(sid)

@@ -33,20 +33,20 @@ Endpoint = Callable[[Request], Awaitable[HttpResponse]]
 
 
 class Host(Protocol):
-    """The service, as media need it."""
+    """The service as the media API uses it."""
 
     settings: LiveSettings
     media: MediaLibrary
 
     def verify(self, token: str) -> Grant:
-        """Return what a token allows. Raises `Refusal`."""
+        """Return the grant of a token. Raises `Refusal`."""
 
     async def execute(self, command: Command) -> Response:
-        """Carry out a command and return its answer."""
+        """Execute a command and return its answer."""
 
 
 class MediaApi:
-    """Answers requests for media. `service` and the `addresses` of a request are asked anew for each."""
+    """The media API. `service` and `addresses` are called for each request."""
 
     def __init__(self, service: Callable[[], Host], addresses: Callable[[Request], Addresses]) -> None:
         self._service = service
@@ -126,7 +126,7 @@ class MediaApi:
         return FileResponse(media.path(row), headers=content_headers(row.content_type, row.filename))
 
     def _caller(self, request: Request) -> Caller:
-        """Return who asks. Raises what is wrong with the token, and 20404 for another service's media."""
+        """Return the caller. Raises the refusal of the token, and 20404 for another service's media."""
         service = self._service()
         grant = service.verify(request.headers.get("x-twilio-token", ""))
         if request.path_params["service_sid"] != service.media.service_sid:
@@ -135,7 +135,7 @@ class MediaApi:
 
 
 def content_headers(content_type: str, filename: str | None) -> dict[str, str]:
-    """Return headers for uploaded bytes: saved under a harmless name, never run by a browser."""
+    """Return headers for uploaded bytes: saved under a harmless name, never executed by a browser."""
     headers = {
         "content-type": content_type,
         "content-disposition": "attachment",
@@ -143,7 +143,7 @@ def content_headers(content_type: str, filename: str | None) -> dict[str, str]:
         "x-content-type-options": "nosniff",
         "cache-control": "private, no-store",
     }
-    # What is left of a path, without control characters: the name goes to somebody's disk.
+    # The last part of a path, without control characters: it becomes a file name on somebody's disk.
     name = "".join(letter for letter in (filename or "").replace("\\", "/").rpartition("/")[2] if letter.isprintable())
     name = name.strip(" .")
     if name:
@@ -153,7 +153,7 @@ def content_headers(content_type: str, filename: str | None) -> dict[str, str]:
 
 
 def _wanted(body: dict[str, Any]) -> list[str]:
-    """Return the sids that a media set is asked for. Raises 20001 or 50510."""
+    """Return the requested sids of a media set. Raises 20001 or 50510."""
     entries = body.get("list")
     if body.get("command") != "get" or not isinstance(entries, list) or len(entries) > MAX_SET:
         raise Refusal(20001, "The body must be a 'get' command with a list")
@@ -170,6 +170,6 @@ def _route(path: str, endpoint: Endpoint, method: str) -> Route:
         except Refusal as error:
             return web.answer(Response.error(error))
         except ClientDisconnect:
-            return HttpResponse(status_code=CLIENT_CLOSED_REQUEST)  # nobody reads it
+            return HttpResponse(status_code=CLIENT_CLOSED_REQUEST)  # the answer has no reader
 
     return Route(path, guarded, methods=[method])

@@ -1,4 +1,4 @@
-"""The media of the service: who may read which, their description, and where their bytes are."""
+"""The media of the service: access to them, their descriptions and their files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from twilio_conversations.server.sync.projection import DOCUMENT
 
 @attrs.frozen
 class MediaLibrary:
-    """Finds media. Lives on the event loop."""
+    """The media of the service, on the event loop."""
 
     reader: Connection
     objects: SyncObjects
@@ -32,15 +32,15 @@ class MediaLibrary:
     service_sid: str
 
     def on_commit(self, commit: Commit) -> None:
-        """Delete the bytes of what was deleted."""
+        """Delete the files of deleted media."""
         self.files.remove(commit.media_dropped)
 
     def sweep(self) -> None:
-        """Delete files that no row speaks of; before anybody uploads."""
+        """Delete files without a row. Called before the first upload."""
         self.files.sweep({row.sid for row in self.reader.all(rules.KNOWN)})
 
     def visible(self, caller: Caller, sid: str) -> Media:
-        """A medium's row, for its uploader until it is sent, and then for those who may read the conversation. Raises 50507."""
+        """Return a row: for its uploader until it is sent, then for readers of the conversation. Raises 50507."""
         row = self.reader.first(rules.BY_SID, sid=sid)
         if row is None or not self._may_read(caller, row):
             raise Refusal(50507)
@@ -56,7 +56,7 @@ class MediaLibrary:
         return True
 
     def linked(self, sid: str, expires: str, signature: str) -> Media:
-        """Return a medium's row, for whoever has a link. Raises 20403 or, when it was deleted meanwhile, 50507."""
+        """Return the row of a temporary link. Raises 20403 or, when it has been deleted, 50507."""
         self.links.check(sid, expires, signature)
         row = self.reader.first(rules.BY_SID, sid=sid)
         if row is None:
@@ -64,11 +64,11 @@ class MediaLibrary:
         return row
 
     def path(self, row: Media) -> Path:
-        """Return where its bytes are."""
+        """Return the path of the file."""
         return self.files.path(row.sid)
 
     def record(self, row: Media, base_url: str) -> dict[str, Any]:
-        """Return a medium as JSON, with a new temporary link."""
+        """Return an attachment as JSON, with a new temporary link."""
         url = f"{base_url}/v1/Services/{self.service_sid}/Media/{row.sid}"
         return {
             "sid": row.sid,

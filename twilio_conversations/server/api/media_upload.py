@@ -1,4 +1,4 @@
-"""Uploads: from the socket to a file, block by block, raw or as a form. Memory does not grow with the size."""
+"""Uploads: from the socket to a file, block by block, raw or as a form, in constant memory."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from twilio_conversations.server.storage.media_files import Incoming
 
 BLOCK = 256 * 1024
 FORM_OVERHEAD = 64 * 1024
-"""What a form may hold besides its file, in bytes."""
+"""Most bytes of a form besides its file."""
 MAX_DISCARDED = 1024 * 1024 * 1024
-"""Of an upload that is too large, so much is read and thrown away: most clients hear an answer only when they have sent all."""
+"""Bytes of a too large upload that are read and discarded: most clients read an answer only after they have sent all."""
 DEFAULT_TYPE = "application/octet-stream"
 
 
 @attrs.frozen
 class Description:
-    """What the uploader says about a medium."""
+    """The uploader's description of a file."""
 
     content_type: str
     filename: str | None
@@ -32,11 +32,11 @@ class Description:
 
 
 async def receive(request: Request, incoming: Incoming, limit: int) -> Description:
-    """Write the medium in the body of `request` to `incoming`; `limit` is in bytes.
+    """Write the file in the body of `request` to `incoming`; `limit` is in bytes.
 
     Raises:
-        Refusal: 20413 too large, 20001 not a form after all.
-        ClientDisconnect: the uploader went away.
+        Refusal: 20413 too large, 20001 not a valid form.
+        ClientDisconnect: the uploader closed the connection.
     """
     given = request.headers.get("content-type", DEFAULT_TYPE)
     form = Form(given) if given.lower().startswith("multipart/form-data") else None
@@ -65,7 +65,7 @@ def _declared(request: Request) -> int:
 
 
 async def _blocks(request: Request) -> AsyncIterator[bytes]:
-    """Yield the body in pieces that are worth a hop to another thread."""
+    """Yield the body in blocks large enough for a hop to another thread."""
     parts: list[bytes] = []
     size = 0
     async for chunk in request.stream():
@@ -79,10 +79,10 @@ async def _blocks(request: Request) -> AsyncIterator[bytes]:
 
 
 class Form:
-    """Takes the first file out of ``multipart/form-data``, as browsers send it; other fields are skipped.
+    """The first file of ``multipart/form-data``, as browsers send it; other fields are skipped.
 
-    Starlette's own form parser would not do: it bounds fields but not files, which it writes whole to the system's temporary
-    directory, outside the data directory, before anybody can refuse them; then they would be copied.
+    Starlette's own form parser is no alternative: it bounds fields but not files, which it writes whole to the system's temporary
+    directory before they can be refused; then they would have to be copied.
     """
 
     def __init__(self, content_type: str) -> None:
@@ -110,7 +110,7 @@ class Form:
         )
 
     def feed(self, block: bytes) -> bytes:
-        """Return what of the file is in the next piece of the body. Raises `Refusal` 20001."""
+        """Return the part of the file in the next block of the body. Raises `Refusal` 20001."""
         try:
             self._parser.write(block)
         except FormParserError as error:

@@ -1,4 +1,4 @@
-"""Lists that clients read page by page."""
+"""Paginated lists."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Pages:
         return self._page("templates", content.PAGE, "sid", request, self._template)
 
     def receipts(self, message_sid: str, request: Request) -> dict[str, Any]:
-        """Return how a message fared outside, participant by participant."""
+        """Return the delivery receipts of a message, one for each non-chat participant."""
         return self._page("delivery_receipts", delivery.RECEIPTS, "sid", request, _receipt, of=message_sid)
 
     def recipients(self, conversation_sid: str, request: Request) -> dict[str, Any]:
-        """Return who the messages of a conversation were from and to, outside; with ``MessageSid`` those of one, on one page."""
+        """Return the non-chat senders and recipients of a conversation's messages, or of one message (``MessageSid``)."""
         message_sid = request.query.get("MessageSid")
         if message_sid is not None:
             rows = self.reader.all(delivery.RECIPIENTS_OF_MESSAGE, of=message_sid)
@@ -41,7 +41,7 @@ class Pages:
         return self._page("message_recipients", delivery.RECIPIENTS, "key", request, _recipient, of=conversation_sid)
 
     def _page(self, key: str, statement: Any, by: str, request: Request, body: Any, **values: Any) -> dict[str, Any]:
-        """One page, in the order of a column; a page token is the value of that column after which it begins."""
+        """Return one page, in the order of a column; a page token is the value of that column after which the page begins."""
         after = read_token(request.query.get("PageToken"))
         size = _size(request.query.get("PageSize"))
         rows = self.reader.all(statement, after=after, limit=size + 1, **values)
@@ -67,12 +67,12 @@ def page(key: str, items: list[Any], following: str | None = None, previous: str
 
 
 def token(after: str) -> str:
-    """Return the token of the page that begins behind this."""
+    """Return the token of the page that begins after this value."""
     return base64.urlsafe_b64encode(after.encode()).decode() or "-"
 
 
 def read_token(given: str | None) -> str:
-    """Return behind what the page begins; nothing for the first. Raises `Refusal` 20001."""
+    """Return the value after which the page begins; empty text for the first page. Raises `Refusal` 20001."""
     if given is None or given == "-":
         return ""
     try:

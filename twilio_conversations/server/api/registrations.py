@@ -1,4 +1,4 @@
-"""Push registrations over REST: ``/v1/registrations``, everybody's own."""
+"""Push registrations of the caller over REST: ``/v1/registrations``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATH = "/v1/registrations"
 
 @attrs.frozen
 class RegistrationsApi:
-    """Answers what begins with `PATH`."""
+    """The API below `PATH`."""
 
     reader: Connection
 

@@ -1,4 +1,4 @@
-"""The JSON bodies of the client API, made from rows."""
+"""The JSON bodies of the client API, built from rows."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from twilio_conversations.server.storage.rows import Conversation, Message, Part
 
 @attrs.frozen
 class Links:
-    """Makes the paths of resources, and URLs of them as the caller sees the service."""
+    """Representation of rows, with paths of resources and URLs with the address by which the caller reaches the service."""
 
     addresses: Addresses
     account_sid: str
     service_sid: str
 
     def path(self, *segments: str) -> str:
-        """Return a path below the service's."""
+        """Return a path below that of the service."""
         tail = "".join(f"/{quote(segment, safe='')}" for segment in segments)
         return f"/Client/v2/Services/{self.service_sid}{tail}"
 
     def url(self, *segments: str) -> str:
-        """Return the same with the address in front."""
+        """Return the URL of such a path."""
         return self.addresses.api + self.path(*segments)
 
     def _common(self, row: User | Conversation | Participant | Message) -> dict[str, Any]:
@@ -43,7 +43,7 @@ class Links:
         }
 
     def conversation(self, row: Conversation, *, member: Member | None, participants: int, messages: int) -> dict[str, Any]:
-        """Return a conversation; `member` is the caller's participant row, if there is one."""
+        """Return a conversation; `member` is the caller's participant row, if any."""
         return {
             **self._common(row),
             "friendly_name": row.friendly_name,
@@ -129,7 +129,7 @@ class Links:
         }
 
     def user(self, row: User, reachability: Mapping[str, bool]) -> dict[str, Any]:
-        """Return a user; `reachability` says what is told of it."""
+        """Return a user; `reachability` is its published reachability, if enabled."""
         return {
             **self._common(row),
             "identity": row.identity,
@@ -143,7 +143,7 @@ class Links:
         }
 
     def configuration(self, user: User, settings: Settings) -> dict[str, Any]:
-        """Return what a client needs to know at start."""
+        """Return the configuration that a client reads at start."""
         media = f"{self.addresses.media}/v1/Services/{self.service_sid}/Media"
         return {
             "identity": user.identity,
@@ -179,7 +179,7 @@ class Links:
 
 
 def _rest_media(medias: str | None) -> list[dict[str, Any]] | None:
-    """Return the media of a message as REST spells them."""
+    """Return the media of a message in the format of the REST API."""
     if medias is None:
         return None
     names = {"contentType": "content_type"}

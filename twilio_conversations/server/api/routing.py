@@ -1,6 +1,6 @@
-"""Routes as data: every API has a table of them, and a request finds its own by walking down the segments of its path.
+"""Routes as data: every API has a table of them, and a route is found by the segments of a request's path.
 
-A service has one table of all its APIs, for the tunnel and for plain HTTP; what is not in it does not exist.
+A service has one table of all its APIs, for the tunnel and for plain HTTP; other paths do not exist.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.writer import Command
 
 Handler = Callable[..., Response | Command]
-"""Called with API, caller, request and parameters: the answer, or the command that will make it. Raises `Refusal`."""
+"""Function of API, caller, request and parameters that returns the answer, or the command for it. Raises `Refusal`."""
 ANY = "*"
-"""Every method that has no route of its own."""
+"""Matches every method without a route of its own."""
 
 
 @attrs.frozen
 class Route:
-    """What answers `method` on paths like `template`, in which ``{name}`` stands for any one segment: a parameter."""
+    """Handler of `method` on paths like `template`, in which ``{name}`` stands for one segment: a parameter."""
 
     method: str
     template: str
@@ -32,7 +32,7 @@ class Route:
 
 @attrs.define
 class _Node:
-    """A place in the tree of paths. Its children have names, or there is one child that takes every segment."""
+    """A node in the tree of paths. Its children have names, or there is one child for every segment."""
 
     names: dict[str, _Node] = attrs.field(factory=dict)
     parameter: _Node | None = None
@@ -40,7 +40,7 @@ class _Node:
 
 
 class Api(Protocol):
-    """What answers the routes of a table of its own, by its methods."""
+    """An object with a table of routes to its methods."""
 
     ROUTES: ClassVar[tuple[Route, ...]]
 
@@ -49,10 +49,10 @@ class Table:
     """All routes of a service: `routes`, one for each method and template."""
 
     def __init__(self, apis: Iterable[Api], known: Mapping[str, str]) -> None:
-        """Collect the routes. Parameters that are `known` have one value and are not handed on.
+        """Collect the routes. Parameters in `known` have one value and are not passed on.
 
         Raises:
-            ValueError: two routes could not be told apart.
+            ValueError: two routes are ambiguous.
         """
         self.routes: list[Route] = []
         self._known = known
@@ -81,7 +81,7 @@ class Table:
         return child
 
     def has(self, path: Sequence[str]) -> bool:
-        """Return whether there is a route for this path, by whichever method."""
+        """Return whether there is a route for this path, with any method."""
         try:
             node, _ = self._walk(path)
         except Refusal:
@@ -89,7 +89,7 @@ class Table:
         return bool(node.handlers)
 
     def answer(self, caller: Caller, request: Request) -> Response | Command:
-        """Return the answer, or the command that will make it. Raises `Refusal`, 20404 when there is no such route."""
+        """Return the answer, or the command for it. Raises `Refusal`, 20404 when there is no such route."""
         handler, parameters = self._find(request.method, request.path)
         return handler(caller, request, *parameters)
 
@@ -101,7 +101,7 @@ class Table:
         return handler, parameters
 
     def _walk(self, path: Sequence[str]) -> tuple[_Node, list[str]]:
-        """Return the place that a path leads to, and its parameters. Raises `Refusal` 20404."""
+        """Return the node of a path, and its parameters. Raises `Refusal` 20404."""
         node, parameters = self._root, []
         for segment in path:
             child = node.names.get(segment)

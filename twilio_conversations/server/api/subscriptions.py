@@ -14,17 +14,17 @@ from twilio_conversations.server.sync.subscriptions import Subscriptions
 from twilio_conversations.server.text import is_text
 
 MAX_POKE = 1_000
-"""Most requests in one poke, which clients are told in the answer to their first."""
+"""Most requests in one poke; the answer to a poke reports it to the client."""
 
 
 @attrs.frozen
 class SubscriptionsApi:
-    """Checks subscription requests and hands them on."""
+    """Check of subscription requests for `Subscriptions`."""
 
     subscriptions: Subscriptions
 
     def _poke(self, caller: Caller, request: Request) -> Response:
-        """Answer first and carry the request out then: official clients stall when events overtake the answer.
+        """Answer, then execute the request: official clients stall when events overtake the answer.
 
         Raises `Refusal`, also for a caller without a connection.
         """

@@ -47,7 +47,7 @@ _OPPOSITE = {ASC: DESC, DESC: ASC}
 class PageQuery:
     """A page: at most `size` items in `order`, from `start` on (`None`: from the edge).
 
-    A `backwards` page is the one that ends before `start`: it is read in the opposite direction and turned round.
+    A `backwards` page ends before `start`: it is read in the opposite direction and reversed.
     """
 
     order: str = ASC
@@ -74,7 +74,7 @@ class PageQuery:
 
 
 class SyncApi:
-    """Answers ``/v3/Documents``, ``/v3/Lists`` and ``/v3/Maps`` (`COLLECTIONS`)."""
+    """The API below ``/v3/Documents``, ``/v3/Lists`` and ``/v3/Maps`` (`COLLECTIONS`)."""
 
     def __init__(self, reader: Connection, objects: SyncObjects, settings: LiveSettings) -> None:
         self._reader = reader
@@ -106,7 +106,7 @@ class SyncApi:
         raise Refusal(54007, "Clients only read Sync objects") if collection in _KINDS else Refusal(20404)
 
     def _open(self, caller: Caller, collection: str, reference: str, *kinds: str) -> Entity:
-        """Return the object, if the caller may read it and its kind is one of `kinds` (or these are none)."""
+        """Return the object, if the caller may read it and its kind is one of `kinds` (any, if empty)."""
         if collection not in _KINDS:
             raise Refusal(20404)
         entity = self._objects.open(caller, _KINDS[collection], reference)
@@ -115,7 +115,7 @@ class SyncApi:
         return entity
 
     def _root_with_items(self, entity: Entity, base_url: str) -> bytes:
-        """The items may be newer than the root, never older: what the root's head does not cover is replayed, and known."""
+        """Return a root with its items. They may be newer than the root, never older: replayed events are recognised."""
         root = self._objects.root(entity, base_url)
         rows = self._reader.all(_ALL_FROM[ASC], of=entity.sid, limit=self._settings.current.included_items)
         items = ",".join(_item(entity, base_url, row) for row in rows)
@@ -154,7 +154,7 @@ class SyncApi:
         return rows[: query.size], len(rows) > query.size
 
     def _any_behind(self, entity: Entity, query: PageQuery, rows: list[SyncItem]) -> bool:
-        """Return whether anything lies on the other side of where reading began."""
+        """Return whether there are items on the other side of the start."""
         direction = query.order if query.backwards else _OPPOSITE[query.order]
         bounds, edge = ("exclusive", rows[0].key) if rows else ("inclusive", query.start)
         return bool(self._reader.all(_FROM[direction, bounds], of=entity.sid, start=edge, limit=1))
@@ -172,7 +172,7 @@ class SyncApi:
 
 
 def _query(entity: Entity, request: Request) -> PageQuery:
-    """Read the query parameters; ``PageToken`` alone says everything."""
+    """Read the query parameters; ``PageToken`` replaces all others."""
     if "PageToken" in request.query:
         return PageQuery.from_token(request.query["PageToken"])
     order = request.query.get("Order", ASC).lower()
@@ -191,7 +191,7 @@ def _page_size(request: Request) -> int:
 
 
 def _position(entity: Entity, text: str) -> str:
-    """Return the stored key for a key or an index; an index beyond all others stays so, a negative one lies before all."""
+    """Return the stored key of a key or an index; an index may lie beyond all items, a negative one before all."""
     if entity.kind != LIST:
         return text
     digits = text.removeprefix("-")

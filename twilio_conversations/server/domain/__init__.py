@@ -1,1 +1,1 @@
-"""What may happen to conversations, and who may do it. Everything here runs inside a transaction of the writer."""
+"""Rules and permissions of conversations. Everything here runs inside a transaction of the writer."""

@@ -1,4 +1,4 @@
-"""The outside world, simulated: what people write by SMS, WhatsApp or e-mail, and what was sent to them."""
+"""Other channels, simulated: incoming and outgoing messages by SMS, WhatsApp and e-mail."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ SENT = (
     .join(messages_table, messages_table.c.sid == receipts.c.message_sid)
     .order_by(receipts.c.date_created, messages_table.c.index, receipts.c.sid)
 )
-"""Everything that went out."""
+"""All outgoing messages."""
 
 
 def receive(tx: Transaction, body: dict[str, Any], attachments: list[Attachment]) -> Message:
-    """Add a message from `address` to `proxy_address`: the pair says who in which conversation has written.
+    """Add an incoming message from `address` to `proxy_address`; the pair identifies conversation and participant.
 
     Raises:
-        Refusal: 20404 when nobody has this pair of addresses; 50303, 50304, 50503, 50504, 20422.
+        Refusal: 20404 for an unknown pair of addresses; 50303, 50304, 50503, 50504, 20422.
     """
     pair = {"address": _address(body, "address"), "proxy_address": _address(body, "proxy_address")}
     participant = tx.first(_BY_PAIR, **pair)
@@ -57,7 +57,7 @@ def receive(tx: Transaction, body: dict[str, Any], attachments: list[Attachment]
 
 
 def message_fields(body: dict[str, Any]) -> dict[str, Any]:
-    """Return what a message that does not come from a client says, as columns."""
+    """Return the columns of a message that is not sent by a client."""
     metadata = body.get("channel_metadata")
     if metadata is not None and not (isinstance(metadata, dict) and is_text(metadata.get("type"))):
         raise Refusal(20422, "'channel_metadata' must be an object with 'type' and 'data'")
@@ -72,7 +72,7 @@ def message_fields(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def deliver(tx: Transaction, body: dict[str, Any]) -> Message:
-    """Say how the message `message_sid` fares: `status`, and `error_code`; for one `address`, or for all it went to.
+    """Set `status` and `error_code` of the delivery of `message_sid`, to one `address` or to all recipients.
 
     Raises:
         Refusal: 50500, 50432, 20422.
@@ -93,7 +93,7 @@ def deliver(tx: Transaction, body: dict[str, Any]) -> Message:
 
 
 def sent_to_json(row: Any) -> dict[str, Any]:
-    """Return a message as it went out to one address."""
+    """Return an outgoing message to one address."""
     return {
         "channel_message_sid": row.channel_message_sid,
         "message_sid": row.message_sid,

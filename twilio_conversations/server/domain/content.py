@@ -1,4 +1,4 @@
-"""Content templates: kept by sid, and made into messages by putting values in place of their variables."""
+"""Content templates: stored by sid, and rendered with values for their variables."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PAGE = Query(
 
 @attrs.frozen
 class Rendered:
-    """A template with its values: the text, and the richest variant with the content type under which it is kept."""
+    """A rendered template: its text, and its richest variant with the content type under which it is stored."""
 
     text: str | None
     content_type: str
@@ -44,7 +44,7 @@ class Rendered:
 
 
 def create(tx: Transaction, body: dict[str, Any]) -> ContentTemplate:
-    """Make a template from ``friendly_name``, ``variables`` (names and defaults), ``variants`` and, if wanted, ``sid``.
+    """Create a template from ``friendly_name``, ``variables`` (names and defaults), ``variants`` and optionally ``sid``.
 
     Raises:
         Refusal: 20422, 50526.
@@ -66,7 +66,7 @@ def create(tx: Transaction, body: dict[str, Any]) -> ContentTemplate:
 
 
 def render(template: ContentTemplate, given: dict[str, str]) -> Rendered:
-    """Put values, or else the template's defaults, in place of ``{{name}}``; a name without a value stays as it is."""
+    """Replace each ``{{name}}`` by its value or the template's default; a name without a value stays."""
     values = {**json.loads(template.variables), **given}
     variants = {name: _filled(variant, values) for name, variant in json.loads(template.variants).items()}
     name = next((name for name in variants if name != TEXT), TEXT)

@@ -1,4 +1,4 @@
-"""Conversations: making, changing and deleting them, and what each caller may do in one."""
+"""Conversations: their creation, change and deletion, and the permissions of each caller."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ACTIVE, INACTIVE, CLOSED = "active", "inactive", "closed"
 
 
 class Member(NamedTuple):
-    """A participant as the caller, together with what its role allows."""
+    """The caller's participant, with the permissions of its role."""
 
     sid: str
     last_read_index: int | None
@@ -45,7 +45,7 @@ MEMBER = Query(
     .join(roles_table, roles_table.c.sid == participants.c.role_sid)
     .where(participants.c.conversation_sid == bindparam("conversation"), participants.c.identity == bindparam("identity")),
 )
-"""A member by identity."""
+"""The member with an identity."""
 _SERVICE_ROLE = (
     select(roles_table.c.permissions)
     .join(users_table, users_table.c.role_sid == roles_table.c.sid)
@@ -87,7 +87,7 @@ def roster(sid: str) -> str:
 
 @attrs.frozen
 class Access:
-    """A conversation as one caller meets it: its row, the caller's participant row if a member, and what the caller may do."""
+    """A caller's access to a conversation: its row, the caller's participant if a member, and the permissions."""
 
     conversation: Conversation
     caller: str
@@ -95,14 +95,14 @@ class Access:
     permissions: frozenset[str]
 
     def require(self, permission: str) -> None:
-        """Raise 50107 unless allowed."""
+        """Raise 50107 without this permission."""
         if permission not in self.permissions:
             raise Refusal(50107)
 
     def require_for(self, body: dict[str, Any], needed: Mapping[str, str]) -> None:
-        """Raise 50107 unless all fields may be changed: `needed` has their permissions.
+        """Raise 50107 unless all fields may be changed; `needed` has their permissions.
 
-        A change of nothing is for those who may change something: it, too, is told to everybody.
+        An empty change needs one of the permissions: it is announced, too.
         """
         if self.permissions.isdisjoint(needed.values()):
             raise Refusal(50107)
@@ -111,12 +111,12 @@ class Access:
 
 
 def enter(source: Transaction | Connection, caller: str, reference: str) -> Access:
-    """Find a conversation by sid or unique name on behalf of `caller`, who may read it then.
+    """Return the access of `caller` to a conversation, found by sid or unique name.
 
-    The creator may act in it without being a member, except for sending; so may service admins, as far as their role goes.
+    A creator who is no member has all permissions of a channel admin but sending, a service admin those of its role.
 
     Raises:
-        Refusal: 50350 no such conversation; 50430 not the caller's.
+        Refusal: 50350 no such conversation; 50430 no access.
     """
     conversation = source.first(BY_REFERENCE, ref=reference)
     if conversation is None:
@@ -142,7 +142,7 @@ def of_sid(tx: Transaction, sid: str) -> Conversation:
 
 
 def enter_open(tx: Transaction, caller: str, reference: str) -> Access:
-    """As `enter`, for changes: raises 50377 when the conversation is closed."""
+    """Return the access for a change: as `enter`, but raises 50377 when the conversation is closed."""
     access = enter(tx, caller, reference)
     if access.conversation.state == CLOSED:
         raise Refusal(50377)
@@ -181,7 +181,7 @@ def publish(tx: Transaction, conversation: Conversation) -> None:
 
 
 def create(tx: Transaction, caller: str, body: dict[str, Any]) -> Conversation:
-    """Make a conversation. Its creator is not a participant until joining."""
+    """Create a conversation. Its creator is not a participant until joining."""
     if "createConversation" not in roles.permissions(tx, users.ensure(tx, caller).role_sid):
         raise Refusal(50107)
     sid = f"CH{uuid.uuid4().hex}"
@@ -233,7 +233,7 @@ def change(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -
 
 @contextmanager
 def _unique_names() -> Iterator[None]:
-    """Raise 50353 for a unique name that another conversation has."""
+    """Raise 50353 for the unique name of another conversation."""
     try:
         yield
     except IntegrityError as error:
@@ -241,7 +241,7 @@ def _unique_names() -> Iterator[None]:
 
 
 def destroy(tx: Transaction, caller: str, reference: str) -> None:
-    """Delete a conversation: it leaves its members' lists first, so that they see it go before its objects do."""
+    """Delete a conversation: it is removed from its members' lists before its objects."""
     access = enter(tx, caller, reference)
     access.require("deleteConversation")
     sid = access.conversation.sid

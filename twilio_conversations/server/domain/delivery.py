@@ -1,4 +1,4 @@
-"""What becomes of messages outside: a receipt for each participant by SMS, WhatsApp or e-mail, and who an e-mail names."""
+"""Delivery by other channels: a receipt for each recipient by SMS, WhatsApp or e-mail, and the addresses of e-mails."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _COUNTED_AS = {
     FAILED: {FAILED},
     UNDELIVERED: {UNDELIVERED},
 }
-"""What is read has been delivered, and what was delivered has been sent."""
+"""Statuses that count for each entry of a summary: a read message was delivered, and a delivered one was sent."""
 
 _NON_CHAT = Query(
     Participant,
@@ -59,14 +59,14 @@ RECIPIENTS = Query(
 def non_chat_participants(
     tx: Transaction, conversation_sid: str, sender_sid: str | None
 ) -> tuple[Participant | None, list[Participant]]:
-    """Return the sender, if that is somebody outside, else `None`; and all the others outside."""
+    """Return the sender, `None` if that is a chat participant, and all other non-chat participants."""
     everybody = tx.all(_NON_CHAT, conversation=conversation_sid)
     sender = next((participant for participant in everybody if participant.sid == sender_sid), None)
     return sender, [participant for participant in everybody if participant.sid != sender_sid]
 
 
 def summary(statuses: Iterable[str]) -> str | None:
-    """Return the aggregated receipt as JSON: of all the receipts, how many are how far; `None` without any."""
+    """Return the aggregated receipt as JSON: for each status `all`, `some` or `none`; `None` without receipts."""
     known = list(statuses)
     if not known:
         return None
@@ -76,7 +76,7 @@ def summary(statuses: Iterable[str]) -> str | None:
 
 
 def queue(tx: Transaction, message: Message, sender: Participant | None, to: list[Participant]) -> None:
-    """Make the receipts of a new message, and note whom it names as sender and recipients."""
+    """Create the receipts of a new message, and the rows of its sender and recipients."""
     for participant in to:
         receipt = Receipt(
             sid=f"DY{uuid.uuid4().hex}",
@@ -99,7 +99,7 @@ def queue(tx: Transaction, message: Message, sender: Participant | None, to: lis
 
 
 def _named(sender: Participant | None, to: list[Participant]) -> list[dict[str, Any]]:
-    """Return who a message is from and to, outside; an e-mail is from the service's address unless it came from outside."""
+    """Return the non-chat senders and recipients of a message; an outgoing e-mail is from the service's address."""
     named = [_naming(participant, _level(participant)) for participant in to]
     if sender is not None:
         return [_naming(sender, "from"), *named]
@@ -119,7 +119,7 @@ def _level(participant: Participant) -> str:
 
 
 def mark(tx: Transaction, message_sid: str, status: str, participant_sid: str | None, error_code: int) -> list[str]:
-    """Set the status of one receipt or all of a message; all statuses of the message. Raises `Refusal` 20422, 50432."""
+    """Set the status of one or all receipts of a message; return all its statuses. Raises `Refusal` 20422, 50432."""
     if status not in STATUSES:
         raise Refusal(20422, f"{status!r} is no delivery status; there are: {', '.join(STATUSES)}")
     known = tx.all(_OF_MESSAGE, of=message_sid)

@@ -1,4 +1,4 @@
-"""Twilio's limits, and the checks of what a client sends. Sizes of JSON and bodies are UTF-8 bytes, names are characters."""
+"""Twilio's limits, and the checks of fields that clients send. Sizes of JSON and bodies are UTF-8 bytes, names are characters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FRIENDLY_NAME = 256
 UNIQUE_NAME = 256
 IDENTITY = 256
 SYSTEM = "system"
-"""Who made and said what nobody in particular has."""
+"""The author of messages, and creator of conversations, without a user."""
 ADDRESS = 256
 SUBJECT = 256
 ROLE_NAME = 64
@@ -50,7 +50,7 @@ def unique_name(body: dict[str, Any]) -> str | None:
 
 
 def attributes(body: dict[str, Any], limit: int) -> str:
-    """Return attributes: JSON text, kept as it was written. Raises 50303 or 50304."""
+    """Return attributes: JSON text, stored as it was written. Raises 50303 or 50304."""
     value = body.get("attributes", "{}")
     if not is_text(value):
         raise Refusal(50304)
@@ -89,7 +89,7 @@ def message_body(body: dict[str, Any]) -> str | None:
 
 
 def content_sid(body: dict[str, Any]) -> str | None:
-    """Return the template a message is made from. Raises 50526."""
+    """Return the sid of a message's template. Raises 50526."""
     value = body.get("content_sid")
     if value is None:
         return None

@@ -1,4 +1,4 @@
-"""Media: uploaded by one person, then sent once, with one message, by that person."""
+"""Media: uploaded by one user, then sent once, with one message of that user."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MEDIA, BODY, HISTORY = "media", "body", "history"
 CATEGORIES = (MEDIA, BODY, HISTORY)
 MEGABYTE = 1024 * 1024
 ABANDONED_AFTER = dt.timedelta(hours=24)
-"""An upload that is not sent is kept for so long, and until the next upload of anybody."""
+"""Time after which an unsent upload may be deleted; the next upload, by any user, deletes it."""
 
 MAX_CONTENT_TYPE = 256
 MAX_FILENAME = 256
@@ -51,16 +51,16 @@ def category(value: str | None) -> str:
 def create(
     tx: Transaction, sid: str, author: str, *, category: str, content_type: str, filename: str | None, size: int, multipart: bool
 ) -> Media:
-    """Make the row of a medium whose bytes are in their file.
+    """Create the row of a media file that is written.
 
     Raises:
-        Refusal: 50511 no content type that could be sent as a header; 20422 the name is too long.
+        Refusal: 50511 the content type is no valid header value; 20422 the name is too long.
     """
     if len(content_type) > MAX_CONTENT_TYPE or not _CONTENT_TYPE.fullmatch(content_type):
         raise Refusal(50511)
     if filename is not None and len(filename) > MAX_FILENAME:
         raise Refusal(20422, "The filename is too long")
-    medium = Media(
+    row = Media(
         sid=sid,
         author=author,
         message_sid=None,
@@ -73,13 +73,13 @@ def create(
         date_created=tx.now,
         date_updated=tx.now,
     )
-    tx.insert(medium)
-    return medium
+    tx.insert(row)
+    return row
 
 
 @attrs.frozen
 class Attachment:
-    """Something that comes with a message without having been uploaded by a client; its bytes are in their file."""
+    """An attachment that no client uploaded, such as of an incoming message; its file is written."""
 
     sid: str
     size: int
@@ -89,7 +89,7 @@ class Attachment:
 
 
 def attach_new(tx: Transaction, author: str, item: Attachment, *, message_sid: str, conversation_sid: str) -> dict[str, Any]:
-    """Give an enclosure to the message that is being made; its entry for the list of messages.
+    """Create the row of an attachment of a new message; return its entry for the list of messages.
 
     Raises as `create` does, and 20422.
     """
@@ -103,23 +103,23 @@ def attach_new(tx: Transaction, author: str, item: Attachment, *, message_sid: s
         size=item.size,
         multipart=False,
     )
-    return _given(tx, row, message_sid, conversation_sid)
+    return _attached(tx, row, message_sid, conversation_sid)
 
 
 def attach(tx: Transaction, author: str, sids: Any, *, message_sid: str, conversation_sid: str) -> list[dict[str, Any]]:
-    """Give media to the message that is being made; their entries for the list of messages, in the order of `sids`.
+    """Attach uploaded media to a new message; return their entries for the list of messages, in the order of `sids`.
 
     Raises:
-        Refusal: 50506 an empty sid; 50510 not a list of media sids, or one of them twice; 50507 no such medium of this
+        Refusal: 50506 an empty sid; 50510 not a list of media sids, or one of them twice; 50507 no such upload of this
             author; 50508 sent before; 20422, 50511, 50512 against the limits of the service.
     """
     rows = [_find(tx, author, sid) for sid in _checked(sids)]
     _check_limits(rows, tx.settings)
-    return [_given(tx, row, message_sid, conversation_sid) for row in rows]
+    return [_attached(tx, row, message_sid, conversation_sid) for row in rows]
 
 
-def _given(tx: Transaction, row: Media, message_sid: str, conversation_sid: str) -> dict[str, Any]:
-    """Make a medium part of a message; its entry for the list of messages."""
+def _attached(tx: Transaction, row: Media, message_sid: str, conversation_sid: str) -> dict[str, Any]:
+    """Attach media to a message; return its entry for the list of messages."""
     return entry(tx.update(row, row._replace(message_sid=message_sid, conversation_sid=conversation_sid, date_updated=tx.now)))
 
 
@@ -157,7 +157,7 @@ def _check_limits(rows: Iterable[Media], settings: Settings) -> None:
 
 
 def _check_email(rows: list[Media], allowed: tuple[str, ...]) -> None:
-    """E-mail bodies and histories: allowed types only, and one of each."""
+    """Raise unless e-mail bodies or histories have allowed types, and one of each."""
     types = [row.content_type.partition(";")[0].strip().lower() for row in rows]
     if not set(types) <= set(allowed):
         raise Refusal(50511)
@@ -166,7 +166,7 @@ def _check_email(rows: list[Media], allowed: tuple[str, ...]) -> None:
 
 
 def entry(row: Media) -> dict[str, Any]:
-    """Return a medium in the list of messages."""
+    """Return an entry of the list of messages."""
     return {
         "sid": row.sid,
         "category": row.category,
@@ -187,6 +187,6 @@ def drop_of_conversation(tx: Transaction, conversation_sid: str) -> None:
 
 
 def drop_abandoned(tx: Transaction) -> None:
-    """Forget old uploads that were never sent."""
+    """Delete old uploads that were never sent."""
     before = timestamp(dt.datetime.fromisoformat(tx.now) - ABANDONED_AFTER)
     tx.media_dropped.extend(row.sid for row in tx.all(_DROP_ABANDONED, before=before))

@@ -1,4 +1,4 @@
-"""Messages: sending, editing and deleting them. Indexes grow by one and are never used twice."""
+"""Messages: sending, editing and deleting them. Indexes grow by one and are never reused."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _DROP = delete(messages).where(messages.c.sid == bindparam("of"))
 
 
 def list_item(message: Message) -> dict[str, Any]:
-    """Return a message in the list."""
+    """Return the item of a message in the list of messages."""
     medias = [] if message.medias is None else json.loads(message.medias)
     item: dict[str, Any] = {
         "sid": message.sid,
@@ -63,14 +63,14 @@ def list_item(message: Message) -> dict[str, Any]:
 
 @attrs.frozen
 class Template:
-    """What a content template makes of a message: its text, and its rich content."""
+    """The text and the rich content that a template gives a message."""
 
     text: str | None
     rich: Attachment
 
 
 def send(tx: Transaction, caller: str, reference: str, body: dict[str, Any], template: Template | None = None) -> Message:
-    """Add a message of a member. A template's content takes the place of text and media."""
+    """Add a message of a member. A template's content replaces text and media."""
     access = conversations.enter_open(tx, caller, reference)
     if access.member is None:
         raise Refusal(50430)
@@ -85,16 +85,16 @@ def send(tx: Transaction, caller: str, reference: str, body: dict[str, Any], tem
 def add(
     tx: Transaction, conversation: Conversation, author: str, participant_sid: str | None, content: dict[str, Any]
 ) -> Message:
-    """Add a message of anybody: a member, someone outside, or the system, which is no participant.
+    """Add a message of a member, of a non-chat participant, or of the system, which is no participant.
 
-    It wakes an inactive conversation, and goes out to everybody who is in it from outside.
+    It makes an inactive conversation active, and is sent to all non-chat participants.
 
     Args:
         tx: the transaction.
         conversation: its row.
         author: identity or address.
-        participant_sid: who the author is in this conversation.
-        content: what is said, as columns of the message; `sid` and whatever else is known.
+        participant_sid: the author's participant, if any.
+        content: columns of the message: `sid`, and all that have no default here.
     """
     sender, recipients = delivery.non_chat_participants(tx, conversation.sid, participant_sid)
     row = {
@@ -113,7 +113,7 @@ def add(
     message = Message(**row)
     tx.insert(message)
     projection.add_item(tx, message_list(conversation.sid), message.index, list_item(message))
-    _wake(tx, conversation, message)
+    _activate(tx, conversation, message)
     delivery.queue(tx, message, sender, recipients)
     if recipients and tx.settings.delivery == AT_ONCE:
         for status in (delivery.SENT, delivery.DELIVERED):
@@ -121,7 +121,7 @@ def add(
     return message
 
 
-def _wake(tx: Transaction, conversation: Conversation, message: Message) -> None:
+def _activate(tx: Transaction, conversation: Conversation, message: Message) -> None:
     date_inactive, date_closed = states.deadlines(tx, conversation.timer_inactive, conversation.timer_closed, ACTIVE)
     after = conversation._replace(
         next_index=message.index + 1 + tx.settings.index_gap,
@@ -138,7 +138,7 @@ def _wake(tx: Transaction, conversation: Conversation, message: Message) -> None
 
 
 def deliver(tx: Transaction, message: Message, status: str, participant_sid: str | None = None, error_code: int = 0) -> Message:
-    """Say how a message fares outside, for one participant or all; the message with its new summary."""
+    """Set the delivery status of a message, for one recipient or all; return the message with its new summary."""
     statuses = delivery.mark(tx, message.sid, status, participant_sid, error_code)
     changed = tx.update(message, message._replace(delivery=delivery.summary(statuses)))
     projection.set_item(tx, message_list(changed.conversation_sid), changed.index, list_item(changed))
@@ -146,7 +146,7 @@ def deliver(tx: Transaction, message: Message, status: str, participant_sid: str
 
 
 def _new_content(tx: Transaction, access: Access, sid: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Return what the sender says, as columns of the message `sid`."""
+    """Return the sender's fields as columns of the message `sid`."""
     text, content_sid = limits.message_body(body), limits.content_sid(body)
     media_sids = body.get("media_sids") or []
     medias = media.attach(tx, access.caller, media_sids, message_sid=sid, conversation_sid=access.conversation.sid)
@@ -185,7 +185,7 @@ def change(tx: Transaction, caller: str, reference: str, sid: str, body: dict[st
 
 
 def remove(tx: Transaction, caller: str, reference: str, sid: str) -> None:
-    """Delete a message; when it was the newest, the conversation's last message becomes the one before it."""
+    """Delete a message; after the newest one, the message before it is the conversation's last."""
     access, message = _find(tx, caller, reference, sid)
     access.require("deleteOwnMessage" if _is_own(message, caller) else "deleteAnyMessage")
     conversation = access.conversation
@@ -201,7 +201,7 @@ def remove(tx: Transaction, caller: str, reference: str, sid: str) -> None:
 
 
 def _is_own(message: Message, caller: str) -> bool:
-    """Return whether the caller wrote it. Who writes from outside has an address, which may well be somebody's identity too."""
+    """Return whether the caller is the author. The address of a non-chat author may equal the identity of a user."""
     return message.author == caller and not message.outside
 
 

@@ -1,4 +1,4 @@
-"""Participants: joining, being added, leaving and being removed; their attributes, read horizon and notification level."""
+"""Participants: addition and removal, by themselves or others; attributes, read horizon and notification level."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _DROP = delete(participants).where(participants.c.sid == bindparam("of"))
 
 
 def roster_item(participant: Participant, user_sid: str | None) -> dict[str, Any]:
-    """Return a participant in the roster."""
+    """Return the item of a participant in the roster."""
     read_at = participant.last_read_timestamp
     return {
         "identity": participant.identity,
@@ -65,7 +65,7 @@ def membership_item(participant: Participant) -> dict[str, Any]:
 
 
 def add(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> Participant:
-    """Join (one's own `identity`), add a chat participant (`identity`), or someone outside (`messaging_binding`)."""
+    """Join (the caller's `identity`), or add a chat (`identity`) or non-chat participant (`messaging_binding`)."""
     access = conversations.enter_open(tx, caller, reference)
     if body.get("messaging_binding") is not None:
         access.require("addNonChatParticipant")
@@ -193,7 +193,7 @@ def publish(tx: Transaction, participant: Participant) -> None:
 
 
 def remove(tx: Transaction, caller: str, reference: str, participant_reference: str) -> None:
-    """Leave (one's own reference) or remove a participant. The conversation leaves that user's list before the roster changes."""
+    """Leave (the caller's reference) or remove a participant. The user's list changes before the roster."""
     access = conversations.enter_open(tx, caller, reference)
     participant = _find(tx, access, participant_reference)
     access.require("leaveConversation" if participant.identity == caller else "removeParticipant")
@@ -208,9 +208,9 @@ def remove(tx: Transaction, caller: str, reference: str, participant_reference: 
 
 
 def read(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> tuple[Conversation, Participant]:
-    """Change one's own `last_read_message_index` (null: nothing read) or `notification_level`.
+    """Change the caller's `last_read_message_index` (null: nothing read) or `notification_level`.
 
-    Returns the conversation's row and the participant's.
+    Returns the rows of the conversation and of the participant.
     """
     access = conversations.enter(tx, caller, reference)
     member = None if access.member is None else tx.first(BY_SID, sid=access.member.sid)
@@ -229,7 +229,7 @@ def read(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> 
 
 
 def _publish_reading(tx: Transaction, identity: str, before: Participant, after: Participant) -> None:
-    """The user's own list has horizon and level; the roster, which everybody reads, the horizon only."""
+    """Publish horizon and level in the user's own list, and the horizon in the roster, which all members read."""
     sid = after.conversation_sid
     user = users.ensure(tx, identity)
     if before.last_read_timestamp != after.last_read_timestamp or before.last_read_index != after.last_read_index:

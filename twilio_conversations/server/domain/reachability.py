@@ -1,4 +1,4 @@
-"""Who is online and who can be notified, in everybody's user info: only where the service has it enabled."""
+"""Reachability in user info: whether users are online and can be notified. Only where a setting enables it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _COUNT = select(func.count()).select_from(registrations).where(registrations.c.i
 
 
 def publish(tx: Transaction, identity: str, *, online: bool | None = None) -> None:
-    """Publish that somebody is `online` or not, or that their registrations may have changed (`None`)."""
+    """Publish that a user is `online` or not, or (`None`) that the user's registrations may have changed."""
     if not tx.settings.reachability_enabled:
         return
     name = users.info_map(users.ensure(tx, identity).sid)
@@ -45,12 +45,12 @@ def publish(tx: Transaction, identity: str, *, online: bool | None = None) -> No
 
 
 def parse(item: Any) -> dict[str, bool]:
-    """Return what the row of an `ITEM` says; nothing, when there is none."""
+    """Return the data of the row of an `ITEM`; an empty dict without a row."""
     return {} if item is None else dict(json.loads(item.data))
 
 
-def nobody_is_online(tx: Transaction) -> None:
-    """Mark everybody as offline, when the service starts."""
+def set_all_offline(tx: Transaction) -> None:
+    """Mark all users as offline, at the start of the service."""
     for row in tx.all(_ITEMS):
         before = parse(row)
         if before["online"]:

@@ -1,4 +1,4 @@
-"""Push registrations: which device of a user is to hear of what. They are kept; nothing is sent to Apple or Google."""
+"""Push registrations of users' devices. They are stored; nothing is sent to Apple or Google."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _DROP_DEVICE = delete(registrations).where(*_THIS_DEVICE)
 
 
 def register(tx: Transaction, identity: str, body: dict[str, Any]) -> Registration:
-    """Register a device of `identity`. The same device again keeps its id and takes the new values. Raises 20422."""
+    """Register a device of `identity`. A registered device keeps its id and gets the new values. Raises 20422."""
     channel, address = _device(body.get("channel_type"), _member(body.get("data"), "registration_id"))
     platform, version = _text(body, "endpoint_platform"), _text(body, "version")
     types = to_json(_types(body.get("message_types")))
@@ -54,13 +54,13 @@ def register(tx: Transaction, identity: str, body: dict[str, Any]) -> Registrati
 
 
 def remove(tx: Transaction, identity: str, id_: str) -> None:
-    """End one's own registration; that there is none is fine, since deletions are repeated."""
+    """Delete a registration of the caller, if it exists: deletions are repeated."""
     tx.execute(_DROP, {"of": id_, "whose": identity})
     reachability.publish(tx, identity)
 
 
 def remove_device(tx: Transaction, identity: str, body: dict[str, Any]) -> None:
-    """End one's own registrations of a device: ``binding_type`` and ``address``. Raises 20422."""
+    """Delete the caller's registrations of a device: ``binding_type`` and ``address``. Raises 20422."""
     channel, address = _device(body.get("binding_type"), body.get("address"))
     tx.execute(_DROP_DEVICE, {"whose": identity, "channel": channel, "device": address})
     reachability.publish(tx, identity)

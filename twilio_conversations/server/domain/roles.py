@@ -1,9 +1,9 @@
-"""Roles: who may do what.
+"""Roles and their permissions.
 
 A user has a service role, a participant a conversation role. The four standard roles carry Twilio's permission names. The
-standard *channel user* may also add and remove participants and rename the conversation: that is what applications without
-roles of their own expect of members, and what the official SDK's examples do. It may not touch other people's messages,
-other people's attributes, or delete the conversation; the creator, who gets *channel admin*, may.
+standard *channel user* may also add and remove participants and rename the conversation: applications without
+roles of their own expect that of members, and the official SDK's examples do it. It may not change other members' messages or
+attributes, or delete the conversation; the creator, who gets *channel admin*, may.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _PERMISSIONS = select(roles.c.permissions).where(roles.c.sid == bindparam("sid")
 
 
 def install(tx: Transaction) -> None:
-    """Make the standard roles that are not there yet."""
+    """Create missing standard roles."""
     known = {row.friendly_name for row in tx.all(_ALL)}
     for name, (type_, permissions) in STANDARD.items():
         if name not in known:
@@ -73,11 +73,11 @@ def sid_of(tx: Transaction, name: str) -> str:
 
 
 def permissions(tx: Transaction, role_sid: str) -> frozenset[str]:
-    """Return what a role allows."""
+    """Return the permissions of a role."""
     return parse(tx.first(_PERMISSIONS, sid=role_sid).permissions)
 
 
 @functools.lru_cache(maxsize=256)
 def parse(text: str) -> frozenset[str]:
-    """Read permissions as the table keeps them."""
+    """Return permissions from their JSON in the table."""
     return frozenset(json.loads(text))

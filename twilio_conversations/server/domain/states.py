@@ -1,8 +1,8 @@
 """States of conversations and the timers that change them.
 
-An `active` conversation becomes `inactive` when nobody has written for as long as its timer says, and an active or inactive one
-`closed`. A message wakes an inactive one and starts both timers again; nothing can be changed in a closed one, and the pairs of
-addresses of those outside are free for others then.
+An `active` conversation becomes `inactive` after its timer without a message, and an active or inactive one `closed`. A message
+makes an inactive one active and restarts both timers. A closed one cannot be changed, and the address pairs of its non-chat
+participants become free.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ _DUE = Query(
 )
 NEXT_INACTIVE = select(table.c.date_inactive).where(table.c.date_inactive.is_not(None)).order_by(table.c.date_inactive).limit(1)
 NEXT_CLOSED = select(table.c.date_closed).where(table.c.date_closed.is_not(None)).order_by(table.c.date_closed).limit(1)
-"""When the next timer of each kind runs out."""
+"""Dates of the next timer of each kind."""
 
 
 def seconds(value: Any, least: int, too_short: int, malformed: int) -> int:
-    """Return an ISO-8601 duration of days, hours, minutes and seconds. Raises the code for its fault."""
+    """Return an ISO-8601 duration of days, hours, minutes and seconds. Raises the code of its error."""
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise Refusal(malformed)
@@ -53,7 +53,7 @@ def seconds(value: Any, least: int, too_short: int, malformed: int) -> int:
 
 
 def deadlines(tx: Transaction, inactive: str | None, closed: str | None, state: str) -> tuple[str | None, str | None]:
-    """Return when the timers run out that start now: `date_inactive` and `date_closed`."""
+    """Return the dates of the timers that start now: `date_inactive` and `date_closed`."""
     date_inactive = date_closed = None
     if inactive is not None and state == ACTIVE:
         date_inactive = _after(tx, seconds(inactive, MIN_INACTIVE, 50375, 50379))
@@ -93,7 +93,7 @@ def administer(tx: Transaction, reference: str, body: dict[str, Any]) -> Convers
 
 
 def expire(tx: Transaction) -> None:
-    """Change the state of every conversation whose time is up."""
+    """Change the state of every conversation whose timer is due."""
     for row in tx.all(_DUE, at=tx.now):
         closing = row.date_closed is not None and row.date_closed <= tx.now
         state = CLOSED if closing else INACTIVE
@@ -101,7 +101,7 @@ def expire(tx: Transaction) -> None:
 
 
 def _write(tx: Transaction, row: Conversation, after: Conversation) -> Conversation:
-    """Write and publish what has become of a conversation; a closed one frees its addresses."""
+    """Write and publish a changed conversation; a closed one frees its addresses."""
     moved = after.state != row.state
     after = tx.update(row, after._replace(date_updated=tx.now, state_updated=tx.now if moved else row.state_updated))
     if after.state == CLOSED:

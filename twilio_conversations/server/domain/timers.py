@@ -1,4 +1,4 @@
-"""Changes the states of conversations when their time is up."""
+"""Timers of conversations: their states change when they are due."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from twilio_conversations.server.storage.database import Connection
 from twilio_conversations.server.storage.writer import Command, Commit, Transaction
 
 LONGEST = 3600.0
-"""Seconds after which it looks again, whatever it knew."""
+"""Most seconds between two reads of the timers."""
 Submit = Callable[[Command, Callable[[Response], None]], None]
 
 
 class Timers:
-    """Waits for the next timer of any conversation. Lives on the event loop."""
+    """The next timer of all conversations, on the event loop."""
 
     def __init__(self, reader: Connection, clock: Clock, submit: Submit) -> None:
         self._reader = reader
@@ -27,12 +27,12 @@ class Timers:
         self._timer: asyncio.TimerHandle | None = None
 
     def on_commit(self, commit: Commit) -> None:
-        """Watch the timers again when one has changed."""
+        """Read the timers again when one has changed."""
         if commit.timers_changed:
             self.watch()
 
     def watch(self) -> None:
-        """Wait for the timer that runs out next."""
+        """Wait for the timer that is due next."""
         self.stop()
         dates = [row[0] for query in (states.NEXT_INACTIVE, states.NEXT_CLOSED) if (row := self._reader.first(query))]
         if dates:
@@ -40,7 +40,7 @@ class Timers:
             self._timer = asyncio.get_running_loop().call_later(min(max(left, 0.0), LONGEST), self.expire)
 
     def expire(self, then: Callable[[Response], None] = lambda _response: None) -> None:
-        """Let everything happen that is due now, then call `then`."""
+        """Execute the timers that are due, then call `then`."""
 
         def done(response: Response) -> None:
             self.watch()

@@ -1,4 +1,4 @@
-"""Users: made when an identity is first seen, by connecting or by being added to a conversation."""
+"""Users: created at the first use of an identity, by a connection or as a participant."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def conversations_map(identity: str) -> str:
 
 
 def ensure(tx: Transaction, identity: str) -> User:
-    """Return the user's row; the user and its two maps are made if need be."""
+    """Return the user's row; the user and its two maps are created if needed."""
     return tx.first(BY_IDENTITY, identity=identity) or _create(tx, identity)
 
 
@@ -58,7 +58,7 @@ def _create(tx: Transaction, identity: str) -> User:
 
 
 def change(tx: Transaction, caller: str, reference: str, body: dict[str, Any]) -> User:
-    """Change a user's `friendly_name` or `attributes`; one's own, unless the role says ``editAnyUserInfo``."""
+    """Change a user's `friendly_name` or `attributes`; those of others with the permission ``editAnyUserInfo``."""
     user = tx.first(BY_REFERENCE, ref=reference)
     own = ensure(tx, caller)
     needed = "editOwnUserInfo" if user is not None and user.identity == caller else "editAnyUserInfo"
