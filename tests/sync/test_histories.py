@@ -10,7 +10,8 @@ import hypothesis.strategies as st
 from hypothesis import given
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from tests.sync.model_service import LIVE, REPLAY, Watcher, World
+from tests.sync.driven import Driven, Watcher
+from tests.sync.model_service import LIVE, REPLAY
 from twilio_conversations.sync.changes import ItemAdded, ItemRemoved, ItemUpdated, Page, Resynced
 from twilio_conversations.sync.router import Router
 
@@ -22,8 +23,8 @@ class History(RuleBasedStateMachine):
 
     @initialize(events_first=st.booleans(), chunk=st.sampled_from([None, 1, 3]))
     def begin(self, events_first: bool, chunk: int | None) -> None:
-        self.world = World()
-        self.service = self.world.service
+        self.driven = Driven()
+        self.service = self.driven.service
         self.service.events_first = events_first
         self.service.chunk = chunk
         self.messages = self.service.create("list", "messages")
@@ -34,8 +35,8 @@ class History(RuleBasedStateMachine):
             self.service.add(self.messages, "early")
         self.stored = {"list": self.messages, "map": self.roster, "document": self.document}
         self.watchers = {kind: Watcher() for kind in self.stored}
-        futures = [self.world.begin_open(kind, kind_of.name, self.watchers[kind]) for kind, kind_of in self.stored.items()]
-        self.world.settle()
+        futures = [self.driven.begin_open(kind, kind_of.name, self.watchers[kind]) for kind, kind_of in self.stored.items()]
+        self.driven.settle()
         self.entities = dict(zip(self.stored, (future.result(0) for future in futures), strict=True))
         self.opened_at = {kind: stored.head for kind, stored in self.stored.items()}
 
@@ -77,7 +78,7 @@ class History(RuleBasedStateMachine):
     @rule(count=st.integers(1, 4))
     def deliver(self, count: int) -> None:
         for _ in range(count):
-            self.world.deliver_one()
+            self.driven.deliver_one()
 
     @rule(which=st.integers(0, 20), to=st.integers(0, 20))
     def repeat(self, which: int, to: int) -> None:
@@ -101,16 +102,16 @@ class History(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0.02, 0.3, 7.0, 40.0]))
     def stall(self, seconds: float) -> None:
-        self.world.stall(seconds)
+        self.driven.stall(seconds)
 
     @rule(seconds=st.sampled_from([0.02, 0.3, 7.0]))
     def flow(self, seconds: float) -> None:
-        self.world.run(seconds)
+        self.driven.run(seconds)
 
     @rule()
     def cut(self) -> None:
-        self.world.cut()
-        self.world.connect()
+        self.driven.cut()
+        self.driven.connect()
 
     # The reader
 
@@ -120,11 +121,11 @@ class History(RuleBasedStateMachine):
 
     @rule(kind=st.sampled_from(["list", "map", "document"]))
     def hold(self, kind: str) -> None:
-        self.world.client.hold(self.entities[kind])
+        self.driven.client.hold(self.entities[kind])
 
     @rule(kind=st.sampled_from(["list", "map", "document"]))
     def release(self, kind: str) -> None:
-        self.world.client.release(self.entities[kind])
+        self.driven.client.release(self.entities[kind])
 
     def keep(self, kind: str, page: Page) -> None:
         """Keep a page as the models do, at once when it comes: newer data wins."""
@@ -152,10 +153,10 @@ class History(RuleBasedStateMachine):
 
     def heal(self) -> None:
         for entity in self.entities.values():
-            self.world.client.release(entity)
-        self.world.cut()
-        self.world.connect()
-        self.world.run(300)
+            self.driven.client.release(entity)
+        self.driven.cut()
+        self.driven.connect()
+        self.driven.run(300)
 
     def check_state(self) -> None:
         """What is known is what is there; what was there all the time and never read may be unknown."""
@@ -168,7 +169,7 @@ class History(RuleBasedStateMachine):
             assert self.entities[kind].event_id == self.stored[kind].head
 
     def teardown(self) -> None:
-        if hasattr(self, "world"):
+        if hasattr(self, "driven"):
             self.heal()
             self.check_state()
             self.check_told()
@@ -260,21 +261,21 @@ class _Errors(logging.Handler):
 @given(st.lists(_payload, max_size=20))
 def test_malformed_notifications(payloads: list[Any]) -> None:
     """No notification raises or surprises us, and other objects are followed all the same."""
-    world, watcher = World(), Watcher()
-    messages = world.service.create("list", "good")
-    target = world.service.create("list", "target")
+    driven, watcher = Driven(), Watcher()
+    messages = driven.service.create("list", "good")
+    target = driven.service.create("list", "target")
     assert target.sid == _SIDS[0]
-    world.open(messages, watcher)
-    world.open(target)
+    driven.open(messages, watcher)
+    driven.open(target)
     errors = _Errors()
     logger = logging.getLogger("twilio_conversations.sync")
     logger.addHandler(errors)
     try:
         for payload in payloads:
             for message_type in (LIVE + "list", REPLAY):
-                world.client.notification(message_type, payload)
-        world.service.add(messages, {})
-        world.run(300)
+                driven.client.notification(message_type, payload)
+        driven.service.add(messages, {})
+        driven.run(300)
     finally:
         logger.removeHandler(errors)
     assert [change.key for change in watcher.of(ItemAdded)] == [0]

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.sync.model_service import Answer, Watcher, World, added
+from tests.sync.driven import Driven, Watcher, added
+from tests.sync.model_service import Answer
 from twilio_conversations.errors import (
     InvalidArgumentError,
     ProtocolError,
@@ -24,11 +25,11 @@ from twilio_conversations.sync.replica import CollectionReplica
 
 def test_first_event_id_is_zero() -> None:
     """T1: the first change of an empty map has id 0 and counts."""
-    world, watcher = World(), Watcher()
-    roster = world.service.create("map", "roster")
-    entity = world.open(roster, watcher)
-    world.service.add(roster, {"v": 1}, "a")
-    world.settle()
+    driven, watcher = Driven(), Watcher()
+    roster = driven.service.create("map", "roster")
+    entity = driven.open(roster, watcher)
+    driven.service.add(roster, {"v": 1}, "a")
+    driven.settle()
     assert watcher.changes == [ItemAdded("a", {"v": 1}, 0, "t0")]
     assert entity.event_id == 0
 
@@ -36,63 +37,63 @@ def test_first_event_id_is_zero() -> None:
 @pytest.mark.parametrize("name", ["a/b", "a b", "a+b", "a%2fb", "añ☃", "?x=1", "#", "../x", "&k=v;", ".", ".."])
 def test_hostile_names(name: str) -> None:
     """T3: a name with any characters reaches the service as it is."""
-    world = World()
-    document = world.service.create("document", name, {"v": 1})
-    assert world.open(document).data == {"v": 1}
+    driven = Driven()
+    document = driven.service.create("document", name, {"v": 1})
+    assert driven.open(document).data == {"v": 1}
 
 
 @pytest.mark.parametrize("name", ["", "\ud800"])
 def test_names_that_cannot_be_asked_for(name: str) -> None:
     """A name that would mean another resource is refused before anything is sent."""
-    world = World()
-    future = world.client.open_document(name, Watcher())
+    driven = Driven()
+    future = driven.client.open_document(name, Watcher())
     assert isinstance(future.exception(0), InvalidArgumentError)
-    assert not world.service.history
+    assert not driven.service.history
 
 
 def test_simultaneous_opens_share_everything() -> None:
     """Two opens of one name are one request, one object and two handles, each with its listener."""
-    world, first, second = World(), Watcher(), Watcher()
-    messages = world.service.create("list", "messages")
-    futures = [world.begin_open("list", "messages", watcher) for watcher in (first, second)]
-    assert len(world.service.history) == 1
-    world.run(1)
+    driven, first, second = Driven(), Watcher(), Watcher()
+    messages = driven.service.create("list", "messages")
+    futures = [driven.begin_open("list", "messages", watcher) for watcher in (first, second)]
+    assert len(driven.service.history) == 1
+    driven.run(1)
     one, two = (future.result(0) for future in futures)
     assert one is not two
-    world.service.add(messages, {})
-    world.settle()
+    driven.service.add(messages, {})
+    driven.settle()
     assert added(first) == added(second) == [0]
-    assert [len(poke["requests"]) for poke in world.service.pokes] == [1]
+    assert [len(poke["requests"]) for poke in driven.service.pokes] == [1]
 
 
 def test_opens_by_sid_and_by_name() -> None:
     """T19: concurrent opens by sid and by name end in one object with one subscription."""
-    world = World()
-    messages = world.service.create("list", "messages")
-    by_name = world.begin_open("list", "messages")
-    by_sid = world.begin_open("list", messages.sid)
-    world.run(1)
+    driven = Driven()
+    messages = driven.service.create("list", "messages")
+    by_name = driven.begin_open("list", "messages")
+    by_sid = driven.begin_open("list", messages.sid)
+    driven.run(1)
     assert by_name.result(0).root is by_sid.result(0).root
-    assert sum(len(poke["requests"]) for poke in world.service.pokes) == 1
+    assert sum(len(poke["requests"]) for poke in driven.service.pokes) == 1
 
 
 def test_open_again_needs_no_request() -> None:
     """An object that is open already is handed out at once."""
-    world = World()
-    entity = world.open(world.service.create("list", "messages"))
-    requests = len(world.service.history)
-    again = world.begin_open("list", "messages")
+    driven = Driven()
+    entity = driven.open(driven.service.create("list", "messages"))
+    requests = len(driven.service.history)
+    again = driven.begin_open("list", "messages")
     assert again.result(0).root is entity.root
-    assert len(world.service.history) == requests
+    assert len(driven.service.history) == requests
 
 
 @pytest.mark.row("ER49", "ER50")
 def test_open_of_unknown_name() -> None:
     """An open of something that is not there fails with the service's status and code, and can be repeated."""
-    world = World()
+    driven = Driven()
     for _ in range(2):
-        future = world.begin_open("map", "nothing")
-        world.settle()
+        future = driven.begin_open("map", "nothing")
+        driven.settle()
         error = future.exception(0)
         assert isinstance(error, SyncError)
         assert (error.status, error.code) == (404, 54300)
@@ -103,19 +104,19 @@ def test_open_of_unknown_name() -> None:
 )
 def test_open_with_a_malformed_answer(body: Any) -> None:
     """A root that is not one fails the open, and nothing else."""
-    world = World()
-    world.service.create("map", "m")
-    world.service.faults.append(Answer(200, body))
-    future = world.begin_open("map", "m")
-    world.settle()
+    driven = Driven()
+    driven.service.create("map", "m")
+    driven.service.faults.append(Answer(200, body))
+    future = driven.begin_open("map", "m")
+    driven.settle()
     assert isinstance(future.exception(0), ProtocolError)
 
 
 def test_request_headers() -> None:
     """Every request says its type, who asks, and a request id; only reads may be sent again as they are."""
-    world = World()
-    world.open(world.service.create("list", "messages"))
-    read, poke = world.service.history
+    driven = Driven()
+    driven.open(driven.service.create("list", "messages"))
+    read, poke = driven.service.history
     for request in (read, poke):
         assert request.headers["Content-Type"] == "application/json"
         assert re.fullmatch("RQ[0-9a-f]{32}", request.headers["Twilio-Request-Id"])
@@ -125,22 +126,22 @@ def test_request_headers() -> None:
 
 def test_map_with_items() -> None:
     """A map opened with its items hands them out once, and keeps nothing of them; what changes comes to the listener."""
-    world = World()
-    info = world.service.create("map", "info")
-    world.service.add(info, {"value": "A"}, "friendlyName")
-    world.service.add(info, {"value": "{}"}, "attributes")
+    driven = Driven()
+    info = driven.service.create("map", "info")
+    driven.service.add(info, {"value": "A"}, "friendlyName")
+    driven.service.add(info, {"value": "{}"}, "attributes")
     watcher = Watcher()
-    entity = world.open(info, watcher, include_items=True)
+    entity = driven.open(info, watcher, include_items=True)
     held = [weakref.ref(item) for item in entity._items]
     taken = entity.take_items()
     assert {item.key: item.data for item in taken} == {"friendlyName": {"value": "A"}, "attributes": {"value": "{}"}}
     assert entity.take_items() == ()
     del taken
-    world.service.history.clear()  # the peer's own: its requests know what they led to
+    driven.service.history.clear()  # the peer's own: its requests know what they led to
     gc.collect()
     assert [ref() for ref in held] == [None, None]
-    world.service.update(info, "friendlyName", {"value": "B"})
-    world.settle()
+    driven.service.update(info, "friendlyName", {"value": "B"})
+    driven.settle()
     assert [type(change) for change in watcher.changes] == [ItemUpdated]
     replica = entity.root.replica
     assert isinstance(replica, CollectionReplica)
@@ -149,13 +150,13 @@ def test_map_with_items() -> None:
 
 def test_each_opening_with_items_reads_them() -> None:
     """A second opening of a map shares the object, but has items of its own, as they are now."""
-    world = World()
-    info = world.service.create("map", "info")
-    world.service.add(info, 1, "a")
-    first = world.open(info, include_items=True)
-    world.service.update(info, "a", 2)
-    world.run(1)
-    second = world.open(info, include_items=True)
+    driven = Driven()
+    info = driven.service.create("map", "info")
+    driven.service.add(info, 1, "a")
+    first = driven.open(info, include_items=True)
+    driven.service.update(info, "a", 2)
+    driven.run(1)
+    second = driven.open(info, include_items=True)
     assert second.root is first.root
     assert [item.data for item in second.take_items()] == [2]
     assert [item.data for item in first.take_items()] == [1]
@@ -163,33 +164,33 @@ def test_each_opening_with_items_reads_them() -> None:
 
 def test_items_wanted_later() -> None:
     """Items that are wanted of a map that is open without them are read, and never older than its events."""
-    world = World()
-    info = world.service.create("map", "info")
-    world.service.add(info, 1, "gone")
-    world.open(info)
-    future = world.begin_open("map", "info", include_items=True)
-    world.service.execute(world.service.requests[0])
-    world.service.remove(info, "gone")
-    world.deliver_one()
-    world.run(1)
+    driven = Driven()
+    info = driven.service.create("map", "info")
+    driven.service.add(info, 1, "gone")
+    driven.open(info)
+    future = driven.begin_open("map", "info", include_items=True)
+    driven.service.execute(driven.service.requests[0])
+    driven.service.remove(info, "gone")
+    driven.deliver_one()
+    driven.run(1)
     assert future.result(0).take_items() == ()
 
 
 def test_a_service_whose_reads_are_behind_is_not_asked_in_a_storm() -> None:
     """What is read stays older than the events for a while: the next reading waits."""
-    world = World()
-    info = world.service.create("map", "info")
-    world.service.add(info, 1, "gone")
-    world.open(info)
-    future = world.begin_open("map", "info", include_items=True)
-    reading = world.service.requests[0]
-    world.service.execute(reading)
+    driven = Driven()
+    info = driven.service.create("map", "info")
+    driven.service.add(info, 1, "gone")
+    driven.open(info)
+    future = driven.begin_open("map", "info", include_items=True)
+    reading = driven.service.requests[0]
+    driven.service.execute(reading)
     assert reading.answer is not None
-    world.service.remove(info, "gone")
-    world.deliver_one()
-    world.service.faults = [reading.answer, reading.answer]
-    world.settle()
+    driven.service.remove(info, "gone")
+    driven.deliver_one()
+    driven.service.faults = [reading.answer, reading.answer]
+    driven.settle()
     assert not future.done()
-    assert len(world.service.faults) == 2
-    world.run(1)
+    assert len(driven.service.faults) == 2
+    driven.run(1)
     assert future.result(0).take_items() == ()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.sync.model_service import LIVE, REPLAY, Answer, Watcher, World, added
+from tests.sync.driven import Driven, Watcher, added
+from tests.sync.model_service import LIVE, REPLAY, Answer
 from twilio_conversations.errors import (
     RequestTimeoutError,
 )
@@ -19,73 +20,73 @@ from twilio_conversations.sync.changes import (
 
 def test_resume_from_the_cursors() -> None:
     """T9: what happened while the connection was down is replayed, once and in order."""
-    world, watcher = World(), Watcher()
-    roster = world.service.create("map", "roster")
-    world.service.add(roster, 0, "a")
-    world.open(roster, watcher)
-    world.cut()
+    driven, watcher = Driven(), Watcher()
+    roster = driven.service.create("map", "roster")
+    driven.service.add(roster, 0, "a")
+    driven.open(roster, watcher)
+    driven.cut()
     for step in range(2):
-        world.service.remove(roster, "a")
-        world.service.add(roster, step, "a")
-    world.run(5)
+        driven.service.remove(roster, "a")
+        driven.service.add(roster, step, "a")
+    driven.run(5)
     assert watcher.changes == []
-    world.connect()
-    world.run(1)
+    driven.connect()
+    driven.run(1)
     assert [type(change) for change in watcher.changes] == [ItemRemoved, ItemAdded, ItemRemoved, ItemAdded]
     assert watcher.items["a"] == (4, 1)
 
 
 def test_cut_during_open_and_poke() -> None:
     """T25: an open and a poke that the connection cuts short are completed on the next one."""
-    world = World()
-    messages = world.service.create("list", "l")
-    future = world.begin_open("list", "l")
-    world.cut()
-    world.connect()
-    world.settle()
+    driven = Driven()
+    messages = driven.service.create("list", "l")
+    future = driven.begin_open("list", "l")
+    driven.cut()
+    driven.connect()
+    driven.settle()
     entity = future.result(0)
-    world.stall(0.1)
-    world.cut()
-    world.connect()
-    world.run(1)
+    driven.stall(0.1)
+    driven.cut()
+    driven.connect()
+    driven.run(1)
     assert entity.established
-    assert messages.sid in world.service.subscribed
+    assert messages.sid in driven.service.subscribed
 
 
 def test_failed_open_is_the_callers() -> None:
     """T25: an open that ran into its time limit says so."""
-    world = World()
-    world.service.create("list", "l")
-    world.service.faults.append(RequestTimeoutError("late"))
-    future = world.begin_open("list", "l")
-    world.settle()
+    driven = Driven()
+    driven.service.create("list", "l")
+    driven.service.faults.append(RequestTimeoutError("late"))
+    future = driven.begin_open("list", "l")
+    driven.settle()
     assert isinstance(future.exception(0), RequestTimeoutError)
 
 
 def test_poke_refused_and_object_closed_meanwhile() -> None:
     """T26: a poke that failed is not sent again for an object that was closed meanwhile."""
-    world = World()
-    messages = world.service.create("list", "l")
-    future = world.begin_open("list", "l")
-    world.settle()
-    world.service.faults.append(Answer(503))
-    world.stall(0.05)
+    driven = Driven()
+    messages = driven.service.create("list", "l")
+    future = driven.begin_open("list", "l")
+    driven.settle()
+    driven.service.faults.append(Answer(503))
+    driven.stall(0.05)
     future.result(0).close()
-    world.run(10)
-    assert messages.sid not in world.service.subscribed
-    assert [poke["action"] for poke in world.service.pokes] == ["establish", "cancel"]
+    driven.run(10)
+    assert messages.sid not in driven.service.subscribed
+    assert [poke["action"] for poke in driven.service.pokes] == ["establish", "cancel"]
 
 
 def test_failing_pokes_back_off_and_are_reported() -> None:
     """Pokes that the service refuses are repeated ever more slowly, each time with a new body, and reported."""
-    world, watcher = World(), Watcher()
-    stored = world.service.create("list", "l")
-    world.service.faults += [Answer(200, _root(stored.sid))] + [Answer(500)] * 6
-    future = world.begin_open("list", "l", watcher)
-    world.run(4)
-    assert len({poke["correlation_id"] for poke in world.service.pokes}) == len(world.service.pokes) == 6
+    driven, watcher = Driven(), Watcher()
+    stored = driven.service.create("list", "l")
+    driven.service.faults += [Answer(200, _root(stored.sid))] + [Answer(500)] * 6
+    future = driven.begin_open("list", "l", watcher)
+    driven.run(4)
+    assert len({poke["correlation_id"] for poke in driven.service.pokes}) == len(driven.service.pokes) == 6
     assert len(watcher.of(EntityFailed)) == 6
-    world.run(10)
+    driven.run(10)
     assert future.result(0).established
 
 
@@ -95,44 +96,44 @@ def _root(sid: str) -> dict[str, Any]:
 
 def test_throttled_poke() -> None:
     """T30: `Retry-After` of a throttled poke is honoured."""
-    world = World()
-    stored = world.service.create("list", "l")
-    world.service.faults += [Answer(200, _root(stored.sid)), Answer(429, http_headers={"retry-after": "7"})]
-    future = world.begin_open("list", "l")
-    world.run(6.9)
-    assert len(world.service.pokes) == 1
-    world.run(1)
+    driven = Driven()
+    stored = driven.service.create("list", "l")
+    driven.service.faults += [Answer(200, _root(stored.sid)), Answer(429, http_headers={"retry-after": "7"})]
+    future = driven.begin_open("list", "l")
+    driven.run(6.9)
+    assert len(driven.service.pokes) == 1
+    driven.run(1)
     assert future.result(0).established
 
 
 def test_poisoned_batch() -> None:
     """One object that makes the service refuse whole pokes does not keep the others deaf."""
-    world = World()
-    stored = [world.service.create("list", f"l{n}") for n in range(20)]
-    futures = [world.begin_open("list", each.name) for each in stored]
-    world.settle()
+    driven = Driven()
+    stored = [driven.service.create("list", f"l{n}") for n in range(20)]
+    futures = [driven.begin_open("list", each.name) for each in stored]
+    driven.settle()
     bad = stored[7].sid
     for _ in range(400):
-        world.stall(0.1)
-        for pending in list(world.service.requests):
+        driven.stall(0.1)
+        for pending in list(driven.service.requests):
             if any(wanted["object_sid"] == bad for wanted in pending.body["requests"]):
-                world.service.faults.append(Answer(400))
-            world.service.execute(pending)
-        world.settle()
+                driven.service.faults.append(Answer(400))
+            driven.service.execute(pending)
+        driven.settle()
     assert [future.result(0).established for future in futures].count(False) == 1
 
 
 def test_ttl() -> None:
     """T28: after the time to live all subscriptions are renewed, for that reason, and nothing is lost."""
-    world, watcher = World(), Watcher()
-    world.service.poke_answer["ttl_in_s"] = 1
-    messages = world.service.create("list", "l")
-    world.open(messages, watcher)
+    driven, watcher = Driven(), Watcher()
+    driven.service.poke_answer["ttl_in_s"] = 1
+    messages = driven.service.create("list", "l")
+    driven.open(messages, watcher)
     for n in range(4):
-        world.service.add(messages, n)
-        world.run(1)
+        driven.service.add(messages, n)
+        driven.run(1)
     assert added(watcher) == [0, 1, 2, 3]
-    reasons = [poke.get("reason") for poke in world.service.pokes]
+    reasons = [poke.get("reason") for poke in driven.service.pokes]
     assert reasons[0] is None
     assert set(reasons[1:]) == {"ttl"}
     assert 4 <= len(reasons) <= 6
@@ -140,71 +141,71 @@ def test_ttl() -> None:
 
 def test_service_lost_its_numbering() -> None:
     """T29: a service that restarted with lower ids: documents are read again, readers of lists are told to do so."""
-    world, watcher, list_watcher = World(), Watcher(), Watcher()
-    document = world.service.create("document", "d", {"v": 1})
-    messages = world.service.create("list", "l")
+    driven, watcher, list_watcher = Driven(), Watcher(), Watcher()
+    document = driven.service.create("document", "d", {"v": 1})
+    messages = driven.service.create("list", "l")
     document.head = messages.head = 100
-    world.open(document, watcher)
-    world.open(messages, list_watcher)
+    driven.open(document, watcher)
+    driven.open(messages, list_watcher)
     document.head, document.data = 3, {"v": "restored"}
     messages.head = 5
-    world.cut()
-    world.connect()
-    world.run(1)
+    driven.cut()
+    driven.connect()
+    driven.run(1)
     assert watcher.changes == [DocumentUpdated({"v": "restored"}, 3)]
     assert list_watcher.changes == [Resynced()]
-    world.service.add(messages, {})
-    world.settle()
+    driven.service.add(messages, {})
+    driven.settle()
     assert added(list_watcher) == [0]
 
 
 def test_changes_that_no_event_told() -> None:
     """A replay that ends ahead of its events has the readers of a list told to read again."""
-    world, watcher = World(), Watcher()
-    messages = world.service.create("list", "l")
-    world.open(messages, watcher)
-    world.cut()
-    world.service.add(messages, {})
+    driven, watcher = Driven(), Watcher()
+    messages = driven.service.create("list", "l")
+    driven.open(messages, watcher)
+    driven.cut()
+    driven.service.add(messages, {})
     messages.journal.clear()
-    world.connect()
-    world.run(1)
+    driven.connect()
+    driven.run(1)
     assert watcher.changes == [Resynced()]
 
 
 def test_lenient_reading() -> None:
     """T31: indexes as text, `event` as well as `events`, unknown event types and other message types are taken."""
-    world, watcher = World(), Watcher()
-    messages = world.service.create("list", "l")
-    world.open(messages, watcher)
+    driven, watcher = Driven(), Watcher()
+    messages = driven.service.create("list", "l")
+    driven.open(messages, watcher)
     event = {"id": 0, "list_sid": messages.sid, "item_index": "12", "item_data": {}}
-    world.say({"event_type": "list_item_added", "event": event}, REPLAY)
-    world.say({"event_type": "list_tickled", "event": event}, LIVE + "list")
-    world.client.notification("twilio.ipmsg.typing_indicator", {"event_type": "list_item_added", "event": {**event, "id": 1}})
+    driven.say({"event_type": "list_item_added", "event": event}, REPLAY)
+    driven.say({"event_type": "list_tickled", "event": event}, LIVE + "list")
+    driven.client.notification("twilio.ipmsg.typing_indicator", {"event_type": "list_item_added", "event": {**event, "id": 1}})
     assert added(watcher) == [12]
 
 
 def test_left_and_joined_again() -> None:
     """T33: an object that was removed and made again on one connection is opened afresh."""
-    world, watcher = World(), Watcher()
-    messages = world.service.create("list", "l")
-    old = world.open(messages)
-    world.service.delete(messages)
-    world.settle()
+    driven, watcher = Driven(), Watcher()
+    messages = driven.service.create("list", "l")
+    old = driven.open(messages)
+    driven.service.delete(messages)
+    driven.settle()
     assert not old.open
-    messages = world.service.create("list", "l")
-    new = world.open(messages, watcher)
+    messages = driven.service.create("list", "l")
+    new = driven.open(messages, watcher)
     assert new.established
-    world.service.add(messages, {})
-    world.settle()
+    driven.service.add(messages, {})
+    driven.settle()
     assert added(watcher) == [0]
 
 
 def test_token_update_pokes_nothing() -> None:
     """T34: a new token does not disturb established subscriptions."""
-    world = World()
-    entity = world.open(world.service.create("list", "l"))
-    pokes = len(world.service.pokes)
-    world.client.token_updated()
-    world.run(10)
+    driven = Driven()
+    entity = driven.open(driven.service.create("list", "l"))
+    pokes = len(driven.service.pokes)
+    driven.client.token_updated()
+    driven.run(10)
     assert entity.established
-    assert len(world.service.pokes) == pokes
+    assert len(driven.service.pokes) == pokes

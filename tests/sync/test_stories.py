@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.support.stories import Moves, run_stories
-from tests.sync.model_service import REPLAY, Stored, Watcher
+from tests.sync.driven import Watcher
+from tests.sync.model_service import REPLAY, Stored
 from tests.sync.test_histories import Chaos, History
 from twilio_conversations.sync.changes import Change, ItemAdded, Page, Resynced
 from twilio_conversations.sync.client import Handle
@@ -62,9 +63,9 @@ class Told(History):
 
     def go_away(self, changes: int) -> None:
         """While nobody is connected things happen."""
-        self.world.cut()
+        self.driven.cut()
         self.change(changes)
-        self.world.connect()
+        self.driven.connect()
 
     def change(self, changes: int) -> None:
         """Change this and that; some changes undo others."""
@@ -97,7 +98,7 @@ class Rough(Told, Chaos):
     def look(self) -> None:
         super().look()
         if self.whole and any(message_type == REPLAY for message_type, _ in self.service.outbox):
-            self.world.settle()
+            self.driven.settle()
 
 
 class Forgetful(Rough):
@@ -142,15 +143,15 @@ class Forgetful(Rough):
         nothing could show it.
         """
         self.forgot = True
-        self.world.client.release(self.entities[kind])
-        self.world.cut()
-        self.world.connect()
-        self.world.run(300)
-        self.world.cut()
+        self.driven.client.release(self.entities[kind])
+        self.driven.cut()
+        self.driven.connect()
+        self.driven.run(300)
+        self.driven.cut()
         self.change(3)
         lose()
-        self.world.connect()
-        self.world.run(300)
+        self.driven.connect()
+        self.driven.run(300)
 
     def check_state(self) -> None:
         if not self.forgot:
@@ -205,7 +206,7 @@ def test_a_watcher_of_stories_knows_what_it_was_told() -> None:
     """The stories' own eyes are open: a change that the service did not make is found."""
     story = Told(random.Random(1))
     story.send(1)
-    story.world.run(1)
+    story.driven.run(1)
     watcher: Watcher = story.watchers["list"]
     watcher.changes.append(ItemAdded(99, None, 99))
     try:
