@@ -24,7 +24,7 @@ from tests.project.prose import (
 
 PLAIN_FOLDERS = [
     *(".", "cli", "client", "events", "models", "sending", "sync", "transport", "util", "values", "wire"),
-    *("server/api", "server/domain", "server/http", "server/storage", "server/sync"),
+    *("server", "server/api", "server/control", "server/domain", "server/http", "server/storage", "server/sync"),
 ]
 """Folders whose private docstrings and comments keep the rules too; the others are to follow."""
 

@@ -1,6 +1,6 @@
-"""The addresses that links in answers begin with: those by which the client reaches the service.
+"""Addresses of the service in links: those by which the client reaches it.
 
-They follow the request: its ``Host``, its scheme, and what a trusted front adds about both. A public URL settles them.
+They follow the request: its ``Host``, its scheme, and the headers of a trusted proxy about both. A public URL replaces them.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class Addresses:
 
     @classmethod
     def at(cls, base: str) -> Addresses:
-        """Return one base for everything."""
+        """Return the addresses with one base URL for everything."""
         return cls(base, base, base)
 
     @classmethod
     def seen_as(cls, scheme: str, host: str) -> Addresses:
-        """Return the bases for a client that came to this host; Twilio's own host names have one per part of the service."""
+        """Return the addresses for a client that uses this host; Twilio's own host names have one per part of the service."""
         twilio = _TWILIO.fullmatch(host)
         if twilio is None:
             return cls.at(f"{scheme}://{host}")
@@ -53,12 +53,12 @@ class Addresses:
 
 
 class AddressBook:
-    """Tells by which addresses a client reaches the service.
+    """The addresses of each request.
 
     Args:
         own: the service's address, for clients that send no ``Host``.
-        public_url: the address to use whatever the request says.
-        trusted: networks of fronts (reverse proxies) whose ``X-Forwarded-Proto`` and ``X-Forwarded-Host`` count.
+        public_url: the address to use in place of the request's.
+        trusted: networks of reverse proxies whose ``X-Forwarded-Proto`` and ``X-Forwarded-Host`` count.
     """
 
     def __init__(self, own: str, public_url: str | None = None, trusted: Iterable[Network] = ()) -> None:
@@ -69,7 +69,7 @@ class AddressBook:
 
     @property
     def default(self) -> Addresses:
-        """The addresses when nobody's request is answered."""
+        """The addresses without a request."""
         return self._settled or self._own
 
     def seen_by(self, client: HTTPConnection) -> Addresses:
@@ -98,7 +98,7 @@ class AddressBook:
 
 
 def peer_address(client: HTTPConnection) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return the address at the other end of the connection, which may be a front's; `None` if it is not known."""
+    """Return the address at the other end of the connection, which may be that of a proxy; `None` if unknown."""
     if client.client is None:
         return None
     try:
@@ -139,5 +139,5 @@ def trusted_network(text: str) -> Network:
 
 
 def _first(client: HTTPConnection, header: str) -> str:
-    """Return the first of a header's values: what the outermost front has seen."""
+    """Return the first value of a header, that of the outermost proxy."""
     return client.headers.get(header, "").partition(",")[0].strip()

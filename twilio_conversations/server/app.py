@@ -42,7 +42,7 @@ _TOO_MANY = attrs.evolve(Response.error(Refusal(20429)), headers={"retry-after":
 
 
 class App:
-    """Routes of one service. Pages of `token_origins` may ask for tokens; `None` closes the token endpoint."""
+    """The application of one service. Pages of `token_origins` may request tokens; `None` closes the token endpoint."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class App:
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
-        """The event loop on which the service lives."""
+        """The event loop of the service."""
         if self._loop is None:
             raise RuntimeError("the service has not started")
         return self._loop
@@ -105,7 +105,7 @@ class App:
         return Control(self.service, links)
 
     async def open(self, on_lost: Callable[[BaseException], None]) -> None:
-        """Open the data and begin to work; `on_lost` is called if the data directory goes away. Raises what goes wrong."""
+        """Open the data and start the service; call `on_lost` if the data directory is removed. Raises `LocalServerError`."""
         database = self._data_dir / DATABASE_FILE
         with storage(database):
             service = Service(self._data_dir, self._credentials, self._settings, durable=self._durable)
@@ -114,7 +114,7 @@ class App:
         self._watch = DataWatch(database, on_lost)
 
     async def close(self) -> None:
-        """Finish the commands under way and close the data."""
+        """Finish submitted commands and close the data."""
         self._watch.stop()
         await self.service.stop()
 
@@ -136,7 +136,7 @@ class App:
         return JSONResponse({"status": "ok", "connections": self.service.connections.count})
 
     async def _rest(self, request: HttpRequest) -> HttpResponse:
-        """Answer the client API without the tunnel, for those who hold a token: ``X-Twilio-Token``."""
+        """Answer the client API over plain HTTP, with a token in ``X-Twilio-Token``."""
         try:
             path = web.segments(request.scope)
             if not self.service.routes.has(path):

@@ -1,4 +1,4 @@
-"""Who may come in: access tokens are verified here, and nowhere else."""
+"""Access tokens: the only place where they are verified."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from twilio_conversations.server.storage.credentials import Credentials
 from twilio_conversations.tokens import ALGORITHM, CONTENT_TYPE
 
 MAX_TOKEN = 16 * 1024
-"""Characters; what is longer is not even looked at."""
+"""Most characters of a token."""
 LEEWAY = 5
-"""Seconds that `nbf` and `iat` may lie ahead of this clock; `exp` gets none."""
+"""Seconds by which `nbf` and `iat` may be ahead of this clock; `exp` has no leeway."""
 
 
 @attrs.frozen
 class Grant:
-    """What a verified token allows: to be `identity` until `expires_at` (seconds since the epoch)."""
+    """The grant of a verified token: to be `identity` until `expires_at` (seconds since the epoch)."""
 
     identity: str
     expires_at: float
@@ -48,7 +48,7 @@ def verify(token: str, credentials: Credentials) -> Grant:
 
 
 def _identity(value: Any) -> str:
-    """Nobody is let in as what could not be a participant: that would be taken for somebody, or something, else."""
+    """Return the identity. Raises 20106 for one that no participant can have, as it could be taken for another."""
     try:
         return limits.identity(value)
     except Refusal as error:
@@ -69,7 +69,7 @@ def _claims(token: str, secret: str) -> dict[str, Any]:
         raise Refusal(20107) from error
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
         raise Refusal(20101) from error
-    # Something else that was signed with the same key is no access token.
+    # Another kind of token that was signed with the same key is no access token.
     if complete["header"].get("cty") != CONTENT_TYPE:
         raise Refusal(20102)
     claims: dict[str, Any] = complete["payload"]
@@ -90,7 +90,7 @@ def _check_times(claims: dict[str, Any]) -> None:
 
 
 def _time(value: Any) -> float | None:
-    """Seconds since the epoch, `None` for anything that cannot be that."""
+    """Return seconds since the epoch, or `None` for an invalid value."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
     return float(value) if abs(value) < 1e12 else None

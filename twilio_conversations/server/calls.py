@@ -32,9 +32,9 @@ class Subscriber(Protocol):
 
 @attrs.frozen
 class Caller:
-    """Who calls, by which addresses the service is reached (links in answers start with them), and on which connection.
+    """The caller of a request: identity, the addresses of the service in links, and the connection.
 
-    Plain HTTP comes without a connection that could be sent anything later.
+    A caller over plain HTTP has no connection for events.
     """
 
     identity: str
@@ -44,7 +44,7 @@ class Caller:
 
 @attrs.frozen
 class Request:
-    """A request with everything decoded: `path` is the list of its segments, split before decoding."""
+    """A decoded request: `path` has its segments, split before decoding."""
 
     method: str
     path: tuple[str, ...]
@@ -54,7 +54,7 @@ class Request:
 
     @classmethod
     def from_tunnel(cls, request: HttpRequest) -> Request:
-        """Decode what the frame carries percent-encoded; ``+`` stands for itself. Raises `Refusal` 20001."""
+        """Return the request with its percent-encoding decoded; ``+`` stands for itself. Raises `Refusal` 20001."""
         query = {unquote(name): unquote(value) for name, value in request.params}
         headers = {name.lower(): value for name, value in request.headers.items()}
         if not all(is_text(value) for value in (request.path, *query.values(), *headers.values())):

@@ -1,4 +1,4 @@
-"""What the service refuses, and with which of Twilio's codes."""
+"""Refusals, with Twilio's codes."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ CATALOGUE: dict[int, tuple[int, str]] = {
 
 
 class Refusal(Exception):
-    """A refusal, told to the client as Twilio's error body ``{status, code, message, more_info}``."""
+    """A refusal, answered with Twilio's error body ``{status, code, message, more_info}``."""
 
     def __init__(self, code: int, message: str | None = None) -> None:
         self.status, text = CATALOGUE[code]
@@ -108,7 +108,7 @@ class Refusal(Exception):
 
 
 def reason(status: int) -> str:
-    """Return the status text beside a status number, such as ``CONFLICT``."""
+    """Return the reason phrase of a status, such as ``CONFLICT``."""
     try:
         return HTTPStatus(status).name.replace("_", " ")
     except ValueError:

@@ -1,7 +1,7 @@
-"""Orders for faults: what can be made to go wrong on command, and one such order.
+"""Orders of faults: the table of all kinds, and one order.
 
 Each order may be limited to one `identity`; those that wait for requests also to a `method` and to a regular expression that the
-`path` must contain. A `count` of `None` is for ever. `KINDS` is the table of all kinds.
+`path` must contain. A `count` of `None` has no end. `KINDS` is the table of all kinds.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from twilio_conversations.server.errors import CATALOGUE, Refusal
 
 TEXT = "text/plain"
 NO_CODE = 0
-"""As the `code` of an order: the refusal has none."""
+"""The `code` of an order whose refusal has none."""
 _CODES = {400: 20001, 403: 20403, 404: 20404, 409: 20409, 429: 20429, 500: 20500, 503: 20503}
 _LONGEST = 86_400_000
 
 
 class Kind(StrEnum):
-    """What goes wrong."""
+    """A kind of fault."""
 
     DROP = "drop"
     OFFLOAD = "offload"
@@ -41,7 +41,7 @@ class Kind(StrEnum):
 
 
 class Moment(StrEnum):
-    """When a fault happens: now, with the next connections, or with the next requests."""
+    """The moment of a fault: now, with the next connections, or with the next requests."""
 
     NOW = "now"
     CONNECTION = "connection"
@@ -50,7 +50,7 @@ class Moment(StrEnum):
 
 @attrs.frozen
 class Row:
-    """What the table says of a kind; `over_http`: whether requests over plain HTTP meet it too (without an `identity`)."""
+    """A row of the table of kinds; `over_http`: whether it applies to plain HTTP requests too (without an `identity`)."""
 
     moment: Moment
     about: str
@@ -92,7 +92,7 @@ KINDS: Final[Mapping[Kind, Row]] = {
 
 @attrs.define
 class Fault:
-    """One fault, as it was ordered; `count` says how often it is still to happen."""
+    """One ordered fault; `count` is the number of times that are left."""
 
     kind: Kind = attrs.field(converter=Kind)
     identity: str | None = None
@@ -137,17 +137,17 @@ class Fault:
 
     @property
     def row(self) -> Row:
-        """What the table says of it."""
+        """The row of its kind."""
         return KINDS[self.kind]
 
     def meets(self, identity: str | None, method: str, path: str) -> bool:
-        """Return whether this request is meant."""
+        """Return whether the fault applies to this request."""
         if self.identity not in (None, identity) or self.method not in (None, method):
             return False
         return re.search(self.path, path) is not None
 
     def refusal(self) -> Response:
-        """Return what a refused request is answered."""
+        """Return the response to a refused request."""
         status = self.status or self.row.status
         headers = {} if self.retry_after is None else {"retry-after": f"{self.retry_after:g}"}
         if self.content_type == TEXT:

@@ -1,4 +1,4 @@
-"""The faults that are in force, and what meets them."""
+"""The faults in force, and the requests and connections that meet them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_TOKENS = 20_000
 
 
 class Faults:
-    """The faults that are in force. Lives on the event loop."""
+    """The faults in force, on the event loop."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
@@ -27,7 +27,7 @@ class Faults:
         self._expired: BoundedDict[str, None] = BoundedDict(MAX_TOKENS)
 
     def order(self, fault: Fault) -> None:
-        """Let it happen: now, or when what it waits for comes."""
+        """Execute a fault now, or keep it for the next connections or requests."""
         if fault.row.moment is not Moment.NOW:
             self._waiting.append(fault)
             return
@@ -54,19 +54,19 @@ class Faults:
                 session.hold(self.holds(session.identity))
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Return what is still waiting to happen, and whose events are held."""
+        """Return the pending faults, and the identities whose events are held."""
         held = [Fault(Kind.HOLD_EVENTS, identity, None) for identity in self._holding]
         return [attrs.asdict(fault) for fault in self._waiting + held]
 
     def clear(self) -> None:
-        """Let nothing go wrong any more; held events go out. Tokens that were expired stay so."""
+        """Remove all faults and send held events. Tokens that were expired stay expired."""
         self._waiting.clear()
         self.order(Fault(Kind.RELEASE_EVENTS))
 
     # -- for the service ---------------------------------------------------------------------------------------------------
 
     def met_by(self, identity: str | None, method: str, path: str, *, over_http: bool = False) -> Fault | None:
-        """Return the fault that this request meets, if any; counted down."""
+        """Return the fault that applies to this request, if any, and count it down."""
         for fault in self._waiting:
             possible = fault.row.moment is Moment.REQUEST and (fault.row.over_http or not over_http)
             if possible and fault.meets(identity, method, path):
@@ -75,10 +75,10 @@ class Faults:
         return None
 
     def admit(self, identity: str, token: str) -> None:
-        """A verified token comes with a new connection, or for a live one.
+        """Admit a verified token of a new or a live connection.
 
         Raises:
-            Refusal: 20104, if it was expired on command; a `TooManyConnectionsError`.
+            Refusal: 20104, if it was expired by a fault; a `TooManyConnectionsError`.
         """
         digest = _digest(token)
         if digest in self._expired:
@@ -90,11 +90,11 @@ class Faults:
         self._tokens[digest] = identity
 
     def is_expired(self, token: str) -> bool:
-        """Return whether the token was expired on command."""
+        """Return whether the token was expired by a fault."""
         return bool(self._expired) and _digest(token) in self._expired
 
     def holds(self, identity: str) -> bool:
-        """Return whether this person's events are held."""
+        """Return whether the identity's events are held."""
         return not self._holding.isdisjoint((None, identity))
 
     def _count_down(self, fault: Fault) -> None:

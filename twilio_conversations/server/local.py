@@ -308,7 +308,7 @@ def _several(values: str | Iterable[str]) -> Iterable[str]:
 
 
 def _failed(error: BaseException) -> LocalServerError:
-    """Tell of the end of a service that ran."""
+    """Return the error of a running service that failed, and log it."""
     told = error if isinstance(error, LocalServerError) else LocalServerError(f"the local service failed: {error!r}")
     _log.error("%s", told)
     return told

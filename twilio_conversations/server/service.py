@@ -1,4 +1,4 @@
-"""The local service put together: database, writer, caches, subscriptions and API, all reachable from the event loop."""
+"""The local service, composed: database, writer, caches, subscriptions and API, all used on the event loop."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _EVERYTHING = [delete(table) for table in reversed(metadata.sorted_tables)]
 
 
 class Service:
-    """Made and used on one event loop; the writer is its only other thread."""
+    """One service, used on one event loop; the writer is its only other thread."""
 
     def __init__(self, data_dir: Path, credentials: Credentials, settings: Settings, *, durable: bool) -> None:
         self._credentials = credentials
@@ -102,7 +102,7 @@ class Service:
         self._commits.follow(self.media.on_commit)
 
     async def start(self) -> None:
-        """Begin to work. Raises what goes wrong with the database."""
+        """Start the service. Raises errors of the database."""
         if (newest := dates.newest(self._reader)) is not None:
             self.clock.go_on_from(newest)
         self._writer.prepare(_install)
@@ -111,7 +111,7 @@ class Service:
         self.media.sweep()
 
     async def stop(self) -> None:
-        """Finish the commands under way and close the database."""
+        """Finish submitted commands and close the database."""
         self.timers.stop()
         await asyncio.to_thread(self._writer.stop)
         self._reader.close()
@@ -120,23 +120,23 @@ class Service:
     # -- for sessions ------------------------------------------------------------------------------------------------------
 
     def verify(self, token: str) -> Grant:
-        """Return what the token allows. Raises `Refusal`."""
+        """Return the grant of a token. Raises `Refusal`."""
         if self.faults.is_expired(token):
             raise Refusal(20104)
         return auth.verify(token, self._credentials)
 
     def authenticate(self, token: str) -> Grant:
-        """Return the same for a connection, which may be refused for other reasons too."""
+        """Return the grant of a connection's token. Raises `Refusal`, also for faults."""
         grant = auth.verify(token, self._credentials)
         self.faults.admit(grant.identity, token)
         return grant
 
     def storage_id(self, identity: str) -> str:
-        """Opaque, and the same for an identity as long as the data directory lives."""
+        """Return an opaque id, the same for an identity in one data directory."""
         return hmac.new(self._credentials.api_key_secret.encode(), identity.encode(), hashlib.sha256).hexdigest()[:32]
 
     def admit(self, session: Session, then: Callable[[], None]) -> None:
-        """Let a verified session in, unless it has ended while its user was made."""
+        """Admit a verified session, unless it has ended while its user was created."""
 
         def enter() -> None:
             if session.is_open:
@@ -150,7 +150,7 @@ class Service:
         self.ensure_user(session.identity, enter)
 
     def ensure_user(self, identity: str, then: Callable[[], None]) -> None:
-        """Make the user at first sight, then go on."""
+        """Create the user if needed, then call `then`."""
         if identity in self._known_users:
             then()
             return
@@ -163,13 +163,13 @@ class Service:
         self._writer.submit(Job(lambda tx: _ensured(tx, identity), made))
 
     def leave(self, session: Session) -> None:
-        """A session ended; may be said twice."""
+        """Remove a session that ended; may be called twice."""
         self._subscriptions.remove_subscriber(session)
         if session.identity and self.connections.leave(session):
             self._publish_reachability(session.identity)
 
     def _publish_reachability(self, identity: str, then: Callable[[], None] = lambda: None) -> None:
-        """Have it seen that somebody came or went, where that is enabled; who comes is let in after it."""
+        """Publish that an identity is online or offline, if that is enabled, then call `then`."""
         if not self.settings.current.reachability_enabled:
             then()
             return
@@ -182,7 +182,7 @@ class Service:
         self._writer.submit(Job(command, lambda _response: then()))
 
     def caught_up(self, session: Session) -> None:
-        """A slow connection has room again."""
+        """Send the events that a slow connection has room for again."""
         self._subscriptions.resume(session)
 
     def request(self, session: Session, request: Request, reply: Callable[[Response], None]) -> None:
@@ -230,24 +230,24 @@ class Service:
         self._writer.submit(Job(command, reply))
 
     async def execute(self, command: Command) -> Response:
-        """Have a command carried out that is not repeated by its name; the answer, which may be a refusal."""
+        """Execute a command without a mutation id and return its response, which may be a refusal."""
         done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         self._writer.submit(Job(command, lambda response: None if done.done() else done.set_result(response)))
         return await done
 
     async def run_due_timers(self) -> None:
-        """Let everything happen that is due now."""
+        """Execute the timers that are due."""
         done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         self.timers.expire(done.set_result)
         await done
 
     async def reset(self) -> None:
-        """Empty the service: all data, faults, settings and recorded frames are gone, connections cut, the time is real again."""
+        """Delete all data, faults and recorded frames, restore settings and clock, and cut all connections."""
         done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
 
         def emptied(response: Response) -> None:
             self.clock.reset()
-            self.settings.reset()  # before the sessions go, which would be told to everybody where that is a setting
+            self.settings.reset()  # before the sessions end: with reachability enabled, each end would be published
             for session in self.connections.sessions():
                 session.cut()
             self._known_users.clear()
@@ -271,7 +271,7 @@ class Service:
 
 
 def _after(seconds: float, action: Callable[P, object]) -> Callable[P, None]:
-    """Return an action that happens later than it is asked for."""
+    """Return a function that calls `action` after a delay."""
 
     def ask(*args: P.args, **kwargs: P.kwargs) -> None:
         asyncio.get_running_loop().call_later(seconds, functools.partial(action, *args, **kwargs))

@@ -1,4 +1,4 @@
-"""What can be turned from outside while the service runs: its clock, and the settings of the one service it serves."""
+"""Clock and settings of the service, which tests change while it runs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.text import is_text
 
 FARTHEST = dt.timedelta(days=3650)
-"""How far ahead of the real time the clock may be moved."""
+"""Most that the clock may be ahead of the real time."""
 AT_ONCE, ON_COMMAND = "at_once", "on_command"
 
 
 class Clock:
-    """The service's time: the real one, moved ahead on command. It never goes back, whatever the machine's clock does.
+    """The service's time: the real one, advanced by tests. It never goes back, even if the machine's clock does.
 
-    Timestamps, timers of conversations and temporary URLs go by it. Tokens do not: their bearers judge them by their own clock.
+    Timestamps, timers of conversations and temporary URLs use it. Tokens do not: clients judge them by their own clock.
     """
 
     def __init__(self, real: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)) -> None:
@@ -32,7 +32,7 @@ class Clock:
         self._lock = threading.Lock()
 
     def now(self) -> dt.datetime:
-        """Return the time, aware; not before any that was told earlier."""
+        """Return the time, aware; never before a time that was returned earlier."""
         with self._lock:
             moment = self._real() + self._ahead
             if self._latest is not None and moment < self._latest:
@@ -42,12 +42,12 @@ class Clock:
             return moment
 
     def go_on_from(self, moment: dt.datetime) -> None:
-        """Tell no time before `moment`, the newest that was kept."""
+        """Return no time before `moment`, the newest date of the data directory."""
         with self._lock:
             self._latest = max(moment, self._latest or moment)
 
     def advance(self, seconds: float) -> None:
-        """Move on. Raises `Refusal` 20001: it never goes back, and not beyond what calendars know."""
+        """Advance the time. Raises `Refusal` 20001 for negative numbers, and beyond `FARTHEST`."""
         with self._lock:
             if not 0 <= seconds <= (FARTHEST - self._moved).total_seconds():
                 raise Refusal(20001, "The clock moves ahead, by ten years in all")
@@ -55,7 +55,7 @@ class Clock:
             self._ahead += dt.timedelta(seconds=seconds)
 
     def reset(self) -> None:
-        """Back to the real time."""
+        """Return to the real time."""
         with self._lock:
             self._ahead = self._moved = dt.timedelta()
             self._latest = None
@@ -66,7 +66,7 @@ _ABOUT = "about"
 
 
 def _row(default: Any, about: str, check: Callable[[Any], bool] | None = None) -> Any:
-    """Return one setting: its default, what it says, and what values it takes; by default a number that is not negative."""
+    """Return one setting: its default, its description, and the check of its values; by default a number that is not negative."""
     return attrs.field(default=default, metadata={_ABOUT: about, _CHECK: check or _is_count})
 
 
@@ -92,12 +92,12 @@ def _one_of(*choices: str) -> Callable[[Any], bool]:
 
 @attrs.frozen
 class Settings:
-    """What differs between services at Twilio, and what nobody outside knows of them: one row for each, with its default.
+    """Settings of the service: those of a service at Twilio, and further ones. One row for each, with its default.
 
     `configure`, the control plane, ``serve --set``, seeds and the guide of the local service read this table.
     """
 
-    # -- told to clients at their start
+    # -- sent to clients at their start
     reachability_enabled: bool = _row(False, "whether clients are told who is online and who can be notified", _is_bool)
     user_infos_to_subscribe: int = _row(100, "users that a client follows at a time")
     media_attachments_count_limit: int = _row(10, "attachments of a message")
@@ -178,7 +178,7 @@ class Settings:
 
 @attrs.frozen
 class Described:
-    """A setting, for people: its name, its default as JSON, and what it says."""
+    """The documentation of a setting: its name, its default as JSON, and its description."""
 
     name: str
     default: str

@@ -65,13 +65,13 @@ _BY_SQLITE: Final[Mapping[int, tuple[type[DataDirectoryError], str]]] = {
     sqlite3.SQLITE_CANTOPEN: (DataDirectoryError, _CANNOT_OPEN),
     sqlite3.SQLITE_IOERR: (DataDirectoryError, _FAULTY),
 }
-"""By primary result code."""
+"""Sentences by primary result code."""
 
 
 def explained(error: BaseException, place: Path) -> LocalServerError | None:
-    """Return the sentence for what went wrong with `place`, a file or directory; `None` for what is no trouble of storage.
+    """Return the sentence for what went wrong with `place`, a file or directory; `None` for an error that is not one of storage.
 
-    An `OSError` that names a file speaks of that file. SQLAlchemy's errors are looked through.
+    For an `OSError` with a file name the sentence names that file. Of SQLAlchemy's errors the cause counts.
     """
     if isinstance(error, LocalServerError):
         return error
@@ -92,7 +92,7 @@ def explained(error: BaseException, place: Path) -> LocalServerError | None:
 
 @contextmanager
 def storage(place: Path) -> Iterator[None]:
-    """Raise what goes wrong with `place` as a sentence; the error itself is its cause."""
+    """Raise errors of storage with a sentence about `place`; the original error is the cause."""
     try:
         yield
     except Exception as error:

@@ -1,4 +1,4 @@
-"""uvicorn, started and stopped together with the service, with bounds on what one peer may take."""
+"""uvicorn, started and stopped together with the service, with limits on each peer."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ MAX_HEAD = 16 * 1024
 MAX_FRAME = 1024 * 1024
 """Largest websocket message that is accepted, in bytes."""
 TLS_END_TIME = 2.0
-"""Seconds that a peer has to agree to the end of TLS; it need not."""
+"""Seconds for a peer to confirm the end of TLS."""
 PING_INTERVAL, PING_TIMEOUT = 20.0, 20.0
 
 
 class Server(uvicorn.Server):
-    """uvicorn, which starts the service before it accepts anybody, and admits nobody before it ends the connections."""
+    """uvicorn that starts the service before it accepts connections, and stops accepting before it ends them."""
 
     def __init__(self, app: App, certificate: Certificate | None) -> None:
         self._protocols = chosen()
@@ -33,12 +33,12 @@ class Server(uvicorn.Server):
         self.failure: BaseException | None = None
 
     def fail(self, error: BaseException) -> None:
-        """End by itself; the first error says why."""
+        """Stop because of an error; the first one is the reason."""
         self.failure = self.failure or error
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Open the data, then accept connections. What fails is kept in `failure`."""
+        """Open the data, then accept connections. An error is stored in `failure`."""
         asyncio.get_running_loop().set_exception_handler(quiet_when_exhausted)
         try:
             await self._app.open(self.fail)
@@ -70,7 +70,7 @@ class Server(uvicorn.Server):
         )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End all connections, and let no other come."""
+        """End all connections, and accept no others."""
         self._app.service.admission.close()
         await super().shutdown(sockets)
         await self._app.close()
@@ -79,7 +79,7 @@ class Server(uvicorn.Server):
 def _config(app: App, certificate: Certificate | None, protocols: Protocols | None) -> uvicorn.Config:
     return uvicorn.Config(
         app.asgi(),
-        loop="asyncio",  # others would not ask `Listener` to accept
+        loop="asyncio",  # other implementations do not call `Listener.accept`
         log_config=None,
         access_log=False,
         lifespan="on",
@@ -91,6 +91,6 @@ def _config(app: App, certificate: Certificate | None, protocols: Protocols | No
         ws_ping_timeout=PING_TIMEOUT,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=3,
-        proxy_headers=False,  # uvicorn would trust every peer on loopback, or what the environment says; see `AddressBook`
+        proxy_headers=False,  # uvicorn would trust every peer on loopback, or a list in the environment; see `AddressBook`
         ssl_context_factory=None if certificate is None else lambda *_: certificate.context(),
     )

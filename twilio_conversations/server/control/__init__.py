@@ -1,1 +1,1 @@
-"""What a test does to a running service: operations, their HTTP, faults and seed data."""
+"""The control plane of tests: operations on a running service, their HTTP, faults and seed data."""

@@ -1,8 +1,8 @@
-"""The control plane over HTTP: ``/_local/<operation>``, for those who hold the API key.
+"""The control plane over HTTP: ``/_local/<operation>``, with the API key.
 
 The key's sid and secret, which are in ``credentials.json`` of the data directory, are user and password of basic
-authentication. Whoever may do these things may read and delete everything, so being on the same machine is not enough; nor is
-it to be a page in the browser of somebody who once gave the key to it.
+authentication. These operations read and delete everything, so access from the same machine is not enough; nor is that of a page
+in a browser that stores the key.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from twilio_conversations.server.storage.credentials import Credentials
 
 
 class FaultyHttp:
-    """Lets plain HTTP requests meet the faults that were ordered, but for those to the control plane."""
+    """Faults of plain HTTP requests, except those to the control plane."""
 
     def __init__(self, app: ASGIApp, faults: Callable[[], Faults]) -> None:
         self._app = app
         self._faults = faults
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, wait, or go on."""
+        """Refuse, delay or pass on a request."""
         if scope["type"] == "http" and not scope["path"].startswith(web.LOCAL):
             fault = self._faults().met_by(None, scope["method"], scope["path"], over_http=True)
             if fault is not None and fault.kind is Kind.REFUSE:
@@ -54,7 +54,7 @@ class ControlApi:
         self._credentials = credentials
 
     def routes(self) -> list[Route]:
-        """To be put before those that take everything."""
+        """Return the routes; they go before those for all paths."""
         return [Route("/_local/{operation}", self._answer, methods=["GET", "POST", "DELETE"])]
 
     async def _answer(self, request: Request) -> HttpResponse:

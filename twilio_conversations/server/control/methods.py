@@ -1,4 +1,4 @@
-"""What tests do to a running `LocalServer`: faults, time, the world outside. Every method returns when it has happened."""
+"""Methods of tests on a running `LocalServer`: faults, time, other channels. Each returns when it has taken effect."""
 
 from __future__ import annotations
 

@@ -1,17 +1,17 @@
-"""What a test may do to a running service, as operations on JSON: `LocalServer` has a method and HTTP a resource for each.
+"""Operations of tests on a running service, on JSON: `LocalServer` has a method and HTTP a resource for each.
 
 ========================  =========================================================================================
 POST ``reset``            empty the service
-POST ``seed``             fill it (`twilio_conversations.server.control.seed`); what was made
-GET, POST ``clock``       the service's time; move it on by ``{"advance": seconds}``
-GET, POST, DELETE ``faults``  what is to go wrong (`twilio_conversations.server.fault_orders`)
+POST ``seed``             fill it (`twilio_conversations.server.control.seed`); return the created objects
+GET, POST ``clock``       the service's time; advance it by ``{"advance": seconds}``
+GET, POST, DELETE ``faults``  pending faults (`twilio_conversations.server.fault_orders`)
 GET, DELETE ``traffic``   the recorded frames, of ``{"identity": ...}`` or of all
 GET, POST ``config``      the settings (`twilio_conversations.server.settings.Settings`)
 POST ``conversation``     change what clients cannot: ``{"conversation", "state", "timers", "bindings"}``
-POST ``receive``          somebody outside writes: ``{"address", "proxy_address", "body", "media", ...}``
-GET ``sent``              what went out, to ``{"address": ...}`` or to all
-POST ``delivery``         how a message fares: ``{"message_sid", "status", "error_code", "address"}``
-GET ``registrations``     the devices to be notified, of ``{"identity": ...}`` or of all
+POST ``receive``          create an incoming message: ``{"address", "proxy_address", "body", "media", ...}``
+GET ``sent``              the outgoing messages, to ``{"address": ...}`` or to all
+POST ``delivery``         set the delivery status: ``{"message_sid", "status", "error_code", "address"}``
+GET ``registrations``     the devices for push notifications, of ``{"identity": ...}`` or of all
 ========================  =========================================================================================
 
 Over HTTP a body is at most 1 MB; the methods have no such limit.
@@ -43,13 +43,13 @@ Json = dict[str, Any]
 
 @attrs.frozen
 class Control:
-    """Carries out operations. Lives on the event loop."""
+    """Execution of operations, on the event loop."""
 
     service: Service
     links: Links
 
     async def perform(self, method: str, operation: str, body: Json) -> Any:
-        """Return the outcome, as JSON. Raises `Refusal`."""
+        """Execute an operation and return its JSON. Raises `Refusal`."""
         perform = self.OPERATIONS.get((method, operation))
         if perform is None:
             raise Refusal(20404)
@@ -68,7 +68,7 @@ class Control:
         return attrs.asdict(self.service.settings.current)
 
     async def _run(self, command: Callable[[Transaction], Any]) -> Any:
-        """Carry out a command; what it returns. Raises `Refusal`."""
+        """Execute a command and return its result. Raises `Refusal`."""
         outcome: list[Any] = []
 
         def run(tx: Transaction) -> Response:
@@ -155,7 +155,7 @@ class Control:
         return {"sid": row.sid, "state": row.state, "timers": dates}
 
     async def _receive(self, body: Json) -> Any:
-        """Add a message from outside. The files are written before the rows, so that no row is ever without its bytes."""
+        """Add an incoming message. Files are written before the rows, so that no row is ever without its file."""
         items = body.get("media") or []
         if not isinstance(items, list):
             raise Refusal(20422, "'media' must be a list")
@@ -163,7 +163,7 @@ class Control:
         try:
             attachments = []
             for item in items:
-                data, content_type, filename, category = _medium(item)
+                data, content_type, filename, category = _attachment(item)
                 incoming = self.service.media.files.put(data)
                 kept.append(incoming)
                 attachments.append(Attachment(incoming.sid, incoming.size, content_type, filename, category))
@@ -193,8 +193,8 @@ class Control:
     }
 
 
-def _medium(item: Any) -> tuple[bytes, str, str | None, str]:
-    """Return a medium of a message from outside: ``{"content" (base64), "content_type", "filename", "category"}``."""
+def _attachment(item: Any) -> tuple[bytes, str, str | None, str]:
+    """Return an attachment of an incoming message: ``{"content" (base64), "content_type", "filename", "category"}``."""
     if not isinstance(item, dict) or not is_text(item.get("content_type")):
         raise Refusal(20422, "a medium needs a 'content_type' and 'content'")
     filename, category = item.get("filename"), item.get("category", "media")

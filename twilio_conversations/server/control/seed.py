@@ -1,4 +1,4 @@
-"""Fills a service with what a test, a demonstration or a developer wants to find there; all of it or nothing.
+"""Seed data for a test, a demonstration or development; created as a whole or not at all.
 
 The data is an object, as JSON or YAML::
 
@@ -13,8 +13,8 @@ The data is an object, as JSON or YAML::
                         {messaging_binding: {address: "+15550100", proxy_address: "+15550199"}}],
          messages: [{author: alice, body: Hi, attributes: {}, subject: null, index: 7, channel_metadata: null}]}
 
-Attributes are values or JSON text. An author who is neither a participant nor an address of one is no participant, such as the
-default, ``system``. What is missing has its default; what is unknown is refused.
+Attributes are values or JSON text. An author may be an identity, an address, or a name of no participant such as the default,
+``system``. Missing fields have defaults; unknown ones are refused.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _AUTHOR = select(participants_table.c.sid).where(
 
 
 class SeedError(Refusal):
-    """What is refused in a seed, and the way to it."""
+    """The refusal of a seed, with the path of its entry."""
 
     def __init__(self, refusal: Refusal, steps: Steps) -> None:
         self.steps = steps
@@ -65,22 +65,22 @@ class SeedError(Refusal):
 
     @classmethod
     def at(cls, steps: Steps, refusal: Refusal) -> SeedError:
-        """Return what was refused below `steps`."""
+        """Return the refusal of an entry below `steps`."""
         if isinstance(refusal, SeedError):
             return cls(Refusal(refusal.code, refusal.reason), steps + refusal.steps)
         return cls(refusal, steps)
 
 
 def _spelled(steps: Steps) -> str:
-    """Such as ``conversations[1].messages[0]``."""
+    """Return a path such as ``conversations[1].messages[0]``."""
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")
 
 
 def apply(tx: Transaction, data: Mapping[str, Any], *, if_empty: bool = False) -> dict[str, Any]:
-    """Make everything; what was made, with sids, in the order given. With `if_empty` nothing, if there are users already.
+    """Create everything and return it, with sids, in the given order. With `if_empty`, create nothing if there are users.
 
     Raises:
-        Refusal: 20422 for unknown fields and wrong shapes, or what the command raises that refused; the way to it is said.
+        Refusal: 20422 for unknown fields and wrong shapes, or the refusal of a command; the message has the path of the entry.
     """
     unknown = set(data) - {"roles", "users", "templates", "conversations"}
     if unknown:
@@ -97,7 +97,7 @@ def apply(tx: Transaction, data: Mapping[str, Any], *, if_empty: bool = False) -
 
 
 def _each(data: Mapping[str, Any], name: str, make: Callable[[dict[str, Any]], Made]) -> list[Made]:
-    """Make something of each entry of a list. Raises `SeedError`."""
+    """Call `make` with each entry of a list. Raises `SeedError`."""
     entries = data.get(name) or []
     if not isinstance(entries, list):
         raise SeedError(Refusal(20422, f"'{name}' must be a list of objects"), (name,))

@@ -1,4 +1,4 @@
-"""Reads a seed from a JSON or YAML file, and finds the line of what is wrong in it."""
+"""Seed files: reading JSON and YAML, and the lines of invalid entries."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from twilio_conversations.errors import InvalidArgumentError
 from twilio_conversations.util.os_errors import file_errors
 
 Steps = tuple[str | int, ...]
-"""The way to a value: names in objects, numbers in lists."""
+"""The path of a value: names in objects, numbers in lists."""
 _YAML = (".yaml", ".yml")
 _BLANKS = " \t\r\n"
 
 
 @attrs.frozen
 class SeedFile:
-    """A file that was read: its data, and its text to find lines in."""
+    """The contents of a seed file: its data, and its text to find lines in."""
 
     path: Path
     text: str
@@ -47,7 +47,7 @@ class SeedFile:
         return cls(path, text, value)
 
     def line_of(self, steps: Steps) -> int:
-        """Return the line on which a value begins; that of what it is in, where it has none of its own."""
+        """Return the line on which a value begins; for a missing value, that of its parent."""
         return _yaml_line(self.text, steps) if _is_yaml(self.path) else _json_line(self.text, steps)
 
 
@@ -93,7 +93,7 @@ def _yaml_line(text: str, steps: Steps) -> int:
 
 
 def _json_line(text: str, steps: Steps) -> int:
-    """`text` is good JSON."""
+    """Return the line of a value in valid JSON."""
     at = _skip(text, 0)
     for step in steps:
         found = _enter(text, at, step)
@@ -104,7 +104,7 @@ def _json_line(text: str, steps: Steps) -> int:
 
 
 def _enter(text: str, at: int, step: str | int) -> int | None:
-    """Return where a member of the object or list at `at` begins; `None` if there is none."""
+    """Return the position of a member of the object or list at `at`; `None` if it is missing."""
     scan = json.JSONDecoder(strict=False).raw_decode
     is_object, number = text[at] == "{", 0
     at = _skip(text, at + 1)
