@@ -137,7 +137,7 @@ OBJECTS = """
 Documents {room}.channel                                    54007 54007 54007 54007  200   200   200   200  54007
 Lists     {room}.messages                                   54007 54007 54007 54007  200   200   200   200  54007
 Maps      {room}.roster                                     54007 54007 54007 54007  200   200   200   200  54007
-Maps      {user}.conversations                              54007 54007 54007 54007 54007  200  54007 54007 54007
+Maps      {member}.channels                                 54007 54007 54007 54007 54007  200  54007 54007 54007
 Maps      {user}.info                                        200   200   200   200   200   200   200   200   200
 """
 """Every kind of Sync object, of the room and of `member`: which callers may read and subscribe, by its name and by its sid."""
