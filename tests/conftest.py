@@ -12,8 +12,13 @@ import pytest
 
 from tests.support.patience import PATIENCE
 
-# Generated cases run on busy machines: the time of one case says nothing. A failure prints what repeats it.
-hypothesis.settings.register_profile("house", deadline=None, print_blob=True)
+# Generated cases run on busy machines: the time of one case, or of making it, means nothing. A failure prints what repeats it.
+hypothesis.settings.register_profile(
+    "house",
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("house")
 
 
