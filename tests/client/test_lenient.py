@@ -166,7 +166,7 @@ def test_memberships(pair: tuple[Conversation, Conversation], spoiler: Spoiler, 
     bob: Any = bobs._live.runtime.events
     alice: Any = alices._live.runtime.events
     failures = EventLog(bob, "error")
-    spoiler.suffix = ".conversations"
+    spoiler.suffix = ".channels"
     for change in damages(("channel", "status", "lastConsumedMessageIndex", "notificationLevel")):
         spoiler.change = None
         room = alice.create_conversation().join()
