@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+from websocket import ABNF
+
 from tests.server.domain.test_conversations import sid_of
-from tests.server.peer import Peer, is_event, new_mutation
+from tests.server.peer import Peer, is_event, names, new_mutation
+from twilio_conversations.server import LocalServer, uvicorn_server
+from twilio_conversations.server.settings import LINKS
+from twilio_conversations.wire.decoding import decode
+from twilio_conversations.wire.packets import Init, Reply, Unknown, acknowledgement
 
 Configure = Callable[..., object]
 
@@ -94,3 +101,133 @@ def test_subscriptions_limited(configure: Configure, alice: Peer, bob: Peer) -> 
     alice.event("subscription_canceled")
     assert alice.poke(third).status == 202
     assert alice.event("subscription_established").payload["events"][0]["object_sid"] == roster["sid"]
+
+
+def test_live_events_before_replayed_ones(configure: Configure, alice: Peer, bob: Peer) -> None:
+    """The newest missed event comes first, as a live one; the others follow as replay, and it is not repeated."""
+    room = bob.room(alice.identity)
+    name = f"{sid_of(room)}.messages"
+    before = alice.open("list", name)["last_event_id"]
+    for text in ("a", "b", "c"):
+        bob.say(room, text)
+    configure(replay_order="live_first")
+    root = alice.open("list", name)
+    assert alice.poke(("list", root["sid"], before)).status == 202
+    found = alice.barrier()
+    told = [
+        (packet.message_type, [event["item_data"]["text"] for event in packet.payload["events"]])
+        for packet in found
+        if is_event(packet, "list_item_added")
+    ]
+    assert told == [("com.twilio.rtd.cds.list", ["c"]), ("twilio.sync.event", ["a", "b"])]
+    ended = found[-1].payload["events"][0]
+    assert (ended["replay_status"], ended["last_event_id"]) == ("completed", root["last_event_id"])
+    assert alice.poke(("list", root["sid"], root["last_event_id"])).status == 202
+    assert names(alice.barrier()) == ["subscription_established"]
+
+
+def test_links_left_out(configure: Configure, alice: Peer) -> None:
+    """The configuration lacks the links that are named, and has the others; the settings know all of them."""
+    assert tuple(alice.configuration["links"]) == LINKS
+    configure(links_left_out=["typing", "messages_receipts"])
+    links = alice.get("/Client/v2/Configuration").body["links"]
+    assert tuple(links) == tuple(name for name in LINKS if name not in ("typing", "messages_receipts"))
+
+
+def test_page_sizes_refused(configure: Configure, alice: Peer) -> None:
+    """A list of conversations has pages of this size, is read in smaller ones, and refuses larger ones."""
+    for _ in range(3):
+        alice.room()
+    configure(conversations_page_size=2)
+    url = alice.link("my_conversations")
+    assert [len(alice.get(f"{url}{query}").body["conversations"]) for query in ("", "?PageSize=2", "?PageSize=1")] == [2, 2, 1]
+    for wrong in ("3", "100", "0", "x"):
+        answer = alice.get(f"{url}?PageSize={wrong}")
+        assert (answer.status, answer.code) == (400, 20001)
+    configure(conversations_page_size=100)
+    assert len(alice.get(f"{url}?PageSize=100").body["conversations"]) == 3
+
+
+def test_the_own_map_comes_late() -> None:
+    """A new user's map of conversations is not there for a while, and then it is; other objects are."""
+    with LocalServer(settings={"own_map_delay": 60}) as server, Peer.connected(server, "alice") as alice:
+        name = alice.configuration["sync_objects"]["my_conversations"]
+        assert name == "alice.channels"
+        answer = alice.get(f"/v3/Maps/{name}")
+        assert (answer.status, answer.code) == (404, 54300)
+        room = alice.room()
+        assert alice.follow("list", f"{sid_of(room)}.messages")
+        server.advance_clock(61)
+        assert [item["key"] for item in alice.items("map", name)] == [sid_of(room)]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_connections_refused_without_a_code(service: LocalServer, fresh: Callable[[str], str], status: int) -> None:
+    """An init, or a new token, is refused by status alone; the next one is accepted."""
+    identity = fresh("alice")
+    service.faults.refuse_connections(status=status, code=0, identity=identity)
+    with Peer(service) as alice:
+        refused = alice.init(service.token(identity)).status
+        assert (refused.code, refused.status) == (status, {401: "UNAUTHORIZED", 403: "FORBIDDEN"}[status])
+        assert (refused.error_code, refused.description) == (None, None)
+    with Peer.connected(service, identity) as alice:
+        assert alice.update(service.token(identity)).status.ok
+        service.faults.refuse_connections(status=status, identity=identity)
+        assert alice.update(service.token(identity)).status.error_code == {401: 20101, 403: 20403}[status]
+
+
+def test_pings_of_the_service() -> None:
+    """The service pings by frames, which wait for no answer, again and again; or not at all."""
+    with LocalServer(settings={"ping_interval": 0.05}) as server:
+        with Peer.connected(server, "alice") as alice:
+            for _ in range(3):
+                ping = alice.expect(lambda packet: isinstance(packet, Unknown))
+                assert ping.method == "ping"
+            alice.send_bytes(acknowledgement(ping.id))
+            assert alice.get("/Client/v2/Configuration").status == 200
+        server.configure(ping_interval=0)
+        with Peer.connected(server, "alice") as alice:
+            assert alice.get("/Client/v2/Configuration").status == 200
+            assert not any(isinstance(packet, Unknown) for packet in alice.inbox)
+
+
+def test_no_websocket_pings(configure: Configure, alice: Peer) -> None:
+    """WebSocket pings of a client are answered, or not; frames are, in either case."""
+    for answered in (True, False, True):
+        configure(websocket_pings=answered)
+        alice.socket.ping("?")
+        id_ = alice.start("GET", "/Client/v2/Configuration")
+        opcode, _ = alice.socket.recv_data(control_frame=True)
+        assert opcode == (ABNF.OPCODE_PONG if answered else ABNF.OPCODE_BINARY)
+        if answered:
+            alice.reply_to(id_)
+
+
+def test_the_service_sends_no_websocket_pings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only its own pings come while WebSocket pings are off; the others come again when they are on."""
+    monkeypatch.setattr(uvicorn_server, "PING_INTERVAL", 0.02)
+    with LocalServer(settings={"websocket_pings": False, "ping_interval": 0.3}) as server, Peer(server) as alice:
+        alice.init(server.token("alice"))
+        assert alice.socket.recv_data(control_frame=True)[0] == ABNF.OPCODE_BINARY
+        server.configure(websocket_pings=True, ping_interval=0)
+        while alice.socket.recv_data(control_frame=True)[0] != ABNF.OPCODE_PING:
+            pass
+
+
+def test_text_frames(configure: Configure, service: LocalServer, fresh: Callable[[str], str]) -> None:
+    """The service sends text messages instead of binary ones, with the same frames in them."""
+    configure(frame_type="text")
+    identity = fresh("álice")
+    with Peer(service) as alice:
+        alice.send(Init("TM1", service.token(identity)))
+        opcode, data = alice.socket.recv_data()
+        assert opcode == ABNF.OPCODE_TEXT
+        init = decode(data)
+        assert isinstance(init, Reply)
+        assert init.status.ok
+        id_ = alice.start("GET", "/Client/v2/Configuration")
+        opcode, data = alice.socket.recv_data()
+        assert opcode == ABNF.OPCODE_TEXT
+        reply = decode(data)
+        assert isinstance(reply, Reply)
+        assert (reply.id, reply.json()["identity"]) == (id_, identity)

@@ -91,8 +91,9 @@ CATALOGUE: dict[int, tuple[int, str]] = {
 class Refusal(Exception):
     """A refusal, answered with Twilio's error body ``{status, code, message, more_info}``."""
 
-    def __init__(self, code: int, message: str | None = None) -> None:
-        self.status, text = CATALOGUE[code]
+    def __init__(self, code: int, message: str | None = None, *, status: int | None = None) -> None:
+        known, text = CATALOGUE.get(code, (500, ""))
+        self.status = status or known
         self.code = code
         self.message = message or text
         super().__init__(f"{self.code}: {self.message}")

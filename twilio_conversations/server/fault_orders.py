@@ -19,7 +19,7 @@ from twilio_conversations.server.errors import CATALOGUE, Refusal
 TEXT = "text/plain"
 NO_CODE = 0
 """The `code` of an order whose refusal has none."""
-_CODES = {400: 20001, 403: 20403, 404: 20404, 409: 20409, 429: 20429, 500: 20500, 503: 20503}
+_CODES = {400: 20001, 401: 20101, 403: 20403, 404: 20404, 409: 20409, 429: 20429, 500: 20500, 503: 20503}
 _LONGEST = 86_400_000
 
 
@@ -69,11 +69,14 @@ KINDS: Final[Mapping[Kind, Row]] = {
     Kind.HOLD_EVENTS: Row(Moment.NOW, "events (all notifications) wait for `release_events`; answers do not"),
     Kind.RELEASE_EVENTS: Row(Moment.NOW, "what was held goes out, in order"),
     Kind.REFUSE_CONNECTIONS: Row(
-        Moment.CONNECTION, "the next `count` connections are refused with 429 and `reconnect_min_ms`", status=429
+        Moment.CONNECTION,
+        "the next `count` connections (and token updates) are refused with `status` (429), `code` (0: none) and, for 429,"
+        " `reconnect_min_ms`",
+        status=429,
     ),
     Kind.REFUSE: Row(
         Moment.REQUEST,
-        "the next `count` requests are refused with `status` (503), `code`, `content_type`, and `retry_after` if given",
+        "the next `count` requests are refused with `status` (503), `code` (0: none), `content_type`, and `retry_after` if given",
         over_http=True,
     ),
     Kind.DELAY: Row(Moment.REQUEST, "the next `count` requests are carried out after `seconds`", over_http=True),
@@ -146,15 +149,20 @@ class Fault:
             return False
         return re.search(self.path, path) is not None
 
+    def refused_as(self) -> tuple[int, int]:
+        """Return status and code of the refusal."""
+        status = self.status or self.row.status
+        code = self.code if self.code is not None else _CODES.get(status, 20500 if status >= 500 else 20001)
+        return status, code
+
     def refusal(self) -> Response:
         """Return the response to a refused request."""
-        status = self.status or self.row.status
+        status, code = self.refused_as()
         headers = {} if self.retry_after is None else {"retry-after": f"{self.retry_after:g}"}
         if self.content_type == TEXT:
             return Response(
                 status, b"upstream connect error or disconnect/reset before headers", headers=headers, content_type=TEXT
             )
-        code = self.code if self.code is not None else _CODES.get(status, 20500 if status >= 500 else 20001)
         message = CATALOGUE[code][1] if code in CATALOGUE else "Refused on command"
         body: dict[str, Any] = {"status": status, "message": message}
         if code != NO_CODE:

@@ -9,7 +9,7 @@ import attrs
 
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.fault_orders import Fault, Kind, Moment
-from twilio_conversations.server.http.admission import TooManyConnectionsError
+from twilio_conversations.server.http.admission import ConnectionRefusal
 from twilio_conversations.server.http.connections import Connected, Connections
 from twilio_conversations.server.sync.objects import BoundedDict
 
@@ -78,7 +78,7 @@ class Faults:
         """Admit a verified token of a new or a live connection.
 
         Raises:
-            Refusal: 20104, if it was expired by a fault; a `TooManyConnectionsError`.
+            Refusal: 20104, if it was expired by a fault; a `ConnectionRefusal`.
         """
         digest = _digest(token)
         if digest in self._expired:
@@ -86,7 +86,7 @@ class Faults:
         for fault in self._waiting:
             if fault.kind is Kind.REFUSE_CONNECTIONS and fault.identity in (None, identity):
                 self._count_down(fault)
-                raise TooManyConnectionsError(fault.reconnect_min_ms)
+                raise ConnectionRefusal(fault.reconnect_min_ms, *fault.refused_as())
         self._tokens[digest] = identity
 
     def is_expired(self, token: str) -> bool:

@@ -62,7 +62,7 @@ class Service:
         self.clock, self.settings = Clock(), LiveSettings(settings)
         self._commits = Commits(asyncio.get_running_loop())
         self._writer = Writer(self._database.connect(), self.clock, self.settings, self._commits.deliver)
-        self._objects = SyncObjects(self._reader, credentials.account_sid, credentials.service_sid)
+        self._objects = SyncObjects(self._reader, self.clock, self.settings, credentials.account_sid, credentials.service_sid)
         self._subscriptions = Subscriptions(self._reader, self._objects, self.settings)
         self.connections = Connections()
         self.faults = Faults(self.connections)
@@ -133,7 +133,7 @@ class Service:
 
     def storage_id(self, identity: str) -> str:
         """Return an opaque id, the same for an identity in one data directory."""
-        return hmac.new(self._credentials.api_key_secret.encode(), identity.encode(), hashlib.sha256).hexdigest()[:32]
+        return hmac.new(self._credentials.api_key_secret.encode(), identity.encode(), hashlib.sha256).hexdigest()[:40]
 
     def admit(self, session: Session, then: Callable[[], None]) -> None:
         """Admit a verified session, unless it has ended while its user was created."""

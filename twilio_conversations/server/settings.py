@@ -61,6 +61,19 @@ class Clock:
             self._latest = None
 
 
+BINARY, TEXT = "binary", "text"
+REPLAY_FIRST, LIVE_FIRST = "replay_first", "live_first"
+LINKS = (
+    "my_conversations",
+    "conversations",
+    "users",
+    "current_user",
+    "typing",
+    "media_service",
+    "media_set_service",
+    "messages_receipts",
+)
+"""Links of the clients' configuration."""
 _CHECK = "check"
 _ABOUT = "about"
 
@@ -74,6 +87,10 @@ def _is_count(value: Any) -> bool:
     return type(value) is int and 0 <= value < 2**31
 
 
+def _is_positive(value: Any) -> bool:
+    return _is_count(value) and value > 0
+
+
 def _is_count_or_none(value: Any) -> bool:
     return value is None or _is_count(value)
 
@@ -84,6 +101,14 @@ def _is_bool(value: Any) -> bool:
 
 def _are_texts(value: Any) -> bool:
     return isinstance(value, list | tuple) and all(is_text(item) for item in value)
+
+
+def _is_duration(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < 2**31
+
+
+def _are_links(value: Any) -> bool:
+    return _are_texts(value) and set(value) <= set(LINKS)
 
 
 def _one_of(*choices: str) -> Callable[[Any], bool]:
@@ -110,6 +135,8 @@ class Settings:
         ("text/plain", "text/html"), "content types of e-mail bodies", _are_texts
     )
 
+    links_left_out: tuple[str, ...] = _row((), "links that the configuration lacks, such as `typing`", _are_links)
+
     # -- rules
     typing_timeout: int = _row(5, "seconds for which somebody is typing")
     participants_limit: int = _row(1000, "chat participants of a conversation")
@@ -132,12 +159,29 @@ class Settings:
         "newest events of a Sync object that a replay may tell; it ends as completed, without the older ones. `null`: all",
         _is_count_or_none,
     )
+    replay_order: str = _row(
+        REPLAY_FIRST,
+        "`live_first`: the newest event of a replay is sent before the others, as a live one, as if it had just happened",
+        _one_of(REPLAY_FIRST, LIVE_FIRST),
+    )
     included_items: int = _row(10_000, "items that come with a map's root (`Include=items`)")
 
     # -- what clients may rely on
     honour_mutation_ids: bool = _row(
         True, "whether a repeated `X-Twilio-Mutation-Id` is answered with what it did; if not, it is executed again", _is_bool
     )
+
+    conversations_page_size: int = _row(
+        100, "conversations on a page of a user's list; a larger `PageSize` is refused with 400, 20001", _is_positive
+    )
+    own_map_delay: int = _row(
+        0, "seconds, by the service's clock, that a new user's map of conversations (`<identity>.channels`) does not exist yet"
+    )
+
+    # -- the connection
+    ping_interval: float = _row(30, "seconds between the service's pings (frames, not WebSocket pings); 0: none", _is_duration)
+    websocket_pings: bool = _row(True, "whether WebSocket pings are sent, and answered by pongs", _is_bool)
+    frame_type: str = _row(BINARY, "`binary` or `text`: type of the WebSocket messages of new connections", _one_of(BINARY, TEXT))
 
     # -- limits on resources; 0 means none
     connections_limit: int = _row(

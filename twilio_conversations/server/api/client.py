@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar
 import attrs
 from sqlalchemy import bindparam, func, select
 
-from twilio_conversations.server.api.pages import Pages, page, read_token, token
+from twilio_conversations.server.api.pages import Pages, page, read_token, size_within, token
 from twilio_conversations.server.api.representation import Links
 from twilio_conversations.server.api.routing import Route
 from twilio_conversations.server.calls import Caller, Request, Response
@@ -30,7 +30,6 @@ from twilio_conversations.wire.message_types import TYPING
 
 T = TypeVar("T")
 
-PAGE_SIZE = 100
 TYPING_ALLOWANCE = 1
 """Seconds by which the notification lives longer than the sender's window."""
 
@@ -120,8 +119,9 @@ class ClientApi:
     def _my_conversations(self, caller: Caller, request: Request, user: str) -> Response:
         self._require_self(caller, user)
         after = read_token(request.query.get("PageToken"))
-        rows = self.reader.all(_MY_PAGE, identity=caller.identity, after=after, limit=PAGE_SIZE + 1)
-        more, rows = len(rows) > PAGE_SIZE, rows[:PAGE_SIZE]
+        size = size_within(self.settings.current.conversations_page_size, request.query.get("PageSize"))
+        rows = self.reader.all(_MY_PAGE, identity=caller.identity, after=after, limit=size + 1)
+        more, rows = len(rows) > size, rows[:size]
         self.objects.prepare(row.conversation_sid for row in rows)
         links = self._links(caller)
         entries = [links.my_conversation(row, caller.identity) for row in rows]

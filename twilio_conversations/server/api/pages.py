@@ -81,12 +81,22 @@ def read_token(given: str | None) -> str:
         raise Refusal(20001, "Invalid PageToken") from error
 
 
+def size_within(limit: int, text: str | None) -> int:
+    """Return the size that was asked for, by default the limit. Raises `Refusal` 20001, also for a larger one."""
+    size = limit if text is None else _number(text)
+    if size > limit:
+        raise Refusal(20001, f"Invalid PageSize: at most {limit}")
+    return size
+
+
 def _size(text: str | None) -> int:
-    if text is None:
-        return DEFAULT_SIZE
+    return DEFAULT_SIZE if text is None else min(_number(text), MAX_SIZE)
+
+
+def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text[:9]) == 0:
         raise Refusal(20001, "Invalid PageSize")
-    return min(int(text[:9]), MAX_SIZE)
+    return int(text[:9])
 
 
 def _receipt(row: Receipt) -> dict[str, Any]:

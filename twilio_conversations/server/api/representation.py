@@ -144,7 +144,6 @@ class Links:
 
     def configuration(self, user: User, settings: Settings) -> dict[str, Any]:
         """Return the configuration that a client reads at start."""
-        media = f"{self.addresses.media}/v1/Services/{self.service_sid}/Media"
         return {
             "identity": user.identity,
             "url": f"{self.addresses.api}/Client/v2/Configuration",
@@ -165,16 +164,20 @@ class Links:
                 "my_conversations": users.conversations_map(user.identity),
                 "my_user_info": users.info_map(user.sid),
             },
-            "links": {
-                "my_conversations": self.url("Users", user.sid, "Conversations"),
-                "conversations": self.url("Conversations"),
-                "users": self.url("Users"),
-                "current_user": self.url("Users", user.sid),
-                "typing": f"{self.addresses.api}/v1/Instances/{self.service_sid}/Typing",
-                "media_service": media,
-                "media_set_service": f"{media}Set",
-                "messages_receipts": f"{self.url('Conversations')}/%s/Messages/%s/Receipts",
-            },
+            "links": {name: url for name, url in self._start_links(user).items() if name not in settings.links_left_out},
+        }
+
+    def _start_links(self, user: User) -> dict[str, str]:
+        media = f"{self.addresses.media}/v1/Services/{self.service_sid}/Media"
+        return {
+            "my_conversations": self.url("Users", user.sid, "Conversations"),
+            "conversations": self.url("Conversations"),
+            "users": self.url("Users"),
+            "current_user": self.url("Users", user.sid),
+            "typing": f"{self.addresses.api}/v1/Instances/{self.service_sid}/Typing",
+            "media_service": media,
+            "media_set_service": f"{media}Set",
+            "messages_receipts": f"{self.url('Conversations')}/%s/Messages/%s/Receipts",
         }
 
 

@@ -38,7 +38,9 @@ class SubscriptionsApi:
             raise Refusal(20001, "A subscription request without object_sid")
         poke = Poke(caller.connection, body.get("correlation_id"), requests)
         carry_out = self.subscriptions.cancel if body["action"] == "cancel" else self.subscriptions.establish
-        answer = {"estimated_delivery_in_ms": 10_000, "max_batch_size": MAX_POKE, "ttl_in_s": -1}
-        return attrs.evolve(Response.json(202, answer), then=lambda: carry_out(poke))
+        answer = {"estimated_delivery_in_ms": 10_000, "max_batch_size": MAX_POKE, "ttl_in_s": 86_400}
+        return attrs.evolve(
+            Response.json(202, answer), content_type="application/json;charset=utf-8", then=lambda: carry_out(poke)
+        )
 
     ROUTES: ClassVar[tuple[Route, ...]] = (Route("POST", "/v4/Subscriptions", _poke),)

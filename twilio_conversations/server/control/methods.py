@@ -56,9 +56,18 @@ class FaultOrders:
         """Expire the tokens of all current and former connections, and close the connections with 410, now."""
         self._order("expire_tokens", identity=identity)
 
-    def refuse_connections(self, count: int | None = 1, *, identity: str | None = None, reconnect_min_ms: int = 1000) -> None:
-        """Reject the next connections with 429."""
-        self._order("refuse_connections", count=count, identity=identity, reconnect_min_ms=reconnect_min_ms)
+    def refuse_connections(
+        self,
+        count: int | None = 1,
+        *,
+        status: int = 429,
+        code: int | None = None,
+        identity: str | None = None,
+        reconnect_min_ms: int = 1000,
+    ) -> None:
+        """Reject the next connections, and the next updates of tokens, with `status` and Twilio's error `code` (0: none)."""
+        how = {"status": status, "code": code, "reconnect_min_ms": reconnect_min_ms}
+        self._order("refuse_connections", count=count, identity=identity, **how)
 
     def refuse(
         self,

@@ -16,11 +16,11 @@ BURST = 2.0
 """Seconds' worth that may arrive at once."""
 
 
-class TooManyConnectionsError(Refusal):
-    """A connection is refused for now."""
+class ConnectionRefusal(Refusal):
+    """A connection is refused: for want of room, or on command with any `status`, and without a code if that is `NO_CODE`."""
 
-    def __init__(self, reconnect_min_ms: int) -> None:
-        super().__init__(20429)
+    def __init__(self, reconnect_min_ms: int, status: int = 429, code: int = 20429) -> None:
+        super().__init__(code, status=status)
         self.reconnect_min_ms = reconnect_min_ms
 
 
@@ -93,11 +93,11 @@ class Admission:
         return True
 
     def enter(self, session: object) -> None:
-        """Admit a websocket at its `init`. Raises `TooManyConnectionsError` when it cannot be served now."""
+        """Admit a websocket at its `init`. Raises `ConnectionRefusal` when it cannot be served now."""
         settings = self._settings.current
         if _is_full(self._inside, settings.connections_limit) or not self._arrivals.admits():
             later = 1000 * len(self._waiting) // settings.connections_per_second if settings.connections_per_second else 0
-            raise TooManyConnectionsError(RECONNECT_MIN_MS + later)
+            raise ConnectionRefusal(RECONNECT_MIN_MS + later)
         self._waiting.discard(session)
         self._inside.add(session)
 
@@ -110,6 +110,11 @@ class Admission:
     def patience(self) -> int:
         """Seconds for which a websocket's peer may read nothing; 0 for any time."""
         return self._settings.current.stalled_reader_timeout
+
+    @property
+    def pings(self) -> bool:
+        """Whether WebSocket pings are sent and answered."""
+        return self._settings.current.websocket_pings
 
     def frame_meter(self) -> Meter:
         """Return a meter for the frames of one websocket."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol
@@ -23,15 +22,16 @@ from twilio_conversations.server.addresses import Addresses
 from twilio_conversations.server.auth import Grant
 from twilio_conversations.server.calls import Caller, Request, Response
 from twilio_conversations.server.errors import Refusal, reason
-from twilio_conversations.server.http.admission import Admission, TooManyConnectionsError
+from twilio_conversations.server.http import replies
+from twilio_conversations.server.http.admission import Admission, ConnectionRefusal
 from twilio_conversations.server.http.outbox import Outbox
 from twilio_conversations.server.http.sockets import FrameSocket, socket_of
 from twilio_conversations.server.http.traffic import IN, OUT, Peer, Traffic
+from twilio_conversations.server.settings import TEXT, LiveSettings
 from twilio_conversations.util import logs
 from twilio_conversations.wire import packets
 from twilio_conversations.wire.decoding import PacketError, decode
 from twilio_conversations.wire.frame import json_bytes
-from twilio_conversations.wire.http_request import HttpRequest
 from twilio_conversations.wire.packets import (
     BackoffHint,
     ClientUpdate,
@@ -68,6 +68,7 @@ class Host(Protocol):
 
     traffic: Traffic
     admission: Admission
+    settings: LiveSettings
 
     def authenticate(self, token: str) -> Grant:
         """Return the grant of a token. Raises `Refusal`."""
@@ -129,7 +130,8 @@ class Session:
         await self._websocket.accept()
         self._socket = self.outbox.socket = socket_of(self._websocket, self._host.admission.patience)
         self._socket.listen(self._on_bytes, self._flush, self._host.admission.frame_meter())
-        self._at("init", INIT_TIMEOUT, lambda: self._refuse(Close(_new_id(), Status(408, "REQUEST TIMEOUT"))))
+        self._socket.as_text = self._host.settings.current.frame_type == TEXT
+        self._at("init", INIT_TIMEOUT, self._miss_init)
         disconnected = asyncio.create_task(self._socket.until_disconnected(self._websocket.receive), name="conversations-session")
         try:
             await asyncio.wait({disconnected, self._over}, return_when=asyncio.FIRST_COMPLETED)
@@ -217,8 +219,10 @@ class Session:
             self._traffic.record(self._peer, IN, data)
             packet = decode(data)
         except ProtocolError as error:
-            code = 417 if isinstance(error, PacketError) and error.reply_to else 406
-            self._refuse(Close(_new_id(), Status(code, "BAD FRAME", str(error)[:200])))
+            if isinstance(error, PacketError) and error.reply_to:
+                self._refuse(Close(replies.new_id(), Status(417, "PROTOCOL_ERROR", str(error)[:200])))
+            else:
+                self._refuse(replies.not_acceptable(error))
             return True
         return self._handle(packet)
 
@@ -257,20 +261,8 @@ class Session:
 
     def _welcome(self, packet: Init, grant: Grant) -> None:
         self._admitted = True
-        storage_id = self._host.storage_id(self.identity)
-        known = packet.continuation_token == storage_id
-        token_status: dict[str, Any] = {"reissued": not known, "reissue_message": "" if known else "NEW"}
-        if not known:
-            token_status["reissue_reason"] = "UNKNOWN" if packet.continuation_token else "MISSING"
-        fields = {
-            "capabilities": list(self._capabilities),
-            "continuation_token": storage_id,
-            "continuation_token_status": token_status,
-            "offline_storage": {packets.PRODUCT: {"storage_id": storage_id}},
-            "init_registrations": [dict(registration) for registration in packet.registrations],
-            "debug_info": {},
-        }
-        self._push(Reply(packet.id, fields=fields).encode())
+        self._push(replies.welcome(packet, self._capabilities, self._host.storage_id(self.identity)))
+        self._schedule_ping()
         self._watch_expiry(grant)
 
     def _on_update(self, packet: Update) -> None:
@@ -287,9 +279,9 @@ class Session:
         self._watch_expiry(grant)
 
     def _reject(self, id_: str, error: Refusal) -> None:
-        status = Status(error.status, reason(error.status), error.message, error.code)
+        status = Status(error.status, reason(error.status), error.message or None, error.code or None)
         body = b""
-        if isinstance(error, TooManyConnectionsError):
+        if isinstance(error, ConnectionRefusal) and error.status == 429:
             body = json_bytes({"backoff_policy": {"reconnect_min_ms": error.reconnect_min_ms}})
         self._refuse(Reply(id_, status, body=body))
 
@@ -300,9 +292,25 @@ class Session:
         self._host.leave(self)
         self._at("linger", LINGER, lambda: self._loop.create_task(self._hang_up()))
 
-    async def _hang_up(self) -> None:
+    def _miss_init(self) -> None:
+        """Close a connection that nobody has introduced."""
+        self._refused = True
+        self._loop.create_task(self._hang_up("no-init-from-client"))
+
+    def _schedule_ping(self) -> None:
+        if interval := self._host.settings.current.ping_interval:
+            self._at("ping", interval, self._ping)
+
+    def _ping(self) -> None:
+        """Have something to read for a peer that nothing else is sent to."""
+        if self.is_open:
+            if not self.outbox.is_full:
+                self._push(replies.ping())
+            self._schedule_ping()
+
+    async def _hang_up(self, why: str | None = None) -> None:
         try:
-            await self._websocket.close()
+            await self._websocket.close(1000, why)
         except (WebSocketDisconnect, RuntimeError, OSError) as error:
             _log.debug("a refused connection was gone already: %s", error)
 
@@ -330,16 +338,16 @@ class Session:
 
     def offload(self, reconnect_min_ms: int) -> None:
         """Request the client to reconnect elsewhere (308)."""
-        self._refuse(Close(_new_id(), Status(308, "OFFLOAD"), BackoffHint(reconnect_min_ms)))
+        self._refuse(Close(replies.new_id(), Status(308, "OFFLOAD"), BackoffHint(reconnect_min_ms)))
 
     def warn_of_expiry(self) -> None:
         """Notify the client that its token is about to expire, if it supports that."""
         if "client_update" in self._capabilities and not self.outbox.is_full:
-            self._push(ClientUpdate(_new_id(), "token_about_to_expire").encode())
+            self._push(ClientUpdate(replies.new_id(), "token_about_to_expire").encode())
 
     def expire(self) -> None:
         """Close the session because its token has expired."""
-        self._refuse(Close(_new_id(), Status(410, "GONE", "Access Token expired", 20104)))
+        self._refuse(Close(replies.new_id(), Status(410, "GONE", "Access Token expired", 20104)))
 
     def hold(self, held: bool) -> None:
         """Hold notifications back from now on, or send those that were held, in order."""
@@ -372,11 +380,7 @@ class Session:
         """Send the reply to a request. Called once for each, possibly after the connection has ended."""
         self._commands -= 1
         self._regulate()
-        request_id = _request_id(packet.request)
-        headers = {"content-type": response.content_type, "twilio-request-id": request_id, **response.headers}
-        status = Status(response.status, reason(response.status))
-        kind = response.content_type if response.body else None
-        self._push(Reply(packet.id, packets.OK, status, headers, response.body, kind).encode())
+        self._push(replies.answer(packet, response))
 
     FRAMES: ClassVar[Mapping[type[Packet], Callable[[Session, Any], None]]] = {
         RestCall: _on_message,
@@ -394,13 +398,3 @@ def _message_types(packet: Init) -> frozenset[str]:
         if isinstance(types, list):
             wanted.update(name for name in types if isinstance(name, str))
     return frozenset(wanted)
-
-
-def _request_id(request: HttpRequest) -> str:
-    """Return the client's own id of the request, else a new one."""
-    given = next((value for name, value in request.headers.items() if name.lower() == "twilio-request-id"), "")
-    return given[:64] or f"RQ{uuid.uuid4().hex}"
-
-
-def _new_id() -> str:
-    return f"TM{uuid.uuid4().hex}"

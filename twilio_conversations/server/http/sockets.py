@@ -26,6 +26,9 @@ DIRECT_SOCKET = "twilio_conversations.direct_socket"
 class FrameSocket(Protocol):
     """A websocket as its session uses it."""
 
+    as_text: bool
+    """Whether messages are sent as text."""
+
     def listen(self, on_message: Callable[[bytes | None], None], on_writable: Callable[[], None], meter: Meter) -> None:
         """Call `on_message` with each message (`None` for text), `on_writable` when frames may be sent again.
 
@@ -37,7 +40,7 @@ class FrameSocket(Protocol):
         """Whether frames may be sent now."""
 
     def send(self, frames: Iterable[bytes]) -> None:
-        """Send binary messages, when `is_writable`."""
+        """Send messages, when `is_writable`."""
 
     def read_on(self, wanted: bool) -> None:
         """Stop reading, or read again."""
@@ -54,6 +57,8 @@ def socket_of(websocket: WebSocket, patience: int) -> FrameSocket:
 
 class AsgiSocket:
     """A frame socket through ASGI, on the event loop."""
+
+    as_text = False
 
     def __init__(self, websocket: WebSocket, patience: int) -> None:
         self._websocket = websocket
@@ -76,7 +81,7 @@ class AsgiSocket:
         return self._sender is None and not self._failed.is_set()
 
     def send(self, frames: Iterable[bytes]) -> None:
-        """Send binary messages one after the other, in a task."""
+        """Send messages one after the other, in a task."""
         self._unsent.extend(frames)
         self._sender = asyncio.create_task(self._send(), name="conversations-sender")
 
@@ -106,11 +111,17 @@ class AsgiSocket:
                 await asyncio.sleep(pause)
             await self._may_read.wait()
 
+    async def _send_one(self, frame: bytes) -> None:
+        if self.as_text:
+            await self._websocket.send_text(frame.decode())
+        else:
+            await self._websocket.send_bytes(frame)
+
     async def _send(self) -> None:
         try:
             while self._unsent:
                 async with asyncio.timeout(self._patience):
-                    await self._websocket.send_bytes(self._unsent.popleft())
+                    await self._send_one(self._unsent.popleft())
         except (WebSocketDisconnect, RuntimeError, OSError) as error:  # a `TimeoutError` is an `OSError`
             _log.debug("a websocket takes nothing more: %r", error)
             self._failed.set()

@@ -31,7 +31,7 @@ NEEDED = {
     WEBSOCKET: (
         *("connection_lost", "data_received", "pause_writing", "resume_writing"),
         *("handle_connect", "handle_cont", "handle_events", "handle_parser_exception", "handle_ping"),
-        *("keepalive_timeout", "on_task_complete", "schedule_ping", "send_receive_event_to_app"),
+        *("keepalive_timeout", "on_task_complete", "schedule_ping", "send_keepalive_ping", "send_receive_event_to_app"),
         *("app_state", "close_sent", "conn", "curr_msg_data_type", "frames", "loop", "read_paused"),
         *("response", "scope", "transport", "writable"),
     ),

@@ -25,6 +25,8 @@ from websockets.protocol import State
 from twilio_conversations.server.http.admission import ADMISSION, Admission, Meter
 from twilio_conversations.server.http.sockets import DIRECT_SOCKET
 
+PONG = b"\x8a"
+"""First byte of a pong."""
 MAX_FRAGMENTS = 1024
 """Most frames that make up one message; empty ones count against no other limit."""
 BAD_HANDSHAKE = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -36,6 +38,8 @@ BUSY, TOO_FAST, CLOGGED = "busy", "too fast", "clogged"
 
 class DirectSocket:
     """A frame socket straight to the transport."""
+
+    as_text = False
 
     def __init__(self, protocol: DirectSocketProtocol) -> None:
         self._protocol = protocol
@@ -56,10 +60,11 @@ class DirectSocket:
         return protocol.writable.is_set() and protocol.conn.state is State.OPEN and not protocol.transport.is_closing()
 
     def send(self, frames: Iterable[bytes]) -> None:
-        """Send binary messages in one write. Only when `is_writable`."""
+        """Send messages in one write. Only when `is_writable`."""
         connection = self._protocol.conn
+        send = connection.send_text if self.as_text else connection.send_binary
         for frame in frames:
-            connection.send_binary(frame)
+            send(frame)
         self._protocol.transport.write(b"".join(connection.data_to_send()))
 
     def read_on(self, wanted: bool) -> None:
@@ -197,9 +202,19 @@ class DirectSocketProtocol(WebSocketsSansIOProtocol):
             self.conn.fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
             self.handle_parser_exception()
 
+    def send_keepalive_ping(self) -> None:
+        """Ping the peer, unless the service does without pings."""
+        if self._admission.pings:
+            super().send_keepalive_ping()
+        else:
+            self.schedule_ping()
+
     def handle_ping(self) -> None:
         """Answer a ping. Reading stops while the peer does not read its pongs."""
-        super().handle_ping()
+        if self._admission.pings:
+            super().handle_ping()
+        else:
+            self.transport.write(b"".join(data for data in self.conn.data_to_send() if data[:1] != PONG))
         if not self.writable.is_set():
             self.stop_reading(CLOGGED)
 

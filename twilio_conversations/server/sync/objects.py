@@ -6,6 +6,7 @@ later commit invalidates the entries that it changes, so nothing here is older t
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any, Generic, TypeVar
@@ -15,7 +16,8 @@ from sqlalchemy import bindparam, select
 
 from twilio_conversations.server.calls import Caller
 from twilio_conversations.server.errors import Refusal
-from twilio_conversations.server.storage.database import Connection
+from twilio_conversations.server.settings import Clock, LiveSettings
+from twilio_conversations.server.storage.database import Connection, timestamp
 from twilio_conversations.server.storage.rows import SyncEntity
 from twilio_conversations.server.storage.statements import Query
 from twilio_conversations.server.storage.tables import participants, sync_entities
@@ -86,8 +88,10 @@ class Entry:
 class SyncObjects:
     """Sync objects, their roots and their readers."""
 
-    def __init__(self, reader: Connection, account_sid: str, service_sid: str) -> None:
+    def __init__(self, reader: Connection, clock: Clock, settings: LiveSettings, account_sid: str, service_sid: str) -> None:
         self._reader = reader
+        self._clock = clock
+        self._settings = settings
         self._account_sid = account_sid
         self._service_sid = service_sid
         self._entries: BoundedDict[str, Entry] = BoundedDict(MAX_OBJECTS)
@@ -116,7 +120,7 @@ class SyncObjects:
             Refusal: 54100, 54150, 54200 (no such sid), 54300 (no such name), 54007 (not for this caller).
         """
         entry = self._by_reference(reference)
-        if entry is None or entry.removed or entry.entity.kind != kind:
+        if entry is None or entry.removed or entry.entity.kind != kind or self._is_late(entry):
             is_sid = len(reference) == 34 and reference[:2] in PREFIXES.values()
             raise Refusal(NOT_FOUND[kind] if is_sid else 54300)
         if not self.may_read(caller.identity, entry.entity):
@@ -126,7 +130,7 @@ class SyncObjects:
     def find(self, sid: str) -> Entity | None:
         """Return the object with this sid, unless it was removed."""
         entry = self._by_reference(sid)
-        return None if entry is None or entry.removed else entry.entity
+        return None if entry is None or entry.removed or self._is_late(entry) else entry.entity
 
     def head(self, entity: Entity) -> int:
         """Return the number of the object's newest event."""
@@ -172,6 +176,13 @@ class SyncObjects:
             members[row.conversation_sid].add(row.identity)
         for sid, identities in members.items():
             self._members[sid] = frozenset(identities)
+
+    def _is_late(self, entry: Entry) -> bool:
+        """Return whether a user's list of conversations is kept from existing for a while."""
+        delay = self._settings.current.own_map_delay
+        if not delay or entry.entity.owner is None or entry.entity.conversation_sid is not None:
+            return False
+        return timestamp(self._clock.now() - dt.timedelta(seconds=delay)) < entry.date_created
 
     def _by_reference(self, reference: str) -> Entry | None:
         sid = self._names.get(reference, reference)

@@ -20,7 +20,7 @@ import attrs
 from sqlalchemy import bindparam, select
 
 from twilio_conversations.server.calls import Subscriber
-from twilio_conversations.server.settings import LiveSettings
+from twilio_conversations.server.settings import LIVE_FIRST, LiveSettings
 from twilio_conversations.server.storage.database import Connection
 from twilio_conversations.server.storage.rows import Event
 from twilio_conversations.server.storage.statements import Query
@@ -53,13 +53,14 @@ _ABOVE = Query(
 
 @attrs.define(eq=False)
 class Subscription:
-    """One connection's cursor in one object, and the number of replayed events."""
+    """One connection's cursor in one object, the number of replayed events, and the one sent ahead of them."""
 
     subscriber: Subscriber
     entity: Entity
     cursor: int
     correlation_id: Any
     replayed: int = 0
+    ahead: int | None = None
     established: bool = False
 
 
@@ -103,6 +104,8 @@ class Subscriptions:
                 failed.append(failure(item, NOT_FOUND.get(str(item.get("object_type")), 54100) if entity is None else 54419))
                 continue
             subscription = self._subscribe(poke, entity, item.get("last_event_id"))
+            if self._settings.current.replay_order == LIVE_FIRST:
+                self._send_ahead(subscription)
             outcome = self._replay(subscription)
             if outcome is not None:
                 ended.append(_replay_ended(subscription, outcome))
@@ -214,12 +217,20 @@ class Subscriptions:
             events = [recent.event for recent in self._above(subscription, head)]
             if limit:
                 events = events[: limit - subscription.replayed]
-            for type_, bodies in batches(events):
+            for type_, bodies in batches(event for event in events if event.id != subscription.ahead):
                 notify(subscription.subscriber, REPLAY, type_, bodies, subscription.correlation_id)
             subscription.replayed += len(events)
             subscription.cursor = events[-1].id if events else head
         subscription.established = True
         return COMPLETED
+
+    def _send_ahead(self, subscription: Subscription) -> None:
+        """Send the newest event that was missed as a live one, which it would be had it happened a moment later."""
+        head = self._objects.head(subscription.entity)
+        if subscription.cursor < head:
+            for recent in self._between(subscription.entity.sid, head - 1, head):
+                self._send_frame(subscription, recent)
+                subscription.ahead = head
 
     def _ready(self, subscription: Subscription) -> bool:
         if subscription.subscriber.has_room():
@@ -228,8 +239,11 @@ class Subscriptions:
         return False
 
     def _above(self, subscription: Subscription, head: int) -> list[Recent]:
-        """Return the next events up to `head`, at most a frame's: from memory if it has every number, else from the log."""
-        sid, cursor = subscription.entity.sid, subscription.cursor
+        """Return the next events up to `head`, at most a frame's."""
+        return self._between(subscription.entity.sid, subscription.cursor, head)
+
+    def _between(self, sid: str, cursor: int, head: int) -> list[Recent]:
+        """Return events from memory if it has every number, else from the log."""
         recent = [self._recent.get((sid, id_)) for id_ in range(cursor + 1, min(head, cursor + MAX_BATCH) + 1)]
         found = [item for item in recent if item is not None]
         if len(found) == len(recent):
@@ -240,12 +254,16 @@ class Subscriptions:
         entity, event = subscription.entity, recent.event
         if event.id <= subscription.cursor:
             return
-        if recent.frame is None:
-            recent.frame = frame_of(LIVE[entity.kind], event.type, [event.body.encode()])
-        subscription.subscriber.send(LIVE[entity.kind], recent.frame)
+        self._send_frame(subscription, recent)
         subscription.cursor = event.id
         if event.type == f"{entity.kind}_removed":
             self._forget(subscription.subscriber, entity.sid)
+
+    def _send_frame(self, subscription: Subscription, recent: Recent) -> None:
+        message_type = LIVE[subscription.entity.kind]
+        if recent.frame is None:
+            recent.frame = frame_of(message_type, recent.event.type, [recent.event.body.encode()])
+        subscription.subscriber.send(message_type, recent.frame)
 
 
 def _replay_ended(subscription: Subscription, outcome: str) -> bytes:
