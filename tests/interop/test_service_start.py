@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.interop.official import Official, OfficialError
+from tests.interop.official import Official, OfficialError, eventually
 
 Fresh = Callable[[str], str]
 Connect = Callable[..., Official]
@@ -38,6 +38,27 @@ def test_one_identity_connects_twice(official: Connect, fresh: Fresh) -> None:
     assert second.state()["sockets"] == 1
     assert first.state()["connectionState"] == "connected"
     assert first.call("createConversation")["sid"].startswith("CH")
+
+
+@pytest.mark.every_version
+def test_pings_of_the_service(official: Connect, fresh: Fresh, service: Any) -> None:
+    """The SDK confirms each of the service's pings, and nothing else comes of them."""
+    service.configure(ping_interval=0.05)
+    try:
+        alice = official(fresh("alice"))
+        alice.call("getSubscribedConversations")
+
+        def confirmed() -> bool:
+            headers = [(seen["direction"], seen["header"]) for seen in service.traffic(alice.identity)]
+            pings = {header["id"] for direction, header in headers if direction == "out" and header["method"] == "ping"}
+            replies = {header["id"] for direction, header in headers if direction == "in" and header["method"] == "reply"}
+            return len(pings & replies) > 2
+
+        eventually(confirmed, "pings are confirmed")
+    finally:
+        service.configure(ping_interval=30)
+    assert alice.state()["connectionState"] == "connected"
+    assert alice.events("connectionError") == []
 
 
 def forged(token: str, fault: str) -> str:

@@ -96,7 +96,7 @@ class SyncApi:
         rows = self._reader.all(_ONE, of=entity.sid, start=_position(entity, key), limit=1)
         if not rows:
             raise Refusal(20404)
-        return Response(200, _item(entity, caller.addresses.sync, rows[0]).encode())
+        return Response(200, self._item(entity, caller.addresses.sync, rows[0]).encode())
 
     def _context(self, caller: Caller, _request: Request, collection: str, reference: str) -> Response:
         self._open(caller, collection, reference, LIST)
@@ -118,14 +118,14 @@ class SyncApi:
         """Return a root with its items. They may be newer than the root, never older: replayed events are recognised."""
         root = self._objects.root(entity, base_url)
         rows = self._reader.all(_ALL_FROM[ASC], of=entity.sid, limit=self._settings.current.included_items)
-        items = ",".join(_item(entity, base_url, row) for row in rows)
+        items = ",".join(self._item(entity, base_url, row) for row in rows)
         return root[:-1] + f',"items":[{items}]}}'.encode()
 
     def _page(self, entity: Entity, base_url: str, request: Request) -> bytes:
         for name in ("Key", "Index"):
             if name in request.query:
                 rows = self._reader.all(_ONE, of=entity.sid, start=_position(entity, request.query[name]), limit=1)
-                return _encode_page(entity, base_url, rows, None, None)
+                return self._encode_page(entity, base_url, rows, None, None)
         query = _query(entity, request)
         with self._reader.snapshot():
             rows, more_ahead = self._fetch(entity, query)
@@ -135,7 +135,7 @@ class SyncApi:
             more_ahead, more_behind = more_behind, more_ahead
         following = PageQuery(query.order, query.size, rows[-1].key, "exclusive") if rows else None
         preceding = PageQuery(query.order, query.size, rows[0].key if rows else query.start, "exclusive", backwards=True)
-        return _encode_page(
+        return self._encode_page(
             entity,
             base_url,
             rows,
@@ -158,6 +158,25 @@ class SyncApi:
         direction = query.order if query.backwards else _OPPOSITE[query.order]
         bounds, edge = ("exclusive", rows[0].key) if rows else ("inclusive", query.start)
         return bool(self._reader.all(_FROM[direction, bounds], of=entity.sid, start=edge, limit=1))
+
+    def _encode_page(
+        self, entity: Entity, base_url: str, rows: list[SyncItem], previous: str | None, following: str | None
+    ) -> bytes:
+        items = ",".join(self._item(entity, base_url, row) for row in rows)
+        meta = json.dumps({"previous_token": previous, "next_token": following, "direct_token": True, "encode_token": False})
+        return f'{{"items":[{items}],"meta":{meta}}}'.encode()
+
+    def _item(self, entity: Entity, base_url: str, row: SyncItem) -> str:
+        if entity.kind == LIST:
+            name, key = f'"index":{int(row.key)}', str(int(row.key))
+        else:
+            name, key = f'"key":{json.dumps(row.key)}', quote(row.key, safe="")
+        url = json.dumps(f"{base_url}{entity.path()}/Items/{key}")
+        return (
+            f'{{{name},{self._objects.belonging},"{entity.kind}_sid":"{entity.sid}","url":{url},"revision":"{row.event_id:x}",'
+            f'"last_event_id":{row.event_id},"data":{row.data},"date_created":"{row.date_created}",'
+            f'"date_updated":"{row.date_updated}","date_expires":null,"created_by":"system"}}'
+        )
 
     ROUTES: ClassVar[tuple[Route, ...]] = (
         Route("GET", _OBJECT, _root),
@@ -200,22 +219,3 @@ def _position(entity: Entity, text: str) -> str:
     if text.startswith("-"):
         return ""
     return index_key(min(int(digits[: INDEX_DIGITS + 1]), 10**INDEX_DIGITS - 1))
-
-
-def _encode_page(entity: Entity, base_url: str, rows: list[SyncItem], previous: str | None, following: str | None) -> bytes:
-    items = ",".join(_item(entity, base_url, row) for row in rows)
-    meta = json.dumps({"previous_token": previous, "next_token": following, "direct_token": True, "encode_token": False})
-    return f'{{"items":[{items}],"meta":{meta}}}'.encode()
-
-
-def _item(entity: Entity, base_url: str, row: SyncItem) -> str:
-    if entity.kind == LIST:
-        name, key = f'"index":{int(row.key)}', str(int(row.key))
-    else:
-        name, key = f'"key":{json.dumps(row.key)}', quote(row.key, safe="")
-    url = json.dumps(f"{base_url}{entity.path()}/Items/{key}")
-    return (
-        f'{{{name},"{entity.kind}_sid":"{entity.sid}","url":{url},"revision":"{row.event_id:x}",'
-        f'"last_event_id":{row.event_id},"data":{row.data},"date_created":"{row.date_created}",'
-        f'"date_updated":"{row.date_updated}","date_expires":null,"created_by":"system"}}'
-    )

@@ -94,6 +94,8 @@ class SyncObjects:
         self._settings = settings
         self._account_sid = account_sid
         self._service_sid = service_sid
+        self.belonging = f'"account_sid":"{account_sid}","service_sid":"{service_sid}"'
+        """What every item says, as JSON, of whose it is."""
         self._entries: BoundedDict[str, Entry] = BoundedDict(MAX_OBJECTS)
         self._names: BoundedDict[str, str] = BoundedDict(MAX_OBJECTS)
         self._members: BoundedDict[str, frozenset[str]] = BoundedDict(MAX_MEMBERSHIPS)
