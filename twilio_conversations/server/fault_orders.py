@@ -62,9 +62,9 @@ KINDS: Final[Mapping[Kind, Row]] = {
     Kind.DROP: Row(Moment.NOW, "connections end without a word"),
     Kind.OFFLOAD: Row(
         Moment.NOW,
-        "connections are told to go elsewhere (close 308, with `reconnect_min_ms`); answers under way are sent for 5 s more",
+        "connections are requested to reconnect elsewhere (close 308, with `reconnect_min_ms`); pending answers follow for 5 s",
     ),
-    Kind.TOKEN_ABOUT_TO_EXPIRE: Row(Moment.NOW, "connections are told that their token is about to expire"),
+    Kind.TOKEN_ABOUT_TO_EXPIRE: Row(Moment.NOW, "connections are notified that their token is about to expire"),
     Kind.EXPIRE_TOKENS: Row(Moment.NOW, "tokens that were used so far are expired; their connections are closed with 410"),
     Kind.HOLD_EVENTS: Row(Moment.NOW, "events (all notifications) wait for `release_events`; answers do not"),
     Kind.RELEASE_EVENTS: Row(Moment.NOW, "what was held goes out, in order"),

@@ -123,7 +123,7 @@ class Settings:
     """
 
     # -- sent to clients at their start
-    reachability_enabled: bool = _row(False, "whether clients are told who is online and who can be notified", _is_bool)
+    reachability_enabled: bool = _row(False, "whether clients receive who is online and who can be notified", _is_bool)
     user_infos_to_subscribe: int = _row(100, "users that a client follows at a time")
     media_attachments_count_limit: int = _row(10, "attachments of a message")
     media_attachment_size_limit_in_mb: int = _row(150, "size of an attachment")
@@ -145,7 +145,7 @@ class Settings:
     index_gap: int = _row(0, "message indexes left out between two messages")
     delivery: str = _row(
         AT_ONCE,
-        "`at_once`: what is sent outside is delivered in the moment; `on_command`: it stays queued until told",
+        "`at_once`: SMS, WhatsApp and e-mail are delivered immediately; `on_command`: they stay queued until `set_delivery`",
         _one_of(AT_ONCE, ON_COMMAND),
     )
 
@@ -156,7 +156,7 @@ class Settings:
     replay_limit: int = _row(10_000, "missed events of a Sync object sent before the client has to ask for the rest; 0: all")
     journal_limit: int | None = _row(
         None,
-        "newest events of a Sync object that a replay may tell; it ends as completed, without the older ones. `null`: all",
+        "newest events of a Sync object that a replay may deliver; it ends as completed, without the older ones. `null`: all",
         _is_count_or_none,
     )
     replay_order: str = _row(
@@ -168,7 +168,9 @@ class Settings:
 
     # -- what clients may rely on
     honour_mutation_ids: bool = _row(
-        True, "whether a repeated `X-Twilio-Mutation-Id` is answered with what it did; if not, it is executed again", _is_bool
+        True,
+        "whether a repeated `X-Twilio-Mutation-Id` returns the first result (202); if not, the command is executed again",
+        _is_bool,
     )
 
     conversations_page_size: int = _row(

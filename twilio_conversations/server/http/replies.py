@@ -1,4 +1,4 @@
-"""What a session sends, with the fields that the cloud sends: the answer to `init`, answers to requests, pings and refusals."""
+"""Frames of a session, with the fields that the cloud sends: replies to `init` and to requests, pings and refusals."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def new_id() -> str:
 
 
 def welcome(init: Init, capabilities: Iterable[str], storage_id: str) -> bytes:
-    """Return the answer to an accepted `init`. The continuation token is the storage id, since nothing else is continued."""
+    """Return the reply to an accepted `init`. The continuation token is the storage id, since nothing else is continued."""
     known = init.continuation_token == storage_id
     token: dict[str, Any] = {"reissued": not known}
     if init.continuation_token is None:
@@ -50,7 +50,7 @@ def welcome(init: Init, capabilities: Iterable[str], storage_id: str) -> bytes:
 
 
 def answer(call: RestCall, response: Response) -> bytes:
-    """Return the answer to a request, with headers as a proxy of the cloud adds them."""
+    """Return the reply to a request, with the headers that a proxy of the cloud adds."""
     headers = {
         "content-type": response.content_type,
         "content-length": str(len(response.body)),
@@ -65,12 +65,12 @@ def answer(call: RestCall, response: Response) -> bytes:
 
 
 def ping() -> bytes:
-    """Return a ping, which peers acknowledge like any other frame."""
+    """Return a ping, which clients acknowledge."""
     return frame.encode({"method": "ping", "id": new_id()})
 
 
 def not_acceptable(error: Exception) -> Close:
-    """Return the last frame to a peer that sent something else than a frame."""
+    """Return the `close` for a message that is not a frame."""
     return Close(new_id(), Status(406, "NOT_ACCEPTABLE_MESSAGE", f"Not acceptable message: {error}"[:200], NOT_ACCEPTABLE))
 
 
