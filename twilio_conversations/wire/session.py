@@ -98,7 +98,7 @@ class Session:
 
     @property
     def phase(self) -> Phase:
-        """The row of the table the session is in."""
+        """Phase of the table."""
         return self._phase
 
     @property
@@ -128,7 +128,7 @@ class Session:
 
     @property
     def generation(self) -> int:
-        """The number of the latest socket."""
+        """Number of the latest socket."""
         return self._generation
 
     @property
@@ -159,7 +159,7 @@ class Session:
     # Inputs
 
     def connect(self, now: float) -> list[Effect]:
-        """Start."""
+        """Start, with the token or by asking for one."""
         return self._input(now, Input.CONNECT_TOKENLESS if self._credentials.missing else Input.CONNECT)
 
     def close(self, now: float) -> list[Effect]:
@@ -222,7 +222,7 @@ class Session:
             self._cause = Cause(message)
 
     def token_expired(self, token: str) -> bool:
-        """That token's own time is over: the provider is to be asked before it is sent again, unless another came meanwhile."""
+        """Record that a token's time is over; return whether it is the latest, so that the provider must be asked for another."""
         return self._credentials.expire(token)
 
     def receive(self, packet: Packet, now: float) -> list[Effect]:

@@ -45,7 +45,7 @@ PUBLIC_STATES: Final[Mapping[Phase, ConnectionState]] = MappingProxyType(
         Phase.CLOSED: ConnectionState.DISCONNECTED,
     }
 )
-"""Return the payload of ``connection_error``."""
+"""Public connection state of each phase."""
 
 
 class Input(enum.Enum):
