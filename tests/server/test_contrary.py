@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from websocket import ABNF
 
+from tests.server.conftest import Connect
 from tests.server.domain.test_conversations import sid_of
 from tests.server.peer import Peer, is_event, names, new_mutation
 from twilio_conversations.server import LocalServer, uvicorn_server
@@ -30,6 +31,35 @@ def test_mutation_ids_ignored(configure: Configure, alice: Peer) -> None:
     assert [alice.delete(added[0].body["url"], mutation=mutation).status for _ in range(2)] == [204, 404]
     configure(honour_mutation_ids=True)
     assert [alice.post(f"{room}/Messages", {"body": "x"}, mutation=mutation).status for _ in range(2)] == [201, 202]
+
+
+def test_mutation_ids_on_one_connection_only(configure: Configure, connect: Connect, fresh: Callable[[str], str]) -> None:
+    """A repetition on another connection is executed again; one on the same connection is not."""
+    identity = fresh("alice")
+    first, second = connect(identity=identity), connect(identity=identity)
+    room, mutation = first.room(), new_mutation()
+    configure(mutation_id_scope="connection")
+
+    def send(peer: Peer) -> int:
+        return peer.post(f"{room}/Messages", {"body": "x"}, mutation=mutation).status
+
+    assert [send(first), send(first), send(second), send(second)] == [201, 202, 201, 202]
+    configure(mutation_id_scope="user")
+    assert [send(first), send(second)] == [201, 202]
+
+
+def test_mutation_ids_for_a_time_only() -> None:
+    """A repetition is executed again when the service's clock has gone on by the lifetime, and honoured until then."""
+    with LocalServer(settings={"mutation_id_lifetime": 60}) as server, Peer.connected(server, "alice") as alice:
+        room, mutation = alice.room(), new_mutation()
+
+        def send() -> int:
+            return alice.post(f"{room}/Messages", {"body": "x"}, mutation=mutation).status
+
+        assert [send(), send()] == [201, 202]
+        server.advance_clock(61)
+        assert [send(), send()] == [201, 202]
+        assert alice.get(room).body["messages_count"] == 2
 
 
 def test_a_short_journal(configure: Configure, alice: Peer, bob: Peer) -> None:
@@ -73,6 +103,15 @@ def test_requests_limited(configure: Configure, alice: Peer) -> None:
     assert (refused.http_headers["retry-after"], refused.json()["code"]) == ("1", 20429)
     configure(requests_per_second=0)
     assert alice.get("/Client/v2/Configuration").status == 200
+
+
+def test_requests_limited_by_the_tunnel(configure: Configure, alice: Peer) -> None:
+    """The reply's own status is the refusal, as the cloud's tunnel sends it: without an HTTP status, headers or a body."""
+    configure(requests_per_second=1, requests_refused_by="tunnel")
+    replies = [alice.reply_to(id_) for id_ in [alice.start("GET", "/Client/v2/Configuration") for _ in range(200)]]
+    refused = next(reply for reply in replies if not reply.status.ok)
+    assert (refused.status.code, refused.status.status, refused.status.error_code) == (429, "TOO_MANY_REQUESTS", 51202)
+    assert (refused.http_status, refused.http_headers, refused.body) == (None, {}, b"")
 
 
 def test_requests_of_others_are_not_limited(configure: Configure, alice: Peer, bob: Peer) -> None:

@@ -23,6 +23,10 @@ class Subscriber(Protocol):
 
     identity: str
 
+    @property
+    def number(self) -> int:
+        """Number of the connection, unique while the process runs."""
+
     def send(self, message_type: str, frame: bytes) -> None:
         """Queue a frame, unless the connection did not register for its type."""
 
@@ -90,7 +94,8 @@ def split_path(path: str) -> tuple[str, ...]:
 class Response:
     """An answer. `resource` is the path of what was created or changed, for the repetition of a command.
 
-    `then` is called when the answer is on its way, for what must not be sent before it.
+    `then` is called when the answer is on its way, for what must not be sent before it. `tunnel_code` is the error code of an
+    answer by the tunnel itself, which has no HTTP status.
     """
 
     status: int
@@ -99,6 +104,7 @@ class Response:
     headers: Mapping[str, str] = attrs.field(factory=dict)
     then: Callable[[], None] | None = None
     content_type: str = JSON
+    tunnel_code: int | None = None
 
     @classmethod
     def json(cls, status: int, value: Any, resource: str | None = None) -> Response:

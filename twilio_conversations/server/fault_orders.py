@@ -15,6 +15,7 @@ import attrs
 
 from twilio_conversations.server.calls import JSON, Response
 from twilio_conversations.server.errors import CATALOGUE, Refusal
+from twilio_conversations.server.settings import SERVICE, TUNNEL
 
 TEXT = "text/plain"
 NO_CODE = 0
@@ -76,7 +77,8 @@ KINDS: Final[Mapping[Kind, Row]] = {
     ),
     Kind.REFUSE: Row(
         Moment.REQUEST,
-        "the next `count` requests are refused with `status` (503), `code` (0: none), `content_type`, and `retry_after` if given",
+        "the next `count` requests are refused with `status` (503), `code` (0: none), `content_type`, and `retry_after` if given;"
+        " with `refused_by` `tunnel` in the reply's own `status`",
         over_http=True,
     ),
     Kind.DELAY: Row(Moment.REQUEST, "the next `count` requests are carried out after `seconds`", over_http=True),
@@ -105,6 +107,7 @@ class Fault:
     status: int | None = None
     code: int | None = None
     content_type: str = JSON
+    refused_by: str = SERVICE
     retry_after: float | None = None
     seconds: float = 0.0
     reconnect_min_ms: int = 1000
@@ -132,6 +135,8 @@ class Fault:
             raise ValueError("code is a number")
         if self.content_type not in (JSON, TEXT):
             raise ValueError(f"content_type is {JSON} or {TEXT}")
+        if self.refused_by not in (SERVICE, TUNNEL):
+            raise ValueError(f"refused_by is {SERVICE} or {TUNNEL}")
         for name in ("seconds", "retry_after", "reconnect_min_ms"):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not 0 <= value <= _LONGEST):
@@ -158,6 +163,8 @@ class Fault:
     def refusal(self) -> Response:
         """Return the response to a refused request."""
         status, code = self.refused_as()
+        if self.refused_by == TUNNEL:
+            return Response(status, tunnel_code=code)
         headers = {} if self.retry_after is None else {"retry-after": f"{self.retry_after:g}"}
         if self.content_type == TEXT:
             return Response(

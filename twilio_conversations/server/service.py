@@ -32,7 +32,7 @@ from twilio_conversations.server.http.admission import Admission
 from twilio_conversations.server.http.connections import Connections
 from twilio_conversations.server.http.session import Session
 from twilio_conversations.server.http.traffic import Traffic
-from twilio_conversations.server.settings import Clock, LiveSettings, Settings
+from twilio_conversations.server.settings import OF_CONNECTION, Clock, LiveSettings, Settings
 from twilio_conversations.server.storage import dates
 from twilio_conversations.server.storage.credentials import Credentials
 from twilio_conversations.server.storage.database import DATABASE_FILE, Database
@@ -266,6 +266,8 @@ class Service:
             return None
         if len(mutation_id) > MAX_MUTATION_ID:
             raise Refusal(20001, "X-Twilio-Mutation-Id is too long")
+        if self.settings.current.mutation_id_scope == OF_CONNECTION and caller.connection is not None:
+            mutation_id = f"{caller.connection.number}:{mutation_id}"
         sid = self._credentials.service_sid
         return Mutation(sid, caller.identity, mutation_id, request.method, caller.addresses.api)
 

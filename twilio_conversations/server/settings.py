@@ -62,6 +62,8 @@ class Clock:
 
 
 BINARY, TEXT = "binary", "text"
+OF_USER, OF_CONNECTION = "user", "connection"
+SERVICE, TUNNEL = "service", "tunnel"
 REPLAY_FIRST, LIVE_FIRST = "replay_first", "live_first"
 LINKS = (
     "my_conversations",
@@ -173,6 +175,12 @@ class Settings:
         _is_bool,
     )
 
+    mutation_id_scope: str = _row(
+        OF_USER,
+        "`user`: a mutation id is honoured on all connections of its user; `connection`: only on the one that it came on",
+        _one_of(OF_USER, OF_CONNECTION),
+    )
+    mutation_id_lifetime: int = _row(86_400, "seconds, by the service's clock, for which a mutation id is honoured")
     conversations_page_size: int = _row(
         100, "conversations on a page of a user's list; a larger `PageSize` is refused with 400, 20001", _is_positive
     )
@@ -202,6 +210,11 @@ class Settings:
     )
     requests_per_second: int = _row(
         0, "requests of one WebSocket; further ones are answered 429, 20429, with `Retry-After`. Twilio documents 500"
+    )
+    requests_refused_by: str = _row(
+        SERVICE,
+        "`service`: they are answered as by the service; `tunnel`: by the reply's own `status`, with 51202 and no `Retry-After`",
+        _one_of(SERVICE, TUNNEL),
     )
     subscriptions_limit: int = _row(
         0, "Sync objects that one WebSocket is subscribed to; further subscriptions fail with 54419. Twilio documents 2,000"

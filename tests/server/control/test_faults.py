@@ -180,6 +180,10 @@ def test_refusals_in_plain_text_and_without_a_code(service: LocalServer, alice: 
     headers = {"X-Twilio-Token": service.token(alice.identity)}
     refused = requests.get(f"{service.url}/Client/v2/Configuration", headers=headers, timeout=TIMEOUT)
     assert (refused.status_code, refused.headers["content-type"]) == (503, "text/plain; charset=utf-8")
+    service.faults.refuse(status=404, code=51200, refused_by="tunnel", identity=alice.identity)
+    reply = alice.reply_to(alice.start("GET", "/Client/v2/Configuration"))
+    assert (reply.status.code, reply.status.status, reply.status.error_code) == (404, "NOT_FOUND", 51200)
+    assert reply.http_status is None
     service.faults.refuse(status=401, code=0, identity=alice.identity)
     answer = alice.get("/Client/v2/Configuration")
     assert (answer.status, answer.body) == (401, {"status": 401, "message": "Refused on command"})
@@ -218,6 +222,7 @@ def test_hold_events(service: LocalServer, alice: Peer, bob: Peer, connect: Conn
         {"kind": "delay", "seconds": -1},
         {"kind": "delay", "seconds": "1"},
         {"kind": "refuse", "content_type": "text/html"},
+        {"kind": "refuse", "refused_by": "proxy"},
         {"kind": "fail_answers", "status": 99},
     ],
 )

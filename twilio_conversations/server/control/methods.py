@@ -76,6 +76,7 @@ class FaultOrders:
         status: int = 503,
         code: int | None = None,
         content_type: str = "application/json",
+        refused_by: str = "service",
         retry_after: float | None = None,
         identity: str | None = None,
         method: str | None = None,
@@ -83,10 +84,17 @@ class FaultOrders:
     ) -> None:
         """Reject the next requests with `status`, Twilio's error `code` (0: none) and a ``Retry-After`` in seconds.
 
-        With the `content_type` ``text/plain`` they are rejected as by a proxy, with a text that is no JSON.
+        With the `content_type` ``text/plain`` they are rejected as by a proxy, with a text that is no JSON. With `refused_by`
+        ``tunnel`` the reply's own status is the refusal, without an HTTP status, headers or body.
         """
         where = {"identity": identity, "method": method, "path": path}
-        told = {"status": status, "code": code, "content_type": content_type, "retry_after": retry_after}
+        told = {
+            "status": status,
+            "code": code,
+            "content_type": content_type,
+            "retry_after": retry_after,
+            "refused_by": refused_by,
+        }
         self._order("refuse", count=count, **told, **where)
 
     def delay(

@@ -9,13 +9,22 @@ from email.utils import formatdate
 from functools import lru_cache
 from typing import Any
 
+import attrs
+
 from twilio_conversations.server.calls import Response
-from twilio_conversations.server.errors import reason
+from twilio_conversations.server.errors import Refusal, reason
+from twilio_conversations.server.settings import SERVICE, TUNNEL
 from twilio_conversations.wire import frame, packets
 from twilio_conversations.wire.http_request import HttpRequest
 from twilio_conversations.wire.packets import Close, Init, Reply, RestCall, Status
 
 NOT_ACCEPTABLE = 51214
+TUNNEL_TOO_MANY = 51202
+TOO_MANY_REQUESTS = {
+    SERVICE: attrs.evolve(Response.error(Refusal(20429)), headers={"retry-after": "1"}),
+    TUNNEL: Response(429, tunnel_code=TUNNEL_TOO_MANY),
+}
+"""Responses to requests that arrive too fast, by the setting `requests_refused_by`."""
 _PROXY_HEADERS = {
     "server": "envoy",
     "strict-transport-security": "max-age=31536000",
@@ -51,6 +60,9 @@ def welcome(init: Init, capabilities: Iterable[str], storage_id: str) -> bytes:
 
 def answer(call: RestCall, response: Response) -> bytes:
     """Return the reply to a request, with the headers that a proxy of the cloud adds."""
+    if response.tunnel_code is not None:
+        text = reason(response.status).replace(" ", "_")
+        return Reply(call.id, Status(response.status, text, error_code=response.tunnel_code)).encode()
     headers = {
         "content-type": response.content_type,
         "content-length": str(len(response.body)),

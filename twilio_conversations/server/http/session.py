@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol
 
-import attrs
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from twilio_conversations.errors import ProtocolError
@@ -59,7 +58,6 @@ ACKNOWLEDGED = ("ping", "put_notification_ctx", "delete_notification_ctx")
 """Methods that are acknowledged and have no effect."""
 UNANSWERED = ("telemetry.v1",)
 """Methods that are not even acknowledged."""
-_TOO_MANY_REQUESTS = attrs.evolve(Response.error(Refusal(20429)), headers={"retry-after": "1"})
 CAPABILITIES = ("client_update", "offline_storage", "telemetry.v1")
 
 
@@ -110,6 +108,7 @@ class Session:
         self._socket: FrameSocket
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._peer = Peer()
+        self.number = self._peer.number
         self._requests = host.admission.request_meter()
         self._traffic = host.traffic
         self.outbox = Outbox(lambda frame: self._traffic.record(self._peer, OUT, frame))
@@ -367,7 +366,7 @@ class Session:
             return
         self._commands += 1
         if not self._requests.admits():
-            self._answer(packet, _TOO_MANY_REQUESTS)
+            self._answer(packet, replies.TOO_MANY_REQUESTS[self._host.settings.current.requests_refused_by])
             return
         try:
             request = Request.from_tunnel(packet.request)

@@ -34,7 +34,6 @@ from twilio_conversations.util.futures import Role, mark_thread
 
 _log = logs.logger(__name__)
 
-MUTATION_LIFETIME = dt.timedelta(hours=24)
 MAX_MUTATION_ID = 64
 SWEEP_EVERY = 10_000
 """Commands between two deletions of expired mutation ids."""
@@ -163,7 +162,8 @@ _THIS = (
     mutations.c.mutation_id == bindparam("id"),
 )
 _SETTLE = update(mutations).where(*_THIS).values(resource=bindparam("made"))
-_EARLIER = select(mutations.c.resource).where(*_THIS)
+_EARLIER = select(mutations.c.resource, mutations.c.date_created).where(*_THIS)
+_EXPIRE = delete(mutations).where(*_THIS)
 _LOG = insert(sync_events)
 _SWEEP = delete(mutations).where(mutations.c.date_created < bindparam("before"))
 
@@ -252,8 +252,9 @@ class Writer:
         if self._until_sweep >= 0:
             return
         self._until_sweep = SWEEP_EVERY
+        lifetime = dt.timedelta(seconds=self._settings.current.mutation_id_lifetime)
         try:
-            self._connection.execute(_SWEEP, {"before": timestamp(dt.datetime.now(dt.UTC) - MUTATION_LIFETIME)})
+            self._connection.execute(_SWEEP, {"before": timestamp(dt.datetime.now(dt.UTC) - lifetime)})
         except Exception:
             _log.exception("old mutation ids could not be deleted")
 
@@ -274,10 +275,16 @@ def _carry_out(tx: Transaction, job: Job) -> Response:
     if mutation is None:
         return job.command(tx)
     key = {"service": mutation.service_sid, "who": mutation.identity, "id": mutation.mutation_id}
+    row = rows.Mutation(mutation.service_sid, mutation.identity, mutation.mutation_id, None, tx.now)
     try:
-        tx.insert(rows.Mutation(mutation.service_sid, mutation.identity, mutation.mutation_id, None, tx.now))
+        tx.insert(row)
     except IntegrityError:
-        return mutation.repeated(tx.first(_EARLIER, **key).resource)
+        earlier = tx.first(_EARLIER, **key)
+        lifetime = dt.timedelta(seconds=tx.settings.mutation_id_lifetime)
+        if dt.datetime.fromisoformat(tx.now) - dt.datetime.fromisoformat(earlier.date_created) < lifetime:
+            return mutation.repeated(earlier.resource)
+        tx.execute(_EXPIRE, key)
+        tx.insert(row)
     response = job.command(tx)
     tx.execute(_SETTLE, {**key, "made": response.resource})
     return response
