@@ -38,7 +38,9 @@ def lead_media_to(client: Client, service: HttpService) -> None:
     """Have the client take that service for the media service; everything else stays with the real one."""
     runtime = client._core.runtime
     url = f"{service.url}/Media"
-    runtime.known_configuration = attrs.evolve(runtime.configuration, media_url=url, media_set_url=f"{url}Set")
+    links = runtime.configuration.links
+    known = {**links.known, "media_service": url, "media_set_service": f"{url}Set"}
+    runtime.known_configuration = attrs.evolve(runtime.configuration, links=attrs.evolve(links, known=known))
 
 
 def limited(client: Client, **limits: Any) -> None:

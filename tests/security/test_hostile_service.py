@@ -249,7 +249,9 @@ def test_the_token_is_not_sent_in_the_clear(service: LocalServer, fresh: Callabl
         runtime = client._core.runtime
         secure = attrs.evolve(runtime.options.endpoints, twilsock="wss://example.com/v3/wsconnect")
         runtime.options = attrs.evolve(runtime.options, endpoints=secure)
-        runtime.known_configuration = attrs.evolve(runtime.configuration, media_url=target, media_set_url=f"{target}Set")
+        links = runtime.configuration.links
+        known = {**links.known, "media_service": target, "media_set_service": f"{target}Set"}
+        runtime.known_configuration = attrs.evolve(runtime.configuration, links=attrs.evolve(links, known=known))
         with pytest.raises(ProtocolError, match="media"):
             room.prepare_message().add_media(("a.txt", b"x")).build().send(timeout=2)
         with pytest.raises(ProtocolError, match="media"):

@@ -28,6 +28,7 @@ from twilio_conversations.wire.packets import (
     BackoffHint,
     ClientUpdate,
     Close,
+    Init,
     Notification,
     Reply,
     RestCall,
@@ -359,6 +360,24 @@ def test_bad_frames_are_survived_then_the_connection_is_replaced(wire: Wire) -> 
     wired.service.peer().accept_init()
 
     wired.recorder.wait_for("connected", count=2)
+
+
+def test_a_text_message_is_read_like_a_binary_one(wire: Wire) -> None:
+    """An init accepted, a notification, and a response, all in text messages."""
+    wired = wire()
+    wired.connection.start()
+    peer = wired.service.peer()
+    init = peer.expect(Init)
+    peer.send_frame(ABNF.OPCODE_TEXT, Reply(init.id).encode())
+    wired.recorder.wait_for("connected")
+    future = wired.connection.send(GET, Deadline(SOON))
+    call = peer.expect(RestCall)
+    peer.send_frame(ABNF.OPCODE_TEXT, Notification("N1", "t", "grüße").encode())
+    peer.send_frame(ABNF.OPCODE_TEXT, Reply(call.id, http_status=Status(200), body=b"{}").encode())
+
+    assert wait(future, Deadline(SOON), "GET").code == 200
+    assert wired.recorder.facts("notification") == [("t", "grüße")]
+    assert wired.recorder.facts("disconnected") == []
 
 
 def test_an_oversized_frame_replaces_the_connection(wire: Wire) -> None:

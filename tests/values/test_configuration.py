@@ -7,7 +7,6 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.util.test_urls import LINKS
 from twilio_conversations.errors import ProtocolError
 from twilio_conversations.values.configuration import Configuration, ConversationLimits
 
@@ -32,7 +31,7 @@ def test_the_configuration_is_read_with_defaults() -> None:
     assert configuration.limits.email_bodies_allowed_content_types == ("text/plain",)
 
 
-@pytest.mark.parametrize("missing", [("identity",), ("links", "typing"), ("sync_objects", "my_conversations"), ("links",)])
+@pytest.mark.parametrize("missing", [("identity",), ("sync_objects", "my_conversations"), ("sync_objects",)])
 def test_a_configuration_without_the_essential_is_a_protocol_error(missing: tuple[str, ...]) -> None:
     """The error names what is missing."""
     body = {key: dict(value) if isinstance(value, dict) else value for key, value in CONFIGURATION.items()}
@@ -43,14 +42,6 @@ def test_a_configuration_without_the_essential_is_a_protocol_error(missing: tupl
 
     with pytest.raises(ProtocolError, match=missing[-1]):
         Configuration.parse(body)
-
-
-@pytest.mark.parametrize("name", ["my_conversations", "conversations", "users", "typing", "messages_receipts"])
-@pytest.mark.parametrize("value", LINKS, ids=lambda value: repr(value)[:20])
-def test_a_configuration_with_links_that_are_none_is_refused(name: str, value: Any) -> None:
-    """The start fails with the link's name instead of each call with something else."""
-    with pytest.raises(ProtocolError, match=name):
-        Configuration.parse({**CONFIGURATION, "links": {**CONFIGURATION["links"], name: value}})
 
 
 def test_limits_of_another_type_keep_their_defaults() -> None:

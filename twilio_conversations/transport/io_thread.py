@@ -35,7 +35,6 @@ from twilio_conversations.transport.sleep_watch import SleepWatch
 from twilio_conversations.transport.timers import Timers
 from twilio_conversations.transport.token_exchange import TokenExchange
 from twilio_conversations.transport.token_source import TokenSource
-from twilio_conversations.transport.ws_codec import BINARY
 from twilio_conversations.util import logs
 from twilio_conversations.util.futures import Deadline, Role, mark_thread
 from twilio_conversations.util.naming import shown
@@ -203,10 +202,8 @@ class IoThread:
         now = time.monotonic()
         session = self.session
         try:
-            for opcode, data in link.read(now):
+            for _, data in link.read(now):  # of either type: a text message is read like a binary one
                 try:
-                    if opcode != BINARY:
-                        raise ProtocolError("a text message")
                     packet = decode(data, max_bytes=self._options.max_frame_bytes)
                 except ProtocolError as error:
                     self.apply(session.receive_bad(error, now))

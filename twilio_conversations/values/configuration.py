@@ -8,8 +8,9 @@ from typing import Any
 import attrs
 
 from twilio_conversations.errors import ProtocolError
-from twilio_conversations.util import checks, urls
-from twilio_conversations.util.json import parse_text, whole_number
+from twilio_conversations.util import checks
+from twilio_conversations.util.json import whole_number
+from twilio_conversations.values.links import ServiceLinks
 
 
 @attrs.frozen
@@ -30,46 +31,68 @@ class Configuration:
     identity: str
     my_conversations_map: str
     my_user_info_map: str
-    my_conversations_url: str
-    conversations_url: str
-    users_url: str
-    typing_url: str
-    receipts_url: str
-    media_url: str
-    media_set_url: str
+    links: ServiceLinks
     reachability_enabled: bool
     user_infos_to_subscribe: int
     limits: ConversationLimits
 
     @classmethod
     def parse(cls, body: Any) -> Configuration:
-        """Read the answer.
+        """Read the answer. A missing link is no error here, but where it is used.
 
         Raises:
-            ProtocolError: something that the client cannot do without is missing.
+            ProtocolError: something that the client cannot start without is missing.
         """
         document = _object(body, "the configuration")
-        links = _object(document.get("links"), "links")
         objects = _object(document.get("sync_objects"), "sync_objects")
         options = document.get("options")
         options = options if isinstance(options, dict) else {}
-        media_url = _text(links, "media_service")
+        my_user_info = _text(objects, "my_user_info")
         count = whole_number(options.get("user_infos_to_subscribe")) or 0
         return cls(
             identity=_text(document, "identity"),
             my_conversations_map=_text(objects, "my_conversations"),
-            my_user_info_map=_text(objects, "my_user_info"),
-            my_conversations_url=_link(links, "my_conversations"),
-            conversations_url=_link(links, "conversations"),
-            users_url=_link(links, "users"),
-            typing_url=_link(links, "typing"),
-            receipts_url=_link(links, "messages_receipts"),
-            media_url=media_url,
-            media_set_url=parse_text(links.get("media_set_service")) or f"{media_url}Set",
+            my_user_info_map=my_user_info,
+            links=ServiceLinks.parse(document.get("links"), my_user_info),
             reachability_enabled=options.get("reachability_enabled") is True,
             user_infos_to_subscribe=count if count > 0 else 100,
             limits=_limits(options),
         )
+
+    @property
+    def my_conversations_url(self) -> str:
+        """Return the address of the current user's conversations; each of these raises `ProtocolError` if there is none."""
+        return self.links["my_conversations"]
+
+    @property
+    def conversations_url(self) -> str:
+        """Return the address of all conversations."""
+        return self.links["conversations"]
+
+    @property
+    def users_url(self) -> str:
+        """Return the address of the users."""
+        return self.links["users"]
+
+    @property
+    def typing_url(self) -> str:
+        """Return the address for typing."""
+        return self.links["typing"]
+
+    @property
+    def receipts_url(self) -> str:
+        """Return the address of a message's receipts, with two ``%s`` for the sids of its conversation and of itself."""
+        return self.links["messages_receipts"]
+
+    @property
+    def media_url(self) -> str:
+        """Return the address of media, which may be without a host."""
+        return self.links["media_service"]
+
+    @property
+    def media_set_url(self) -> str:
+        """Return the address of several media at once, which may be without a host."""
+        return self.links["media_set_service"]
 
 
 _LIMIT_NAMES = {
@@ -98,10 +121,6 @@ def _object(value: Any, what: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise ProtocolError(f"{what} is missing from the service's configuration")
     return value
-
-
-def _link(owner: Mapping[str, Any], name: str) -> str:
-    return urls.link(_text(owner, name), f"{name} in the service's configuration")
 
 
 def _text(owner: Mapping[str, Any], name: str) -> str:
