@@ -19,7 +19,7 @@ from twilio_conversations.sync.client import SyncClient
 from twilio_conversations.transport.connection import Connection
 from twilio_conversations.transport.media_http import MediaHttp
 from twilio_conversations.transport.readiness import Readiness
-from twilio_conversations.transport.rest import Rest
+from twilio_conversations.transport.rest import Rest, error_body
 from twilio_conversations.transport.tunnel import Tunnel
 from twilio_conversations.util import logs
 from twilio_conversations.util.futures import Deadline, Flow, Future, flow, refuse_to_wait, settle
@@ -137,10 +137,9 @@ class Runtime:
         answer = yield self.tunnel.request(
             "GET", url, headers={"Content-Type": "application/json"}, deadline=self.deadline(None), idempotent=True
         )
-        body = answer.json()
         if not 200 <= answer.code < 300:
-            raise RestError.from_answer(f"GET {url}", answer.code, body)
-        return body
+            raise RestError.from_answer(f"GET {url}", answer.code, error_body(answer))
+        return answer.json()
 
     @flow
     def insist(self, step: Callable[[], Future[T]], what: str, worth_repeating: Callable[[ConversationsError], bool]) -> Flow[T]:

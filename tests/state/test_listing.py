@@ -22,6 +22,25 @@ def test_the_listing_is_read_page_after_page(alice: Driven) -> None:
     assert alice.tracked.listed.result(0) is None
 
 
+def test_a_size_of_pages_that_is_refused_is_left_to_the_service(alice: Driven) -> None:
+    """The page is requested again without it, and so are the following ones."""
+    rooms = [alice.room(f"CH{number}") for number in range(2)]
+    load(alice, trouble(400), page([alice.entry(rooms[0])], "two"), page([alice.entry(rooms[1])]))
+    assert alice.told("added") == ["conversation_added CH0", "conversation_added CH1"]
+    asked = [one.query for one in alice.backend.rest if one.path.endswith("/Conversations")]
+    assert asked == [{"PageSize": "100"}, {}, {"PageToken": "two"}]
+
+
+def test_a_listing_that_is_refused_without_a_size_says_so(alice: Driven) -> None:
+    """It is requested once more, not on and on."""
+    alice.sync.connected()
+    alice.backend.answer("GET", MINE, trouble(400))
+    loading = alice.tracked.load()
+    alice.run(1)
+    assert getattr(loading.exception(0), "status", None) == 400
+    assert len(alice.backend.rest) == 2
+
+
 @pytest.mark.parametrize("token", ["", 7, None, "again"])
 def test_the_listing_ends(alice: Driven, token: Any) -> None:
     """Also where the token is strange, or leads back."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from twilio_conversations.runtime import Runtime
     from twilio_conversations.state.conversations import Conversations
     from twilio_conversations.state.users import Users
+    from twilio_conversations.util.futures import Deadline
 
 _log = logs.logger(__name__)
 
@@ -61,8 +62,8 @@ class Startup:
         try:
             if self._runtime.known_configuration is None:
                 yield self._insist(self._configure, "reading the configuration")
-            users = self._insist(self._users.open, "subscribing to the current user")
-            yield gather([users, self._insist(self._conversations.open, "subscribing to the conversations")])
+            users = self._insist_on_own(self._users.open, "subscribing to the current user")
+            yield gather([users, self._insist_on_own(self._conversations.open, "subscribing to the conversations")])
         except ClientClosedError:
             return
         except ConversationsError as error:
@@ -92,6 +93,16 @@ class Startup:
     def _insist(self, step: Callable[[], Future[None]], what: str) -> Future[None]:
         """Do a step; what passes by itself is waited for, and the step repeated."""
         return self._runtime.insist(step, what, _worth_repeating)
+
+    def _insist_on_own(self, step: Callable[[], Future[None]], what: str) -> Future[None]:
+        """Subscribe to an object of the current user's, which may not exist yet for a new user: it is waited for."""
+        deadline = self._runtime.deadline(None)
+        return self._runtime.insist(step, what, lambda error: _worth_repeating(error) or _may_come(error, deadline))
+
+
+def _may_come(error: ConversationsError, deadline: Deadline) -> bool:
+    """Return whether an object that is not there may still be made."""
+    return error.status == 404 and not deadline.passed
 
 
 def _may_pass_with_a_token(error: ConversationsError) -> bool:

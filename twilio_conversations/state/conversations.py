@@ -9,10 +9,10 @@ from __future__ import annotations
 import functools
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from twilio_conversations.enums import ConversationStatus
-from twilio_conversations.errors import ClientClosedError, ConversationsError, NotFoundError, ProtocolError, SyncError
+from twilio_conversations.errors import ClientClosedError, ConversationsError, NotFoundError, ProtocolError, RestError, SyncError
 from twilio_conversations.events.names import HandlerError
 from twilio_conversations.models.conversation import Conversation
 from twilio_conversations.state.opening import all_items, may_pass
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 _log = logs.logger(__name__)
 
+_PAGE_SIZE: Final = 100
+"""Conversations on a page of the listing: the size that Twilio names."""
+
 
 class Conversations:
     """All conversations of this client, by sid."""
@@ -65,14 +68,23 @@ class Conversations:
 
     @flow
     def load(self) -> Flow[None]:
-        """Read the listing (``GET {my_conversations}``), page after page; each page's conversations open meanwhile."""
+        """Read the listing (``GET {my_conversations}``), page after page; each page's conversations open meanwhile.
+
+        A service that refuses the size of the pages is asked for pages of its own size.
+        """
         appearing: list[Future[Any]] = []
         url = self._runtime.configuration.my_conversations_url
         token: str | None = None
+        size: int | None = _PAGE_SIZE
         seen: set[str | None] = {token}  # a page that leads back would be read for ever
         while True:
-            pairs = [("PageSize", "100"), ("PageToken", token)]
-            body = yield self._runtime.get_json(urls.with_query(url, pairs))
+            try:
+                body = yield self._runtime.get_json(urls.with_query(url, [("PageSize", size), ("PageToken", token)]))
+            except RestError as error:
+                if error.status != 400 or size is None:
+                    raise
+                size = None
+                continue
             entries = body.get("conversations") if isinstance(body, dict) else None
             for entry in entries if isinstance(entries, list) else ():
                 tracked = self._listed_entry(entry)

@@ -89,7 +89,7 @@ class Rest:
         answer = cast(Reply, self._session.send(_prepared(method, url, headers, body), **facts).raw)
         if not answer.ok and not (gone_is_fine and answer.code == _NOT_FOUND):
             raise RestError.from_answer(
-                f"{method} {url}", answer.code, _error_body(answer), request_id=answer.request_id, attempts=answer.attempts
+                f"{method} {url}", answer.code, error_body(answer), request_id=answer.request_id, attempts=answer.attempts
             )
         return answer
 
@@ -142,7 +142,7 @@ def _content(url: str, answer: Reply) -> Any:
         ) from error
 
 
-def _error_body(answer: Reply) -> Any:
+def error_body(answer: Reply) -> Any:
     """Return the body of an error: usually JSON, but a proxy on the way may answer with anything."""
     try:
         return answer.json()
@@ -151,7 +151,7 @@ def _error_body(answer: Reply) -> Any:
 
 
 def _resource_url(url: str, answer: Reply) -> str | None:
-    body = _error_body(answer)
+    body = error_body(answer)
     found = body.get("resource_url") if isinstance(body, dict) else None
     if not isinstance(found, str) or not found:
         return None
