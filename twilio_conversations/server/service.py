@@ -289,7 +289,7 @@ def _install(tx: Transaction) -> Response:
 
 
 def _empty(tx: Transaction) -> Response:
-    tx.media_dropped.extend(row.sid for row in tx.all(KNOWN))
+    tx.media_dropped.extend(tx.values(KNOWN))
     for statement in _EVERYTHING:
         tx.execute(statement, {})
     roles.install(tx)

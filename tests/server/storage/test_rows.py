@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from twilio_conversations.server.storage.database import Connection, Database
 from twilio_conversations.server.storage.rows import TABLES, Role, SyncItem
-from twilio_conversations.server.storage.statements import Query
+from twilio_conversations.server.storage.statements import Query, Values
 from twilio_conversations.server.storage.tables import metadata, roles, sync_items
 
 NOW, LATER = "2026-01-01T00:00:00.000Z", "2026-01-01T00:00:01.000Z"
@@ -53,6 +53,15 @@ def test_what_is_inserted_is_found(connection: Connection) -> None:
     assert type(connection.first(ROLES)) is Role
     with pytest.raises(IntegrityError):
         connection.insert(ROLE._replace(friendly_name="other"))
+
+
+def test_values_of_one_column(connection: Connection) -> None:
+    """A statement with one column returns its values; the first one, or `None` without a row."""
+    names = Values(str, select(roles.c.friendly_name).order_by(roles.c.sid))
+    assert (connection.values(names), connection.value(names)) == ([], None)
+    connection.insert(ROLE)
+    connection.insert(ROLE._replace(sid="RL2", friendly_name="writer"))
+    assert (connection.values(names), connection.value(names)) == (["reader", "writer"], "reader")
 
 
 def test_only_what_has_changed_is_written(connection: Connection) -> None:

@@ -12,11 +12,12 @@ from twilio_conversations.server.calls import Response
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.settings import Clock, LiveSettings
 from twilio_conversations.server.storage.database import Database
+from twilio_conversations.server.storage.statements import Values
 from twilio_conversations.server.storage.tables import sync_entities
 from twilio_conversations.server.storage.writer import Command, Job, Mutation, Outcome, Transaction, Writer
 from twilio_conversations.server.sync import projection
 
-_NAMES = select(sync_entities.c.unique_name).order_by(sync_entities.c.unique_name)
+_NAMES = Values(str, select(sync_entities.c.unique_name).order_by(sync_entities.c.unique_name))
 
 Run = Callable[..., tuple[list[list[Outcome]], list[str]]]
 
@@ -34,7 +35,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
         writer.start()
         writer.stop()
         reader = database.connect()
-        found = [row.unique_name for row in reader.all(_NAMES)]
+        found = reader.values(_NAMES)
         reader.close()
         return batches, found
 

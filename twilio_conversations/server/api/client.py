@@ -10,7 +10,7 @@ import attrs
 from sqlalchemy import bindparam, func, select
 
 from twilio_conversations.server.api.pages import Pages, page, read_token, size_within, token
-from twilio_conversations.server.api.representation import Links
+from twilio_conversations.server.api.representation import Links, MyConversation
 from twilio_conversations.server.api.routing import Route
 from twilio_conversations.server.calls import Caller, Request, Response
 from twilio_conversations.server.domain import content, conversations, limits, messages, participants, reachability, users
@@ -21,6 +21,7 @@ from twilio_conversations.server.settings import LiveSettings
 from twilio_conversations.server.storage.database import Connection
 from twilio_conversations.server.storage.media_files import MediaFiles
 from twilio_conversations.server.storage.rows import Conversation, Message, Participant, User
+from twilio_conversations.server.storage.statements import Query, Values
 from twilio_conversations.server.storage.tables import conversations as conversations_table
 from twilio_conversations.server.storage.tables import messages as messages_table
 from twilio_conversations.server.storage.tables import participants as participants_table
@@ -60,10 +61,17 @@ _MINE = (
     .join_from(participants_table, conversations_table, _C.sid == _P.conversation_sid)
     .where(_P.identity == bindparam("identity"))
 )
-_MY_PAGE = _MINE.where(_P.conversation_sid > bindparam("after")).order_by(_P.conversation_sid).limit(bindparam("limit"))
-_MY_ONE = _MINE.where((_C.sid == bindparam("ref")) | (_C.unique_name == bindparam("ref")))
-_COUNT_MESSAGES = select(func.count()).select_from(messages_table).where(_M.conversation_sid == bindparam("conversation"))
-_COUNT_PARTICIPANTS = select(func.count()).select_from(participants_table).where(_P.conversation_sid == bindparam("conversation"))
+_MY_PAGE = Query(
+    MyConversation,
+    _MINE.where(_P.conversation_sid > bindparam("after")).order_by(_P.conversation_sid).limit(bindparam("limit")),
+)
+_MY_ONE = Query(MyConversation, _MINE.where((_C.sid == bindparam("ref")) | (_C.unique_name == bindparam("ref"))))
+_COUNT_MESSAGES = Values(
+    int, select(func.count()).select_from(messages_table).where(_M.conversation_sid == bindparam("conversation"))
+)
+_COUNT_PARTICIPANTS = Values(
+    int, select(func.count()).select_from(participants_table).where(_P.conversation_sid == bindparam("conversation"))
+)
 
 
 @attrs.frozen
@@ -93,7 +101,7 @@ class ClientApi:
 
     def _read_conversation(self, caller: Caller, _request: Request, reference: str) -> Response:
         access = conversations.enter(self.reader, caller.identity, reference)
-        return Response.json(200, self._conversation(caller, access.conversation, access.member, self.reader.first))
+        return Response.json(200, self._conversation(caller, access.conversation, access.member, self.reader))
 
     def _recipients(self, caller: Caller, request: Request, reference: str) -> Response:
         conversation = conversations.enter(self.reader, caller.identity, reference).conversation
@@ -114,7 +122,7 @@ class ClientApi:
         return Response.json(200, json.loads(_found(self._message(caller, reference, sid).channel_metadata, 50530)))
 
     def _read_user(self, caller: Caller, _request: Request, reference: str) -> Response:
-        return Response.json(200, self._user_body(caller, self._user(reference), self.reader.first))
+        return Response.json(200, self._user_body(caller, self._user(reference), self.reader))
 
     def _my_conversations(self, caller: Caller, request: Request, user: str) -> Response:
         self._require_self(caller, user)
@@ -142,22 +150,22 @@ class ClientApi:
         return _found(self.reader.first(messages.BY_SID, conversation=conversation.sid, sid=sid), 50500)
 
     def _conversation(
-        self, caller: Caller, conversation: Conversation, member: conversations.Member | None, first: Callable[..., Any]
+        self, caller: Caller, conversation: Conversation, member: conversations.Member | None, source: Connection | Transaction
     ) -> dict[str, Any]:
-        """Return a conversation with its counts; `first` reads a row on the calling thread."""
+        """Return a conversation with its counts, read from `source`."""
         counts = {
-            "participants": first(_COUNT_PARTICIPANTS, conversation=conversation.sid)[0],
-            "messages": first(_COUNT_MESSAGES, conversation=conversation.sid)[0],
+            "participants": source.value(_COUNT_PARTICIPANTS, conversation=conversation.sid) or 0,
+            "messages": source.value(_COUNT_MESSAGES, conversation=conversation.sid) or 0,
         }
         return self._links(caller).conversation(conversation, member=member, **counts)
 
     def _user(self, reference: str) -> User:
         return _found(self.reader.first(users.BY_REFERENCE, ref=reference), 50200)
 
-    def _user_body(self, caller: Caller, user: User, first: Callable[..., Any]) -> dict[str, Any]:
-        """Return a user; `first` reads a row on the calling thread."""
+    def _user_body(self, caller: Caller, user: User, source: Connection | Transaction) -> dict[str, Any]:
+        """Return a user, with the reachability read from `source`."""
         enabled = self.settings.current.reachability_enabled
-        item = first(reachability.ITEM, name=users.info_map(user.sid)) if enabled else None
+        item = source.value(reachability.ITEM, name=users.info_map(user.sid)) if enabled else None
         return self._links(caller).user(user, reachability.parse(item))
 
     def _require_self(self, caller: Caller, reference: str) -> None:
@@ -185,7 +193,7 @@ class ClientApi:
         def command(tx: Transaction) -> Response:
             row = conversations.change(tx, caller.identity, reference, body)
             member = tx.first(conversations.MEMBER, conversation=row.sid, identity=caller.identity)
-            value = self._conversation(caller, row, member, tx.first)
+            value = self._conversation(caller, row, member, tx)
             return Response.json(200, value, self._links(caller).path("Conversations", row.sid))
 
         return command
@@ -264,7 +272,7 @@ class ClientApi:
 
         def command(tx: Transaction) -> Response:
             conversation, _ = participants.read(tx, caller.identity, reference, body)
-            row = tx.first(_MY_ONE, identity=caller.identity, ref=conversation.sid)
+            (row,) = tx.all(_MY_ONE, identity=caller.identity, ref=conversation.sid)
             links = self._links(caller)
             value = links.my_conversation(row, caller.identity) | {"unread_messages_count": row.unread}
             return Response.json(200, value, links.path("Users", caller.identity, "Conversations", conversation.sid))
@@ -276,7 +284,7 @@ class ClientApi:
 
         def command(tx: Transaction) -> Response:
             row = users.change(tx, caller.identity, reference, body)
-            value = self._user_body(caller, row, tx.first)
+            value = self._user_body(caller, row, tx)
             return Response.json(200, value, self._links(caller).path("Users", row.identity))
 
         return command

@@ -37,7 +37,7 @@ class MediaLibrary:
 
     def sweep(self) -> None:
         """Delete files without a row. Called before the first upload."""
-        self.files.sweep({row.sid for row in self.reader.all(rules.KNOWN)})
+        self.files.sweep(set(self.reader.values(rules.KNOWN)))
 
     def visible(self, caller: Caller, sid: str) -> Media:
         """Return a row: for its uploader until it is sent, then for readers of the conversation. Raises 50507."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import attrs
@@ -14,6 +14,22 @@ from twilio_conversations.server.domain import users
 from twilio_conversations.server.domain.conversations import Member, document, message_list, roster
 from twilio_conversations.server.settings import Settings
 from twilio_conversations.server.storage.rows import Conversation, Message, Participant, User
+
+
+class MyConversation(NamedTuple):
+    """A conversation of a user, with the user's participant and the number of unread messages."""
+
+    conversation_sid: str
+    friendly_name: str | None
+    unique_name: str | None
+    attributes: str
+    created_by: str
+    date_created: str
+    date_updated: str
+    participant_sid: str
+    last_read_index: int | None
+    notification_level: str
+    unread: int
 
 
 @attrs.frozen
@@ -63,8 +79,8 @@ class Links:
             "sync_objects": _sync_objects(row.sid),
         }
 
-    def my_conversation(self, row: Any, identity: str) -> dict[str, Any]:
-        """Return a conversation among those of `identity`; the row joins conversation and participant."""
+    def my_conversation(self, row: MyConversation, identity: str) -> dict[str, Any]:
+        """Return a conversation among those of `identity`."""
         return {
             "account_sid": self.account_sid,
             "chat_service_sid": self.service_sid,

@@ -135,7 +135,7 @@ class Control:
     async def _sent(self, body: Json) -> Json:
         rows = await self._run(lambda tx: tx.all(channels.SENT))
         address = body.get("address")
-        return {"sent": [channels.sent_to_json(row) for row in rows if address in (None, row.address)]}
+        return {"sent": [row._asdict() for row in rows if address in (None, row.address)]}
 
     async def _deliver(self, body: Json) -> Json:
         return self.links.message(await self._run(lambda tx: channels.deliver(tx, body)))

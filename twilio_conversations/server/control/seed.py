@@ -30,6 +30,7 @@ from twilio_conversations.server.control.seed_file import Steps
 from twilio_conversations.server.domain import channels, content, conversations, limits, messages, participants, states, users
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.rows import Role
+from twilio_conversations.server.storage.statements import Values
 from twilio_conversations.server.storage.tables import participants as participants_table
 from twilio_conversations.server.storage.tables import roles as roles_table
 from twilio_conversations.server.storage.tables import users as users_table
@@ -47,11 +48,14 @@ _FIELDS = {
     "participants": {"identity", "attributes", "role", "messaging_binding"},
     "messages": {"author", "body", "attributes", "subject", "index", "content_sid", "channel_metadata"},
 }
-_ANYTHING = select(users_table.c.sid).limit(1)
-_ROLE = select(roles_table.c.sid).where(roles_table.c.friendly_name == bindparam("name"))
-_AUTHOR = select(participants_table.c.sid).where(
-    participants_table.c.conversation_sid == bindparam("conversation"),
-    or_(participants_table.c.identity == bindparam("author"), participants_table.c.address == bindparam("author")),
+_ANYTHING = Values(str, select(users_table.c.sid).limit(1))
+_ROLE = Values(str, select(roles_table.c.sid).where(roles_table.c.friendly_name == bindparam("name")))
+_AUTHOR = Values(
+    str,
+    select(participants_table.c.sid).where(
+        participants_table.c.conversation_sid == bindparam("conversation"),
+        or_(participants_table.c.identity == bindparam("author"), participants_table.c.address == bindparam("author")),
+    ),
 )
 
 
@@ -86,7 +90,7 @@ def apply(tx: Transaction, data: Mapping[str, Any], *, if_empty: bool = False) -
     if unknown:
         error = Refusal(20422, f"unknown in a seed: {', '.join(sorted(map(str, unknown)))}")
         raise SeedError(error, (next(name for name in data if name in unknown),))
-    if if_empty and tx.first(_ANYTHING) is not None:
+    if if_empty and tx.value(_ANYTHING) is not None:
         data = {}
     _each(data, "roles", lambda entry: _role(tx, entry))
     return {
@@ -127,17 +131,17 @@ def _with_text_attributes(entry: dict[str, Any]) -> dict[str, Any]:
 
 def _role(tx: Transaction, entry: dict[str, Any]) -> None:
     name, permissions = limits.text(entry, "friendly_name", limits.ROLE_NAME, 50003), entry.get("permissions") or []
-    if not name or not isinstance(permissions, list) or tx.first(_ROLE, name=name) is not None:
+    if not name or not isinstance(permissions, list) or tx.value(_ROLE, name=name) is not None:
         raise Refusal(20422, "a role needs a new 'friendly_name' and a list of 'permissions'")
     type_ = entry.get("type", "conversation")
     tx.insert(Role(f"RL{uuid.uuid4().hex}", name, type_, json.dumps(permissions), tx.now, tx.now))
 
 
 def _role_sid(tx: Transaction, entry: dict[str, Any]) -> str:
-    row = tx.first(_ROLE, name=entry["role"])
-    if row is None:
+    sid = tx.value(_ROLE, name=entry["role"])
+    if sid is None:
         raise Refusal(20422, f"there is no role {entry['role']!r}")
-    return str(row.sid)
+    return sid
 
 
 def _user(tx: Transaction, entry: dict[str, Any]) -> dict[str, Any]:
@@ -174,10 +178,10 @@ def _participant(tx: Transaction, creator: str, conversation_sid: str, entry: di
 def _message(tx: Transaction, conversation_sid: str, entry: dict[str, Any]) -> str:
     conversation = conversations.of_sid(tx, conversation_sid)
     author = entry.get("author", limits.SYSTEM)
-    member = tx.first(_AUTHOR, conversation=conversation_sid, author=author)
+    participant_sid = tx.value(_AUTHOR, conversation=conversation_sid, author=author)
     fields = {"sid": f"IM{uuid.uuid4().hex}", **channels.message_fields(entry)}
     if "index" in entry:
         if type(entry["index"]) is not int or entry["index"] < conversation.next_index:
             raise Refusal(20422, f"'index' must be a number from {conversation.next_index} on")
         fields["index"] = entry["index"]
-    return str(messages.add(tx, conversation, author, member and member.sid, fields).sid)
+    return str(messages.add(tx, conversation, author, participant_sid, fields).sid)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, select
 
@@ -11,7 +11,7 @@ from twilio_conversations.server.domain import conversations, limits, media, mes
 from twilio_conversations.server.domain.media import Attachment
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.rows import Message, Participant
-from twilio_conversations.server.storage.statements import Query
+from twilio_conversations.server.storage.statements import Query, Values
 from twilio_conversations.server.storage.tables import messages as messages_table
 from twilio_conversations.server.storage.tables import participants, receipts
 from twilio_conversations.server.storage.writer import Transaction
@@ -24,13 +24,43 @@ _BY_PAIR = Query(
     ),
 )
 _MESSAGE = Query(Message, select(messages_table).where(messages_table.c.sid == bindparam("sid")))
-_BY_ADDRESS = select(receipts.c.participant_sid).where(
-    receipts.c.message_sid == bindparam("of"), receipts.c.address == bindparam("address")
+_BY_ADDRESS = Values(
+    str,
+    select(receipts.c.participant_sid).where(
+        receipts.c.message_sid == bindparam("of"), receipts.c.address == bindparam("address")
+    ),
 )
-SENT = (
-    select(receipts, messages_table.c.body, messages_table.c.subject, messages_table.c.author, messages_table.c.index)
-    .join(messages_table, messages_table.c.sid == receipts.c.message_sid)
-    .order_by(receipts.c.date_created, messages_table.c.index, receipts.c.sid)
+
+
+class Sent(NamedTuple):
+    """An outgoing message to one address."""
+
+    channel_message_sid: str
+    message_sid: str
+    conversation_sid: str
+    participant_sid: str
+    type: str
+    address: str
+    proxy_address: str
+    author: str
+    index: int  # type: ignore[assignment]  # a tuple has a method of this name
+    body: str | None
+    subject: str | None
+    status: str
+    error_code: int
+    date_created: str
+    date_updated: str
+
+
+_R, _M = receipts.c, messages_table.c
+SENT = Query(
+    Sent,
+    select(
+        *(_R.channel_message_sid, _R.message_sid, _R.conversation_sid, _R.participant_sid, _R.type, _R.address, _R.proxy_address),
+        *(_M.author, _M.index, _M.body, _M.subject, _R.status, _R.error_code, _R.date_created, _R.date_updated),
+    )
+    .join_from(receipts, messages_table, _M.sid == _R.message_sid)
+    .order_by(_R.date_created, _M.index, _R.sid),
 )
 """All outgoing messages."""
 
@@ -85,32 +115,10 @@ def deliver(tx: Transaction, body: dict[str, Any]) -> Message:
         raise Refusal(20422, "'error_code' must be a number")
     participant_sid = None
     if body.get("address") is not None:
-        receipt = tx.first(_BY_ADDRESS, of=message.sid, address=body["address"])
-        if receipt is None:
+        participant_sid = tx.value(_BY_ADDRESS, of=message.sid, address=body["address"])
+        if participant_sid is None:
             raise Refusal(50432, "The message did not go out to this address")
-        participant_sid = receipt.participant_sid
     return messages.deliver(tx, message, str(body.get("status")), participant_sid, error_code)
-
-
-def sent_to_json(row: Any) -> dict[str, Any]:
-    """Return an outgoing message to one address."""
-    return {
-        "channel_message_sid": row.channel_message_sid,
-        "message_sid": row.message_sid,
-        "conversation_sid": row.conversation_sid,
-        "participant_sid": row.participant_sid,
-        "type": row.type,
-        "address": row.address,
-        "proxy_address": row.proxy_address,
-        "author": row.author,
-        "index": row.index,
-        "body": row.body,
-        "subject": row.subject,
-        "status": row.status,
-        "error_code": row.error_code,
-        "date_created": row.date_created,
-        "date_updated": row.date_updated,
-    }
 
 
 def _address(body: dict[str, Any], name: str) -> str:

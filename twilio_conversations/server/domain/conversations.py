@@ -16,7 +16,7 @@ from twilio_conversations.server.domain import limits, media, roles, users
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.database import Connection
 from twilio_conversations.server.storage.rows import Conversation
-from twilio_conversations.server.storage.statements import Query
+from twilio_conversations.server.storage.statements import Query, Values
 from twilio_conversations.server.storage.tables import conversations, messages, participants, receipts, recipients
 from twilio_conversations.server.storage.tables import roles as roles_table
 from twilio_conversations.server.storage.tables import users as users_table
@@ -46,15 +46,17 @@ MEMBER = Query(
     .where(participants.c.conversation_sid == bindparam("conversation"), participants.c.identity == bindparam("identity")),
 )
 """The member with an identity."""
-_SERVICE_ROLE = (
+_SERVICE_ROLE = Values(
+    str,
     select(roles_table.c.permissions)
     .join(users_table, users_table.c.role_sid == roles_table.c.sid)
-    .where(users_table.c.identity == bindparam("identity"))
+    .where(users_table.c.identity == bindparam("identity")),
 )
-_MEMBERS = (
+_MEMBERS = Values(
+    str,
     select(participants.c.identity)
     .where(participants.c.conversation_sid == bindparam("conversation"), participants.c.identity.is_not(None))
-    .order_by(participants.c.sid)
+    .order_by(participants.c.sid),
 )
 _DROP_MESSAGES = delete(messages).where(messages.c.conversation_sid == bindparam("of"))
 _DROP_RECEIPTS = delete(receipts).where(receipts.c.conversation_sid == bindparam("of"))
@@ -126,8 +128,8 @@ def enter(source: Transaction | Connection, caller: str, reference: str) -> Acce
         return Access(conversation, caller, member, roles.parse(member.permissions))
     if conversation.created_by == caller:
         return Access(conversation, caller, None, _AS_OWNER)
-    user = source.first(_SERVICE_ROLE, identity=caller)
-    allowed = frozenset() if user is None else roles.parse(user.permissions)
+    permissions = source.value(_SERVICE_ROLE, identity=caller)
+    allowed = frozenset() if permissions is None else roles.parse(permissions)
     if "editAnyUserInfo" not in allowed:
         raise Refusal(50430)
     return Access(conversation, caller, None, allowed)
@@ -245,8 +247,8 @@ def destroy(tx: Transaction, caller: str, reference: str) -> None:
     access = enter(tx, caller, reference)
     access.require("deleteConversation")
     sid = access.conversation.sid
-    for member in tx.all(_MEMBERS, conversation=sid):
-        projection.remove_item(tx, users.conversations_map(member.identity), sid)
+    for identity in tx.values(_MEMBERS, conversation=sid):
+        projection.remove_item(tx, users.conversations_map(identity), sid)
     for name in (document(sid), message_list(sid), roster(sid)):
         projection.remove(tx, name)
     media.drop_of_conversation(tx, sid)

@@ -14,7 +14,7 @@ from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.settings import Settings
 from twilio_conversations.server.storage.database import timestamp
 from twilio_conversations.server.storage.rows import Media
-from twilio_conversations.server.storage.statements import Query
+from twilio_conversations.server.storage.statements import Query, Values
 from twilio_conversations.server.storage.tables import media
 from twilio_conversations.server.storage.writer import Transaction
 
@@ -28,14 +28,15 @@ MAX_CONTENT_TYPE = 256
 MAX_FILENAME = 256
 
 BY_SID = Query(Media, select(media).where(media.c.sid == bindparam("sid")))
-KNOWN = select(media.c.sid)
+KNOWN = Values(str, select(media.c.sid))
 _TOKEN = r"[A-Za-z0-9!#$&^_.+-]+"
 _CONTENT_TYPE = re.compile(rf'{_TOKEN}/{_TOKEN}(?:\s*;\s*{_TOKEN}=(?:{_TOKEN}|"[^"\\\x00-\x1f\x7f-\uffff]*"))*')
 _SID = re.compile(r"ME[0-9a-f]{32}")
-_DROP_OF_MESSAGE = delete(media).where(media.c.message_sid == bindparam("of")).returning(media.c.sid)
-_DROP_OF_CONVERSATION = delete(media).where(media.c.conversation_sid == bindparam("of")).returning(media.c.sid)
-_DROP_ABANDONED = (
-    delete(media).where(media.c.message_sid.is_(None), media.c.date_created < bindparam("before")).returning(media.c.sid)
+_DROP_OF_MESSAGE = Values(str, delete(media).where(media.c.message_sid == bindparam("of")).returning(media.c.sid))
+_DROP_OF_CONVERSATION = Values(str, delete(media).where(media.c.conversation_sid == bindparam("of")).returning(media.c.sid))
+_DROP_ABANDONED = Values(
+    str,
+    delete(media).where(media.c.message_sid.is_(None), media.c.date_created < bindparam("before")).returning(media.c.sid),
 )
 
 
@@ -178,15 +179,15 @@ def entry(row: Media) -> dict[str, Any]:
 
 def drop_of_message(tx: Transaction, message_sid: str) -> None:
     """Delete the media of a message."""
-    tx.media_dropped.extend(row.sid for row in tx.all(_DROP_OF_MESSAGE, of=message_sid))
+    tx.media_dropped.extend(tx.values(_DROP_OF_MESSAGE, of=message_sid))
 
 
 def drop_of_conversation(tx: Transaction, conversation_sid: str) -> None:
     """Delete the media of a conversation."""
-    tx.media_dropped.extend(row.sid for row in tx.all(_DROP_OF_CONVERSATION, of=conversation_sid))
+    tx.media_dropped.extend(tx.values(_DROP_OF_CONVERSATION, of=conversation_sid))
 
 
 def drop_abandoned(tx: Transaction) -> None:
     """Delete old uploads that were never sent."""
     before = timestamp(dt.datetime.fromisoformat(tx.now) - ABANDONED_AFTER)
-    tx.media_dropped.extend(row.sid for row in tx.all(_DROP_ABANDONED, before=before))
+    tx.media_dropped.extend(tx.values(_DROP_ABANDONED, before=before))

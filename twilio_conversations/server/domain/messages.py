@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 from sqlalchemy import bindparam, delete, select
@@ -21,15 +21,26 @@ from twilio_conversations.server.storage.writer import Transaction
 from twilio_conversations.server.sync import projection
 from twilio_conversations.server.text import to_json
 
+
+class Newest(NamedTuple):
+    """The newest message of a conversation, as the conversation's row has it."""
+
+    number: int
+    date: str
+    sid: str
+    author: str
+
+
 BY_SID = Query(
     Message,
     select(messages).where(messages.c.conversation_sid == bindparam("conversation"), messages.c.sid == bindparam("sid")),
 )
-_NEWEST = (
+_NEWEST = Query(
+    Newest,
     select(messages.c.index, messages.c.date_created, messages.c.sid, messages.c.author)
     .where(messages.c.conversation_sid == bindparam("conversation"))
     .order_by(messages.c.index.desc())
-    .limit(1)
+    .limit(1),
 )
 _DROP = delete(messages).where(messages.c.sid == bindparam("of"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import uuid
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
@@ -14,13 +14,21 @@ from twilio_conversations.server.domain import conversations, limits, roles, use
 from twilio_conversations.server.domain.conversations import Access, roster
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.rows import Conversation, Participant
-from twilio_conversations.server.storage.statements import Query
+from twilio_conversations.server.storage.statements import Query, Values
 from twilio_conversations.server.storage.tables import participants
 from twilio_conversations.server.storage.writer import Transaction
 from twilio_conversations.server.sync import projection
 from twilio_conversations.server.text import is_text, to_json
 
 CHAT, SMS, WHATSAPP, EMAIL = "chat", "sms", "whatsapp", "email"
+
+
+class Counts(NamedTuple):
+    """Numbers of a conversation's participants."""
+
+    total: int
+    non_chat: int
+
 
 BY_SID = Query(Participant, select(participants).where(participants.c.sid == bindparam("sid")))
 BY_REFERENCE = Query(
@@ -30,10 +38,11 @@ BY_REFERENCE = Query(
         or_(participants.c.sid == bindparam("ref"), participants.c.identity == bindparam("ref")),
     ),
 )
-_COUNT = select(func.count(), func.count(participants.c.address)).where(
-    participants.c.conversation_sid == bindparam("conversation")
+_COUNT = Query(
+    Counts,
+    select(func.count(), func.count(participants.c.address)).where(participants.c.conversation_sid == bindparam("conversation")),
 )
-_COUNT_OF_IDENTITY = select(func.count()).where(participants.c.identity == bindparam("identity"))
+_COUNT_OF_IDENTITY = Values(int, select(func.count()).where(participants.c.identity == bindparam("identity")))
 _DROP = delete(participants).where(participants.c.sid == bindparam("of"))
 
 
@@ -83,7 +92,7 @@ def _add_chat(tx: Transaction, access: Access, identity: str, body: dict[str, An
     if tx.first(conversations.MEMBER, conversation=conversation.sid, identity=identity) is not None:
         raise Refusal(50433)
     user = users.ensure(tx, identity)
-    if tx.first(_COUNT_OF_IDENTITY, identity=identity)[0] >= tx.settings.conversations_per_identity_limit:
+    if (tx.value(_COUNT_OF_IDENTITY, identity=identity) or 0) >= tx.settings.conversations_per_identity_limit:
         raise Refusal(50214)
     role = roles.CHANNEL_ADMIN if identity == conversation.created_by else roles.CHANNEL_USER
     participant = _insert(tx, access, {"identity": identity, "type": CHAT, "role_sid": roles.sid_of(tx, role)}, body)
@@ -108,10 +117,10 @@ def _add_non_chat(tx: Transaction, access: Access, body: dict[str, Any]) -> Part
 
 
 def _insert(tx: Transaction, access: Access, values: dict[str, Any], body: dict[str, Any]) -> Participant:
-    total, non_chat = tx.first(_COUNT, conversation=access.conversation.sid)
-    if total >= tx.settings.participants_limit:
+    (counts,) = tx.all(_COUNT, conversation=access.conversation.sid)
+    if counts.total >= tx.settings.participants_limit:
         raise Refusal(50417)
-    if values["type"] != CHAT and non_chat >= tx.settings.non_chat_participants_limit:
+    if values["type"] != CHAT and counts.non_chat >= tx.settings.non_chat_participants_limit:
         raise Refusal(50418)
     blank = {"identity": None, "address": None, "proxy_address": None, "binding": None}
     participant = Participant(

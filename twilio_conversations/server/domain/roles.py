@@ -15,6 +15,7 @@ import uuid
 from sqlalchemy import bindparam, select
 
 from twilio_conversations.server.storage.rows import Role
+from twilio_conversations.server.storage.statements import Values
 from twilio_conversations.server.storage.tables import roles
 from twilio_conversations.server.storage.writer import Transaction
 
@@ -54,14 +55,14 @@ STANDARD: dict[str, tuple[str, tuple[str, ...]]] = {
     SERVICE_ADMIN: ("service", OWN + TOGETHER + ANY + SERVICE + ("editAnyUserInfo",)),
 }
 
-_ALL = select(roles.c.friendly_name)
-_BY_NAME = select(roles.c.sid).where(roles.c.friendly_name == bindparam("name"))
-_PERMISSIONS = select(roles.c.permissions).where(roles.c.sid == bindparam("sid"))
+_ALL = Values(str, select(roles.c.friendly_name))
+_BY_NAME = Values(str, select(roles.c.sid).where(roles.c.friendly_name == bindparam("name")))
+_PERMISSIONS = Values(str, select(roles.c.permissions).where(roles.c.sid == bindparam("sid")))
 
 
 def install(tx: Transaction) -> None:
     """Create missing standard roles."""
-    known = {row.friendly_name for row in tx.all(_ALL)}
+    known = set(tx.values(_ALL))
     for name, (type_, permissions) in STANDARD.items():
         if name not in known:
             tx.insert(Role(f"RL{uuid.uuid4().hex}", name, type_, json.dumps(permissions), tx.now, tx.now))
@@ -69,12 +70,14 @@ def install(tx: Transaction) -> None:
 
 def sid_of(tx: Transaction, name: str) -> str:
     """Return the sid of a standard role."""
-    return str(tx.first(_BY_NAME, name=name).sid)
+    (sid,) = tx.values(_BY_NAME, name=name)
+    return sid
 
 
 def permissions(tx: Transaction, role_sid: str) -> frozenset[str]:
     """Return the permissions of a role."""
-    return parse(tx.first(_PERMISSIONS, sid=role_sid).permissions)
+    (permissions,) = tx.values(_PERMISSIONS, sid=role_sid)
+    return parse(permissions)
 
 
 @functools.lru_cache(maxsize=256)

@@ -18,7 +18,7 @@ from twilio_conversations.server.domain.conversations import ACTIVE, CLOSED, INA
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.storage.database import timestamp
 from twilio_conversations.server.storage.rows import Conversation
-from twilio_conversations.server.storage.statements import Query
+from twilio_conversations.server.storage.statements import Query, Values
 from twilio_conversations.server.storage.tables import conversations as table
 from twilio_conversations.server.storage.tables import participants
 from twilio_conversations.server.storage.writer import Transaction
@@ -35,8 +35,12 @@ _FREE_ADDRESSES = (
 _DUE = Query(
     Conversation, select(table).where(or_(table.c.date_inactive <= bindparam("at"), table.c.date_closed <= bindparam("at")))
 )
-NEXT_INACTIVE = select(table.c.date_inactive).where(table.c.date_inactive.is_not(None)).order_by(table.c.date_inactive).limit(1)
-NEXT_CLOSED = select(table.c.date_closed).where(table.c.date_closed.is_not(None)).order_by(table.c.date_closed).limit(1)
+NEXT_INACTIVE = Values(
+    str, select(table.c.date_inactive).where(table.c.date_inactive.is_not(None)).order_by(table.c.date_inactive).limit(1)
+)
+NEXT_CLOSED = Values(
+    str, select(table.c.date_closed).where(table.c.date_closed.is_not(None)).order_by(table.c.date_closed).limit(1)
+)
 """Dates of the next timer of each kind."""
 
 

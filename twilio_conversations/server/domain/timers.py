@@ -34,7 +34,7 @@ class Timers:
     def watch(self) -> None:
         """Wait for the timer that is due next."""
         self.stop()
-        dates = [row[0] for query in (states.NEXT_INACTIVE, states.NEXT_CLOSED) if (row := self._reader.first(query))]
+        dates = [date for query in (states.NEXT_INACTIVE, states.NEXT_CLOSED) if (date := self._reader.value(query))]
         if dates:
             left = (dt.datetime.fromisoformat(min(dates)) - self._clock.now()).total_seconds()
             self._timer = asyncio.get_running_loop().call_later(min(max(left, 0.0), LONGEST), self.expire)

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections import namedtuple
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple
 
 import attrs
 from sqlalchemy import Connection as Checkout
-from sqlalchemy import Dialect, Executable, create_engine, event
+from sqlalchemy import Dialect, create_engine, event
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import NullPool
 
 from twilio_conversations.server.start_errors import DataDirectoryError, DataDirectoryInUseError, storage
 from twilio_conversations.server.storage import permissions, schema
-from twilio_conversations.server.storage.statements import NEW, OLD, Query, R, insert_into, key_of, update_of
+from twilio_conversations.server.storage.statements import NEW, OLD, Query, R, V, Values, insert_into, key_of, update_of
 
 DATABASE_FILE = "conversations.sqlite3"
 LOCK_FILE = "service.lock"
@@ -113,7 +112,6 @@ class Prepared:
 
     sql: str
     constants: Mapping[str, Any]
-    to_row: Callable[[Any], Any]
 
 
 class Connection:
@@ -152,28 +150,31 @@ class Connection:
             self._run(update_of(type(before), names), values)
         return after
 
-    @overload
-    def all(self, statement: Query[R], **values: Any) -> list[R]: ...
-    @overload
-    def all(self, statement: Executable, **values: Any) -> list[Any]: ...
-    def all(self, statement: Any, **values: Any) -> list[Any]:
-        """Return all rows; those of a bare statement are named tuples."""
-        to_row = self._run(statement, values).to_row
+    def all(self, query: Query[R], **values: Any) -> list[R]:
+        """Return all rows."""
+        self._run(query, values)
+        to_row = query.row._make
         return [to_row(row) for row in self._cursor.fetchall()]
 
-    @overload
-    def first(self, statement: Query[R], **values: Any) -> R | None: ...
-    @overload
-    def first(self, statement: Executable, **values: Any) -> Any: ...
-    def first(self, statement: Any, **values: Any) -> Any:
+    def first(self, query: Query[R], **values: Any) -> R | None:
         """Return the first row, or `None`. All are fetched: a statement not read to its end would hold its snapshot open."""
-        to_row = self._run(statement, values).to_row
+        self._run(query, values)
         rows = self._cursor.fetchall()
-        return to_row(rows[0]) if rows else None
+        return query.row._make(rows[0]) if rows else None
 
-    def all_in(self, statement: Any, **values: Any) -> list[Any]:
+    def values(self, query: Values[V], **values: Any) -> list[V]:
+        """Return the values of a statement with one column."""
+        self._run(query, values)
+        return [value for (value,) in self._cursor.fetchall()]
+
+    def value(self, query: Values[V], **values: Any) -> V | None:
+        """Return the first value of a statement with one column; `None` without a row."""
+        found = self.values(query, **values)
+        return found[0] if found else None
+
+    def all_in(self, query: Query[R], **values: Any) -> list[R]:
         """Return all rows of a statement with an `IN` list, whose text depends on the list's length."""
-        return list(self._checkout.execute(statement, values).all())
+        return [query.row._make(row) for row in self._checkout.execute(query.statement, values)]
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -217,13 +218,12 @@ class Connection:
         """Return whether a transaction is open; a full disk ends one by itself."""
         return bool(self._checkout.connection.dbapi_connection.in_transaction)  # type: ignore[union-attr]
 
-    def _run(self, statement: Any, values: Mapping[str, Any]) -> Prepared:
+    def _run(self, statement: Any, values: Mapping[str, Any]) -> None:
         prepared = self._prepared_for(statement)
         try:
             self._cursor.execute(prepared.sql, {**prepared.constants, **values} if prepared.constants else values)
         except sqlite3.IntegrityError as error:
             raise IntegrityError(prepared.sql, values, error) from error
-        return prepared
 
     def _prepared_for(self, statement: Any) -> Prepared:
         """Return the compiled statement. Statements are created when their modules are imported, so each is compiled once."""
@@ -234,11 +234,7 @@ class Connection:
 
 
 def _prepare(given: Any, dialect: Dialect) -> Prepared:
-    statement = given.statement if isinstance(given, Query) else given
+    statement = given.statement if isinstance(given, Query | Values) else given
     compiled = statement.compile(dialect=dialect)
     constants = {name: bind.value for bind, name in compiled.bind_names.items() if not bind.required}
-    if isinstance(given, Query):
-        return Prepared(str(compiled), constants, given.row._make)
-    names = [column.name for column in getattr(statement, "exported_columns", ())]
-    row = namedtuple("Row", names, rename=True)  # type: ignore[misc]
-    return Prepared(str(compiled), constants, row._make)
+    return Prepared(str(compiled), constants)

@@ -11,6 +11,7 @@ from sqlalchemy import Insert, Update, bindparam, insert, update
 from twilio_conversations.server.storage.rows import TABLES
 
 R = TypeVar("R", bound=NamedTuple)
+V = TypeVar("V")
 OLD, NEW = "old_", "new_"
 """Prefixes of the parameters: the key of the row, and the new values."""
 
@@ -20,6 +21,14 @@ class Query(Generic[R]):
     """A statement and the class of its rows. Created once, when its module is imported."""
 
     row: type[R]
+    statement: Any
+
+
+@attrs.frozen(eq=False)
+class Values(Generic[V]):
+    """A statement with one column, and the class of its values. Created once, when its module is imported."""
+
+    value: type[V]
     statement: Any
 
 

@@ -14,10 +14,10 @@ import queue
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple
 
 import attrs
-from sqlalchemy import Executable, bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from twilio_conversations.server.calls import Response
@@ -27,7 +27,7 @@ from twilio_conversations.server.start_errors import explained
 from twilio_conversations.server.storage import rows
 from twilio_conversations.server.storage.database import DATABASE_FILE, Connection, timestamp
 from twilio_conversations.server.storage.rows import Event
-from twilio_conversations.server.storage.statements import Query, R
+from twilio_conversations.server.storage.statements import Query, R, V, Values
 from twilio_conversations.server.storage.tables import mutations, sync_events
 from twilio_conversations.util import logs
 from twilio_conversations.util.futures import Role, mark_thread
@@ -88,21 +88,21 @@ class Transaction:
         """Write the columns in which a row has become another; return that one. Raises SQLAlchemy's `IntegrityError`."""
         return self.connection.update(before, after)
 
-    @overload
-    def first(self, statement: Query[R], **values: Any) -> R | None: ...
-    @overload
-    def first(self, statement: Executable, **values: Any) -> Any: ...
-    def first(self, statement: Any, **values: Any) -> Any:
+    def first(self, query: Query[R], **values: Any) -> R | None:
         """Return the first row, or `None`."""
-        return self.connection.first(statement, **values)
+        return self.connection.first(query, **values)
 
-    @overload
-    def all(self, statement: Query[R], **values: Any) -> list[R]: ...
-    @overload
-    def all(self, statement: Executable, **values: Any) -> list[Any]: ...
-    def all(self, statement: Any, **values: Any) -> list[Any]:
+    def all(self, query: Query[R], **values: Any) -> list[R]:
         """Return all rows."""
-        return self.connection.all(statement, **values)
+        return self.connection.all(query, **values)
+
+    def value(self, query: Values[V], **values: Any) -> V | None:
+        """Return the first value of a statement with one column; `None` without a row."""
+        return self.connection.value(query, **values)
+
+    def values(self, query: Values[V], **values: Any) -> list[V]:
+        """Return the values of a statement with one column."""
+        return self.connection.values(query, **values)
 
     def finish(self) -> Commit:
         """Write the events into the log; return what to publish after the commit."""
@@ -162,7 +162,7 @@ _THIS = (
     mutations.c.mutation_id == bindparam("id"),
 )
 _SETTLE = update(mutations).where(*_THIS).values(resource=bindparam("made"))
-_EARLIER = select(mutations.c.resource, mutations.c.date_created).where(*_THIS)
+_EARLIER = Query(rows.Mutation, select(mutations).where(*_THIS))
 _EXPIRE = delete(mutations).where(*_THIS)
 _LOG = insert(sync_events)
 _SWEEP = delete(mutations).where(mutations.c.date_created < bindparam("before"))
@@ -279,7 +279,7 @@ def _carry_out(tx: Transaction, job: Job) -> Response:
     try:
         tx.insert(row)
     except IntegrityError:
-        earlier = tx.first(_EARLIER, **key)
+        (earlier,) = tx.all(_EARLIER, **key)
         lifetime = dt.timedelta(seconds=tx.settings.mutation_id_lifetime)
         if dt.datetime.fromisoformat(tx.now) - dt.datetime.fromisoformat(earlier.date_created) < lifetime:
             return mutation.repeated(earlier.resource)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import attrs
 from sqlalchemy import bindparam, select
@@ -28,16 +28,27 @@ from twilio_conversations.wire.frame import json_bytes
 MAX_OBJECTS = 20_000
 MAX_MEMBERSHIPS = 5_000
 
+
+class Membership(NamedTuple):
+    """A chat participant of a conversation."""
+
+    conversation_sid: str
+    identity: str
+
+
 COLLECTIONS = {DOCUMENT: "Documents", LIST: "Lists", MAP: "Maps"}
 NOT_FOUND = {DOCUMENT: 54100, LIST: 54150, MAP: 54200}
 _BY_SID = Query(SyncEntity, select(sync_entities).where(sync_entities.c.sid == bindparam("sid")))
 _BY_NAME = Query(SyncEntity, select(sync_entities).where(sync_entities.c.unique_name == bindparam("name")))
-_OF_CONVERSATIONS = select(sync_entities).where(
-    sync_entities.c.conversation_sid.in_(bindparam("sids", expanding=True)), sync_entities.c.removed.is_(False)
+_OF_CONVERSATIONS = Query(
+    SyncEntity,
+    select(sync_entities).where(
+        sync_entities.c.conversation_sid.in_(bindparam("sids", expanding=True)), sync_entities.c.removed.is_(False)
+    ),
 )
 _MEMBERS = select(participants.c.conversation_sid, participants.c.identity).where(participants.c.identity.is_not(None))
-_MEMBERS_OF_ONE = _MEMBERS.where(participants.c.conversation_sid == bindparam("conversation"))
-_MEMBERS_OF_SEVERAL = _MEMBERS.where(participants.c.conversation_sid.in_(bindparam("sids", expanding=True)))
+_MEMBERS_OF_ONE = Query(Membership, _MEMBERS.where(participants.c.conversation_sid == bindparam("conversation")))
+_MEMBERS_OF_SEVERAL = Query(Membership, _MEMBERS.where(participants.c.conversation_sid.in_(bindparam("sids", expanding=True))))
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -172,10 +183,10 @@ class SyncObjects:
         if not wanted:
             return
         for row in self._reader.all_in(_OF_CONVERSATIONS, sids=wanted):
-            self._keep(SyncEntity._make(row))
+            self._keep(row)
         members: dict[str, set[str]] = {sid: set() for sid in wanted}
-        for row in self._reader.all_in(_MEMBERS_OF_SEVERAL, sids=wanted):
-            members[row.conversation_sid].add(row.identity)
+        for member in self._reader.all_in(_MEMBERS_OF_SEVERAL, sids=wanted):
+            members[member.conversation_sid].add(member.identity)
         for sid, identities in members.items():
             self._members[sid] = frozenset(identities)
 

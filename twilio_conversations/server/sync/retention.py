@@ -15,11 +15,13 @@ never ahead of what subscribers have been sent.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, select, union_all, update
 
 from twilio_conversations.server.calls import Response
 from twilio_conversations.server.settings import LiveSettings
+from twilio_conversations.server.storage.statements import Query
 from twilio_conversations.server.storage.tables import sync_entities, sync_events
 from twilio_conversations.server.storage.writer import Command, Commit, Transaction
 from twilio_conversations.server.sync.objects import MAX_OBJECTS, BoundedDict
@@ -30,6 +32,13 @@ STRIDES = 10
 """The log is compacted when it exceeds the retained events by a tenth of them, so that most commits leave it alone."""
 NOTHING = -1
 
+
+class Compacted(NamedTuple):
+    """The number up to which an object's log is compacted, if at all."""
+
+    compacted: int | None
+
+
 Submit = Callable[[Command, Callable[[Response], None]], None]
 
 _later = sync_events.alias()
@@ -38,7 +47,7 @@ _SUPERSEDED = union_all(
     *(select(column).where(*_WINDOW, column.is_not(None)) for column in (_later.c.replaces, _later.c.withdraws))
 )
 _DROP = delete(sync_events).where(sync_events.c.entity_sid == bindparam("of"), sync_events.c.id.in_(_SUPERSEDED))
-_COMPACTED = select(sync_entities.c.compacted).where(sync_entities.c.sid == bindparam("of"))
+_COMPACTED = Query(Compacted, select(sync_entities.c.compacted).where(sync_entities.c.sid == bindparam("of")))
 _SET_COMPACTED = update(sync_entities).where(sync_entities.c.sid == bindparam("of")).values(compacted=bindparam("until"))
 _REMOVED = select(sync_entities.c.sid).where(sync_entities.c.removed.is_(True))
 _DROP_REMOVED = (
