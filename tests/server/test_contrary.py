@@ -122,6 +122,20 @@ def test_requests_of_others_are_not_limited(configure: Configure, alice: Peer, b
     assert bob.get("/Client/v2/Configuration").status == 200
 
 
+def test_writes_to_an_object_limited(configure: Configure, alice: Peer) -> None:
+    """Writes to one conversation beyond the rate are answered 429; those to another one, and reads, are not."""
+    room, other = alice.room(), alice.room()
+    configure(object_writes_per_second=1)
+    sent = [alice.start("POST", f"{room}/Messages", {"body": "x"}) for _ in range(200)]
+    replies = [alice.reply_to(id_) for id_ in sent]
+    statuses = [reply.http_status.code for reply in replies if reply.http_status is not None]
+    assert statuses[:10] == [201] * 10
+    assert set(statuses) == {201, 429}
+    assert replies[statuses.index(429)].http_headers["retry-after"] == "1"
+    assert alice.say(other)["index"] == 0
+    assert alice.get(room).body["messages_count"] == statuses.count(201)
+
+
 def test_subscriptions_limited(configure: Configure, alice: Peer, bob: Peer) -> None:
     """What is subscribed to beyond the limit fails with 54419; a repetition does not count, and canceling makes room."""
     room = bob.room(alice.identity)

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import attrs
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -29,6 +28,7 @@ from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.http import plain as web
 from twilio_conversations.server.http import token_endpoint
 from twilio_conversations.server.http.admission import ADMISSION
+from twilio_conversations.server.http.replies import TOO_MANY
 from twilio_conversations.server.http.session import Session
 from twilio_conversations.server.http.token_endpoint import TokenEndpoint
 from twilio_conversations.server.service import Service
@@ -37,8 +37,6 @@ from twilio_conversations.server.start_errors import storage
 from twilio_conversations.server.storage.credentials import Credentials
 from twilio_conversations.server.storage.data_watch import DataWatch
 from twilio_conversations.server.storage.database import DATABASE_FILE
-
-_TOO_MANY = attrs.evolve(Response.error(Refusal(20429)), headers={"retry-after": "1"})
 
 
 class App:
@@ -125,7 +123,7 @@ class App:
     async def _websocket(self, websocket: WebSocket) -> None:
         session = Session(websocket, self.service, self._addresses.seen_by(websocket))
         if not self.service.admission.take_waiting(session):
-            await websocket.send_denial_response(web.answer(_TOO_MANY))
+            await websocket.send_denial_response(web.answer(TOO_MANY))
             return
         try:
             await session.run()

@@ -28,8 +28,9 @@ from twilio_conversations.server.domain.timers import Timers
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.fault_orders import Fault, Kind
 from twilio_conversations.server.faults import Faults
-from twilio_conversations.server.http.admission import Admission
+from twilio_conversations.server.http.admission import Admission, Meter
 from twilio_conversations.server.http.connections import Connections
+from twilio_conversations.server.http.replies import TOO_MANY
 from twilio_conversations.server.http.session import Session
 from twilio_conversations.server.http.traffic import Traffic
 from twilio_conversations.server.settings import OF_CONNECTION, Clock, LiveSettings, Settings
@@ -49,6 +50,9 @@ _log = logs.logger(__name__)
 
 P = ParamSpec("P")
 MAX_KNOWN_USERS = 20_000
+MAX_METERS = 1_000
+OBJECT = slice(5, 6)
+"""Place of the conversation or user in the path of a request: ``Client/v2/Services/IS.../Conversations/CH...``."""
 _EVERYTHING = [delete(table) for table in reversed(metadata.sorted_tables)]
 
 
@@ -94,6 +98,7 @@ class Service:
             client_api,
         )
         self.routes = Table(apis, {"service": credentials.service_sid})
+        self._written: BoundedDict[tuple[str, ...], Meter] = BoundedDict(MAX_METERS)
         self._known_users: BoundedDict[str, None] = BoundedDict(MAX_KNOWN_USERS)
         self._commits.follow(self._objects.on_commit)  # before the subscriptions, which ask the objects for heads
         self._commits.follow(self._subscriptions.on_commit)
@@ -220,11 +225,22 @@ class Service:
             reply(Response.error(Refusal(20500)))
         else:
             if not isinstance(answer, Response):
-                self._writer.submit(Job(answer, reply, mutation))
+                if self._is_written_too_fast(request.path[OBJECT]):
+                    reply(TOO_MANY)
+                else:
+                    self._writer.submit(Job(answer, reply, mutation))
                 return
             reply(answer)
             if answer.then is not None:
                 answer.then()
+
+    def _is_written_too_fast(self, of: tuple[str, ...]) -> bool:
+        if not of or not self.settings.current.object_writes_per_second:
+            return False
+        meter = self._written.get(of)
+        if meter is None:
+            meter = self._written[of] = self.admission.write_meter()
+        return not meter.admits()
 
     def _submit(self, command: Command, reply: Callable[[Response], None]) -> None:
         self._writer.submit(Job(command, reply))

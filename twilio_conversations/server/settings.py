@@ -216,6 +216,11 @@ class Settings:
         "`service`: they are answered as by the service; `tunnel`: by the reply's own `status`, with 51202 and no `Retry-After`",
         _one_of(SERVICE, TUNNEL),
     )
+    object_writes_per_second: int = _row(
+        0,
+        "writes to one conversation or user, with bursts of ten seconds' worth; further ones are answered 429, 20429, with"
+        " `Retry-After`. Twilio documents 20",
+    )
     subscriptions_limit: int = _row(
         0, "Sync objects that one WebSocket is subscribed to; further subscriptions fail with 54419. Twilio documents 2,000"
     )

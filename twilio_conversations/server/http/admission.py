@@ -12,6 +12,7 @@ ADMISSION = "twilio_conversations.admission"
 """Name of the `Admission` in the state of the application, for the protocols."""
 RECONNECT_MIN_MS = 1000
 """Minimum back-off of a refused client, in milliseconds."""
+WRITES_BURST = 10.0
 BURST = 2.0
 """Seconds' worth that may arrive at once."""
 
@@ -119,6 +120,10 @@ class Admission:
     def frame_meter(self) -> Meter:
         """Return a meter for the frames of one websocket."""
         return Meter(lambda: self._settings.current.frames_per_second)
+
+    def write_meter(self) -> Meter:
+        """Return a meter for the writes to one object."""
+        return Meter(lambda: self._settings.current.object_writes_per_second, burst=WRITES_BURST)
 
     def request_meter(self) -> Meter:
         """Return a meter for the requests of one websocket, without bursts."""

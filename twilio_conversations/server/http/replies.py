@@ -20,8 +20,10 @@ from twilio_conversations.wire.packets import Close, Init, Reply, RestCall, Stat
 
 NOT_ACCEPTABLE = 51214
 TUNNEL_TOO_MANY = 51202
+TOO_MANY = attrs.evolve(Response.error(Refusal(20429)), headers={"retry-after": "1"})
+"""Response of the service to what arrives too fast."""
 TOO_MANY_REQUESTS = {
-    SERVICE: attrs.evolve(Response.error(Refusal(20429)), headers={"retry-after": "1"}),
+    SERVICE: TOO_MANY,
     TUNNEL: Response(429, tunnel_code=TUNNEL_TOO_MANY),
 }
 """Responses to requests that arrive too fast, by the setting `requests_refused_by`."""
