@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.sealed_tokens import sealed
 from twilio_conversations import tokens
 from twilio_conversations.errors import InvalidArgumentError, TokenError
 
@@ -38,6 +39,7 @@ def test_a_minted_token_says_who_for_how_long_and_where() -> None:
 
     assert claims.identity == "zoë ☃"
     assert claims.service_sid == PARTS["service_sid"]
+    assert claims.expires_at is not None
     assert 50 < claims.expires_at - time.time() <= 60
 
 
@@ -112,6 +114,8 @@ def test_a_token_nested_without_end_is_refused(depth: int) -> None:
         {"ttl": "1"},
         {"ttl": math.inf},
         {"now": math.nan},
+        {"region": ""},
+        {"region": 1},
     ],
 )
 def test_minting_checks_its_arguments(wrong: dict[str, Any]) -> None:
@@ -119,6 +123,42 @@ def test_minting_checks_its_arguments(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         tokens.mint(**{"identity": "alice", **PARTS, **wrong})
     assert "secret'" not in str(caught.value)
+
+
+def test_an_encrypted_token_is_left_to_the_service() -> None:
+    """Nothing can be read of it, and nothing is wrong with it."""
+    claims = tokens.check(sealed())
+    assert claims == tokens.read(sealed()) == tokens.Claims(None, None, None, None)
+    assert claims.life_left(time.time()) is None
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        sealed({"alg": "dir"}),
+        sealed({"alg": "dir", "enc": 5}),
+        "a.b.c.d.e",
+        "....",
+        "W10.b.c.d.e",
+        "\ud800.b.c.d.e",
+        sealed().rpartition(".")[0],
+        f"{sealed()}.f",
+    ],
+    ids=range(8),
+)
+def test_five_parts_alone_are_no_token(token: str) -> None:
+    """The first one has to name an encryption."""
+    with pytest.raises(TokenError, match="not a JWT"):
+        tokens.check(token)
+
+
+@pytest.mark.parametrize(("region", "header"), [(None, {}), ("us1", {"twr": "us1"}), ("ie1", {"twr": "ie1"})])
+def test_a_token_names_the_region_of_its_key(region: str | None, header: dict[str, str]) -> None:
+    """In its header, where Twilio's own libraries write it; otherwise it is what it is without a region."""
+    token = tokens.mint("alice", region=region, **PARTS)
+
+    assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "JWT", "cty": tokens.CONTENT_TYPE, **header}
+    assert tokens.check(token).identity == "alice"
 
 
 def test_clocks_may_differ_by_a_minute() -> None:
@@ -165,6 +205,13 @@ def test_what_cannot_follow_a_token_is_named(changes: dict[str, Any], text: str,
 def test_what_can_follow_a_token_may(changes: dict[str, Any]) -> None:
     """A shorter life, a longer one, and a token for the account's default service."""
     tokens.check_successor(claims(**changes), claims(), now=10_000)
+
+
+def test_an_encrypted_token_may_follow_and_be_followed() -> None:
+    """Of what is not known nothing can be wrong; the service decides."""
+    unknown = tokens.read(sealed())
+    for one, other in ((unknown, claims()), (claims(expires_at=1.0), unknown), (unknown, unknown)):
+        tokens.check_successor(one, other, now=10_000)
 
 
 def test_a_wrong_clock_refuses_no_successor() -> None:

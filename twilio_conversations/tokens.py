@@ -1,10 +1,16 @@
-"""Access tokens: mint them (servers, tests), read them, and name what is wrong with one before the service has to."""
+"""Access tokens: mint them (servers, tests), read them, and name what is wrong with one before the service has to.
+
+Tokens of three parts (JWT) can be read by everybody. Those of five parts (JWE), as Twilio Flex issues them, are encrypted: only
+the service can read them, so nothing of them is known here.
+"""
 
 from __future__ import annotations
 
+import base64
+import json
 import time
 import uuid
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import jwt
@@ -15,6 +21,7 @@ from twilio_conversations.util import checks
 CONTENT_TYPE = "twilio-fpa;v=1"
 """The `cty` header by which Twilio tells its access tokens from other JWTs."""
 ALGORITHM = "HS256"
+_PARTS_OF_A_JWE: Final = 5
 _END_OF_TIME = 253_402_300_800
 """The year 10000: no time in a token is later."""
 CLOCK_SKEW = 60.0
@@ -23,7 +30,7 @@ CLOCK_SKEW = 60.0
 
 @attrs.frozen
 class Claims:
-    """Claims of a token; they have not been verified.
+    """Claims of a token; they have not been verified. Those of an encrypted token are all `None`.
 
     Attributes:
         identity: who the bearer is.
@@ -33,8 +40,8 @@ class Claims:
         issued_at: seconds since the epoch, by the issuer's clock, if the token has it.
     """
 
-    identity: str
-    expires_at: float
+    identity: str | None
+    expires_at: float | None
     not_before: float | None
     service_sid: str | None
     issued_at: float | None = None
@@ -45,11 +52,16 @@ class Claims:
         `now` is this machine's time, which may be wrong: a token that should have expired and was accepted shows that. But
         whatever the time, no token lives longer than from its issue to its expiry.
         """
+        if self.expires_at is None:
+            return None
         left = self.expires_at - now
         whole = None if self.issued_at is None else self.expires_at - self.issued_at
         if left > 0:
             return left if whole is None else min(left, whole)
         return whole
+
+
+_ENCRYPTED: Final = Claims(None, None, None, None)
 
 
 def mint(
@@ -61,6 +73,7 @@ def mint(
     service_sid: str,
     ttl: float = 3600,
     now: float | None = None,
+    region: str | None = None,
 ) -> str:
     """Make an access token with a chat grant.
 
@@ -72,6 +85,7 @@ def mint(
         service_sid: ``IS...``, the Conversations service.
         ttl: seconds until it expires; Twilio accepts up to 24 hours. A negative one makes an expired token, for tests.
         now: the time of issue, seconds since the epoch.
+        region: Twilio's region that the API key belongs to, such as ``ie1``, for the header ``twr``; without it that is ``us1``.
 
     Raises:
         InvalidArgumentError: an argument is empty, or no text, or no time.
@@ -93,13 +107,14 @@ def mint(
         "exp": issued + int(ttl),
         "grants": {"identity": identity, "chat": {"service_sid": service_sid}},
     }
-    return jwt.encode(payload, api_key_secret, algorithm=ALGORITHM, headers={"cty": CONTENT_TYPE})
+    headers = {"cty": CONTENT_TYPE} if region is None else {"cty": CONTENT_TYPE, "twr": checks.filled(region, "region")}
+    return jwt.encode(payload, api_key_secret, algorithm=ALGORITHM, headers=headers)
 
 
 def read(token: object) -> Claims:
     """Read a token without verifying it, naming the first fault that the service would refuse it for.
 
-    Times are not judged here; see `check`.
+    Times are not judged here; see `check`. Of an encrypted token nothing can be read, and no fault be named.
 
     Raises:
         TokenError: not a JWT, not an access token, no identity, no chat grant, no expiry.
@@ -108,6 +123,8 @@ def read(token: object) -> Claims:
         raise TokenError(f"the token is {type(token).__name__}, not text: give token.decode()", code=20101)
     if not isinstance(token, str) or not token:
         raise TokenError(f"the token must be non-empty text, or a function that returns it, not {_kind(token)}", code=20101)
+    if _is_encrypted(token):
+        return _ENCRYPTED
     try:
         header = jwt.get_unverified_header(token)
         claims = jwt.decode(token, options={"verify_signature": False})
@@ -140,12 +157,13 @@ def read(token: object) -> Claims:
 def check_successor(claims: Claims, current: Claims, *, now: float | None = None) -> None:
     """Raise what is wrong with a token that is to follow the one in use, which the service has accepted.
 
-    A clock that is wrong cannot mislead this: over counts only what also ends before the token in use.
+    A clock that is wrong cannot mislead this: over counts only what also ends before the token in use. What is not known of
+    one of the two is left to the service.
 
     Raises:
         TokenError: for another identity or service (code 20106), or over (20104).
     """
-    if claims.identity != current.identity:
+    if len({claims.identity, current.identity} - {None}) > 1:
         text = f"the token is for {claims.identity!r}, and this client is {current.identity!r}: make another client"
         raise TokenError(text, code=20106)
     services = {claims.service_sid, current.service_sid} - {None}
@@ -153,13 +171,26 @@ def check_successor(claims: Claims, current: Claims, *, now: float | None = None
         text = f"the token is for service {claims.service_sid}, and this client is in {current.service_sid}: make another client"
         raise TokenError(text, code=20106)
     moment = time.time() if now is None else now
-    if claims.expires_at <= moment and claims.expires_at < current.expires_at:
+    expires, end = claims.expires_at, current.expires_at
+    if expires is not None and end is not None and expires <= moment and expires < end:
         raise TokenError("the token has expired, and the one in use has not", code=20104)
 
 
 def _kind(token: object) -> str:
     """Return a description of a wrong token argument without its value: it may be a token of the wrong type."""
     return "an empty one" if token == "" else type(token).__name__
+
+
+def _is_encrypted(token: str) -> bool:
+    """Return whether a token has the five parts of a JWE, the first of which names the encryption."""
+    parts = token.split(".")
+    if len(parts) != _PARTS_OF_A_JWE:
+        return False
+    try:
+        header = json.loads(base64.urlsafe_b64decode(parts[0] + "=" * (-len(parts[0]) % 4)))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(header, dict) and isinstance(header.get("enc"), str)
 
 
 def _moment(value: Any) -> float | None:
@@ -177,7 +208,7 @@ def check(token: object, *, now: float | None = None) -> Claims:
     """
     claims = read(token)
     moment = time.time() if now is None else now
-    if claims.expires_at <= moment - CLOCK_SKEW:
+    if claims.expires_at is not None and claims.expires_at <= moment - CLOCK_SKEW:
         raise TokenError(f"the token expired {moment - claims.expires_at:.0f} seconds ago by this machine's clock", code=20104)
     if claims.not_before is not None and claims.not_before > moment + CLOCK_SKEW:
         until = claims.not_before - moment

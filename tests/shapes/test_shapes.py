@@ -15,10 +15,12 @@ from typing import Any
 import attrs
 import pytest
 
+from tests.support.sealed_tokens import sealed
 from tests.sync.driven import Driven as SyncDriven
 from tests.sync.driven import Watcher
 from tests.sync.model_service import Answer, Stored
 from tests.wire.driven import Driven
+from twilio_conversations import tokens
 from twilio_conversations.errors import ProtocolError
 from twilio_conversations.sync.handle import Handle
 from twilio_conversations.values.configuration import Configuration
@@ -181,7 +183,17 @@ def read_ws_close(shape: Shape) -> None:
     assert driven.phase.value == shape["expect"]["leads_to"]
 
 
-KINDS = {"frame": read_frame, "body": read_body, "trace": read_trace, "ws_close": read_ws_close}
+def read_token(shape: Shape) -> None:
+    """A token of that header, which only the service can read: it is sent as it is."""
+    token = sealed(shape["header"])
+    assert token.count(".") == shape["parts"] - 1
+    assert tokens.check(token) == tokens.Claims(None, None, None, None)
+    driven = Driven(token=token)
+    driven.up()
+    assert driven.last(Init).token == token
+
+
+KINDS = {"token": read_token, "frame": read_frame, "body": read_body, "trace": read_trace, "ws_close": read_ws_close}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

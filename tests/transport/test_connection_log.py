@@ -6,6 +6,7 @@ import logging
 
 import pytest
 
+from tests.support.sealed_tokens import sealed
 from tests.transport.conftest import Wire, wait_until
 from tests.transport.test_token_source import Provider, token
 from twilio_conversations.errors import ConnectionErrorInfo
@@ -89,12 +90,11 @@ def test_lines_name_the_identity_as_soon_as_it_is_known(log: ConnectionLog, capl
 
 def test_whatever_others_say_is_one_line_without_tokens(log: ConnectionLog, caplog: pytest.LogCaptureFixture) -> None:
     """Line breaks, control characters and length are taken out, and tokens that somebody repeats."""
-    one = token()
-    log.trouble(info(f"bad\r\nERROR: forged\x1b[2J\u2028 token={one} end"))
+    log.trouble(info(f"bad\r\nERROR: forged\x1b[2J\u2028 token={token()} other={sealed()} end"))
     log.retrying(1, "x" * 10_000)
     (_, first), (_, second) = lines(caplog)
 
-    assert first == "client 7: bad ERROR: forged [2J token=(a token) end"
+    assert first == "client 7: bad ERROR: forged [2J token=(a token) other=(a token) end"
     assert len(second) < LONGEST_CAUSE + 100
 
 

@@ -125,7 +125,7 @@ def test_asked_before_a_reconnect_with_a_token_that_ran_out(wire: Wire) -> None:
     provider = Provider(lambda: token(4), slow)
     wired = wire(provider)
     peer = wired.up()
-    expiry = tokens.read(provider.calls[0]).expires_at
+    expiry = tokens.read(provider.calls[0]).expires_at or 0.0
     wait_until(lambda: time.time() > expiry + 0.05, "the token is over")
     peer.cut()
     assert wired.service.no_peer(0.3)

@@ -60,7 +60,7 @@ class Core:
     ) -> None:
         """Put everything together for `client`, on which events happen. Nothing is started."""
         self._made_with = patching.kind_of_threads()
-        identity = "" if callable(token) else tokens.check(token).identity
+        identity = "" if callable(token) else tokens.check(token).identity or ""
         self._client = client
         self.connection: Connection
         self.connection = connection = Connection(options, TokenSource(token, options), self, session=session)
@@ -274,10 +274,10 @@ class Core:
             self._on_given_up(info)
 
     def on_token(self, token: str) -> None:
-        """Read the identity from a new token, until the service has sent it."""
+        """Read the identity from a new token, if that can be read, until the service has sent it."""
         if self.runtime.known_configuration is None:
             try:
-                self.users.myself.identity = tokens.read(token).identity
+                self.users.myself.identity = tokens.read(token).identity or self.users.myself.identity
             except TokenError:
                 pass
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from twilio_conversations import tokens
-from twilio_conversations.errors import ConnectionErrorInfo, TokenError
+from twilio_conversations.errors import ConnectionErrorInfo
 from twilio_conversations.util import logs
+from twilio_conversations.wire.credentials import claims_of
 
 _log = logs.logger("twilio_conversations.connection")
 
@@ -16,7 +16,7 @@ LONGEST_CAUSE: Final = 500
 
 _MANY: Final = 32
 _REFUSALS: Final = frozenset({401, 403, 410})
-_TOKEN: Final = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
+_TOKEN: Final = re.compile(r"eyJ[\w-]+(?:\.[\w-]*){2,}")
 
 
 class ConnectionLog:
@@ -36,10 +36,8 @@ class ConnectionLog:
 
     def token_given(self, token: str) -> None:
         """Name the identity of this token in the lines from now on."""
-        try:
-            self._who = f"client {self._name} ({tokens.read(token).identity!r})"
-        except TokenError:
-            pass
+        if (claims := claims_of(token)) is not None and claims.identity is not None:
+            self._who = f"client {self._name} ({claims.identity!r})"
 
     def token_accepted(self, token: str) -> None:
         """Forget the troubles of before, since the service has accepted a token."""

@@ -156,7 +156,7 @@ class TokenSource:
             return
         self.accepted(token)
         claims = claims_of(token)
-        if claims is not None and claims.expires_at <= self._clock():
+        if claims is not None and claims.expires_at is not None and claims.expires_at <= self._clock():
             self._listener.on_token_over(token)
 
     def close(self) -> None:

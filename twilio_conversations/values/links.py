@@ -83,7 +83,7 @@ class ServiceLinks:
         """Return a link.
 
         Raises:
-            ProtocolError: the service has not told it, and it does not follow from the others; or it is no link.
+            ProtocolError: it is missing from the configuration and does not follow from the others, or it is no link.
         """
         if name in self.faults:
             raise ProtocolError(self.faults[name])

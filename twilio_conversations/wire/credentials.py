@@ -155,7 +155,7 @@ def claims_of(token: str | None) -> tokens.Claims | None:
         return None
 
 
-def _bearer(token: str | None) -> tuple[str, str | None] | None:
+def _bearer(token: str | None) -> tuple[str | None, str | None] | None:
     """Return the identity and the service of a token."""
     claims = claims_of(token)
     return None if claims is None else (claims.identity, claims.service_sid)
