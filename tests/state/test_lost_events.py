@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
-from tests.state.backend import trouble
+from tests.state.backend import Room, date, trouble
 from tests.state.driven import Driven
 from twilio_conversations.util import logs
 
 
 def test_lost_events_are_made_up_for_and_told_once(alice: Driven) -> None:
-    """Messages and roster are read again; resynced follows when both are done."""
+    """Messages and participants are read again; resynced follows when both are done."""
     room = alice.room("CH1")
     room.add("MB1", "bob")
     room.add("MB2", "carol")
@@ -36,7 +39,7 @@ def test_lost_events_are_made_up_for_and_told_once(alice: Driven) -> None:
     assert alice.told() == []
     alice.backend.held = set()
     alice.run(1)
-    assert alice.told() == ["own resynced CH1", "conversation_resynced CH1"]
+    assert alice.told("own") == ["own participant_left MB2", "own resynced CH1"]
     assert message.body == "two"
     assert conversation.get_participants() == [bob]
     assert bob.attributes == {"a": 1}
@@ -99,3 +102,136 @@ def test_what_goes_while_it_is_read_again_is_not_resynced(alice: Driven, how: st
     alice.backend.held = set()
     alice.run(1)
     assert alice.told("resynced") == ([] if how == "removed" else ["own resynced CH1", "conversation_resynced CH1"])
+
+
+# -- what came meanwhile --------------------------------------------------------------------------------------------------
+
+
+def away(alice: Driven, happens: Callable[[Room], object], room: Room, part: str = "messages") -> None:
+    """Something happens while the line is cut, and the service forgets its events of the messages, or of the roster."""
+    alice.told()
+    alice.backend.history.clear()
+    alice.backend.cut()
+    alice.sync.disconnected()
+    happens(room)
+    alice.forget(getattr(room, part))
+    alice.sync.connected()
+
+
+def test_messages_that_no_event_told_are_announced_before_resynced(alice: Driven) -> None:
+    """In order, from the newest that was known on, also over several pages; what was removed meanwhile is not."""
+    room = alice.room("CH1")
+    alice.start()
+    room.post("known")
+    alice.run(1)
+
+    def happens(room: Room) -> None:
+        for number in range(1, 251):
+            room.post(str(number))
+        room.unpost(7)
+
+    away(alice, happens, room)
+    alice.run(1)
+    expected = [f"own message_added CH1/{index}" for index in range(1, 251) if index != 7]
+    assert alice.told("own") == [*expected, "own resynced CH1"]
+    further = [(start, size) for start, bounds, _, size in alice.pages(room.messages) if bounds == "exclusive"]
+    assert further == [("0", "100"), ("101", "100"), ("201", "100")]
+    room.post("next")
+    room.edit(3, text="changed")
+    alice.run(1)
+    assert alice.told("own") == ["own message_added CH1/251", "own message_updated CH1/3 body"]
+
+
+@pytest.mark.parametrize("document", [{"lastMessage": {"index": 1, "timestamp": date(1)}}, {}])
+def test_what_was_there_at_the_opening_is_not_announced(alice: Driven, document: dict[str, Any]) -> None:
+    """The document tells what is history; where it does not, nobody knows what is new."""
+    room = alice.room("CH1", **document)
+    for number in range(2):
+        room.post(str(number))
+    alice.start()
+    away(alice, lambda room: room.post("new"), room)
+    alice.run(1)
+    assert alice.told("own") == [*(["own message_added CH1/2"] if document else []), "own resynced CH1"]
+
+
+def test_in_an_empty_conversation_everything_is_new(alice: Driven) -> None:
+    """Its document names no message, and its list never had an event."""
+    room = alice.room("CH1")
+    alice.start()
+    away(alice, lambda room: room.post("first"), room)
+    alice.run(1)
+    assert alice.told("own") == ["own message_added CH1/0", "own resynced CH1"]
+
+
+def test_what_comes_while_it_is_read_again_waits(alice: Driven) -> None:
+    """Events of later messages are announced behind those that were missed, each once, also when the page has them."""
+    room = alice.room("CH1")
+    alice.start()
+    away(alice, lambda room: room.post("missed"), room)
+    alice.backend.held = {f"{room.messages.sid}/Items"}
+    alice.run(1)
+    room.post("live, on the page")
+    room.edit(1, text="edited, on the page")
+    alice.hear()
+    assert alice.told("message") == []
+    alice.backend.held = set()
+    alice.run(1)
+    assert alice.told("own") == ["own message_added CH1/0", "own message_added CH1/1", "own resynced CH1"]
+    room.post("after")
+    alice.run(1)
+    assert alice.told("own") == ["own message_added CH1/2"]
+
+
+def test_a_reading_that_fails_loses_and_doubles_nothing(alice: Driven) -> None:
+    """Changes that came before the next attempt are announced behind the messages that were missed."""
+    room = alice.room("CH1")
+    alice.start()
+    path = f"/v3/Lists/{room.messages.sid}/Items"
+    alice.backend.answer("GET", path, trouble(501))
+    away(alice, lambda room: room.post("missed"), room)
+    alice.run(0.5)
+    room.post("live")
+    alice.hear()
+    assert alice.told("message") == []
+    del alice.backend.answers["GET", path]
+    alice.run(100)
+    assert alice.told("own") == ["own message_added CH1/0", "own message_added CH1/1", "own resynced CH1"]
+
+
+def test_whoever_came_and_went_is_announced_before_resynced(alice: Driven) -> None:
+    """Joined and left; who was there before and after is not."""
+    room = alice.room("CH1")
+    for sid, name in (("MB1", "bob"), ("MB2", "carol")):
+        room.add(sid, name)
+    alice.start()
+
+    def happens(room: Room) -> None:
+        room.drop("MB2")
+        room.add("MB3", "dave")
+
+    away(alice, happens, room, "roster")
+    alice.run(1)
+    assert sorted(alice.told("own par")) == ["own participant_joined MB3", "own participant_left MB2"]
+    room.alter("MB3", attributes='{"a": 1}')
+    room.drop("MB1")
+    alice.run(1)
+    assert alice.told("own") == ["own participant_updated MB3 attributes", "own participant_left MB1"]
+
+
+def test_who_joins_while_the_participants_are_read_again_is_announced_once(alice: Driven) -> None:
+    """Whether the event or the page is first."""
+    room = alice.room("CH1")
+    alice.start()
+    away(alice, lambda room: None, room, "roster")
+    alice.backend.held = {f"{room.roster.sid}/Items"}
+    alice.run(1)
+    room.add("MB1", "bob")
+    alice.hear()
+    room.add("MB2", "carol")
+    late = alice.backend.outbox[:]
+    alice.backend.outbox.clear()
+    alice.backend.held = set()
+    alice.run(1)
+    alice.backend.outbox.extend(late)
+    alice.run(1)
+    assert alice.told("own par") == ["own participant_joined MB1", "own participant_joined MB2"]

@@ -70,7 +70,7 @@ _NONE: Final[Mapping[int, Confirmed]] = {}
 class ReplicatedState(Generic[Data]):
     """The state of one live object. The io thread applies, callers confirm; both under the client's lock."""
 
-    __slots__ = ("_confirmed", "_shown", "_version", "_writes", "overlays", "replica", "visible")
+    __slots__ = ("_confirmed", "_shown", "_writes", "overlays", "replica", "version", "visible")
 
     def __init__(self, data: Data, version: int = -1, *, delivered: bool = True) -> None:
         self.replica: Data | None = data if delivered else None
@@ -78,7 +78,7 @@ class ReplicatedState(Generic[Data]):
         self.overlays: int = 0  # number of overlays so far, which is the number of the newest
         self._confirmed: Mapping[int, Confirmed] = _NONE  # each write that Sync has not delivered, by its number
         self._shown = data
-        self._version = version
+        self.version = version
         self._writes: tuple[Write, ...] = ()
 
     @property
@@ -96,12 +96,12 @@ class ReplicatedState(Generic[Data]):
         An object from a page or an answer has no replica yet; the state that they showed counts if it is older.
         """
         former = self.replica
-        if former is None and self._version < version:
+        if former is None and self.version < version:
             former = self._shown
         self.replica = data
         for write in self._writes:
             write.notice(data)
-        if version >= self._version:
+        if version >= self.version:
             self.show(data, version)
         elif self._confirmed:
             self._end_delivered(data)
@@ -110,8 +110,8 @@ class ReplicatedState(Generic[Data]):
 
     def show(self, data: Data, version: int) -> None:
         """Apply the data of a page or an answer; data older than the current state is discarded."""
-        if version >= self._version:
-            self._version = version
+        if version >= self.version:
+            self.version = version
             self._shown = data
             if self._confirmed:
                 self._end_delivered(data)
@@ -123,12 +123,12 @@ class ReplicatedState(Generic[Data]):
 
     def catch_up(self, data: Data, version: int) -> None:
         """Apply the data of a page in place of events that never came, unless a newer event has come meanwhile."""
-        if version >= self._version:
+        if version >= self.version:
             self.apply(data, version)
 
     def expect_anything(self) -> None:
         """Treat the next data as newer: event ids may start again from the beginning."""
-        self._version = -1
+        self.version = -1
 
     def begin(self, fields: Mapping[str, Any]) -> Write:
         """Record fields that are about to be written."""

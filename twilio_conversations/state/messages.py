@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
@@ -21,6 +20,7 @@ from twilio_conversations.sending.attachment import Attachment, SendEmailOptions
 from twilio_conversations.sending.builder import MessageBuilder
 from twilio_conversations.sending.draft import ContentVariables, Draft
 from twilio_conversations.sending.sender import Sender, checked_progress
+from twilio_conversations.state.announced import AnnouncedMessages
 from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated
 from twilio_conversations.util import checks, logs, urls
 from twilio_conversations.util.futures import Flow, Future, flow
@@ -37,7 +37,6 @@ _log = logs.logger(__name__)
 _MOST_PER_REQUEST = 100
 _FEW = 10
 """Messages that are asked for first where hardly any are expected."""
-_REMOVED_UNSEEN: Final = math.inf
 Order = Literal["asc", "desc"]
 
 
@@ -61,7 +60,7 @@ class Messages:
         self._typing_ended = typing_ended
         self._opened = opened
         self._held: weakref.WeakValueDictionary[int, Message] = weakref.WeakValueDictionary()
-        self._announced_early: dict[int, float] = {}  # by `announce_missed`: up to which event; those may still come
+        self._announced = AnnouncedMessages()
         self._added_to = (
             (conversation, ConversationEvent.MESSAGE_ADDED),
             (runtime.events, ClientEvent.MESSAGE_ADDED),
@@ -72,7 +71,7 @@ class Messages:
     def changed(self, change: Change) -> None:
         """Take what the list says and announce it; what cannot be a message is left out."""
         try:
-            if self._is_announced(change):
+            if self._announced.take(change):
                 return
             if isinstance(change, ItemAdded):
                 self._added(change)
@@ -82,25 +81,6 @@ class Messages:
                 self._removed(change)
         except ProtocolError as error:
             _log.warning("%r: leaving out a change of the messages: %s", self._conversation, error)
-
-    def _is_announced(self, change: Change) -> bool:
-        """Whether the message was announced with this change in it, from a page that was ahead of the events.
-
-        A message that came and went before the page was read is not announced at all.
-        """
-        early = self._announced_early
-        if not early or not isinstance(change, ItemAdded | ItemUpdated | ItemRemoved):
-            return False
-        index = _index(change.key)
-        if isinstance(change, ItemAdded) and index not in early and index < max(early):
-            early[index] = _REMOVED_UNSEEN
-        until = early.get(index, -1)
-        if isinstance(change, ItemRemoved):
-            early.pop(index, None)
-            return until == _REMOVED_UNSEEN
-        if change.event_id >= until:
-            early.pop(index, None)
-        return change.event_id <= until
 
     def _added(self, change: ItemAdded) -> None:
         message, _, current = self._apply(change)
@@ -165,16 +145,31 @@ class Messages:
                 return found[::-1]
             start = page.items[-1].key
 
-    def announce_missed(self, items: Iterable[Item], followed_from: int | None) -> None:
-        """Announce messages that were written before the list was followed.
+    def opened(self, newest: int | None) -> None:
+        """The list was opened: messages up to index `newest` are history."""
+        self._announced.begin(newest)
 
-        The list was opened at event `followed_from`; events behind that tell of some of the items again, which is not announced.
+    def announce_missed(self, items: Iterable[Item], followed_from: int | None) -> None:
+        """Announce messages that no event tells of, as pages have them.
+
+        Events behind `followed_from` may tell of some of the items again, which is not announced.
         """
         for item in items:
             self.changed(ItemAdded(item.key, item.data, item.event_id, item.date_updated))
-            index = parse_index(item.key)
-            if index is not None and followed_from is not None and item.event_id > followed_from:
-                self._announced_early[index] = item.event_id
+            if followed_from is not None:
+                self._announced.note_page(item, followed_from)
+
+    @flow
+    def _missed(self, entity: Handle) -> Flow[list[Item]]:
+        """Read the messages above the newest that handlers know, oldest first."""
+        found: list[Item] = []
+        newest = self._announced.newest
+        while newest is not None:
+            page = yield entity.page(start=newest, size=_MOST_PER_REQUEST, bounds="exclusive")
+            newer = [item for item in page.items if item.key > newest]
+            found += newer
+            newest = newer[-1].key if page.has_next and newer else None
+        return found
 
     def held(self) -> list[Message]:
         """The messages that somebody has."""
@@ -184,7 +179,7 @@ class Messages:
     @flow
     def reread(self, entity: Handle) -> Flow[None]:
         """Changes were made that no event told: bring what is held up to date, and forget what is gone."""
-        self._announced_early.clear()
+        self._announced.begin_again()
         with self._runtime.lock:
             held = dict(self._held)
             for message in held.values():
@@ -197,6 +192,12 @@ class Messages:
             for index in [index for index in waiting if index <= last]:
                 self._catch_up(index, held[index], found.get(index))
             waiting = [index for index in waiting if index > last]
+
+    @flow
+    def resync(self, entity: Handle, followed_from: int) -> Flow[None]:
+        """Events up to `followed_from` were lost: as `reread`, and announce the messages written meanwhile, in order."""
+        yield self.reread(entity)
+        self.announce_missed((yield self._missed(entity)), followed_from)
 
     def _catch_up(self, index: int, message: Message, item: Item | None) -> None:
         try:

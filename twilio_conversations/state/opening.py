@@ -22,6 +22,7 @@ from twilio_conversations.state.tracked import (
 )
 from twilio_conversations.sync.changes import Change, Item, Key
 from twilio_conversations.util.futures import Flow, flow, gather
+from twilio_conversations.values.conversation import LastMessage
 
 if TYPE_CHECKING:
     from twilio_conversations.runtime import Runtime
@@ -101,6 +102,7 @@ class Opener:
             is_followed = tracked.wanted is Following.EVERYTHING and self._has_started()
             opened = OpenMessages(name, handle, handle.event_id if is_followed else None)
             tracked.messages = in_place_of(tracked.messages, opened)
+            tracked.live.messages.opened(None)
 
     @flow
     def open_participants(self, tracked: TrackedConversation) -> Flow[None]:
@@ -135,6 +137,7 @@ class Opener:
         opened = tracked.messages
         if opened is not None and opened.is_behind:
             yield tracked.live.messages.reread(opened.handle)
+            tracked.live.messages.opened(_newest_message(tracked))
             opened.is_behind = False
 
     @flow
@@ -148,15 +151,15 @@ class Opener:
             opened.missed = yield live.messages.since(opened.handle, joined)
 
     @flow
-    def reread(self, tracked: TrackedConversation, kind: Kind, handle: Handle) -> Flow[None]:
-        """Read an object again whose events were lost; a document comes with its own events."""
+    def reread(self, tracked: TrackedConversation, kind: Kind, handle: Handle, followed_from: int) -> Flow[None]:
+        """Read an object again whose events were lost, and announce what and who came meanwhile; a document is up to date."""
         live = tracked.live
         if kind is Kind.MESSAGES:
-            yield live.messages.reread(handle)
+            yield live.messages.resync(handle, followed_from)
         elif kind is Kind.PARTICIPANTS:
             live.participants.reading()
             live.participants.resynced()
-            live.participants.load((yield all_items(handle)))
+            live.participants.load((yield all_items(handle)), is_news=True)
 
 
 def _is_open(opened: OpenObject | None, name: str) -> bool:
@@ -169,3 +172,13 @@ def _is_wanted(tracked: TrackedConversation, handle: Handle) -> bool:
         handle.close()
         return False
     return True
+
+
+def _newest_message(tracked: TrackedConversation) -> int | None:
+    """Return the index of the newest message as the document had it when it was opened; `None` where it does not say."""
+    if tracked.messages is not None and tracked.messages.handle.event_id < 0:
+        return -1
+    document = tracked.document
+    data = None if document is None else document.contents or document.handle.data
+    newest = LastMessage.parse(data.get("lastMessage")) if isinstance(data, dict) else None
+    return None if newest is None else newest.index

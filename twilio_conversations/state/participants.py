@@ -44,19 +44,37 @@ class Participants:
         """The map is about to be read: whoever is known by now, if only from an answer, is in it or has left since."""
         self._read_from = self._own.number
 
-    def load(self, items: list[Item]) -> None:
-        """Take the whole roster as it was read; nothing is announced for what was not known before."""
+    def load(self, items: list[Item], *, is_news: bool = False) -> None:
+        """Take all participants as they were read.
+
+        Where that `is_news`, as events were lost, who joined and who left meanwhile is announced; otherwise nothing is.
+        """
         known = set()
         for item in items:
+            was_told = self._is_told(str(item.key))
             taken = self._take(str(item.key), item.data, item.event_id)
             if taken is not None:
                 known.add(taken[0].sid)
+                if is_news and not was_told:
+                    self._emit(taken[0], ConversationEvent.PARTICIPANT_JOINED, ClientEvent.PARTICIPANT_JOINED)
         with self._runtime.lock:
             gone = [sid for sid in self._by_sid if sid not in known and not self._own.has_added_since(sid, self._read_from)]
-            left = [self._by_sid.pop(sid) for sid in gone]
-            self._own.left(gone)
-        for participant in left:
-            participant._live.leave(participant)
+        for sid in gone:
+            if is_news and self._is_told(sid):
+                self._removed(sid)
+            else:
+                self._forget(sid)
+
+    def _forget(self, sid: str) -> None:
+        with self._runtime.lock:
+            participant = self._by_sid.pop(sid)
+            self._own.left([sid])
+        participant._live.leave(participant)
+
+    def _is_told(self, sid: str) -> bool:
+        """Return whether Sync has told of a participant."""
+        participant = self._by_sid.get(sid)
+        return participant is not None and participant._live.state.replica is not None
 
     def resynced(self) -> None:
         """The map was made anew: whatever is loaded next is newer than what is held."""
@@ -72,7 +90,10 @@ class Participants:
             self._removed(str(change.key))
 
     def _added_or_updated(self, change: ItemAdded | ItemUpdated) -> None:
-        taken = self._take(str(change.key), change.data, change.event_id)
+        sid = str(change.key)
+        if isinstance(change, ItemAdded) and self._is_told(sid) and self._by_sid[sid]._live.state.version >= change.event_id:
+            return  # announced from a page that was ahead of the events
+        taken = self._take(sid, change.data, change.event_id)
         if taken is None:
             return
         participant, former, current = taken

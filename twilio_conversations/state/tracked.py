@@ -107,8 +107,8 @@ class TrackedConversation:
         attempt: identity of what is wanted now; an opening that began under another one is outdated.
         ready: done when the attempt has led to what is wanted.
         applied: contents of the document that were applied last.
-        rereading: how many of its objects are being read again since events of them were lost.
-        waiting: changes that came while it was being opened, in order.
+        rereading: its objects that are being read again, as events of them were lost; one for each reading.
+        waiting: changes that came while it was being opened, or its messages were being read again, in order.
     """
 
     live: Parts
@@ -121,7 +121,7 @@ class TrackedConversation:
     messages: OpenMessages | None = None
     participants: OpenParticipants | None = None
     applied: Any = None
-    rereading: int = 0
+    rereading: list[Kind] = attrs.field(factory=list)
     waiting: list[Callable[[], None]] = attrs.field(factory=list)
     backoff: Backoff | None = None
 

@@ -172,10 +172,14 @@ class Tracker:
 
     def _release(self, tracked: TrackedConversation) -> None:
         """Apply the changes that waited; a conversation that one of them removes is not ready."""
+        self._apply_waiting(tracked)
+        settle(tracked.ready, tracked.conversation)
+
+    def _apply_waiting(self, tracked: TrackedConversation) -> None:
+        """Apply the changes that waited; those that still have to wait do."""
         waiting, tracked.waiting = tracked.waiting, []
         for change in waiting:
             change()
-        settle(tracked.ready, tracked.conversation)
 
     # -- changes ------------------------------------------------------------------------------------------------------
 
@@ -183,7 +187,7 @@ class Tracker:
         """Apply the change of an object; one that comes while the conversation is being opened waits."""
         if tracked.phase is Phase.GONE:
             return
-        if tracked.is_opening:
+        if tracked.is_opening or (kind is Kind.MESSAGES and kind in tracked.rereading):
             tracked.waiting.append(functools.partial(self._object_changed, tracked, kind, handle, change))
             return
         if isinstance(change, EntityFailed):
@@ -204,21 +208,26 @@ class Tracker:
 
     @flow
     def _resynced(self, tracked: TrackedConversation, kind: Kind, handle: Handle) -> Flow[None]:
-        """Events of an object were lost: read again what is held of it, then raise ``conversation_resynced``."""
-        conversation = tracked.conversation
+        """Events of an object were lost: read it again, announce what came meanwhile, then raise ``conversation_resynced``.
+
+        Later changes of the messages wait for it, so that each is announced in its place.
+        """
+        conversation, followed_from = tracked.conversation, handle.event_id
 
         def is_worth_repeating(error: ConversationsError) -> bool:
             return tracked.phase is not Phase.GONE and may_pass(error)
 
-        tracked.rereading += 1
+        tracked.rereading.append(kind)
         try:
             what = f"reading {conversation.sid} again"
-            yield self._runtime.insist(lambda: self.opener.reread(tracked, kind, handle), what, is_worth_repeating)
+            reread = functools.partial(self.opener.reread, tracked, kind, handle, followed_from)
+            yield self._runtime.insist(reread, what, is_worth_repeating)
         except ConversationsError as error:
             _log.info("%r: changes were missed and cannot be read any more: %s", conversation, error)
             return
         finally:
-            tracked.rereading -= 1
+            tracked.rereading.remove(kind)
+            self._apply_waiting(tracked)
         if tracked.rereading or tracked.announced is Following.NOTHING:
             return
         self._runtime.emit(

@@ -1,0 +1,61 @@
+"""Which messages of one conversation handlers were told of, where pages are read in place of events that did not come."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated
+from twilio_conversations.util.json import parse_index
+
+_REMOVED_UNSEEN: Final = math.inf
+
+
+class AnnouncedMessages:
+    """Messages up to `newest` were announced, or were there before the list was followed. It belongs to the io thread."""
+
+    def __init__(self) -> None:
+        self.newest: int | None = None
+        """Highest index that is known to handlers; -1 for an empty list, `None` where nobody knows."""
+        self._early: dict[int, float] = {}  # announced from a page: up to which event; those events may still come
+
+    def begin(self, newest: int | None) -> None:
+        """The list was opened: messages up to `newest` are history."""
+        self.newest = newest
+        self._early.clear()
+
+    def begin_again(self) -> None:
+        """Events were lost, and with them the order of their ids: nothing was announced ahead of those that come now."""
+        self._early.clear()
+
+    def take(self, change: Change) -> bool:
+        """Note a change from an event; return whether it was announced before, from a page that was ahead of the events.
+
+        A message that came and went before the page was read is not announced at all.
+        """
+        if not isinstance(change, ItemAdded | ItemUpdated | ItemRemoved):
+            return False
+        index = parse_index(change.key)
+        if index is None:
+            return False
+        if isinstance(change, ItemAdded) and (self.newest is None or index > self.newest):
+            self.newest = index
+        return bool(self._early) and self._is_early(index, change)
+
+    def _is_early(self, index: int, change: ItemAdded | ItemUpdated | ItemRemoved) -> bool:
+        early = self._early
+        if isinstance(change, ItemAdded) and index not in early and index < max(early):
+            early[index] = _REMOVED_UNSEEN
+        until = early.get(index, -1)
+        if isinstance(change, ItemRemoved):
+            early.pop(index, None)
+            return until == _REMOVED_UNSEEN
+        if change.event_id >= until:
+            early.pop(index, None)
+        return change.event_id <= until
+
+    def note_page(self, item: Item, followed_from: int) -> None:
+        """An item of a page was announced; its events behind `followed_from`, up to the page's, may still come."""
+        index = parse_index(item.key)
+        if index is not None and item.event_id > followed_from:
+            self._early[index] = item.event_id
