@@ -14,8 +14,6 @@ from twilio_conversations.models.message import Message
 from twilio_conversations.util.futures import Future
 
 BASE = "http://sync.test"
-FIRST_ITEMS = 50
-"""How many items the service gives with the map itself."""
 MINE = f"{BASE}/v1/Users/alice/Conversations"
 ROOMS = f"{BASE}/v1/Conversations"
 CONFIGURATION = {
@@ -46,6 +44,8 @@ class Backend(Service):
         """Every request that is not Sync's, in order."""
         self.answers: dict[tuple[str, str], collections.deque[Any]] = {}
         self._meanwhile: list[tuple[str, str, Callable[[], object]]] = []
+        self.first_items = 50
+        """How many items come with a map itself."""
         self.held: set[str] = set()
         """Requests whose ``METHOD path?query`` contains one of these wait."""
 
@@ -82,7 +82,7 @@ class Backend(Service):
         if answers is None and pending.path.startswith("/v3/"):
             found = super()._read(pending)
             if pending.query.get("Include") == "items" and found.code == 200:
-                found.body["items"] = found.body["items"][:FIRST_ITEMS]
+                found.body["items"] = found.body["items"][: self.first_items]
             return found
         if answers is None:
             return Answer(404, {"code": 50350, "message": f"nobody answers {pending.method} {pending.path}"})

@@ -40,6 +40,9 @@ def room(alice: Driven) -> Room:
 
 @pytest.fixture
 def conversation(alice: Driven, room: Room) -> Conversation:
-    """The same as its program sees it."""
+    """The same as its program sees it; its participants have been read."""
     del room
-    return alice.conversation("CH1")
+    conversation = alice.conversation("CH1")
+    conversation.get_participants()
+    alice.backend.history.clear()
+    return conversation

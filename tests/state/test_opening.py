@@ -9,6 +9,7 @@ import pytest
 from tests.state.backend import OWN, of
 from tests.state.driven import Driven
 from tests.sync.model_service import Answer
+from twilio_conversations.errors import SyncError
 
 # -- names --------------------------------------------------------------------------------------------------------------
 
@@ -129,21 +130,18 @@ def test_no_change_while_it_is_opened_is_skipped(alice: Driven) -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 49, 50, 51, 149, 150, 151, 270])
 def test_all_participants_are_read(alice: Driven, count: int) -> None:
-    """The first come with the roster; a longer one goes on in pages behind them."""
+    """Those that come with the map are a first state; pages say who there is, when the program asks for the first time."""
     room = alice.room("CH1")
     for number in range(count):
         room.add(f"MB{number:03}", f"p{number}")
     alice.start()
-    participants = alice.conversation("CH1").get_participants()
-    assert [one.sid for one in participants] == [f"MB{number:03}" for number in range(count)]
+    assert alice.pages(room.roster) == []
+    for _ in range(2):
+        participants = alice.conversation("CH1").get_participants()
+        assert [one.sid for one in participants] == [f"MB{number:03}" for number in range(count)]
+    starts = [None, *(f"MB{number:03}" for number in range(99, count, 100) if number + 1 < count)]
     pages = [one for one in alice.backend.history if one.path.endswith(f"{room.roster.sid}/Items")]
-    assert [one.query.get("From") for one in pages] == {
-        0: [None],
-        1: [],
-        49: [],
-        270: ["MB049", "MB149", "MB249"],
-        151: ["MB049", "MB149"],
-    }.get(count, ["MB049"])
+    assert [one.query.get("From") for one in pages] == starts
     assert all(one.query["PageSize"] == "100" for one in pages)
 
 
@@ -156,6 +154,41 @@ def test_pages_that_lead_back_are_read_once(alice: Driven) -> None:
     page = Answer(200, {"items": items, "meta": {"next_token": "again"}})
     alice.backend.answer("GET", f"/v3/Maps/{room.roster.sid}/Items", page)
     alice.start()
-    assert len(alice.conversation("CH1").get_participants()) == 52
-    pages = [one for one in alice.backend.history if one.path.endswith(f"{room.roster.sid}/Items")]
-    assert len(pages) == 3
+    assert len(alice.conversation("CH1").get_participants()) == 2
+    assert len(alice.pages(room.roster)) == 3
+
+
+@pytest.mark.parametrize("first", [0, 1, 20])
+def test_few_participants_may_come_with_the_map(alice: Driven, first: int) -> None:
+    """Events of those that did not come are raised all the same, and the program is given all of them."""
+    room = alice.room("CH1")
+    alice.backend.first_items = first
+    for number in range(60):
+        room.add(f"MB{number:03}", f"p{number}")
+    alice.start()
+    alice.told()
+    room.drop("MB050")
+    room.alter("MB051", attributes='{"a": 1}')
+    alice.run(1)
+    conversation = alice.conversation("CH1")
+    assert alice.told("own par") == ["own participant_left MB050"]
+    participants = conversation.get_participants()
+    assert sorted(one.sid for one in participants) == [f"MB{number:03}" for number in range(60) if number != 50]
+    assert conversation.get_participant_by_sid("MB051").attributes == {"a": 1}
+    room.drop("MB052")
+    alice.run(1)
+    assert alice.told("own") == ["own participant_left MB052"]
+    assert len(conversation.get_participants()) == 58
+
+
+def test_participants_are_read_again_after_an_error(alice: Driven) -> None:
+    """The call that needs them fails with it; the next one reads them."""
+    room = alice.room("CH1")
+    room.add("MB1", "bob")
+    alice.start()
+    alice.backend.answer("GET", f"/v3/Maps/{room.roster.sid}/Items", Answer(403, {"code": 54007, "message": "not now"}))
+    conversation = alice.conversation("CH1")
+    with pytest.raises(SyncError):
+        conversation.get_participants()
+    del alice.backend.answers["GET", f"/v3/Maps/{room.roster.sid}/Items"]
+    assert [one.sid for one in conversation.get_participants()] == ["MB1"]

@@ -181,6 +181,9 @@ def test_after_lost_events_everything_is_as_it_is_now(alice: Driven, room: Room,
     assert alice.told("own") == ["own participant_joined MB3", "own participant_left MB2", "own resynced CH1"]
     assert sids(conversation) == ["MB1", "MB3"]
     assert bob.attributes == {"n": 9}
+    room.drop("MB3")  # now that is the latest payload, which handlers may ask for
+    alice.run(1)
+    alice.told()
     alice.payloads.clear()
     gone = weakref.ref(carol)
     del carol

@@ -283,7 +283,7 @@ class Conversations:
         tracked = yield self._ready(sid)
         if tracked.participants is None:
             yield self._tracker.opener.open_participants(tracked)
-            yield self._tracker.opener.load_participants(tracked)
+        yield self._tracker.opener.read_participants(tracked)
         if tracked.participants is None:
             raise SyncError(f"conversation {sid} has no roster to read", status=404)
         handle: Handle = tracked.participants.handle

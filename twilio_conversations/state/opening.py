@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 Changed = Callable[[TrackedConversation, Kind, "Handle", Change], None]
 
 GONE_STATUS = frozenset({403, 404})
-_FIRST_PAGE = 50
-"""Items that the service gives with a map, at most."""
 
 
 @flow
@@ -76,7 +74,7 @@ class Opener:
         if named != tracked.names:
             tracked.names = named
             yield gather([self.open_messages(tracked), self.open_participants(tracked)])
-        yield self.load_participants(tracked)
+        self._load_first_participants(tracked)
         yield self._catch_up_messages(tracked)
         yield self._find_missed(tracked)
 
@@ -119,17 +117,33 @@ class Opener:
     def _listener(self, tracked: TrackedConversation, kind: Kind) -> Callable[[Handle, Change], None]:
         return functools.partial(self._changed, tracked, kind)
 
-    @flow
-    def load_participants(self, tracked: TrackedConversation) -> Flow[None]:
-        """Load the participants from the answer that opened them; where they are many, further pages follow."""
+    def _load_first_participants(self, tracked: TrackedConversation) -> None:
+        """Load the participants that came with the map."""
         opened = tracked.participants
-        if opened is None or opened.items is None:
+        if opened is not None and opened.items is not None:
+            items, opened.items = opened.items, None
+            tracked.live.participants.load_first(items)
+
+    @flow
+    def read_participants(self, tracked: TrackedConversation) -> Flow[None]:
+        """Read all participants, page by page, once for each opening of the map."""
+        opened = tracked.participants
+        if opened is None:
             return
-        items = opened.items
-        if not items or len(items) >= _FIRST_PAGE:
-            items = items + (yield all_items(opened.handle, items[-1].key if items else None))
-        opened.items = None
-        tracked.live.participants.load(items)
+        if opened.reading is None or (opened.reading.done() and opened.reading.exception() is not None):
+            self._load_first_participants(tracked)
+            opened.reading = self._read_all(tracked, opened.handle)
+        yield opened.reading
+
+    @flow
+    def _read_all(self, tracked: TrackedConversation, handle: Handle, *, is_resync: bool = False) -> Flow[None]:
+        """Read all participants; who left since the conversation was announced is news, after lost events who joined too."""
+        participants = tracked.live.participants
+        participants.reading()
+        if is_resync:
+            participants.resynced()
+        items = yield all_items(handle)
+        participants.load(items, joined_is_news=is_resync, left_is_news=not tracked.is_opening)
 
     @flow
     def _catch_up_messages(self, tracked: TrackedConversation) -> Flow[None]:
@@ -146,6 +160,7 @@ class Opener:
         opened, live = tracked.messages, tracked.live
         if opened is None or opened.followed_from is None or opened.followed_from < 0:
             return  # without any event yet nothing was written
+        yield self.read_participants(tracked)
         joined = live.participants.joined_at(self._runtime.configuration.identity)
         if joined is not None:
             opened.missed = yield live.messages.since(opened.handle, joined)
@@ -153,13 +168,10 @@ class Opener:
     @flow
     def reread(self, tracked: TrackedConversation, kind: Kind, handle: Handle, followed_from: int) -> Flow[None]:
         """Read an object again whose events were lost, and announce what and who came meanwhile; a document is up to date."""
-        live = tracked.live
         if kind is Kind.MESSAGES:
-            yield live.messages.resync(handle, followed_from)
+            yield tracked.live.messages.resync(handle, followed_from)
         elif kind is Kind.PARTICIPANTS:
-            live.participants.reading()
-            live.participants.resynced()
-            live.participants.load((yield all_items(handle)), is_news=True)
+            yield self._read_all(tracked, handle, is_resync=True)
 
 
 def _is_open(opened: OpenObject | None, name: str) -> bool:

@@ -25,10 +25,14 @@ _log = logs.logger(__name__)
 
 
 class Participants:
-    """The participants of one conversation, all of them, once it is loaded."""
+    """The participants of one conversation.
+
+    Those that come with the map are a first state: nothing says that it is all of them. The program is given participants
+    after the map was read page by page.
+    """
 
     def __init__(self, live: LiveConversation, loaded: Callable[[], Future[Handle]], typing_ended: Callable[[str], None]) -> None:
-        """`loaded` gives the Sync map after `load` has run; `typing_ended` is told an identity. Both run on the io thread."""
+        """`loaded` returns the Sync map after `load` has run; `typing_ended` receives an identity. Both run on the io thread."""
         self._live = live
         self._conversation = live.conversation
         self._runtime = live.runtime
@@ -37,6 +41,8 @@ class Participants:
         self._by_sid: dict[str, Participant] = {}
         self._own = OwnCommands()
         self._read_from = 0  # number of the latest own command when the map was read last
+        self._is_whole = False
+        self._announced_early: dict[str, int] = {}  # who joined, from a page: up to which event; that one may still come
 
     # -- from Sync, on the io thread ----------------------------------------------------------------------------------
 
@@ -44,23 +50,28 @@ class Participants:
         """The map is about to be read: whoever is known by now, if only from an answer, is in it or has left since."""
         self._read_from = self._own.number
 
-    def load(self, items: list[Item], *, is_news: bool = False) -> None:
-        """Take all participants as they were read.
+    def load_first(self, items: list[Item]) -> None:
+        """Take the participants that came with the map, and announce nothing; there may be others."""
+        self._is_whole = False
+        for item in items:
+            self._take(str(item.key), item.data, item.event_id)
 
-        Where that `is_news`, as events were lost, who joined and who left meanwhile is announced; otherwise nothing is.
-        """
+    def load(self, items: list[Item], *, joined_is_news: bool = False, left_is_news: bool = False) -> None:
+        """Take all participants as they were read, and announce what is news: who is there now, and who is not any more."""
+        self._is_whole = True
         known = set()
         for item in items:
             was_told = self._is_told(str(item.key))
             taken = self._take(str(item.key), item.data, item.event_id)
             if taken is not None:
                 known.add(taken[0].sid)
-                if is_news and not was_told:
+                if joined_is_news and not was_told:
+                    self._announced_early[taken[0].sid] = item.event_id
                     self._emit(taken[0], ConversationEvent.PARTICIPANT_JOINED, ClientEvent.PARTICIPANT_JOINED)
         with self._runtime.lock:
             gone = [sid for sid in self._by_sid if sid not in known and not self._own.has_added_since(sid, self._read_from)]
         for sid in gone:
-            if is_news and self._is_told(sid):
+            if left_is_news and self._is_told(sid):
                 self._removed(sid)
             else:
                 self._forget(sid)
@@ -78,6 +89,7 @@ class Participants:
 
     def resynced(self) -> None:
         """The map was made anew: whatever is loaded next is newer than what is held."""
+        self._announced_early.clear()
         with self._runtime.lock:
             for participant in self._by_sid.values():
                 participant._live.state.expect_anything()
@@ -87,12 +99,12 @@ class Participants:
         if isinstance(change, ItemAdded | ItemUpdated):
             self._added_or_updated(change)
         elif isinstance(change, ItemRemoved):
-            self._removed(str(change.key))
+            self._removed(str(change.key), change)
 
     def _added_or_updated(self, change: ItemAdded | ItemUpdated) -> None:
         sid = str(change.key)
-        if isinstance(change, ItemAdded) and self._is_told(sid) and self._by_sid[sid]._live.state.version >= change.event_id:
-            return  # announced from a page that was ahead of the events
+        if isinstance(change, ItemAdded) and self._announced_early.pop(sid, -1) >= change.event_id:
+            return
         taken = self._take(sid, change.data, change.event_id)
         if taken is None:
             return
@@ -127,7 +139,9 @@ class Participants:
             _log.warning("%r: leaving out participant %s: %s", self._conversation, sid, error)
             return None
 
-    def _removed(self, sid: str) -> None:
+    def _removed(self, sid: str, change: ItemRemoved | None = None) -> None:
+        if change is not None and not self._is_whole and sid not in self._by_sid:
+            self._take(sid, change.data, change.event_id)  # one of those that did not come with the map
         participant = self._by_sid.get(sid)
         if participant is not None and participant.identity is not None:
             self._typing_ended(participant.identity)

@@ -87,10 +87,12 @@ class OpenParticipants(OpenObject):
     """The map of participants.
 
     Attributes:
-        items: what it held when it was opened, until that is loaded.
+        items: what came with it, until that is loaded; nothing says that these are all.
+        reading: the reading of all pages, once it has begun.
     """
 
     items: list[Item] | None
+    reading: Future[None] | None = None
 
 
 _O = TypeVar("_O", bound=OpenObject)
