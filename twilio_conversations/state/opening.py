@@ -132,18 +132,13 @@ class Opener:
             return
         if opened.reading is None or (opened.reading.done() and opened.reading.exception() is not None):
             self._load_first_participants(tracked)
-            opened.reading = self._read_all(tracked, opened.handle)
+            tracked.live.participants.reading()
+            opened.reading = self._read_all(opened.handle, tracked.live.participants.load)
         yield opened.reading
 
     @flow
-    def _read_all(self, tracked: TrackedConversation, handle: Handle, *, is_resync: bool = False) -> Flow[None]:
-        """Read all participants; who left since the conversation was announced is news, after lost events who joined too."""
-        participants = tracked.live.participants
-        participants.reading()
-        if is_resync:
-            participants.resynced()
-        items = yield all_items(handle)
-        participants.load(items, joined_is_news=is_resync, left_is_news=not tracked.is_opening)
+    def _read_all(self, handle: Handle, load: Callable[[list[Item]], None]) -> Flow[None]:
+        load((yield all_items(handle)))
 
     @flow
     def _catch_up_messages(self, tracked: TrackedConversation) -> Flow[None]:
@@ -171,7 +166,10 @@ class Opener:
         if kind is Kind.MESSAGES:
             yield tracked.live.messages.resync(handle, followed_from)
         elif kind is Kind.PARTICIPANTS:
-            yield self._read_all(tracked, handle, is_resync=True)
+            participants = tracked.live.participants
+            participants.reading()
+            participants.resynced()
+            yield self._read_all(handle, participants.load_anew)
 
 
 def _is_open(opened: OpenObject | None, name: str) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Callable, Container, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from twilio_conversations.errors import ConversationsError, NotFoundError, ProtocolError
 from twilio_conversations.events.names import ClientEvent, ConversationEvent, ParticipantEvent
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from twilio_conversations.sync.client import Handle
 
 _log = logs.logger(__name__)
+_GONE: Final = math.inf
 
 
 class Participants:
@@ -42,7 +44,8 @@ class Participants:
         self._own = OwnCommands()
         self._read_from = 0  # number of the latest own command when the map was read last
         self._is_whole = False
-        self._announced_early: dict[str, int] = {}  # who joined, from a page: up to which event; that one may still come
+        self._behind: set[str] = set()  # known from an earlier membership, and not read in this one yet
+        self._early: dict[str, float] = {}  # announced from a page: up to which event; those may still come
 
     # -- from Sync, on the io thread ----------------------------------------------------------------------------------
 
@@ -53,28 +56,57 @@ class Participants:
     def load_first(self, items: list[Item]) -> None:
         """Take the participants that came with the map, and announce nothing; there may be others."""
         self._is_whole = False
-        for item in items:
-            self._take(str(item.key), item.data, item.event_id)
+        known = {str(item.key) for item in items if self._take(str(item.key), item.data, item.event_id) is not None}
+        self._behind = self._by_sid.keys() - known
 
-    def load(self, items: list[Item], *, joined_is_news: bool = False, left_is_news: bool = False) -> None:
-        """Take all participants as they were read, and announce what is news: who is there now, and who is not any more."""
+    def load(self, items: list[Item]) -> None:
+        """Take all participants as pages have them, which may be ahead of the events: these announce what changed."""
         self._is_whole = True
         known = set()
         for item in items:
-            was_told = self._is_told(str(item.key))
-            taken = self._take(str(item.key), item.data, item.event_id)
+            sid = str(item.key)
+            if not self._is_told(sid) or sid in self._behind:
+                self._take(sid, item.data, item.event_id)
+            else:
+                self._show(sid, item)
+            known.add(sid)
+        for sid in self._missing(known):
+            if sid in self._behind or not self._is_told(sid):
+                self._forget(sid)
+        self._behind.clear()
+
+    def load_anew(self, items: list[Item]) -> None:
+        """Take all participants after events were lost, and announce who joined and who left meanwhile."""
+        self._is_whole = True
+        known = set()
+        for item in items:
+            sid = str(item.key)
+            was_told = self._is_told(sid)
+            taken = self._take(sid, item.data, item.event_id)
             if taken is not None:
-                known.add(taken[0].sid)
-                if joined_is_news and not was_told:
-                    self._announced_early[taken[0].sid] = item.event_id
+                known.add(sid)
+                if not was_told:
+                    self._early[sid] = item.event_id
                     self._emit(taken[0], ConversationEvent.PARTICIPANT_JOINED, ClientEvent.PARTICIPANT_JOINED)
-        with self._runtime.lock:
-            gone = [sid for sid in self._by_sid if sid not in known and not self._own.has_added_since(sid, self._read_from)]
-        for sid in gone:
-            if left_is_news and self._is_told(sid):
+        for sid in self._missing(known):
+            if self._is_told(sid):
+                self._early[sid] = _GONE
                 self._removed(sid)
             else:
                 self._forget(sid)
+
+    def _missing(self, known: Container[str]) -> list[str]:
+        """Return who is not in a reading and should be."""
+        with self._runtime.lock:
+            return [sid for sid in self._by_sid if sid not in known and not self._own.has_added_since(sid, self._read_from)]
+
+    def _show(self, sid: str, item: Item) -> None:
+        try:
+            with self._runtime.lock:
+                state = self._by_sid[sid]._live.state
+                state.show(ParticipantData.parse(item.data, state.visible), item.event_id)
+        except ProtocolError as error:
+            _log.warning("%r: leaving out participant %s: %s", self._conversation, sid, error)
 
     def _forget(self, sid: str) -> None:
         with self._runtime.lock:
@@ -89,23 +121,30 @@ class Participants:
 
     def resynced(self) -> None:
         """The map was made anew: whatever is loaded next is newer than what is held."""
-        self._announced_early.clear()
+        self._early.clear()
         with self._runtime.lock:
             for participant in self._by_sid.values():
                 participant._live.state.expect_anything()
 
     def changed(self, change: Change) -> None:
-        """Take what the roster says and announce it."""
-        if isinstance(change, ItemAdded | ItemUpdated):
-            self._added_or_updated(change)
-        elif isinstance(change, ItemRemoved):
+        """Take what the map says and announce it."""
+        if not isinstance(change, ItemAdded | ItemUpdated | ItemRemoved) or self._is_early(str(change.key), change):
+            return
+        if isinstance(change, ItemRemoved):
             self._removed(str(change.key), change)
+        else:
+            self._added_or_updated(change)
+
+    def _is_early(self, sid: str, change: ItemAdded | ItemUpdated | ItemRemoved) -> bool:
+        """Return whether joining or leaving was announced before, from a page that was ahead of the events."""
+        until = self._early.get(sid, -1)
+        if isinstance(change, ItemUpdated):
+            return until == _GONE
+        self._early.pop(sid, None)
+        return until == _GONE if isinstance(change, ItemRemoved) else _GONE > until >= change.event_id
 
     def _added_or_updated(self, change: ItemAdded | ItemUpdated) -> None:
-        sid = str(change.key)
-        if isinstance(change, ItemAdded) and self._announced_early.pop(sid, -1) >= change.event_id:
-            return
-        taken = self._take(sid, change.data, change.event_id)
+        taken = self._take(str(change.key), change.data, change.event_id)
         if taken is None:
             return
         participant, former, current = taken
