@@ -152,7 +152,8 @@ class Options:
         connect_timeout: limit for DNS, TCP, proxy, TLS and the WebSocket upgrade.
         init_timeout: limit for the service's answer to the first frame.
         keepalive_interval: silence after which a WebSocket ping is sent.
-        keepalive_timeout: further silence after which the connection is closed.
+        keepalive_timeout: further silence after which the connection is closed. Silence of a service that has never answered a
+            ping is tolerated for 60 seconds, since its own pings show that the connection works.
         token_timeout: limit for one call of the token function.
         token_renewal_margin: time before the expiry at which the token function is called for a new token.
         reconnect: delays between reconnects.

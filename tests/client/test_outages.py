@@ -16,6 +16,7 @@ from tests.support.clients import Connect
 from tests.support.event_log import EventLog
 from tests.support.patience import PATIENCE
 from tests.support.stopwatch import Stopwatch, within
+from tests.support.waiting import until
 from twilio_conversations import (
     BackoffPolicy,
     Client,
@@ -120,6 +121,18 @@ def test_a_healthy_peer_may_be_silent_for_long(connect: Connect, service: LocalS
     assert event_log.entries == []
     assert client.stats().connection.reconnects == 0
     assert len(frames(service, "init")) == 1
+
+
+def test_a_service_that_answers_no_pings_is_alive(connect: Connect, service: LocalServer) -> None:
+    """Its own pings are the only sign of life, and come later than an answer to ours would be due."""
+    service.configure(websocket_pings=False, ping_interval=0.3)
+    client = connect("alice", keepalive_interval=0.05, keepalive_timeout=0.05)
+    service.forget_traffic()
+    until(lambda: [frame["header"]["method"] for frame in service.traffic("alice")].count("ping") >= 4, "four pings")
+    client.create_conversation()
+
+    assert client.stats().connection.reconnects == 0
+    assert frames(service, "init") == []
 
 
 # Cuts at bad moments

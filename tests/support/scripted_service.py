@@ -59,6 +59,12 @@ class Peer:
         data = frame.data
         return frame.opcode, data.encode() if isinstance(data, str) else bytes(data)
 
+    def answer_ping(self) -> None:
+        """Answer the next frame, which must be a ping."""
+        opcode, payload = self.frame()
+        assert opcode == ABNF.OPCODE_PING, opcode
+        self.send_frame(ABNF.OPCODE_PONG, payload)
+
     def packet(self, *, acks: bool = False) -> Packet:
         """The next packet of the client's; acknowledgements are passed over unless asked for, pings are answered."""
         while True:

@@ -31,11 +31,13 @@ class Wired:
     service: ScriptedService
 
     def up(self) -> Peer:
-        """Start, and accept the init."""
+        """Start, accept the init, and answer the ping by which the client learns whether pings are answered."""
         self.connection.start()
         peer = self.service.peer()
         peer.accept_init()
         self.recorder.wait_for("connected")
+        peer.answer_ping()
+        wait_until(lambda: (link := self.connection._io.link) is not None and link.answers_pings, "the pong is read")
         return peer
 
 

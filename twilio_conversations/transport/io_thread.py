@@ -314,6 +314,8 @@ class IoThread:
         self.fail(effect.error)
 
     def _do_connected(self, effect: fx.Connected) -> None:
+        if self.link is not None:
+            self.link.probe(time.monotonic())
         self._log.connected(effect.resumed)
         notify(self._listener.on_connected, effect.resumed)
 

@@ -20,6 +20,10 @@ OUTBOX_LIMIT: Final = 4 * 1024 * 1024
 """Unwritten bytes above which nothing more is read: a peer that does not take our acknowledgements gets no more chances to
 cause some."""
 
+SILENCE: Final = 60.0
+"""Seconds of silence after which a peer is given up that has never answered a ping. Twilio's service sends a frame of its own at
+least every 45 seconds."""
+
 _GOING_AWAY: Final = (1000).to_bytes(2, "big")
 _PROTOCOL_ERROR: Final = (1002).to_bytes(2, "big")
 
@@ -46,6 +50,7 @@ class Link:
         self._interval = options.keepalive_interval
         self._patience = options.keepalive_timeout
         self._pinged_at: float | None = None
+        self.answers_pings: bool = False  # as far as is known
         self._broken: Exception | None = None  # nothing can be written any more
         self.has_more: bool = self._encrypted
 
@@ -99,6 +104,8 @@ class Link:
                     yield opcode, payload
                 elif opcode == stream.PING:
                     self._outbox += stream.build(stream.PONG, payload)
+                elif opcode == stream.PONG:
+                    self.answers_pings = True
                 elif opcode == stream.CLOSE:
                     self._outbox += stream.build(stream.CLOSE, payload[:2])
                     raise LinkLost(*_closed(payload))
@@ -140,9 +147,10 @@ class Link:
 
     def next_deadline(self) -> float:
         """Return the time at which `check` must be called."""
-        if self._pinged_at is not None:
-            return self._pinged_at + self._patience
-        return self.last_byte_at + self._interval
+        if self._pinged_at is None:
+            return self.last_byte_at + self._interval
+        answer_due = self._pinged_at + self._patience
+        return answer_due if self.answers_pings else max(answer_due, self.last_byte_at + SILENCE)
 
     def check(self, now: float) -> None:
         """Ping a peer that has been silent.
@@ -155,6 +163,11 @@ class Link:
         if self._pinged_at is not None:
             raise LinkLost(f"not a byte for {now - self.last_byte_at:.0f} seconds, and no answer to a ping")
         self.ping(now)
+
+    def probe(self, now: float) -> None:
+        """Find out whether the peer answers pings, unless that is known: if so, silence is a sign of death much earlier."""
+        if not self.answers_pings:
+            self.ping(now)
 
     def ping(self, now: float) -> None:
         """Send a ping; without any byte in time, `check` raises `LinkLost`."""
