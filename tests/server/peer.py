@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import socket
+import time
 import uuid
 from collections.abc import Callable
 from types import TracebackType
@@ -12,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import websocket
+from websocket import ABNF
 
 from tests.support.patience import PATIENCE
 from twilio_conversations.server import LocalServer
@@ -99,11 +101,17 @@ class Peer:
 
     def receive(self) -> Packet:
         """The next packet; acknowledges nothing. Raises at the end of the connection and after `TIMEOUT`."""
-        data = self.socket.recv()
-        if not isinstance(data, bytes):
-            raise ConnectionError(f"a frame must be binary: {data!r}")
-        if not data:
-            raise ConnectionError("closed")
+        deadline = time.monotonic() + TIMEOUT
+        while True:
+            opcode, data = self.socket.recv_data(
+                control_frame=True
+            )  # WebSocket pings return here: they must not prolong the wait
+            if opcode not in (ABNF.OPCODE_PING, ABNF.OPCODE_PONG):
+                break
+            if time.monotonic() > deadline:
+                raise TimeoutError("nothing but WebSocket pings arrived")
+        if opcode != ABNF.OPCODE_BINARY:
+            raise ConnectionError(f"the service closed the connection, or sent something that is not binary: {data!r}")
         return decode(data)
 
     def expect(self, wanted: Callable[[Any], bool]) -> Any:
