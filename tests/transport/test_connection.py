@@ -314,16 +314,31 @@ def test_an_order_to_go_is_obeyed_at_once(wire: Wire, code: int) -> None:
     """Acknowledged, the socket closed, another opened after the hint, not after three seconds."""
     wired = wire()
     peer = wired.up()
-    future = wired.connection.send(GET, Deadline(SOON))
-    peer.expect(RestCall)
     peer.send(Close("C1", Status(code, "OFFLOAD"), BackoffHint(50)))
     assert isinstance(peer.packet(acks=True), Reply)
-    with pytest.raises(TransportUnavailableError):
-        wait(future, Deadline(SOON), "GET")
     with within(2):
         wired.service.peer().accept_init()
 
     wired.recorder.wait_for("connected", count=2)
+
+
+def test_an_answer_on_its_way_is_taken_before_going(wire: Wire) -> None:
+    """The command is not sent again; what comes meanwhile is sent on the next connection."""
+    wired = wire()
+    peer = wired.up()
+    answered = wired.connection.send(GET, Deadline(SOON))
+    call = peer.expect(RestCall)
+    peer.send(Close("C1", Status(308, "OFFLOAD"), BackoffHint(50)))
+    assert isinstance(peer.packet(acks=True), Reply)
+    wired.recorder.wait_state(ConnectionState.RETRYING)
+    later = wired.connection.send(GET, Deadline(SOON))
+    peer.answer(call, 201)
+    assert wait(answered, Deadline(SOON), "GET").code == 201
+    other = wired.service.peer()
+    other.accept_init()
+    other.answer(other.expect(RestCall))
+
+    assert wait(later, Deadline(SOON), "GET").code == 200
 
 
 @pytest.mark.row("ER07")

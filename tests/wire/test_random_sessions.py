@@ -136,7 +136,7 @@ class RandomEvents(RuleBasedStateMachine):
     @invariant()
     def never_stuck(self) -> None:
         """Where the service must act next, a timer guards it."""
-        if self.driven.session.phase in (Phase.CONNECTING, Phase.INITIALISING, Phase.UPDATING, Phase.WAITING):
+        if self.driven.session.phase in (Phase.CONNECTING, Phase.INITIALISING, Phase.UPDATING, Phase.LEAVING, Phase.WAITING):
             assert self.driven.session.next_deadline() is not None
 
     @invariant()
@@ -159,7 +159,7 @@ class RandomEvents(RuleBasedStateMachine):
         if driven.session.phase is Phase.IDLE:
             driven.connect()
         for _ in range(10):
-            if driven.session.phase is Phase.WAITING:
+            if driven.session.phase in (Phase.LEAVING, Phase.WAITING):
                 driven.advance(200)
             elif driven.session.phase is Phase.CONNECTING:
                 driven.open()
@@ -204,8 +204,8 @@ def test_a_hundred_thousand_malformed_inputs(caplog: pytest.LogCaptureFixture) -
         if driven.session.phase is Phase.FAILED:
             driven = Driven()
             driven.up()
-        while driven.session.phase is not Phase.CONNECTED:
-            driven.advance(200) if driven.session.phase is Phase.WAITING else driven.establish()
+        while driven.phase is not Phase.CONNECTED:
+            driven.advance(200) if driven.phase in (Phase.LEAVING, Phase.WAITING) else driven.establish()
     driven.submit("good", 60)
     driven.receive(http_reply("good"))
 

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import pytest
 
-from tests.wire.driven import EXPIRED, Driven, states
+from tests.wire.driven import EXPIRED, Driven, http_reply, states
 from twilio_conversations.enums import ConnectionState
 from twilio_conversations.errors import (
+    ClientClosedError,
     ConnectionErrorInfo,
+    RequestTimeoutError,
     TransportUnavailableError,
 )
 from twilio_conversations.wire.decoding import PacketError
 from twilio_conversations.wire.effects import (
+    CloseSocket,
+    Disconnected,
     Failed,
     TokenExpired,
     TokenWanted,
 )
 from twilio_conversations.wire.packets import (
     BackoffHint,
+    ClientUpdate,
     Close,
     Init,
+    Notification,
     Reply,
     RestCall,
     Status,
 )
+from twilio_conversations.wire.session import LINGER
 from twilio_conversations.wire.transitions import Phase
 
 # Refused
@@ -121,20 +128,107 @@ def test_a_malformed_reply_to_init_is_a_refusal() -> None:
 # Close by the service
 
 
-def test_offload_reconnects_after_the_hint_and_fails_what_was_in_flight() -> None:
-    """308: acknowledged, no error, no three seconds of silence; what was written fails at once, as sent."""
+def _leaving() -> Driven:
+    """A session with the requests "a" and "b" under way that was just offloaded."""
     driven = Driven()
     driven.up()
     driven.submit("a")
+    driven.submit("b")
+    driven.receive(Close("C1", Status(308, "OFFLOAD"), BackoffHint(4000, 20000)))
+    return driven
+
+
+def test_an_offload_reconnects_after_the_hint() -> None:
+    """308 with nothing under way: acknowledged, the socket closed at once, no error."""
+    driven = Driven()
+    driven.up()
     driven.receive(Close("C1", Status(308, "OFFLOAD"), BackoffHint(1000, 20000)))
 
-    assert isinstance(driven.last(Reply), Reply)
     assert driven.last(Reply).id == "C1"
-    assert driven.settled["a"].sent is True
-    assert driven.settled["a"].retryable
     assert driven.session.phase is Phase.WAITING
+    assert [ConnectionState.RETRYING] == states(driven)
     assert 1 <= (driven.session.next_deadline() or 0) - driven.now <= 20
     assert not driven.of(ConnectionErrorInfo)
+
+
+def test_answers_under_way_are_read_after_an_offload() -> None:
+    """The socket is closed with the last of them; then the back-off with the service's hint."""
+    driven = _leaving()
+    assert [ConnectionState.RETRYING] == states(driven)
+    assert driven.of(Disconnected)
+    driven.receive(http_reply("a", 201))
+    assert not driven.of(CloseSocket)
+    driven.receive(http_reply("b", 404))
+
+    assert driven.of(CloseSocket)
+    assert [201, 404] == [driven.settled[id_].code for id_ in "ab"]
+    assert driven.phase is Phase.WAITING
+    assert 4 <= (driven.session.next_deadline() or 0) - driven.now <= 20
+
+
+def test_answers_that_do_not_come_after_an_offload_are_waited_for_two_seconds() -> None:
+    """Then what was written fails, as sent, with the reason of the close; so it does when the socket ends before."""
+    for lost in (False, True):
+        driven = _leaving()
+        driven.receive(http_reply("a"))
+        if lost:
+            driven.lose()
+        else:
+            driven.advance(LINGER - 0.1)
+            assert "b" not in driven.settled
+            driven.advance(0.1)
+
+        assert isinstance(driven.settled["a"], Reply)
+        assert (True, True) == (driven.settled["b"].sent, driven.settled["b"].retryable)
+        assert "OFFLOAD" in str(driven.settled["b"])
+        assert driven.phase is Phase.WAITING
+        assert 4 <= (driven.session.next_deadline() or 0) - driven.now <= 20
+
+
+def test_nothing_new_goes_out_after_an_offload() -> None:
+    """Requests are queued, a token is kept, and whatever comes beside answers is left to the next connection."""
+    driven = _leaving()
+    sent = len(driven.sent)
+    driven.submit("c")
+    driven.update("T1", "u")
+    driven.receive(Notification("N1", "t", {}))
+    assert not driven.effects
+    driven.receive(ClientUpdate("U1", "token_about_to_expire"))
+    driven.receive(Close("C2", Status(401, "X")))
+    driven.do(driven.session.token_refused(RuntimeError("none"), driven.now))
+
+    assert driven.phase is Phase.LEAVING
+    assert len(driven.sent) == sent
+    assert "c" not in driven.settled
+    driven.advance(30)
+    driven.establish()
+    assert driven.last(Init).token == "T1"
+    assert driven.last(RestCall).id == "c"
+
+
+def test_a_request_taken_back_or_too_late_does_not_hold_up_the_leaving() -> None:
+    """Nobody waits for its answer."""
+    driven = Driven()
+    driven.up()
+    driven.submit("a")
+    driven.submit("b", 1)
+    driven.receive(Close("C1", Status(308)))
+    driven.do(driven.session.cancel("a", driven.now))
+    assert driven.session.phase is Phase.LEAVING
+    driven.advance(1)
+
+    assert isinstance(driven.settled["b"], RequestTimeoutError)
+    assert driven.phase is Phase.WAITING
+
+
+def test_closing_while_answers_are_read_is_the_end() -> None:
+    """A farewell, the socket closed, everything failed."""
+    driven = _leaving()
+    driven.close()
+
+    assert isinstance(driven.last(Close), Close)
+    assert all(isinstance(driven.settled[id_], ClientClosedError) for id_ in "ab")
+    assert driven.open_generation is None
 
 
 @pytest.mark.parametrize("status", [None, Status(503, "X"), Status(299, "X"), Status(-1)])

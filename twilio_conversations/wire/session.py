@@ -47,6 +47,9 @@ _log = logs.logger(__name__)
 MAX_BAD_FRAMES: Final = 3
 """Frames that are not the protocol, on one connection, before it is replaced."""
 
+LINGER: Final = 2.0
+"""Seconds for which answers are read from a socket that the service asked to leave."""
+
 _UP = (Phase.CONNECTED, Phase.UPDATING)
 _NO_SERVICE = (Phase.DENIED, Phase.FAILED, Phase.CLOSED)
 _BAD_REQUEST: Final = Status(400, "BAD_REQUEST")
@@ -177,7 +180,8 @@ class Session:
         """Process the loss of the socket of `generation`: not opened, failed, silent, or closed by the peer with `close_code`."""
         if not self._is_current(generation):
             return []
-        return self._input(now, Input.SOCKET_DOWN, Cause.of_socket(error, close_code))
+        cause = self._cause if self._phase is Phase.LEAVING else Cause.of_socket(error, close_code)
+        return self._input(now, Input.SOCKET_DOWN, cause)
 
     def wake(self, now: float) -> list[Effect]:
         """Stop waiting, since the computer slept or the network is back."""
@@ -230,13 +234,15 @@ class Session:
         if not self._socket_open:
             return []
         if type(packet) is packets.Notification:
+            if self._phase is Phase.LEAVING:
+                return []  # the next connection replays it
             if packet.id:
                 return [Send(packets.acknowledgement(packet.id)), packet]
             return [packet]
         self._now = now
         if type(packet) is Reply:
             self._receive_reply(packet)
-        else:
+        elif self._phase is not Phase.LEAVING:
             if packet.id:
                 self._effects.append(Send(packets.acknowledgement(packet.id)))
             if type(packet) is packets.Close:
@@ -277,6 +283,8 @@ class Session:
         return self._take_effects()
 
     def _take_effects(self) -> list[Effect]:
+        if self._phase is Phase.LEAVING and not self._requests.written:
+            self._dispatch(Input.DRAINED, self._cause)
         if self._requests.queued and self._phase in _UP:
             self._effects += self._flow.flush(self._now)  # a suspect that waited may be written, now that another is over
         effects, self._effects = self._effects, []
@@ -306,7 +314,8 @@ class Session:
         if self._phase is Phase.WAITING:
             self._dispatch(Input.TIMEOUT_TOKENLESS if self._credentials.missing else Input.TIMEOUT, Cause())
             return
-        self._dispatch(Input.TIMEOUT, Cause(f"no answer in time while {self._phase}"))
+        late = Cause(f"no answer in time while {self._phase}")
+        self._dispatch(Input.TIMEOUT, self._cause if self._phase is Phase.LEAVING else late)
 
     def _is_current(self, generation: int) -> bool:
         return self._has_socket and generation == self._generation
@@ -405,6 +414,10 @@ class Session:
         if self._socket_open:
             self._effects.append(Send(packets.Close(self._new_id()).encode()))
 
+    def _linger(self, _: Cause) -> None:
+        self._control_id = None
+        self._timer = self._now + LINGER
+
     def _drop(self, cause: Cause) -> None:
         self._control_id = None
         if self._has_socket:
@@ -461,6 +474,7 @@ class Session:
         Action.SEND_INIT: _send_init,
         Action.SEND_UPDATE: _send_update,
         Action.FAREWELL: _farewell,
+        Action.LINGER: _linger,
         Action.DROP: _drop,
         Action.BACK_OFF: _back_off,
         Action.HASTEN: _hasten,

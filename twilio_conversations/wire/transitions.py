@@ -25,6 +25,7 @@ class Phase(enum.StrEnum):
     INITIALISING = "initialising"
     CONNECTED = "connected"
     UPDATING = "updating"
+    LEAVING = "leaving"
     WAITING = "waiting"
     DENIED = "denied"
     FAILED = "failed"
@@ -39,6 +40,7 @@ PUBLIC_STATES: Final[Mapping[Phase, ConnectionState]] = MappingProxyType(
         Phase.INITIALISING: ConnectionState.CONNECTING,
         Phase.CONNECTED: ConnectionState.CONNECTED,
         Phase.UPDATING: ConnectionState.CONNECTED,
+        Phase.LEAVING: ConnectionState.RETRYING,
         Phase.WAITING: ConnectionState.RETRYING,
         Phase.DENIED: ConnectionState.DENIED,
         Phase.FAILED: ConnectionState.DISCONNECTED,
@@ -70,6 +72,7 @@ class Input(enum.Enum):
     REFUSED = "any other answer (429, 500...)"
     OFFLOADED = "close 308 or any other code"
     UNSUPPORTED = "close 406 or 417"
+    DRAINED = "no answer is under way"
     CLOSE = "the program closes the client"
 
 
@@ -81,6 +84,7 @@ class Action(enum.Enum):
     SEND_INIT = "send `init` with the latest token"
     SEND_UPDATE = "send `update` with the latest token"
     FAREWELL = "send `close` if a socket is open"
+    LINGER = "read answers for up to 2 s more, and nothing else; requests are queued"
     DROP = "close the socket if there is one; what was in flight fails at once, as sent"
     BACK_OFF = "start the back-off timer"
     HASTEN = "end the back-off as soon as the service's hint allows"
@@ -109,6 +113,7 @@ _A, _E, _P = Action, Input, Phase
 _RETRY = _row(_P.WAITING, _A.DROP, _A.REPORT, _A.BACK_OFF)
 _RETRY_POLITELY = _row(_P.WAITING, _A.FAREWELL, _A.DROP, _A.REPORT, _A.BACK_OFF)
 _RETRY_QUIETLY = _row(_P.WAITING, _A.DROP, _A.BACK_OFF)
+_LEAVE = _row(_P.LEAVING, _A.LINGER)
 _DENY = _row(_P.DENIED, _A.FAREWELL, _A.DROP, _A.ROLL_BACK, _A.REPORT_TERMINAL, _A.FAIL_ALL)
 _REAUTHORISE = _row(_P.AUTHORISING, _A.FAREWELL, _A.DROP, _A.ROLL_BACK, _A.REPORT, _A.ASK_TOKEN)
 _FALL_BACK = _row(_P.CONNECTING, _A.FAREWELL, _A.DROP, _A.ROLL_BACK, _A.REPORT, _A.ASK_TOKEN, _A.OPEN)
@@ -121,7 +126,7 @@ _ORDERED_AWAY = {
     _E.DENIED_RENEWABLE: _REAUTHORISE,
     _E.DENIED_FALLBACK: _FALL_BACK,
     _E.DENIED_OUTDATED: _REPLACE,
-    _E.OFFLOADED: _RETRY_QUIETLY,
+    _E.OFFLOADED: _LEAVE,
     _E.UNSUPPORTED: _GIVE_UP,
     _E.GARBAGE: _RETRY_POLITELY,
     _E.CLOSE: _END,
@@ -171,6 +176,14 @@ _BY_PHASE: dict[Phase, dict[Input, Transition]] = {
         _E.REFUSED: _RETRY_POLITELY,
         _E.TIMEOUT: _RETRY,
         _E.SOCKET_DOWN: _RETRY_QUIETLY,
+    },
+    _P.LEAVING: {
+        _E.TOKEN: _row(_P.LEAVING),
+        _E.TOKEN_REFUSED: _row(_P.LEAVING, _A.REPORT),
+        _E.DRAINED: _RETRY_QUIETLY,
+        _E.TIMEOUT: _RETRY_QUIETLY,
+        _E.SOCKET_DOWN: _RETRY_QUIETLY,
+        _E.CLOSE: _END,
     },
     _P.WAITING: {
         _E.TOKEN: _row(_P.WAITING, _A.HASTEN),
