@@ -12,7 +12,7 @@ from tests.support.clients import Connect
 from tests.support.event_log import EventLog
 from tests.support.patience import PATIENCE
 from tests.support.waiting import until
-from twilio_conversations import InitializationError, ProtocolError
+from twilio_conversations import ConnectionState, InitializationError, ProtocolError
 from twilio_conversations.server import LocalServer
 
 LINKS = ("my_conversations", "conversations", "users", "current_user", "typing", "messages_receipts")
@@ -127,6 +127,27 @@ def test_errors_in_plain_text_pass(connect: Connect, service: LocalServer, path:
     alice = connect("alice")
 
     assert list(alice.get_subscribed_conversations().iter_all()) == []
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_without_a_code_has_the_token_function_called(connect: Connect, service: LocalServer, status: int) -> None:
+    """At the start and at a reconnect: the next token is sent, and the client is never denied."""
+    calls: list[str] = []
+
+    def provider() -> str:
+        calls.append(service.token("alice"))
+        return calls[-1]
+
+    service.faults.refuse_connections(1, status=status, code=0)
+    alice = connect("alice", token=provider)
+    assert len(calls) == 2
+    event_log = EventLog(alice, "connection_state_changed")
+    service.faults.refuse_connections(1, status=status, code=0)
+    service.faults.drop()
+    event_log.wait("connection_state_changed", lambda state: state is ConnectionState.CONNECTED)
+
+    assert len(calls) == 3
+    assert ConnectionState.DENIED not in event_log.of("connection_state_changed")
 
 
 def test_a_service_that_writes_text_messages(connect: Connect, service: LocalServer) -> None:

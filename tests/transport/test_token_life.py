@@ -101,6 +101,42 @@ def test_a_token_that_is_not_valid_yet_is_replaced_too(wire: Wire) -> None:
     assert ConnectionState.DENIED not in wired.recorder.facts("state")
 
 
+@pytest.mark.parametrize("code", [401, 403])
+@pytest.mark.parametrize("later", [False, True], ids=["first", "reconnect"])
+@pytest.mark.parametrize("same", [False, True], ids=["another", "same"])
+def test_a_refusal_without_a_code_has_the_provider_asked(wire: Wire, code: int, later: bool, same: bool) -> None:
+    """Nobody knows what it means: what the provider returns next is sent, even if it is the same token, and nothing is denied."""
+    given = token()
+    provider = Provider(lambda: given, lambda: given if same else token())
+    wired = wire(provider)
+    if later:
+        wired.up().cut()
+    else:
+        wired.connection.start()
+    peer = wired.service.peer()
+    peer.refuse(peer.packet(), code)
+    assert wired.service.peer().accept_init().token == provider.calls[1]
+    wired.recorder.wait_for("connected", count=2 if later else 1)
+
+    assert len(provider.calls) == 2
+    assert ConnectionState.DENIED not in wired.recorder.facts("state")
+    assert [info.terminal for info in wired.recorder.facts("connection_error")] == [False]
+
+
+@pytest.mark.parametrize("code", [401, 403])
+def test_without_a_provider_a_refusal_without_a_code_is_final(wire: Wire, code: int) -> None:
+    """There is nobody to ask; another token of the program's connects again."""
+    wired = wire(token())
+    wired.connection.start()
+    peer = wired.service.peer()
+    peer.refuse(peer.packet(), code)
+    wired.recorder.wait_state(ConnectionState.DENIED)
+    wired.connection.update_token(token())
+    wired.service.peer().accept_init()
+
+    wired.recorder.wait_for("connected")
+
+
 def test_a_provider_that_hangs_for_ever_goes_on_being_reported(wire: Wire) -> None:
     """Also after another token has superseded its answer: when that one expires, nobody waits in silence."""
     release = threading.Event()
