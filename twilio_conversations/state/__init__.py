@@ -1,1 +1,1 @@
-"""What the io thread keeps current: conversations, participants, messages, users, typing and read horizons."""
+"""State that the io thread keeps current: conversations, participants, messages, users, typing and read horizons."""

@@ -1,4 +1,4 @@
-"""Which messages of one conversation handlers were told of, where pages are read in place of events that did not come."""
+"""Messages of one conversation that handlers have received, where pages are read in place of events that did not come."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class AnnouncedMessages:
         self._early: dict[int, float] = {}  # announced from a page: up to which event; those events may still come
 
     def begin(self, newest: int | None) -> None:
-        """The list was opened: messages up to `newest` are history."""
+        """Begin with an open list: messages up to `newest` are history."""
         self.newest = newest
         self._early.clear()
 
     def begin_again(self) -> None:
-        """Events were lost, and with them the order of their ids: nothing was announced ahead of those that come now."""
+        """Begin again after lost events, whose ids may start from below: nothing was announced ahead of those that come now."""
         self._early.clear()
 
     def take(self, change: Change) -> bool:
@@ -55,7 +55,7 @@ class AnnouncedMessages:
         return change.event_id <= until
 
     def note_page(self, item: Item, followed_from: int) -> None:
-        """An item of a page was announced; its events behind `followed_from`, up to the page's, may still come."""
+        """Note that an item of a page was announced; its events behind `followed_from`, up to the page's, may still come."""
         index = parse_index(item.key)
         if index is not None and item.event_id > followed_from:
             self._early[index] = item.event_id

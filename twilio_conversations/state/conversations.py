@@ -1,6 +1,6 @@
-"""Which conversations there are for this client, by sid.
+"""Conversations of this client, by sid.
 
-The sources are the own map of conversations (Sync), its listing (REST), and commands that just succeeded. They only say what
+The sources are the user's map of conversations (Sync), its listing (REST), and commands that just succeeded. They only say what
 is *wanted* of a conversation; `lifecycle` makes it so and announces it. Everything here runs on the io thread.
 """
 
@@ -62,7 +62,7 @@ class Conversations:
 
     @flow
     def open(self) -> Flow[None]:
-        """Follow the own map of conversations; from here on nothing is missed."""
+        """Follow the user's map of conversations; from here on nothing is missed."""
         name = self._runtime.configuration.my_conversations_map
         self._map = yield self._runtime.sync.open_map(name, self._map_changed)
 
@@ -104,7 +104,7 @@ class Conversations:
         settle(self.listed, None)
 
     def _listed_entry(self, entry: Any) -> TrackedConversation | None:
-        """Learn of a conversation from the listing, unless the map has said something newer of it."""
+        """Take a conversation from the listing, unless the map has something newer of it."""
         sid = entry.get("conversation_sid") if isinstance(entry, dict) else None
         if not isinstance(sid, str):
             _log.warning("leaving out an entry of the listing without sid")
@@ -136,7 +136,7 @@ class Conversations:
         return tracked
 
     def follow(self, sid: str) -> Future[Conversation]:
-        """The own identity has joined, by the answer of a command: done when messages and roster are followed."""
+        """Follow a conversation that a command has joined; done when messages and participants are followed."""
         tracked = self._tracked.get(sid)
         if tracked is None:
             return failed(NotFoundError(f"conversation {sid} is gone"))
@@ -144,11 +144,11 @@ class Conversations:
         return tracked.ready
 
     def known(self, sid: str) -> TrackedConversation | None:
-        """What is known of `sid`."""
+        """Return the conversation with that sid, `None` if there is none."""
         return self._tracked.get(sid)
 
     def announced(self, following: Following) -> list[Conversation]:
-        """The conversations that are announced as that much or more, in the order they became known."""
+        """Return the conversations that are announced as that much or more, in the order they became known."""
         return [one.conversation for one in self._tracked.values() if one.announced >= following]
 
     @flow
@@ -162,7 +162,7 @@ class Conversations:
         take([] if tracked is None else tracked.live.participants.announced())
 
     def joined(self) -> list[Conversation]:
-        """The conversations that the own identity participates in, in the order of their sids."""
+        """Return the conversations that the user participates in, in the order of their sids."""
         return [
             one.conversation
             for _, one in sorted(self._tracked.items())
@@ -170,14 +170,14 @@ class Conversations:
         ]
 
     def typing(self, sid: Any, identity: Any, seconds: Any) -> None:
-        """Somebody types somewhere; for conversations that are not followed it means nothing."""
+        """Pass on a typing notice; one of a conversation that is not followed is ignored."""
         tracked = self._tracked.get(sid) if isinstance(sid, str) else None
         if tracked is None or tracked.announced is not Following.EVERYTHING or not isinstance(identity, str):
             return
         tracked.live.typing.received(identity, duration(seconds, 6.0))
 
     def _map_changed(self, _: Handle, change: Change) -> None:
-        """The own map of conversations changed."""
+        """Apply a change of the user's map."""
         if isinstance(change, ItemAdded | ItemUpdated | ItemRemoved) and not self.listed.done():
             self._told.add(str(change.key))
         if isinstance(change, ItemAdded | ItemUpdated):
@@ -194,7 +194,7 @@ class Conversations:
 
     @flow
     def _reload(self) -> Flow[None]:
-        """Events of the map were lost: read it again, and let go what is not in it any more."""
+        """Events of the map were lost: read it again, and remove what is not in it any more."""
         own = self._map
         assert own is not None
         try:
@@ -213,7 +213,7 @@ class Conversations:
                 self._tracker.react(tracked, Input.REMOVED)
 
     def _map_item(self, sid: str, data: Any) -> None:
-        """The map says that the own identity has this conversation, and how."""
+        """Apply an item of the user's map: the conversation, and the user's part in it."""
         document = data.get("channel") if isinstance(data, dict) else None
         if not isinstance(document, str):
             _log.warning("leaving out conversation %s: its map item names no document", sid)
@@ -245,7 +245,7 @@ class Conversations:
 
     @flow
     def fetch(self, conversation: Conversation) -> Flow[tuple[ConversationData, int] | None]:
-        """The state of a conversation by its document as the service has it now."""
+        """Return the state of a conversation by its document as the service has it now."""
         tracked = self._tracked.get(conversation.sid)
         document = tracked.document if tracked is not None else None
         if tracked is None or document is None:
@@ -260,7 +260,7 @@ class Conversations:
         self._tracker.announce_update(conversation, former, current)
 
     def confirmed(self, answer: Any) -> Mapping[str, Any]:
-        """Nothing that was not written."""
+        """Return nothing that was not written."""
         del answer
         return {}
 
@@ -300,7 +300,7 @@ class Conversations:
         return tracked
 
     def fail(self, error: BaseException) -> None:
-        """Nothing appears any more: wake whoever waits for a conversation. From any thread, when the connection is over."""
+        """Wake whoever waits for a conversation. From any thread, when the connection is over."""
         fail(self.listed, error)
         for tracked in list(self._tracked.values()):
             fail(tracked.ready, error)

@@ -53,7 +53,7 @@ class Messages:
     """The messages of one conversation. Live objects are held weakly; the latest ones also by the client."""
 
     def __init__(self, live: LiveConversation, opened: Callable[[], Future[Handle]], typing_ended: Callable[[str], None]) -> None:
-        """`opened` gives the Sync list, opening it if need be; `typing_ended` is told an identity. Both run on the io thread."""
+        """`opened` returns the Sync list, opening it if need be; `typing_ended` receives an identity. Both on the io thread."""
         self._live = live
         self._conversation = conversation = live.conversation
         self._runtime = runtime = live.runtime
@@ -69,7 +69,7 @@ class Messages:
     # -- from Sync, on the io thread ----------------------------------------------------------------------------------
 
     def changed(self, change: Change) -> None:
-        """Take what the list says and announce it; what cannot be a message is left out."""
+        """Apply a change of the list and announce it; what cannot be a message is left out."""
         try:
             if self._announced.take(change):
                 return
@@ -104,7 +104,7 @@ class Messages:
             )
 
     def _apply(self, change: ItemAdded | ItemUpdated) -> tuple[Message, MessageData | None, MessageData]:
-        """The live message with the change applied, its state before (`None` when that is not known), and that now."""
+        """Apply a change; return the live message, its state before (`None` when that is not known), and that now."""
         index = _index(change.key)
         with self._runtime.lock:
             message = self._held.get(index)
@@ -146,13 +146,13 @@ class Messages:
             start = page.items[-1].key
 
     def opened(self, newest: int | None) -> None:
-        """The list was opened: messages up to index `newest` are history."""
+        """Begin with an open list: messages up to index `newest` are history."""
         self._announced.begin(newest)
 
     def announce_missed(self, items: Iterable[Item], followed_from: int | None) -> None:
-        """Announce messages that no event tells of, as pages have them.
+        """Announce messages whose events do not come, as pages have them.
 
-        Events behind `followed_from` may tell of some of the items again, which is not announced.
+        Events behind `followed_from` may bring some of the items again, which is not announced.
         """
         for item in items:
             self.changed(ItemAdded(item.key, item.data, item.event_id, item.date_updated))
@@ -172,13 +172,13 @@ class Messages:
         return found
 
     def held(self) -> list[Message]:
-        """The messages that somebody has."""
+        """Return the messages that somebody has."""
         with self._runtime.lock:
             return list(self._held.values())
 
     @flow
     def reread(self, entity: Handle) -> Flow[None]:
-        """Changes were made that no event told: bring what is held up to date, and forget what is gone."""
+        """Bring what is held up to date after lost events, and forget what is gone."""
         self._announced.begin_again()
         with self._runtime.lock:
             held = dict(self._held)
@@ -195,7 +195,7 @@ class Messages:
 
     @flow
     def resync(self, entity: Handle, followed_from: int) -> Flow[None]:
-        """Events up to `followed_from` were lost: as `reread`, and announce the messages written meanwhile, in order."""
+        """Do as `reread` after events up to `followed_from` were lost, and announce the messages written meanwhile, in order."""
         yield self.reread(entity)
         self.announce_missed((yield self._missed(entity)), followed_from)
 
@@ -224,7 +224,7 @@ class Messages:
     # -- reading ------------------------------------------------------------------------------------------------------
 
     def get_page(self, size: int, anchor: int | None, direction: Direction, timeout: float | None) -> Paginator[Message]:
-        """One page from `anchor` on, inclusive."""
+        """Return one page from `anchor` on, inclusive."""
         order: Order = "desc" if direction is Direction.BACKWARDS else "asc"
         return self._page(lambda: self._read(anchor, size, order, inclusive=True), size, timeout)
 
@@ -262,7 +262,7 @@ class Messages:
         return _Slice(messages, has_older=before, has_newer=after)
 
     def _show(self, item: Item) -> Message | None:
-        """The live message of a page's item; a malformed one is left out."""
+        """Return the live message of a page's item, `None` for a malformed one."""
         try:
             index = _index(item.key)
             with self._runtime.lock:
@@ -277,7 +277,7 @@ class Messages:
             return None
 
     def walk(self, *, newest_first: bool, after: int | None, limit: int | None) -> Iterator[Message]:
-        """The messages one after another, a page at a time."""
+        """Return the messages one after another, a page at a time."""
         left = -1 if limit is None else limit
         if newest_first:
             page = self.get_page(_MOST_PER_REQUEST, None, Direction.BACKWARDS, None)
@@ -295,19 +295,19 @@ class Messages:
 
     @flow
     def fetch(self, message: Message) -> Flow[tuple[MessageData, int] | None]:
-        """What the service says of one message now."""
+        """Read one message as the service has it now."""
         entity: Handle = yield self._opened()
         item: Item | None = yield entity.item(message.index)
         return None if item is None else (MessageData.parse(item.data), item.event_id)
 
     def confirmed(self, answer: Any) -> Mapping[str, Any]:
-        """The date of a change."""
+        """Return the date of a change."""
         return date_updated(answer)
 
     # -- sending, on the caller's thread ------------------------------------------------------------------------------
 
     def prepare(self) -> MessageBuilder:
-        """A builder of a message to this conversation."""
+        """Return a builder of a message to this conversation."""
         return MessageBuilder(self._runtime, self.post)
 
     def send(
@@ -356,7 +356,7 @@ class Messages:
         return self._sent(answer, () if "content_sid" in request else medias)
 
     def _sent(self, answer: Any, medias: tuple[MediaData, ...]) -> Message:
-        """The message that an answer tells of: the live one if its event was faster, else one made from the answer."""
+        """Return the message of an answer: the live one if its event was faster, else one made from the answer."""
         index = parse_index(answer.get("index")) if isinstance(answer, dict) else None
         if index is None:
             raise ProtocolError("the answer to a send has no index", body=answer)

@@ -1,4 +1,4 @@
-"""Own adds and removals of participants that Sync has not told of yet."""
+"""Own adds and removals of participants whose events have not come yet."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class OwnCommand:
 
 
 class OwnCommands:
-    """Own commands on the participants of one conversation, until Sync tells of each; the client's lock guards it.
+    """Own commands on the participants of one conversation, until the event of each comes; the client's lock guards it.
 
     What a command, a reading and an event know of each other is their order: `number` is that of the latest.
     """
@@ -41,35 +41,35 @@ class OwnCommands:
         return number
 
     def added(self, sid: str, since: int) -> OwnCommand | None:
-        """The add of number `since` made the participant `sid`; return `None` where it has left again."""
+        """Note the participant that the add of number `since` made; return `None` where it has left again."""
         if self._left.get(sid, 0) > since:
             return None
         return self._note(sid, Command.ADD)
 
     def end_add(self, number: int) -> None:
-        """The add has ended, however it went."""
+        """Note that the add has ended, however it went."""
         self._adding.discard(number)
         if not self._adding:
             self._left.clear()
 
     def removed(self, sids: Iterable[str]) -> dict[str, OwnCommand]:
-        """A removal of these participants was answered."""
+        """Note that a removal of these participants was answered."""
         return {sid: self._note(sid, Command.REMOVE) for sid in sids}
 
     def told(self, sid: str) -> None:
-        """Sync told that the participant is there: an add needs no waiting any more, a removal is still to come."""
+        """Note an event of the participant: an add needs no waiting any more, a removal is still to come."""
         if (own := self._pending.get(sid)) is not None and own.command is Command.ADD:
             del self._pending[sid]
 
     def left(self, sids: Iterable[str]) -> None:
-        """Sync told, or a reading showed, that participants are gone."""
+        """Note that participants are gone, by an event or a reading."""
         for sid in sids:
             self._pending.pop(sid, None)
             if self._adding:
                 self._left[sid] = self._next()
 
     def end(self, sid: str) -> None:
-        """Nothing is waited for any more."""
+        """Wait for nothing any more."""
         self._pending.pop(sid, None)
 
     def has(self, sid: str, own: OwnCommand) -> bool:

@@ -29,7 +29,7 @@ _GONE: Final = math.inf
 class Participants:
     """The participants of one conversation.
 
-    Those that come with the map are a first state: nothing says that it is all of them. The program is given participants
+    Those that come with the map are a first state, and need not be all. The program is given participants
     after the map was read page by page.
     """
 
@@ -50,7 +50,7 @@ class Participants:
     # -- from Sync, on the io thread ----------------------------------------------------------------------------------
 
     def reading(self) -> None:
-        """The map is about to be read: whoever is known by now, if only from an answer, is in it or has left since."""
+        """Begin to read the map: whoever is known by now, if only from an answer, is in it or has left since."""
         self._read_from = self._own.number
 
     def load_first(self, items: list[Item]) -> None:
@@ -115,19 +115,19 @@ class Participants:
         participant._live.leave(participant)
 
     def _is_told(self, sid: str) -> bool:
-        """Return whether Sync has told of a participant."""
+        """Return whether a participant came from Sync."""
         participant = self._by_sid.get(sid)
         return participant is not None and participant._live.state.replica is not None
 
     def resynced(self) -> None:
-        """The map was made anew: whatever is loaded next is newer than what is held."""
+        """Take whatever is loaded next as newer than what is held: event ids may have started from below."""
         self._early.clear()
         with self._runtime.lock:
             for participant in self._by_sid.values():
                 participant._live.state.expect_anything()
 
     def changed(self, change: Change) -> None:
-        """Take what the map says and announce it."""
+        """Apply a change of the map and announce it."""
         if not isinstance(change, ItemAdded | ItemUpdated | ItemRemoved) or self._is_early(str(change.key), change):
             return
         if isinstance(change, ItemRemoved):
@@ -164,7 +164,7 @@ class Participants:
             )
 
     def _take(self, sid: str, data: Any, version: int) -> tuple[Participant, ParticipantData | None, ParticipantData] | None:
-        """The live participant with `data` applied, its state before, and that now; `None` for an entry that is none."""
+        """Apply `data`; return the live participant, its state before, and that now; `None` for an entry that is none."""
         try:
             with self._runtime.lock:
                 participant = self._by_sid.get(sid)
@@ -192,16 +192,16 @@ class Participants:
             participant._live.leave(participant)
 
     def joined_at(self, identity: str) -> dt.datetime | None:
-        """When the participant with that identity joined, by the service's clock; `None` if that is not known."""
+        """Return the time at which that identity joined, by the service's clock; `None` if it is not known."""
         return next((one.date_created for one in self.held() if one.identity == identity), None)
 
     def held(self) -> list[Participant]:
-        """The participants that are known."""
+        """Return the participants that are known."""
         with self._runtime.lock:
             return list(self._by_sid.values())
 
     def announced(self) -> list[Participant]:
-        """The participants that Sync has told of, in the order they became known."""
+        """Return the participants that came from Sync, in the order they became known."""
         with self._runtime.lock:
             return [participant for participant in self._by_sid.values() if participant._live.state.replica is not None]
 
@@ -212,7 +212,7 @@ class Participants:
         return Participant(Live(self._runtime.dispatcher, self._runtime, state, self), self._conversation, sid)
 
     def with_identity(self, identity: str) -> Participant | None:
-        """The participant with that identity, as far as is known; from any thread."""
+        """Return the participant with that identity, as far as is known; from any thread."""
         found = None
         for participant in list(self._by_sid.values()):
             if participant.identity == identity:
@@ -222,20 +222,20 @@ class Participants:
     # -- for callers --------------------------------------------------------------------------------------------------
 
     def get_all(self, timeout: float | None) -> list[Participant]:
-        """All participants, without those whose removal was just confirmed."""
+        """Return all participants, without those whose removal was just confirmed."""
         self._runtime.run(self._loaded, self._runtime.deadline(timeout), "get_participants()")
         with self._runtime.lock:
             return [participant for sid, participant in self._by_sid.items() if not self._own.hides(sid)]
 
     def get_by_sid(self, sid: str, timeout: float | None) -> Participant:
-        """The participant with that sid."""
+        """Return the participant with that sid."""
         for participant in self.get_all(timeout):
             if participant.sid == sid:
                 return participant
         raise NotFoundError(f"no participant with sid {checks.shown(sid)} in {self._conversation.sid}")
 
     def get_by_identity(self, identity: str, timeout: float | None) -> Participant:
-        """The latest participant with that identity."""
+        """Return the latest participant with that identity."""
         for participant in reversed(self.get_all(timeout)):
             if participant.identity == identity:
                 return participant
@@ -272,7 +272,7 @@ class Participants:
         return participant
 
     def _settle_later(self, commands: Mapping[str, OwnCommand]) -> None:
-        """Give Sync the time to tell of own commands."""
+        """Settle own commands after the time that their events have."""
 
         def settle_all() -> None:
             for sid, own in commands.items():
@@ -282,7 +282,7 @@ class Participants:
 
     @flow
     def _settle(self, sid: str, own: OwnCommand) -> Flow[None]:
-        """Look what became of a command that Sync has not told of for a while, and trust that."""
+        """Look what became of a command whose event has not come for a while, and trust that."""
         participant = self._by_sid.get(sid)
         if participant is None or not self._own.has(sid, own):
             return
@@ -304,7 +304,7 @@ class Participants:
             participant._live.leave(participant)
 
     def url_of(self, key: str, deadline: Deadline) -> str:
-        """The resource of a participant, named by sid or identity.
+        """Return the resource of a participant, named by sid or identity.
 
         An identity of dots is replaced by the sid: resolved by a proxy on the way, the path with it would be the conversation's.
 
@@ -328,11 +328,11 @@ class Participants:
 
     @flow
     def fetch(self, participant: Participant) -> Flow[tuple[ParticipantData, int] | None]:
-        """What the service says of one participant now."""
+        """Read one participant as the service has it now."""
         entity: Handle = yield self._loaded()
         item: Item | None = yield entity.item(participant.sid)
         return None if item is None else (ParticipantData.parse(item.data), item.event_id)
 
     def confirmed(self, answer: Any) -> Mapping[str, Any]:
-        """The date of a change."""
+        """Return the date of a change."""
         return date_updated(answer)

@@ -15,7 +15,7 @@ import attrs
 
 
 class Following(enum.IntEnum):
-    """How much of a conversation there is for this client."""
+    """Extent to which a conversation is followed."""
 
     NOTHING = 0
     """It is not there yet, or not any more."""
@@ -40,7 +40,7 @@ class Phase(enum.StrEnum):
 
 @attrs.frozen
 class Standing:
-    """What a phase means: what handlers were told, what is wanted, and whether an attempt to get there is under way."""
+    """Meaning of a phase: what was announced, what is wanted, and whether an attempt to get there is under way."""
 
     announced: Following
     wanted: Following

@@ -1,4 +1,4 @@
-"""How far the own identity has read in one conversation."""
+"""Read horizon of the current user in one conversation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ReadHorizon:
         self._runtime = live.runtime
         self._queue = threading.Lock()
         self._last_in_line: Future[None] = completed(None)
-        self._passed: list[int | None] | None = None  # marks that Sync tells of while one is posted
+        self._passed: list[int | None] | None = None  # marks whose events come while one is posted
 
     def advance(self, index: int, timeout: float | None) -> int | None:
         """Move to `index` unless the horizon is beyond it already, here or on another device; returns the unread count."""
@@ -49,11 +49,11 @@ class ReadHorizon:
         return 0 if newest is None else self.advance(newest, deadline.remaining())
 
     def unread_count(self, timeout: float | None) -> int | None:
-        """The service's count (``GET {my_conversations}/{sid}``)."""
+        """Return the service's count (``GET {my_conversations}/{sid}``)."""
         return _unread(self._read(self._runtime.deadline(timeout)))
 
     def told(self, former: ConversationData | None, current: ConversationData) -> None:
-        """Take note of a change that Sync tells of; on the io thread."""
+        """Note a change from Sync; on the io thread."""
         mark = current.last_read_message_index
         if former is not None and former.last_read_message_index != mark and (passed := self._passed) is not None:
             passed.append(mark)
@@ -63,7 +63,7 @@ class ReadHorizon:
         return self._live.state.visible.last_read_message_index
 
     def _read(self, deadline: Deadline) -> Mapping[str, Any]:
-        """The own membership as the service has it now; a mark further on is shown before Sync tells of it."""
+        """Read the user's membership as the service has it now; a mark further on is shown before its event comes."""
         live = self._live
         told = _replica_mark(live)
         try:

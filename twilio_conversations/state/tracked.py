@@ -1,4 +1,4 @@
-"""What is kept of one conversation: its phase, its Sync objects that are open, and what they held that is not applied yet."""
+"""State of one conversation: its phase, its Sync objects that are open, and what they held that is not applied yet."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class OpenParticipants(OpenObject):
     """The map of participants.
 
     Attributes:
-        items: what came with it, until that is loaded; nothing says that these are all.
+        items: what came with it, until that is loaded; these need not be all.
         reading: the reading of all pages, once it has begun.
     """
 
@@ -134,12 +134,12 @@ class TrackedConversation:
 
     @property
     def announced(self) -> Following:
-        """What handlers were told last."""
+        """The extent that was announced last."""
         return STANDINGS[self.phase].announced
 
     @property
     def wanted(self) -> Following:
-        """What is wanted."""
+        """The extent that is wanted."""
         return STANDINGS[self.phase].wanted
 
     @property

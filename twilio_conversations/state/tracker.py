@@ -92,7 +92,7 @@ class Tracker:
         self.react(tracked, Input.OPENED if tracked.attempt is attempt else Input.OUTDATED)
 
     def _refused(self, tracked: TrackedConversation, error: ConversationsError) -> None:
-        """The conversation is not visible to this user, or its name cannot be asked for."""
+        """Remove a conversation that is not visible to this user, or whose name cannot be asked for."""
         _log.info("conversation %s cannot be opened: %s", tracked.conversation.sid, error)
         fail(tracked.ready, error)
         self.react(tracked, Input.REMOVED)

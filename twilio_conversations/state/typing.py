@@ -1,4 +1,4 @@
-"""Typing in one conversation: what we tell, and what we are told."""
+"""Typing in one conversation: notices that are sent, and notices that are received."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LONGEST_SECONDS = 3600.0
 
 
 def duration(told: Any, otherwise: float) -> float:
-    """How long typing lasts by what the service says, or `otherwise`, when that makes no sense."""
+    """Return the seconds for which typing lasts as the service has it, or `otherwise` when that makes no sense."""
     valid = isinstance(told, int | float) and not isinstance(told, bool) and 0 < told < LONGEST_SECONDS
     return float(told) if valid else otherwise
 
@@ -43,7 +43,7 @@ class TypingIndicator:
         self._timers: dict[str, Any] = {}
 
     def send(self, timeout: float | None) -> None:
-        """Tell that we type (``POST {typing}``); inside the window of the last notice nothing is sent."""
+        """Send a notice (``POST {typing}``); inside the window of the last notice nothing is sent."""
         refuse_to_wait("typing()")
         if time.monotonic() < self._window_ends:
             return
@@ -53,13 +53,13 @@ class TypingIndicator:
         self._told(answer)
 
     def _told(self, answer: Any) -> None:
-        """A notice was taken: none is sent until its time is over."""
+        """Note that a notice was accepted: none is sent until its time is over."""
         seconds = duration(answer.get("typing_timeout") if isinstance(answer, dict) else None, DEFAULT_SECONDS)
         self._window_ends = time.monotonic() + (self._runtime.options.typing_timeout or seconds)
 
     @contextmanager
     def lasting(self) -> Iterator[None]:
-        """Tell it again and again until the block is over, from the io thread: it neither waits nor fails."""
+        """Send notices until the block is over, from the io thread: it neither waits nor fails."""
         refuse_to_wait("typing_indicator()")
         over = threading.Event()
         self._runtime.connection.post(lambda: self._repeat(over))
@@ -99,12 +99,12 @@ class TypingIndicator:
         self._told(answer.json())
 
     def received(self, identity: str, seconds: float) -> None:
-        """Somebody types; announced when it starts, not when it goes on."""
+        """Note that somebody types; announced when it starts, not when it goes on."""
         participant = self._with_identity(identity)
         if participant is None:
             return
         if not participant.is_typing and self._runtime.dispatcher.full:
-            return  # handlers are far behind: by the time they would hear of it, it is over
+            return  # handlers are far behind: by the time they would receive it, it is over
         override = self._runtime.options.typing_timeout
         self._stop_timer(identity)
         timers = self._runtime.connection.timers
@@ -120,7 +120,7 @@ class TypingIndicator:
             )
 
     def ended(self, identity: str) -> None:
-        """Somebody does not type any more: time is up, a message came, or the participant is gone."""
+        """Note that somebody does not type any more: time is up, a message came, or the participant is gone."""
         if not self._stop_timer(identity):
             return
         participant = self._with_identity(identity)
@@ -129,7 +129,7 @@ class TypingIndicator:
             self._emit(participant, ParticipantEvent.TYPING_ENDED, ConversationEvent.TYPING_ENDED, ClientEvent.TYPING_ENDED)
 
     def clear(self) -> None:
-        """The conversation is left: nobody types here any more."""
+        """Forget who types, as the conversation was left: nobody types here any more."""
         for identity in list(self._timers):
             self.ended(identity)
 

@@ -1,4 +1,4 @@
-"""The users that are followed: the own one from start to end, others first in, first out. Runs on the io thread."""
+"""Users that are followed: the current one from start to end, others first in, first out. Runs on the io thread."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _log = logs.logger(__name__)
 class Users:
     """All users of a client: one object per identity, however many ask for it at once.
 
-    Others than the own one are followed in a queue of limited length: who comes when it is full ends the following of the
+    Others than the current user are followed in a queue of limited length: who comes when it is full ends the following of the
     one that came first.
     """
 
     def __init__(self, runtime: Runtime, identity: str = "") -> None:
-        """`identity` is that of the own user, as far as it is known."""
+        """`identity` is that of the current user, as far as it is known."""
         self._runtime = runtime
         self._maps: dict[User, Handle] = {}
         self._followed: dict[str, User] = {}
@@ -48,14 +48,14 @@ class Users:
 
     @flow
     def open(self) -> Flow[None]:
-        """Follow the own user's map; everything about it is announced as new."""
+        """Follow the current user's map; everything about it is announced as new."""
         configuration = self._runtime.configuration
         self.myself.identity = configuration.identity
         yield self._open_map(self.myself, configuration.my_user_info_map)
         self._begin(self.myself, None)
 
     def get(self, identity: str, map_name: str | None = None) -> Future[User]:
-        """The user with that identity, followed from now on; `map_name`, where it is known, saves a request."""
+        """Return the user with that identity, followed from now on; `map_name`, where it is known, saves a request."""
         if identity == self._runtime.configuration.identity:
             return completed(self.myself)
         if identity in self._followed:
@@ -67,21 +67,21 @@ class Users:
         return coming
 
     def followed(self) -> list[User]:
-        """The own user, then the others in the order they came."""
+        """Return the current user, then the others in the order they came."""
         return [self.myself, *self._followed.values()]
 
     def subscribed(self) -> list[User]:
-        """Those that are followed now; the own one is not yet while the client starts."""
+        """Those that are followed now; the current user is not yet while the client starts."""
         return [user for user in self.followed() if user.is_subscribed]
 
     def unfollow(self, user: User) -> Future[None]:
-        """End the following of a user; the own one is followed anew."""
+        """End the following of a user; the current user is followed again."""
         self._let_go(user)
         return self._refollow_myself() if user is self.myself else completed(None)
 
     @flow
     def fetch(self, user: User) -> Flow[tuple[UserData, int] | None]:
-        """What the service says of a user now; of one that is not followed, by ``GET .../Users/{identity}``."""
+        """Read a user as the service has it now; of one that is not followed, by ``GET .../Users/{identity}``."""
         entity = self._maps.get(user)
         if entity is not None:
             page = yield entity.page(size=50)
@@ -116,7 +116,7 @@ class Users:
 
     @flow
     def _open_map(self, user: User, name: str) -> Flow[UserData]:
-        """Open a user's map (``GET .../Maps/{name}?Include=items``) and take what it says; gives the state before."""
+        """Open a user's map (``GET .../Maps/{name}?Include=items``) and apply it; return the state before."""
         former = user._live.state.replica or UserData()
         entity: Handle = yield self._runtime.sync.open_map(name, functools.partial(self._changed, user), include_items=True)
         items: list[Item] = list(entity.take_items())
