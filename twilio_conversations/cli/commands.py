@@ -1,4 +1,4 @@
-"""``serve``, ``token`` and ``env``, and ``demo`` from its own module."""
+"""``serve``, ``token`` and ``env``; ``demo`` and ``probe`` have their own modules."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import attrs
 import click
 from rich.console import Console
 
 from twilio_conversations.cli import announcement
 from twilio_conversations.errors import ConversationsError, InvalidArgumentError
+from twilio_conversations.options import ENDPOINT_VARIABLE
 from twilio_conversations.server import DataDirectoryError, LocalServer
 from twilio_conversations.server.storage.credentials import Credentials, default_data_dir, load_or_create
 from twilio_conversations.server.text import is_text
@@ -147,3 +149,49 @@ def demo() -> None:
     from twilio_conversations.cli.demo import run
 
     run(Console())
+
+
+@group.command()
+@click.option("--region", metavar="NAME", envvar="TWILIO_REGION", help="Twilio's region of the key; us1 by default.")
+@click.option("--endpoint", metavar="URL", envvar=ENDPOINT_VARIABLE, help="Another service, such as a local one.")
+@click.option(
+    "--data",
+    "data_dir",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Directory of a local service, whose key is used; otherwise the key is in the environment.",
+)
+@click.option(
+    "--markdown", type=click.Path(dir_okay=False, path_type=Path), help="File for the report; standard output by default."
+)
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="File for the report in JSON.")
+@click.option("--patient", is_flag=True, help="Also repeat mutation ids after half an hour.")
+@click.option("--limits", is_flag=True, help="Also send bursts, to see how limits are answered.")
+def probe(
+    region: str | None,
+    endpoint: str | None,
+    data_dir: Path | None,
+    markdown: Path | None,
+    json_file: Path | None,
+    patient: bool,
+    limits: bool,
+) -> None:
+    """Settle the open questions about a service, and report whether the client is right with the answers.
+
+    Makes users and conversations of its own, and removes them, also when it is interrupted. It touches nothing else.
+    """
+    from twilio_conversations.cli import probe as command
+    from twilio_conversations.probe import Only, Probe, Target, as_markdown
+
+    key = command.key_of() if data_dir is None else attrs.asdict(_credentials(data_dir))
+    target = Target.of(key, region=region, endpoint=endpoint)
+    wanted: dict[Only, bool] = {"patient": patient, "limits": limits}
+    chosen = Probe(target, options=[name for name, given in wanted.items() if given])
+    console = Console(stderr=True)
+    try:
+        command.run(chosen, console, markdown=markdown, json=json_file)
+    except KeyboardInterrupt:
+        left = chosen.remains.conversations
+        rest = f"{left} conversations called 'probe' may remain" if left else "its conversations have been removed"
+        raise click.ClickException(f"the probe was interrupted; {rest}") from None
+    if markdown is None:
+        click.echo(as_markdown(chosen))

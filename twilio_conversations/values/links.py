@@ -29,6 +29,9 @@ _FORMS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Link -> its form. Read both ways: a link that is there tells the parts, of which one that is missing is made."""
 
+LINKS: Final = tuple(_FORMS)
+"""Names of the links."""
+
 _ON_ANY_HOST: Final = frozenset({"media_service", "media_set_service"})
 """Links that may come without a host: they are joined to the media endpoint, and checked when they are used."""
 
