@@ -42,7 +42,9 @@ class BareSocket:
     def __init__(self, options: Options, deadline: Deadline, stop: threading.Event) -> None:
         """Open it; nothing is sent yet."""
         url = options.endpoints.twilsock
-        self._socket: Any = open_socket(url, ProxyRoute.find(url, None), deadline, Connecting())
+        connecting = Connecting()
+        self._socket: Any = open_socket(url, ProxyRoute.find(url, None), deadline, connecting)
+        connecting.finish()
         self._stream = ws_codec.Stream(options.max_frame_bytes)
         self._stop = stop
 

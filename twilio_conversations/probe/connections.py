@@ -18,8 +18,6 @@ from twilio_conversations.wire.credentials import Credentials
 from twilio_conversations.wire.decoding import decode
 from twilio_conversations.wire.packets import Reply, Unknown
 
-SILENCE: Final = 45.0
-"""Seconds of silence after which the official native client takes a connection for dead."""
 _TYPES: Final = {ws_codec.BINARY: "binary", ws_codec.TEXT: "text"}
 
 
@@ -70,7 +68,7 @@ def _pings(stage: Stage, deadline: Deadline) -> Seen:
     if len(pings) < 2:
         return Seen("none", f"{'one ping' if pings else 'no ping'} in {stage.pace.idle:g} s")
     interval = pings[1] - pings[0]
-    return Seen("often" if interval <= SILENCE else "rarely", f"a ping every {interval:.0f} s")
+    return Seen("often" if interval <= stage.pace.silence else "rarely", f"a ping every {interval:.0f} s")
 
 
 def _pongs(stage: Stage, deadline: Deadline) -> Seen:
@@ -131,7 +129,11 @@ def _own_map(stage: Stage, deadline: Deadline) -> Seen:
     with stage.line(name) as line:
         _, configuration = line.ready(deadline).configuration(deadline)
         own = configuration.my_conversations_map
-        form = "its name is <identity>.channels" if own == f"{stage.identity(name)}.channels" else "its name has another form"
+        form = (
+            "its name is the identity with .channels"
+            if own == f"{stage.identity(name)}.channels"
+            else "its name has another form"
+        )
         url = urls.join(stage.target.options.endpoints.sync, "v3", "Maps", own)
         late = False
         while not deadline.passed:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, TypeVar
@@ -64,7 +63,7 @@ class Line:
     """A connection without a client around it. It listens to itself; use it as a context manager."""
 
     def __init__(self, options: Options, token: str, stop: threading.Event) -> None:
-        """Start connecting. `stop` ends all waits."""
+        """Start connecting. `stop` ends all waits for events, and nothing more is sent then."""
         self._options = options
         self._stop = stop
         self._changed = threading.Condition()
@@ -117,7 +116,13 @@ class Line:
         form: bool = False,
         insist: bool = False,
     ) -> Future[Reply]:
-        """Send a request; `insist` has it sent again after cuts and when the service is busy."""
+        """Send a request; `insist` has it sent again after cuts and when the service is busy.
+
+        Raises:
+            Stopped: the run was interrupted, so nothing more is sent.
+        """
+        if self._stop.is_set():
+            raise Stopped
         headers = {"Content-Type": _FORM if form else _JSON}
         if method != "GET" and not form:
             headers[MUTATION_HEADER] = mutation_id or str(uuid.uuid4())
@@ -134,10 +139,7 @@ class Line:
         return accepted(answer, method)
 
     def wait(self, future: Future[T], deadline: Deadline) -> T:
-        """Return the result of a future; raise `Stopped` when the run is interrupted."""
-        with self._changed:
-            future.add_done_callback(self._wake)
-        self.until(future.done, deadline)
+        """Return the result of a request. An interruption does not end this wait: the answer names what was made."""
         return wait(future, deadline, "a request")
 
     def configuration(self, deadline: Deadline) -> tuple[Any, Configuration]:
@@ -186,14 +188,14 @@ class Line:
             return [event for event in self._events if event.sid == sid and event.type not in (ESTABLISHED, FAILED)]
 
     def until(self, condition: Callable[[], bool], deadline: Deadline) -> None:
-        """Wait for a condition that notifications or answers make true; return at the deadline all the same."""
+        """Wait for a condition that notifications make true; return at the deadline all the same."""
         with self._changed:
             while not condition() and not deadline.passed:
                 if self._stop.is_set():
                     raise Stopped
                 self._changed.wait(deadline.slice())
 
-    def _wake(self, _: Any = None) -> None:
+    def _wake(self) -> None:
         with self._changed:
             self._changed.notify_all()
 
@@ -266,8 +268,3 @@ def until_passed(seconds: float, stop: threading.Event) -> None:
     """Wait some seconds; raise `Stopped` when the run is interrupted."""
     if stop.wait(seconds):
         raise Stopped
-
-
-def now() -> float:
-    """Return the time of the monotonic clock."""
-    return time.monotonic()

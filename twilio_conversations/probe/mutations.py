@@ -36,6 +36,7 @@ class Trial:
         method, url, body: the command.
         judge: outcome by the two answers.
         between: another command, sent between the two.
+        answered: receives each answer at once.
     """
 
     method: str
@@ -43,6 +44,7 @@ class Trial:
     body: dict[str, Any]
     judge: Callable[[Reply, Reply, Deadline], str]
     between: Callable[[Deadline], object] = lambda _: None
+    answered: Callable[[Reply], object] = lambda _: None
 
 
 def _message(stage: Stage, deadline: Deadline) -> Trial:
@@ -57,13 +59,11 @@ def _participant(stage: Stage, deadline: Deadline) -> Trial:
 def _conversation(stage: Stage, deadline: Deadline) -> Trial:
     url = stage.host(deadline).configuration(deadline)[1].conversations_url
 
-    def judge(first: Reply, second: Reply, deadline: Deadline) -> str:
-        for answer in (first, second):
-            if sid := _sid(answer):
-                stage.remember(sid, urls.join(url, sid))
-        return _by_sid(first, second, deadline)
+    def remember(answer: Reply) -> None:
+        if sid := _sid(answer):
+            stage.remember(sid, urls.join(url, sid))
 
-    return Trial(method="POST", url=url, body={"friendly_name": "probe"}, judge=judge)
+    return Trial(method="POST", url=url, body={"friendly_name": "probe"}, judge=_by_sid, answered=remember)
 
 
 def _update(stage: Stage, deadline: Deadline) -> Trial:
@@ -171,6 +171,7 @@ _RESULTS: Final = {HONOURED: "it acted once", EXECUTED: "it was executed twice"}
 def _sent(trial: Trial, line: Line, mutation_id: str, deadline: Deadline) -> Reply:
     """Send the command once."""
     answer = line.send(trial.method, trial.url, trial.body, deadline=deadline, mutation_id=mutation_id)
+    trial.answered(answer)
     if answer.code in _BUSY:
         raise Unsettled(f"a command was answered {answer.code}")
     return answer

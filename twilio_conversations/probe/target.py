@@ -23,6 +23,7 @@ class Pace:
         while_: between two attempts that are to be some time apart.
         patient_while: the same, for the patient ones.
         idle: how long an idle connection is watched at most.
+        silence: seconds without a frame after which the official native client takes a connection for dead.
         pong: how long the answer to a WebSocket ping is waited for.
         changes: number of quick changes of one object.
         roster: number of participants of the large conversation.
@@ -31,6 +32,7 @@ class Pace:
     while_: float = 60.0
     patient_while: float = 1800.0
     idle: float = 100.0
+    silence: float = 45.0
     pong: float = 10.0
     changes: int = 120
     roster: int = 60
