@@ -22,11 +22,6 @@ EXECUTED: Final = "executed again"
 _CONFLICT: Final = 202
 _BUSY: Final = (429, 500, 502, 503, 504)
 
-OUTCOMES: Final = {
-    HONOURED: Meaning("a command that is repeated after a lost answer acts once"),
-    EXECUTED: Meaning("the mutation id does not prevent a double: the client has to look for the result before it repeats"),
-}
-
 
 @attrs.frozen(kw_only=True)
 class Trial:
@@ -87,13 +82,34 @@ def _delete(stage: Stage, deadline: Deadline) -> Trial:
     return Trial(method="DELETE", url=urls.join(room.messages, sid), body={}, judge=_by_answer(404))
 
 
-KINDS: Final[dict[str, Callable[[Stage, Deadline], Trial]]] = {
-    "message": _message,
-    "participant": _participant,
-    "conversation": _conversation,
-    "update": _update,
-    "delete": _delete,
+@attrs.frozen(kw_only=True)
+class Kind:
+    """A kind of command.
+
+    Attributes:
+        prepare: returns the command.
+        executed: meaning of a second execution.
+    """
+
+    prepare: Callable[[Stage, Deadline], Trial]
+    executed: Meaning
+
+
+KINDS: Final = {
+    "message": Kind(
+        prepare=_message, executed=Meaning("the client looks for the message among the newest ones before it repeats the command")
+    ),
+    "participant": Kind(
+        prepare=_participant, executed=Meaning("the refusal of a repeated command counts as success, as the participant is there")
+    ),
+    "conversation": Kind(
+        prepare=_conversation,
+        executed=Meaning("a repeated command without a unique name may leave an empty conversation behind; with one it does not"),
+    ),
+    "update": Kind(prepare=_update, executed=Meaning("the client repeats it, as the second execution changes nothing")),
+    "delete": Kind(prepare=_delete, executed=Meaning("the 404 of a repeated command counts as success")),
 }
+_ONCE: Final = Meaning("a command that is repeated after a lost answer acts once")
 
 
 def _sid(answer: Reply) -> str | None:
@@ -151,7 +167,7 @@ def _look(kind: str, moment: Moment) -> Callable[[Stage, Deadline], Seen]:
     """Return the function of one check."""
 
     def look(stage: Stage, deadline: Deadline) -> Seen:
-        trial, mutation_id = KINDS[kind](stage, deadline), str(uuid.uuid4())
+        trial, mutation_id = KINDS[kind].prepare(stage, deadline), str(uuid.uuid4())
         first = _sent(trial, stage.host(deadline), mutation_id, deadline)
         accepted(first, "first command")
         trial.between(deadline)
@@ -182,10 +198,10 @@ CHECKS: Final = tuple(
         name=f"mutation-id-{kind}-{name}",
         question=f"Is a repeated mutation id honoured: {kind}, {moment.words}?",
         look=_look(kind, moment),
-        outcomes=OUTCOMES,
+        outcomes={HONOURED: _ONCE, EXECUTED: row.executed},
         waits=moment.waits,
         only=moment.only,
     )
     for name, moment in MOMENTS.items()
-    for kind in KINDS
+    for kind, row in KINDS.items()
 )
