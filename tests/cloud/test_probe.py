@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
-from twilio_conversations import InvalidArgumentError
-from twilio_conversations.cli.probe import key_of
-from twilio_conversations.probe import CHECKS, Check, Finding, Probe, Target
+from tests.cloud.key import cloud_marks, target
+from twilio_conversations.probe import CHECKS, Check, Finding, Probe
 
-try:
-    KEY = key_of()
-    MISSING = ""
-except InvalidArgumentError as error:
-    KEY, MISSING = {}, str(error)
-
-pytestmark = [
-    pytest.mark.cloud,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(bool(MISSING), reason=f"talks to Twilio: {MISSING}"),
-]
+pytestmark = cloud_marks
 RUN = [check for check in CHECKS if check.only is None]
 
 
 @pytest.fixture(scope="module")
 def findings() -> Iterator[dict[str, Finding]]:
     """The findings of one run; what it made is gone."""
-    probe = Probe(Target.of(KEY, region=os.environ.get("TWILIO_REGION")), checks=RUN)
+    probe = Probe(target(), checks=RUN)
     probe.run()
     yield probe.findings
     assert probe.remains.conversations == 0

@@ -1,53 +1,31 @@
-"""The two-person story against Twilio itself. Runs only with credentials in the environment, and then leaves nothing behind:
-`TWILIO_ACCOUNT_SID`, `TWILIO_API_KEY_SID`, `TWILIO_API_KEY_SECRET` and `TWILIO_CHAT_SERVICE_SID`.
-"""
+"""The two-person story against Twilio itself. Runs only with credentials in the environment, and then leaves nothing behind."""
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 
+from tests.cloud.key import cloud_marks, target
 from twilio_conversations import Client
-from twilio_conversations.tokens import mint
 
-NEEDED = ("TWILIO_ACCOUNT_SID", "TWILIO_API_KEY_SID", "TWILIO_API_KEY_SECRET", "TWILIO_CHAT_SERVICE_SID")
-MISSING = [name for name in NEEDED if not os.environ.get(name)]
 WAIT = 30.0
 
-pytestmark = [
-    pytest.mark.cloud,
-    pytest.mark.timeout(300),
-    pytest.mark.skipif(bool(MISSING), reason=f"talks to Twilio: {', '.join(MISSING)} not in the environment"),
-]
-
-
-def token_for(identity: str) -> str:
-    """Return a token for ten minutes."""
-    return mint(
-        identity,
-        account_sid=os.environ["TWILIO_ACCOUNT_SID"],
-        api_key_sid=os.environ["TWILIO_API_KEY_SID"],
-        api_key_secret=os.environ["TWILIO_API_KEY_SECRET"],
-        service_sid=os.environ["TWILIO_CHAT_SERVICE_SID"],
-        ttl=600,
-    )
+pytestmark = cloud_marks
 
 
 @pytest.fixture
 def people() -> Iterator[tuple[Client, Client]]:
-    """Two ready clients with identities of this run, in Twilio's region us1 or the one in TWILIO_REGION."""
-    run = uuid.uuid4().hex[:8]
-    region = os.environ.get("TWILIO_REGION", "us1")
+    """Two ready clients with identities of this run."""
+    service, run = target(), uuid.uuid4().hex[:8]
     with ExitStack() as stack:
         alice, bob = (
-            stack.enter_context(Client(token_for(f"{name}-{run}"), region=region)).wait_until_ready(timeout=WAIT)
+            stack.enter_context(Client(service.token(f"{name}-{run}"), endpoints=service.options.endpoints))
             for name in ("alice", "bob")
         )
-        yield alice, bob
+        yield alice.wait_until_ready(WAIT), bob.wait_until_ready(WAIT)
 
 
 def test_two_people_talk(people: tuple[Client, Client]) -> None:

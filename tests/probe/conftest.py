@@ -13,7 +13,7 @@ import pytest
 from twilio_conversations.probe import CHECKS, Finding, Only, Pace, Probe, Target
 from twilio_conversations.server import LocalServer
 
-QUICK = Pace(while_=0.5, patient_while=1.0, idle=30.0, pong=30.0)
+QUICK = Pace(apart=0.5, far_apart=1.0, idle=30.0, pong=30.0)
 """Waits that a test can afford; what is to be seen ends those that are long."""
 
 Run = Callable[..., dict[str, Finding]]

@@ -105,6 +105,25 @@ def test_what_others_made_stays(server: LocalServer, tmp_path: Path) -> None:
     assert conversations_in(tmp_path) == 1
 
 
+def test_creation_without_an_answer(server: LocalServer, tmp_path: Path) -> None:
+    """A conversation whose creation was never answered is found by its name, and removed."""
+    server.faults.fail_answers(path="/Conversations$")
+    made: list[int] = []
+
+    def created(stage: Stage, deadline: Deadline) -> Seen:
+        host = stage.host(deadline)
+        url = host.configuration(deadline)[1].conversations_url
+        stage.remember("probe-unanswered")
+        answer = host.send("POST", url, {"unique_name": "probe-unanswered"}, deadline=deadline)
+        made.append(conversations_in(tmp_path))
+        return Seen("yes", f"answered {answer.code}")
+
+    (finding,) = Probe(target_of(server), QUICK, checks=[check("created", created)]).run()
+    assert finding.seen == "answered 504"
+    assert made == [1]
+    assert conversations_in(tmp_path) == 0
+
+
 @pytest.mark.parametrize("name", ["mutation-id-conversation-later", "roster", "event-ids", "replay-order", "no-init"])
 def test_interrupted(server: LocalServer, tmp_path: Path, name: str) -> None:
     """Interrupted anywhere, a run removes what it made before the error reaches the program."""
@@ -117,8 +136,8 @@ def test_interrupted(server: LocalServer, tmp_path: Path, name: str) -> None:
         raise AssertionError
 
     one = next(one for one in CHECKS if one.name == name)
-    pace = attrs.evolve(QUICK, while_=PATIENCE, changes=2000, roster=900)
-    probe = Probe(target_of(server), pace, checks=[check("beside", interrupted, waits="while_"), one])
+    pace = attrs.evolve(QUICK, apart=PATIENCE, changes=2000, roster=900)
+    probe = Probe(target_of(server), pace, checks=[check("beside", interrupted, waits="apart"), one])
     main = threading.main_thread().ident
     assert main is not None
     interrupter = threading.Thread(target=lambda: began.wait(PATIENCE) and signal.pthread_kill(main, signal.SIGINT))

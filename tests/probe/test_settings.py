@@ -91,7 +91,7 @@ def test_contrary(run_checks: Run, settings: dict[str, Any], names: tuple[str, .
 
 def test_ids_for_a_while(run_checks: Run) -> None:
     """Mutation ids that are honoured for a few seconds are seen as such."""
-    pace = attrs.evolve(QUICK, while_=9.0)
+    pace = attrs.evolve(QUICK, apart=9.0)
     findings = run_checks({"mutation_id_lifetime": 8}, IDS, pace=pace)
     expected = by_moment(HONOURED, HONOURED, AGAIN, "") | {}
     assert {name: finding.outcome for name, finding in findings.items()} == {k: v for k, v in expected.items() if v}

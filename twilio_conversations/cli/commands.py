@@ -187,6 +187,7 @@ def probe(
     wanted: dict[Only, bool] = {"patient": patient, "limits": limits}
     chosen = Probe(target, options=[name for name, given in wanted.items() if given])
     console = Console(stderr=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         command.run(chosen, console, markdown=markdown, json=json_file)
     except KeyboardInterrupt:

@@ -48,7 +48,7 @@ def _no_init(stage: Stage, deadline: Deadline) -> Seen:
             if frame.opcode == ws_codec.CLOSE:
                 code, reason = int.from_bytes(frame.payload[:2], "big"), frame.payload[2:].decode(errors="replace")
                 usual = (code, reason) == (1000, "no-init-from-client")
-                return Seen("1000" if usual else "otherwise", f"closed with {code} {reason!r}")
+                return Seen("1000" if usual else "otherwise", f"closed with {code}{f' {reason}' if usual else ''}")
     if deadline.passed:
         return Seen("open", "the connection was left open")
     return Seen("otherwise", "the connection ended without a close frame")

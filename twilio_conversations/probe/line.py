@@ -180,7 +180,9 @@ class Line:
             return [event for event in self._events if event.type in ends and event.correlation_id == correlation_id]
 
         self.until(lambda: len(found()) >= count, deadline)
-        return found()
+        if len(outcomes := found()) < count:
+            raise Unsettled(f"{len(outcomes)} of {count} subscriptions were answered")
+        return outcomes
 
     def events(self, sid: str) -> list[SyncEvent]:
         """Return the events of an object so far, in the order of their arrival, without those about subscriptions."""

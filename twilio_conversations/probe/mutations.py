@@ -158,8 +158,8 @@ class Moment:
 MOMENTS: Final = {
     "at-once": Moment(words="at once, on the same connection"),
     "elsewhere": Moment(words="at once, on a new connection", line=_other),
-    "later": Moment(words="a minute later", waits="while_"),
-    "much-later": Moment(words="half an hour later", waits="patient_while", only="patient"),
+    "later": Moment(words="a minute later", waits="apart"),
+    "much-later": Moment(words="half an hour later", waits="far_apart", only="patient"),
 }
 
 

@@ -5,21 +5,25 @@ from __future__ import annotations
 import itertools
 import threading
 import uuid
+from collections.abc import Callable
 
 import attrs
 import requests
 
 from twilio_conversations.errors import ConversationsError
-from twilio_conversations.probe.line import Line, until_passed
+from twilio_conversations.probe.line import Line, accepted, until_passed
 from twilio_conversations.probe.outcomes import Stopped, Unsettled
 from twilio_conversations.probe.target import Pace, Target
+from twilio_conversations.state.tracked import SyncNames
+from twilio_conversations.sync.changes import Kind
 from twilio_conversations.util import urls
 from twilio_conversations.util.futures import Deadline
 
 HOST = "host"
 """The user who makes the conversations."""
 _NOT_FOUND = 404
-_TRIES = 5
+_BEHIND = 10.0
+"""Seconds that Sync may be behind the commands."""
 
 
 @attrs.frozen
@@ -29,11 +33,13 @@ class Room:
     Attributes:
         url: REST resource.
         participant_url: REST resource of the host's participant.
+        names: names of its Sync objects.
     """
 
     sid: str
     url: str
     participant_url: str
+    names: SyncNames
 
     @property
     def messages(self) -> str:
@@ -47,8 +53,17 @@ class Room:
 
     @property
     def roster(self) -> str:
-        """Name of the Sync map of the participants."""
-        return f"{self.sid}.roster"
+        """Name of the map of the participants."""
+        return self.names.participants or f"{self.sid}.roster"
+
+    @property
+    def sync_objects(self) -> tuple[tuple[Kind, str], ...]:
+        """Kinds and names of the Sync objects."""
+        return (
+            ("list", self.names.messages or f"{self.sid}.messages"),
+            ("map", self.roster),
+            ("document", self.names.document),
+        )
 
 
 @attrs.frozen
@@ -121,7 +136,8 @@ class Stage:
         url = urls.join(configuration.conversations_url, made["sid"])
         self.remember(name, url)
         joined = host.do("POST", urls.join(url, "Participants"), {"identity": self.identity(HOST)}, deadline=deadline)
-        return Room(made["sid"], url, urls.join(url, "Participants", joined["sid"]))
+        names = SyncNames.from_rest(made["sid"], made.get("sync_objects"))
+        return Room(made["sid"], url, urls.join(url, "Participants", joined["sid"]), names)
 
     def remember(self, name: str, url: str | None = None) -> None:
         """Note a conversation that is to be removed, before it is made and when its address is known.
@@ -137,6 +153,13 @@ class Stage:
     def pause(self, seconds: float) -> None:
         """Wait; raise `Stopped` when the run is interrupted."""
         until_passed(seconds, self.stop)
+
+    def caught_up(self, count: Callable[[], int], wanted: int, deadline: Deadline) -> int:
+        """Return a number that grows, once it is as large as wanted, or does so no more for some seconds."""
+        patience = Deadline(min(_BEHIND, deadline.remaining() or 0.0))
+        while (known := count()) < wanted and not patience.passed:
+            self.pause(0.25)
+        return known
 
     # -- the end ------------------------------------------------------------------------------------------------------
 
@@ -172,19 +195,21 @@ class Stage:
         return left
 
     def _remove(self, line: Line, name: str, url: str | None, deadline: Deadline) -> None:
-        """Delete one conversation; its name finds it where the answer to its creation was never received."""
-        _, configuration = line.configuration(deadline)
-        url = url or urls.join(configuration.conversations_url, name)
-        for _ in range(_TRIES):
-            future = line.begin("DELETE", url, {}, deadline=deadline, insist=True)
-            answer = line.wait(future, deadline)
-            if answer.ok or answer.code == _NOT_FOUND:
+        """Delete one conversation; its name finds it where the answer to its creation was never received.
+
+        Raises:
+            Unsettled: it may still be there.
+        """
+        if url is None:
+            _, configuration = line.configuration(deadline)
+            named = urls.join(configuration.conversations_url, name)
+            found = line.wait(line.begin("GET", named, deadline=deadline, insist=True), deadline)
+            if found.code == _NOT_FOUND:
                 return
-            found = line.begin("GET", url, deadline=deadline, insist=True)
-            body = line.wait(found, deadline).json()
-            if isinstance(body, dict) and isinstance(body.get("sid"), str):
-                url = urls.join(configuration.conversations_url, body["sid"])
-        raise Unsettled("it cannot be removed")
+            url = urls.join(configuration.conversations_url, accepted(found, "look-up")["sid"])
+        answer = line.wait(line.begin("DELETE", url, {}, deadline=deadline, insist=True), deadline)
+        if answer.code != _NOT_FOUND:
+            accepted(answer, "DELETE")
 
     def _remove_users(self, deadline: Deadline) -> int:
         """Delete the users by the public REST API, where there is one; return the number of those that may still be there."""

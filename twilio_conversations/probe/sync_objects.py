@@ -9,7 +9,6 @@ from typing import Any, Final
 import attrs
 
 from twilio_conversations.client.client import Client
-from twilio_conversations.errors import ReplyError
 from twilio_conversations.probe.findings import Check
 from twilio_conversations.probe.line import Line, SyncEvent, accepted
 from twilio_conversations.probe.outcomes import Meaning, Seen, Unsettled
@@ -42,11 +41,15 @@ def _roster(stage: Stage, deadline: Deadline) -> Seen:
     room, host, count = stage.room(deadline), stage.host(deadline), stage.pace.roster
     others = [stage.identity(f"member-{number}") for number in range(1, count)]
     do_all(host, "POST", [(room.participants, {"identity": identity}) for identity in others], deadline)
-    root = host.root("map", room.roster, deadline, items=True)
-    given = len(root.items or ())
-    page = host.wait(host.sync.page("map", root.items_url, None, PAGE, "asc", "inclusive"), deadline)
+    items_url = host.root("map", room.roster, deadline).items_url
+
+    def on_a_page() -> int:
+        return len(host.wait(host.sync.page("map", items_url, None, PAGE, "asc", "inclusive"), deadline).items)
+
+    paged = stage.caught_up(on_a_page, min(count, PAGE), deadline)
+    given = len(host.root("map", room.roster, deadline, items=True).items or ())
     found = _participants_by_client(stage, room, deadline)
-    words = f"{given} of {count} participants come with the map, {len(page.items)} on a page of {PAGE}; the client has {found}"
+    words = f"{given} of {count} participants come with the map, {paged} on a page of {PAGE}; the client has {found}"
     outcome = "none" if not given else "whole" if given == count else "limited"
     return Seen(outcome, words, right=found == count)
 
@@ -97,11 +100,11 @@ def _event_ids(stage: Stage, deadline: Deadline) -> Seen:
         line.until(lambda: len(line.events(changes.before.sid)) >= count, patience)
         ids = _ids(line.events(changes.before.sid))
     words = f"{len(ids)} events of {count} changes"
-    if sorted(ids) == list(range(first, first + count)):
+    if len(ids) < count:
+        return Seen("fewer", words)
+    if sorted(ids) == list(range(first, first + len(ids))):
         return Seen("contiguous", f"{words}, ids without a hole{'' if ids == sorted(ids) else ', not in order'}")
-    if len(ids) == count:
-        return Seen("holes", f"{words}, ids with holes")
-    return Seen("fewer", words)
+    return Seen("holes", f"{words}, ids with holes")
 
 
 # -- replays ----------------------------------------------------------------------------------------------------------
@@ -119,11 +122,16 @@ class Replay:
 def _replay(stage: Stage, deadline: Deadline) -> Replay:
     """Change a map while nobody follows it, and subscribe to it from before."""
     changes = _change(stage, deadline)
-    root = stage.host(deadline).root("map", changes.room.roster, deadline)
-    sid, cursor, rounds = root.sid, changes.before.last_event_id, 0
+    host, before = stage.host(deadline), changes.before.last_event_id
+
+    def newest() -> int:
+        return host.root("map", changes.room.roster, deadline).last_event_id
+
+    last = stage.caught_up(newest, before + stage.pace.changes, deadline)
+    sid, cursor, rounds = changes.before.sid, before, 0
     with stage.line(HOST) as line:
         line.ready(deadline)
-        while cursor < root.last_event_id and rounds < _MOST_REPLAYS:
+        while cursor < last and rounds < _MOST_REPLAYS:
             rounds += 1
             end = line.subscribe(sid, "map", cursor, deadline)
             reached = end.body.get("last_event_id")
@@ -131,8 +139,8 @@ def _replay(stage: Stage, deadline: Deadline) -> Replay:
                 break
             cursor = reached
         patience = Deadline(min(1.0, deadline.remaining() or 0.0))
-        line.until(lambda: len(line.events(sid)) >= root.last_event_id - changes.before.last_event_id, patience)
-        return Replay(range(changes.before.last_event_id + 1, root.last_event_id + 1), line.events(sid), rounds)
+        line.until(lambda: len(line.events(sid)) >= last - before, patience)
+        return Replay(range(before + 1, last + 1), line.events(sid), rounds)
 
 
 def _reach(stage: Stage, deadline: Deadline) -> Seen:
@@ -162,75 +170,6 @@ def _order(stage: Stage, deadline: Deadline) -> Seen:
         return Seen("live first", f"the newest event came before the others{', as a live one' if live else ''}")
     return Seen("mixed", "the events came in no order")
 
-
-# -- limits, only on request ----------------------------------------------------------------------------------------------
-
-BUSY: Final = 429
-BURST: Final = 600
-"""Requests in one burst; Twilio documents 500 a second."""
-OBJECT_WRITES: Final = 260
-"""Writes to one conversation; Twilio documents 20 a second, and bursts are possible."""
-
-
-def _answers(line: Line, under_way: list[Future[Reply]], deadline: Deadline) -> tuple[str, str]:
-    """Wait for answers; return the outcome, and how the refusals among them look."""
-    refusals: list[str] = []
-    for future in under_way:
-        try:
-            answer = line.wait(future, deadline)
-        except ReplyError as error:  # the tunnel's own status
-            if error.status != BUSY:
-                raise
-            refusals.append(f"the tunnel (code {error.code})")
-        else:
-            if answer.code == BUSY:
-                after = "with" if "retry-after" in answer.http_headers else "without"
-                refusals.append(f"the service, {after} Retry-After")
-    if not refusals:
-        return "accepted", f"none of {len(under_way)} was refused"
-    return "refused", f"some of {len(under_way)} were refused with {BUSY} by {refusals[0]}"
-
-
-def _burst(stage: Stage, deadline: Deadline) -> Seen:
-    with stage.line(HOST) as line:
-        url = line.ready(deadline).configuration(deadline)[1].my_conversations_url
-        stage.pause(2.0)
-        answers = [line.begin("GET", url, deadline=deadline) for _ in range(BURST)]
-        return Seen(*_answers(line, answers, deadline))
-
-
-def _object_writes(stage: Stage, deadline: Deadline) -> Seen:
-    with stage.line(HOST) as line:
-        room = stage.room(deadline)
-        line.ready(deadline)
-        writes = [
-            line.begin("POST", room.url, {"friendly_name": f"probe {number}"}, deadline=deadline)
-            for number in range(OBJECT_WRITES)
-        ]
-        return Seen(*_answers(line, writes, deadline))
-
-
-def _subscriptions(stage: Stage, deadline: Deadline) -> Seen:
-    """Subscribe to the objects of a few conversations."""
-    rooms = [stage.room(deadline) for _ in range(4)]
-    with stage.line(HOST) as line:
-        line.ready(deadline)
-        objects = []
-        for room in rooms:
-            for kind, name in (("list", f"{room.sid}.messages"), ("map", room.roster), ("document", f"{room.sid}.channel")):
-                root = line.root(kind, name, deadline)  # type: ignore[arg-type]
-                objects.append((root.sid, kind, root.last_event_id))
-        number = line.poke(objects, deadline)  # type: ignore[arg-type]
-        outcomes = line.outcomes(number, len(objects), deadline)
-    failed = [event.body.get("error") for event in outcomes if event.type != "subscription_established"]
-    if not failed:
-        return Seen("accepted", f"all of {len(objects)} subscriptions were established")
-    code = failed[0].get("code") if isinstance(failed[0], dict) else None
-    words = f"{len(objects) - len(failed)} of {len(objects)} subscriptions were established, the others failed with {code}"
-    return Seen("refused", words)
-
-
-_ACCEPTED: Final = Meaning("the limit, if there is one, is higher")
 
 CHECKS: Final = (
     Check(
@@ -276,29 +215,5 @@ CHECKS: Final = (
             "mixed": Meaning("the client accepts any order"),
         },
         limit=120.0,
-    ),
-    Check(
-        name="burst-limit",
-        question=f"How are {BURST} requests at once answered?",
-        look=_burst,
-        outcomes={"refused": Meaning("the client repeats them later"), "accepted": _ACCEPTED},
-        only="limits",
-    ),
-    Check(
-        name="object-write-limit",
-        question=f"How are {OBJECT_WRITES} quick writes to one conversation answered?",
-        look=_object_writes,
-        outcomes={"refused": Meaning("the client repeats them later"), "accepted": _ACCEPTED},
-        only="limits",
-    ),
-    Check(
-        name="subscription-limit",
-        question="Are the subscriptions of a few conversations accepted?",
-        look=_subscriptions,
-        outcomes={
-            "refused": Meaning("some conversations receive no events", right=False),
-            "accepted": _ACCEPTED,
-        },
-        only="limits",
     ),
 )

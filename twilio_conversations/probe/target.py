@@ -20,8 +20,8 @@ class Pace:
     """Durations of the checks that wait, in seconds.
 
     Attributes:
-        while_: between two attempts that are to be some time apart.
-        patient_while: the same, for the patient ones.
+        apart: between two attempts that are to be some time apart.
+        far_apart: the same, for patient ones.
         idle: how long an idle connection is watched at most.
         silence: seconds without a frame after which the official native client takes a connection for dead.
         pong: how long the answer to a WebSocket ping is waited for.
@@ -29,8 +29,8 @@ class Pace:
         roster: number of participants of the large conversation.
     """
 
-    while_: float = 60.0
-    patient_while: float = 1800.0
+    apart: float = 60.0
+    far_apart: float = 1800.0
     idle: float = 100.0
     silence: float = 45.0
     pong: float = 10.0
