@@ -140,7 +140,7 @@ class Line:
 
     def wait(self, future: Future[T], deadline: Deadline) -> T:
         """Return the result of a request. An interruption does not end this wait: the answer names what was made."""
-        return wait(future, deadline, "a request")
+        return wait(future, deadline, "a request of the probe", lambda: self.connection.trouble)
 
     def configuration(self, deadline: Deadline) -> tuple[Any, Configuration]:
         """Return the service's configuration, as received and as read."""
