@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import jwt
 import pytest
 
 from tests.probe.conftest import QUICK, conversations_in, target_of
@@ -237,7 +238,16 @@ def test_users_are_removed(server: LocalServer) -> None:
 )
 def test_regions(region: str | None, host: str) -> None:
     """In Twilio's regions the websocket and the API of the users are those of the region."""
-    key = {"account_sid": "AC1", "api_key_sid": "SK1", "api_key_secret": "x", "service_sid": "IS1"}
+    key = {"account_sid": "AC1", "api_key_sid": "SK1", "api_key_secret": "x" * 40, "service_sid": "IS1"}
     target = Target.of(key, region=region)
+    assert jwt.get_unverified_header(target.token("alice")).get("twr") == (None if region == "us1" else region)
     assert target.users_api == f"https://{host}/v1/Services/IS1/Users"
     assert target.options.endpoints.twilsock == f"wss://tsock.{region or 'us1'}.twilio.com/v3/wsconnect"
+
+
+def test_address_before_region() -> None:
+    """An address has precedence over a region, which may come from the environment."""
+    key = {"account_sid": "AC1", "api_key_sid": "SK1", "api_key_secret": "x" * 40, "service_sid": "IS1"}
+    target = Target.of(key, region="ie1", endpoint="http://127.0.0.1:9")
+    assert target.options.endpoints.twilsock == "ws://127.0.0.1:9/v3/wsconnect"
+    assert (target.region, target.users_api) == (None, None)
