@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict, get_args
 
 import attrs
 
@@ -18,6 +18,9 @@ ENDPOINT_VARIABLE = "TWILIO_CONVERSATIONS_ENDPOINT"
 
 LONGEST = 366 * 86400.0
 """The largest time that an option may have, seconds: what never ends is a mistake or `None`."""
+
+Resend = Literal["look", "always", "never"]
+"""Treatment of a command whose response was lost."""
 
 _WEB = ("http", "https")
 
@@ -121,6 +124,11 @@ def _capacity(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
     checks.index(value, attribute.name)
 
 
+def _resend(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if value not in (choices := get_args(Resend)):
+        raise InvalidArgumentError(f"{attribute.name} must be one of {', '.join(map(repr, choices))}, not {checks.shown(value)}")
+
+
 def _metadata(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
     dumps(checks.instance(dict, value, attribute.name), attribute.name)
 
@@ -157,6 +165,9 @@ class Options:
         token_timeout: limit for one call of the token function.
         token_renewal_margin: time before the expiry at which the token function is called for a new token.
         reconnect: delays between reconnects.
+        resend: treatment of a command whose response was lost. ``"look"``: it is sent again, a message only if it is not found
+            in the conversation; ``"always"``: it is sent again, and the service recognises the mutation id; ``"never"``: the
+            call raises an error whose `sent` is true.
         max_pending_events: events waiting for handlers before live events are left with the service (see the events guide).
         max_pending_requests: calls of the program that may wait for a connection or a response; further ones raise an error.
             Requests of the client itself, and pages of messages, are not counted.
@@ -178,6 +189,7 @@ class Options:
     token_timeout: float = attrs.field(default=30.0, validator=_duration)
     token_renewal_margin: float = attrs.field(default=180.0, validator=_pause)
     reconnect: BackoffPolicy = attrs.field(factory=BackoffPolicy, validator=_of(BackoffPolicy))
+    resend: Resend = attrs.field(default="look", validator=_resend)
     max_pending_events: int = attrs.field(default=10_000, validator=_amount)
     max_pending_requests: int = attrs.field(default=10_000, validator=_amount)
     max_frame_bytes: int = attrs.field(default=32 * 1024 * 1024, validator=_amount)
@@ -213,6 +225,7 @@ class OptionFields(TypedDict, total=False):
     token_timeout: float
     token_renewal_margin: float
     reconnect: BackoffPolicy
+    resend: Resend
     max_pending_events: int
     max_pending_requests: int
     max_frame_bytes: int

@@ -23,6 +23,7 @@ from twilio_conversations.errors import (
     ThrottledError,
     TransportUnavailableError,
 )
+from twilio_conversations.transport.commands import CommandKind
 from twilio_conversations.transport.rest import Rest
 from twilio_conversations.transport.retries import retry_after
 from twilio_conversations.transport.tunnel import MUTATION_HEADER, Tunnel
@@ -58,6 +59,9 @@ class Call:
         return self.value
 
 
+UPDATE = CommandKind.UPDATE
+
+
 def rest_of(wired: Wired) -> Rest:
     """Commands over that connection."""
     return Rest(Tunnel(wired.connection, wired.connection._options), wired.connection._options)
@@ -80,8 +84,8 @@ def test_the_four_verbs_as_they_go_over_the_wire(wire: Wire) -> None:
     _, rest, peer = up(wire)
     calls = [
         (lambda: rest.get(URL + "?a=b"), ("GET", "application/json; charset=utf-8", b"", False)),
-        (lambda: rest.post(URL, {"é": None}), ("POST", "application/json; charset=utf-8", '{"é":null}'.encode(), True)),
-        (lambda: rest.delete(URL), ("DELETE", "application/json; charset=utf-8", b"{}", True)),
+        (lambda: rest.post(URL, {"é": None}, UPDATE), ("POST", "application/json; charset=utf-8", '{"é":null}'.encode(), True)),
+        (lambda: rest.delete(URL, CommandKind.DELETE), ("DELETE", "application/json; charset=utf-8", b"{}", True)),
         (
             lambda: rest.post_form(URL, {"ChannelSid": "CH1", "x y": "+&"}),
             ("POST", "application/x-www-form-urlencoded", b"ChannelSid=CH1&x%20y=%2B%26", False),
@@ -100,7 +104,7 @@ def test_the_four_verbs_as_they_go_over_the_wire(wire: Wire) -> None:
 def test_a_command_is_sent_again_after_a_cut_under_the_same_id(wire: Wire) -> None:
     """The service acts once."""
     wired, rest, peer = up(wire)
-    call = Call(lambda: rest.post(URL, {}))
+    call = Call(lambda: rest.post(URL, {}, UPDATE))
     first = peer.expect(RestCall)
     peer.cut()
     peer = wired.service.peer()
@@ -117,7 +121,7 @@ def test_two_commands_have_two_ids_and_the_caller_may_give_one(wire: Wire) -> No
     _, rest, peer = up(wire)
     seen = []
     for given in (None, None, "mine"):
-        call = Call(lambda given=given: rest.post(URL, {}, mutation_id=given))
+        call = Call(lambda given=given: rest.post(URL, {}, UPDATE, mutation_id=given))
         message = peer.expect(RestCall)
         seen.append(mutation(message))
         peer.answer(message)
@@ -130,7 +134,7 @@ def test_two_commands_have_two_ids_and_the_caller_may_give_one(wire: Wire) -> No
 def test_done_already_is_followed_to_the_resource(wire: Wire) -> None:
     """202 with a resource URL: its content is the result."""
     _, rest, peer = up(wire)
-    call = Call(lambda: rest.post(URL, {}))
+    call = Call(lambda: rest.post(URL, {}, UPDATE))
     peer.answer(peer.expect(RestCall), 202, b'{"resource_url":"https://h/v2/Conversations/CH1"}')
     fetched = peer.expect(RestCall)
     peer.answer(fetched, 200, b'{"sid":"CH1"}')
@@ -143,7 +147,7 @@ def test_a_deletion_done_already_leaves_nothing_to_fetch(wire: Wire) -> None:
     """A 404 there is success; any other refusal is not."""
     _, rest, peer = up(wire)
     for status, error in ((404, None), (403, ForbiddenError)):
-        call = Call(lambda: rest.delete(URL))
+        call = Call(lambda: rest.delete(URL, CommandKind.DELETE))
         peer.answer(peer.expect(RestCall), 202, b'{"resource_url":"/v2/Conversations/CH1"}')
         peer.answer(peer.expect(RestCall), status)
         if error is None:
@@ -156,7 +160,7 @@ def test_a_deletion_done_already_leaves_nothing_to_fetch(wire: Wire) -> None:
 def test_202_without_a_resource_is_the_answer(wire: Wire) -> None:
     """There is nothing to follow."""
     _, rest, peer = up(wire)
-    call = Call(lambda: rest.post(URL, {}))
+    call = Call(lambda: rest.post(URL, {}, UPDATE))
     peer.answer(peer.expect(RestCall), 202, b'{"ok":true}')
 
     assert call.result() == {"ok": True}
@@ -165,7 +169,7 @@ def test_202_without_a_resource_is_the_answer(wire: Wire) -> None:
 def test_in_progress_is_waited_out(wire: Wire) -> None:
     """409 with 20409 until the service has finished."""
     _, rest, peer = up(wire)
-    call = Call(lambda: rest.post(URL, {}))
+    call = Call(lambda: rest.post(URL, {}, UPDATE))
     for _ in range(2):
         peer.answer(peer.expect(RestCall), 409, b'{"code":20409,"message":"conflict","status":409}')
     peer.answer(peer.expect(RestCall), 202, b'{"resource_url":"https://h/x"}')
@@ -182,7 +186,7 @@ def test_in_progress_is_waited_out(wire: Wire) -> None:
 def test_refusals_are_typed_and_say_everything(wire: Wire, status: int, kind: type[RestError]) -> None:
     """Status, code, message, more info, request id, attempts."""
     _, rest, peer = up(wire)
-    call = Call(lambda: rest.post(URL, {}))
+    call = Call(lambda: rest.post(URL, {}, UPDATE))
     body = b'{"code":50300,"message":"no","more_info":"https://x/50300","status":%d}' % status
     peer.answer(peer.expect(RestCall), status, body, {"twilio-request-id": "RQ1"})
 
@@ -203,7 +207,7 @@ def test_refusals_are_typed_and_say_everything(wire: Wire, status: int, kind: ty
 def test_throttled_beyond_the_deadline(wire: Wire) -> None:
     """The refusal, not a timeout, with the number of attempts."""
     _, rest, peer = up(wire)
-    call = Call(lambda: rest.post(URL, {}, timeout=1.0))
+    call = Call(lambda: rest.post(URL, {}, UPDATE, timeout=1.0))
     peer.answer(peer.expect(RestCall), 429)
     peer.answer(peer.expect(RestCall), 429, headers={"Retry-After": "30"})
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import datetime as dt
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
-from twilio_conversations.errors import RestNotFoundError
+from twilio_conversations.errors import RestError, RestNotFoundError
+from twilio_conversations.transport.commands import CommandKind
 from twilio_conversations.util import urls
+from twilio_conversations.util.json import Attributes, parse_time
 
 if TYPE_CHECKING:
     from twilio_conversations.models.conversation import Conversation
     from twilio_conversations.runtime import Runtime
     from twilio_conversations.state.conversations import Conversations
     from twilio_conversations.util.futures import Deadline
+
+_CLOCKS_DIFFER: Final = dt.timedelta(minutes=5)
+"""Difference allowed between this machine's clock and the service's."""
 
 
 class Lookup:
@@ -24,7 +31,27 @@ class Lookup:
     def create(self, body: dict[str, str], deadline: Deadline, what: str) -> Conversation:
         """Create a conversation (``POST .../Conversations``)."""
         url = self._runtime.configuration.conversations_url
-        return self._learn(self._runtime.rest.post(url, body, timeout=deadline.remaining()), deadline, what)
+        named = CommandKind.CREATE_NAMED if body.get("unique_name") else CommandKind.CREATE
+        since = dt.datetime.now(dt.UTC) - _CLOCKS_DIFFER
+
+        def made(refusal: RestError) -> Any:
+            found = self._runtime.rest.get(urls.join(url, body["unique_name"]), timeout=deadline.remaining())
+            if not self._is_made_by(found, body, since):
+                raise refusal
+            return found
+
+        return self._learn(self._runtime.rest.post(url, body, named, timeout=deadline.remaining(), done=made), deadline, what)
+
+    def _is_made_by(self, found: Any, body: Mapping[str, str], since: dt.datetime) -> bool:
+        """Return whether the conversation of that name was made by the current user, as `body` says, and lately."""
+        made_at = parse_time(found.get("date_created"))
+        return (
+            found.get("created_by") == self._runtime.configuration.identity
+            and made_at is not None
+            and made_at >= since
+            and (found.get("friendly_name") or "") == body.get("friendly_name", "")
+            and Attributes(found.get("attributes")) == Attributes(body["attributes"])
+        )
 
     def by_sid(self, sid: str, deadline: Deadline, what: str) -> Conversation:
         """Return a conversation of the current user, else any that is visible."""

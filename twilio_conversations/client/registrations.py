@@ -11,6 +11,7 @@ import attrs
 
 from twilio_conversations.enums import NotificationsChannelType, NotificationTypes
 from twilio_conversations.errors import RegistrationError, RestNotFoundError
+from twilio_conversations.transport.commands import CommandKind
 from twilio_conversations.util import urls
 from twilio_conversations.wire.packets import PRODUCT
 
@@ -56,7 +57,7 @@ class Registrations:
                 "message_types": [kind.value for kind in NotificationTypes],
                 "data": {"registration_id": device},
             }
-            answer = self._runtime.rest.post(self._url(), body, timeout=deadline.remaining())
+            answer = self._runtime.rest.post(self._url(), body, CommandKind.UPDATE, timeout=deadline.remaining())
             sid = answer.get("id") if isinstance(answer, dict) else None
             self._made[channel] = _Registration(device, token, sid if isinstance(sid, str) else None)
 
@@ -64,7 +65,7 @@ class Registrations:
         """End all registrations of a device, whoever made them (``DELETE {registrations}``)."""
         with self._exclusively(channel):
             body = {"binding_type": channel.value, "address": device}
-            self._runtime.rest.delete(self._url(), body=body, timeout=deadline.remaining())
+            self._runtime.rest.delete(self._url(), CommandKind.DELETE, body=body, timeout=deadline.remaining())
             made = self._made.get(channel)
             if made is not None and made.device == device:
                 del self._made[channel]
@@ -72,7 +73,7 @@ class Registrations:
     def _delete(self, made: _Registration, deadline: Deadline) -> None:
         try:
             if made.sid is not None:
-                self._runtime.rest.delete(self._url(made.sid), timeout=deadline.remaining())
+                self._runtime.rest.delete(self._url(made.sid), CommandKind.DELETE, timeout=deadline.remaining())
         except RestNotFoundError:
             pass  # gone already, which is what was wanted
 

@@ -21,6 +21,7 @@ from twilio_conversations.events.typed import ConversationEvents
 from twilio_conversations.models import message_queries
 from twilio_conversations.models.conversation_facts import ConversationFacts
 from twilio_conversations.models.pages import Paginator, RestPaginator
+from twilio_conversations.transport.commands import CommandKind
 from twilio_conversations.util import checks, urls
 from twilio_conversations.util.json import dumps, whole_number
 from twilio_conversations.values.bindings import ParticipantBindingOptions, ParticipantEmailBinding
@@ -232,7 +233,7 @@ class Conversation(ConversationEvents, ConversationFacts):  # type: ignore[misc]
         deadline = runtime.deadline(timeout)
         body, url = {"identity": runtime.configuration.identity}, urls.join(live.url, "Participants")
         joined = {"status": ConversationStatus.JOINED}
-        live.write(self, joined, lambda: runtime.rest.post(url, body, timeout=deadline.remaining()))
+        live.write(self, joined, lambda: runtime.rest.post(url, body, CommandKind.JOIN, timeout=deadline.remaining()))
         runtime.run(lambda: live.keeper.follow(self.sid), deadline, "join()")
         return self
 
@@ -243,7 +244,7 @@ class Conversation(ConversationEvents, ConversationFacts):  # type: ignore[misc]
             deadline = runtime.deadline(timeout)
             url = live.participants.url_of(runtime.configuration.identity, deadline)
             left = {"status": ConversationStatus.NOT_PARTICIPATING}
-            live.write(self, left, lambda: runtime.rest.delete(url, timeout=deadline.remaining()))
+            live.write(self, left, lambda: runtime.rest.delete(url, CommandKind.LEAVE, timeout=deadline.remaining()))
         return self
 
     def add(self, identity: str, attributes: Any = None, *, timeout: float | None = None) -> Participant:
@@ -348,7 +349,7 @@ class Conversation(ConversationEvents, ConversationFacts):  # type: ignore[misc]
     def delete(self, *, timeout: float | None = None) -> Conversation:
         """Delete the conversation for everybody (``DELETE .../Conversations/{sid}``); the event ``removed`` follows."""
         runtime, gone = self._live.runtime, {"status": ConversationStatus.NOT_PARTICIPATING}
-        self._live.write(self, gone, lambda: runtime.rest.delete(self._url, timeout=timeout))
+        self._live.write(self, gone, lambda: runtime.rest.delete(self._url, CommandKind.DELETE, timeout=timeout))
         return self
 
 

@@ -14,6 +14,7 @@ from twilio_conversations.errors import ConversationsError
 from twilio_conversations.events.signals import Receivers
 from twilio_conversations.models.layers import OVERLAY_SECONDS, ReplicatedState, Write
 from twilio_conversations.runtime import Runtime
+from twilio_conversations.transport.commands import CommandKind
 from twilio_conversations.util import logs
 from twilio_conversations.util.futures import Flow, Future, flow
 from twilio_conversations.util.json import parse_time
@@ -67,7 +68,7 @@ class Live(Receivers, Generic[Data, K]):
 
     def post(self, model: Any, url: str, body: Mapping[str, Any], fields: Mapping[str, Any], timeout: float | None) -> Any:
         """POST `body`, which writes `fields` of `model`; return the answer."""
-        return self.write(model, fields, lambda: self.runtime.rest.post(url, body, timeout=timeout))
+        return self.write(model, fields, lambda: self.runtime.rest.post(url, body, CommandKind.UPDATE, timeout=timeout))
 
     def show(self, model: Any, fields: Mapping[str, Any]) -> None:
         """Show fields from an answer, as if they had been written."""

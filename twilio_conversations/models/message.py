@@ -15,6 +15,7 @@ from twilio_conversations.models import message_queries
 from twilio_conversations.models.base import DatedModel
 from twilio_conversations.models.media import Media, media_sids_of
 from twilio_conversations.models.media_links import temporary_urls
+from twilio_conversations.transport.commands import CommandKind
 from twilio_conversations.util import checks, urls
 from twilio_conversations.values.channel_metadata import ChannelMetadata
 from twilio_conversations.values.content_templates import RICH_CONTENT, ContentData, parse_rich_content
@@ -152,7 +153,7 @@ class Message(MessageEvents, DatedModel[MessageData]):  # type: ignore[misc] # `
 
     def remove(self, *, timeout: float | None = None) -> Message:
         """Delete the message (``DELETE .../Messages/{sid}``); the event ``message_removed`` follows."""
-        self._live.runtime.rest.delete(self._url, timeout=timeout)
+        self._live.runtime.rest.delete(self._url, CommandKind.DELETE, timeout=timeout)
         return self
 
     def get_participant(self, *, timeout: float | None = None) -> Participant:

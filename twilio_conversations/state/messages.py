@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 
 from twilio_conversations.enums import Direction, MediaCategory, MessageType
-from twilio_conversations.errors import InvalidArgumentError, ProtocolError
+from twilio_conversations.errors import InvalidArgumentError, ProtocolError, RestError
 from twilio_conversations.events.names import ClientEvent, ConversationEvent, MessageEvent
 from twilio_conversations.models.layers import ReplicatedState
 from twilio_conversations.models.live import Live, date_updated
@@ -21,7 +21,9 @@ from twilio_conversations.sending.builder import MessageBuilder
 from twilio_conversations.sending.draft import ContentVariables, Draft
 from twilio_conversations.sending.sender import Sender, checked_progress
 from twilio_conversations.state.announced import AnnouncedMessages
+from twilio_conversations.state.own_messages import OwnMessages
 from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated
+from twilio_conversations.transport.commands import CommandKind
 from twilio_conversations.util import checks, logs, urls
 from twilio_conversations.util.futures import Flow, Future, flow
 from twilio_conversations.util.json import parse_index
@@ -61,6 +63,7 @@ class Messages:
         self._opened = opened
         self._held: weakref.WeakValueDictionary[int, Message] = weakref.WeakValueDictionary()
         self._announced = AnnouncedMessages()
+        self._own = OwnMessages(runtime, opened, self._show, self._newest_known)
         self._added_to = (
             (conversation, ConversationEvent.MESSAGE_ADDED),
             (runtime.events, ClientEvent.MESSAGE_ADDED),
@@ -84,6 +87,7 @@ class Messages:
 
     def _added(self, change: ItemAdded) -> None:
         message, _, current = self._apply(change)
+        self._own.told(message.index)
         if current.author is not None:
             self._typing_ended(current.author)
         self._runtime.dispatcher.post(self._added_to, message)
@@ -350,10 +354,20 @@ class Messages:
         timeout: float | None,
     ) -> Message:
         """POST a message whose media were uploaded: the live object it became."""
-        url = urls.join(self._live.url, "Messages")
-        answer = self._runtime.rest.post(url, request, timeout=timeout, mutation_id=mutation_id)
-        # A template makes its own content: the service has ignored what was attached.
-        return self._sent(answer, () if "content_sid" in request else medias)
+        url, deadline = urls.join(self._live.url, "Messages"), self._runtime.deadline(timeout)
+        with self._own.sending(request, mutation_id, deadline) as sending:
+
+            def done(refusal: RestError) -> Any:
+                if (found := self._runtime.run(sending.look, deadline, "send_message()")) is None:
+                    raise refusal
+                return found.json()
+
+            facts: dict[str, Any] = {"timeout": deadline.remaining(), "mutation_id": mutation_id, "look": sending, "done": done}
+            answer = self._runtime.rest.post(url, request, CommandKind.MESSAGE, **facts)
+            # A template makes its own content: the service has ignored what was attached.
+            message = sending.found or self._sent(answer, () if "content_sid" in request else medias)
+            self._own.answered(message.index)
+            return message
 
     def _sent(self, answer: Any, medias: tuple[MediaData, ...]) -> Message:
         """Return the message of an answer: the live one if its event was faster, else one made from the answer."""
@@ -368,6 +382,11 @@ class Messages:
                     data = attrs.evolve(data, medias=medias, type=MessageType.MEDIA)
                 message = self._hold(index, data, -1, delivered=False)
             return message
+
+    def _newest_known(self) -> int:
+        """Largest index that the conversation's document tells of, -1 for none."""
+        last = self._conversation.last_message
+        return -1 if last is None or last.index is None else last.index
 
     def newest_index(self, timeout: float | None) -> int | None:
         """Index of the newest message, `None` when there is none."""

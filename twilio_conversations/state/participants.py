@@ -7,13 +7,14 @@ import math
 from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from twilio_conversations.errors import ConversationsError, NotFoundError, ProtocolError
+from twilio_conversations.errors import ConversationsError, NotFoundError, ProtocolError, RestError
 from twilio_conversations.events.names import ClientEvent, ConversationEvent, ParticipantEvent
 from twilio_conversations.models.layers import OVERLAY_SECONDS, ReplicatedState
 from twilio_conversations.models.live import Live, date_updated
 from twilio_conversations.models.participant import Participant, ParticipantUpdatedEventArgs
 from twilio_conversations.state.own_commands import Command, OwnCommand, OwnCommands
-from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated
+from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated, Page
+from twilio_conversations.transport.commands import CommandKind
 from twilio_conversations.util import checks, logs, urls
 from twilio_conversations.util.futures import Deadline, Flow, Future, flow
 from twilio_conversations.values.participant import REASONS, ParticipantData
@@ -243,25 +244,48 @@ class Participants:
 
     def add(self, request: Mapping[str, Any], timeout: float | None) -> Participant:
         """POST a participant and give back the live object it became."""
+        deadline = self._runtime.deadline(timeout)
         with self._runtime.lock:
             number = self._own.begin_add()
         try:
-            answer = self._runtime.rest.post(urls.join(self._live.url, "Participants"), request, timeout=timeout)
-            return self._added(answer, number)
+            answer = self._runtime.rest.post(
+                urls.join(self._live.url, "Participants"),
+                request,
+                CommandKind.ADD,
+                timeout=deadline.remaining(),
+                done=lambda refusal: self._runtime.run(lambda: self._find(request, refusal), deadline, "add()"),
+            )
+            if isinstance(answer, Item):
+                return self._added(str(answer.key), ParticipantData.parse(answer.data), number)
+            sid = answer.get("sid") if isinstance(answer, dict) else None
+            if not isinstance(sid, str):
+                raise ProtocolError("the answer to an add has no sid", body=answer)
+            return self._added(sid, ParticipantData.from_rest(answer), number)
         finally:
             with self._runtime.lock:
                 self._own.end_add(number)
 
-    def _added(self, answer: Any, number: int) -> Participant:
+    @flow
+    def _find(self, request: Mapping[str, Any], refusal: RestError) -> Flow[Item]:
+        """Look for the participant that an earlier attempt has added; raise the refusal of the later one if there is none."""
+        entity: Handle = yield self._loaded()
+        start: Any = None
+        while True:
+            page: Page = yield entity.page(start=start, size=100, bounds="inclusive" if start is None else "exclusive")
+            for item in page.items:
+                if _is_wanted(item.data, request):
+                    return item
+            if not page.has_next or not page.items:
+                raise refusal
+            start = page.items[-1].key
+
+    def _added(self, sid: str, data: ParticipantData, number: int) -> Participant:
         """Return the participant of an answer: the live one if its event was faster, else one made from the answer."""
-        sid = answer.get("sid") if isinstance(answer, dict) else None
-        if not isinstance(sid, str):
-            raise ProtocolError("the answer to an add has no sid", body=answer)
         with self._runtime.lock:
             participant = self._by_sid.get(sid)
             if participant is not None:
                 return participant
-            participant = self._made(sid, ReplicatedState(ParticipantData.from_rest(answer), delivered=False))
+            participant = self._made(sid, ReplicatedState(data, delivered=False))
             own = self._own.added(sid, number)
             if own is not None:
                 self._by_sid[sid] = participant
@@ -321,7 +345,7 @@ class Participants:
         url = self.url_of(key, deadline)
         with self._runtime.lock:  # before: by the time of the answer, the same identity may have been added again
             gone = {sid for sid, held in self._by_sid.items() if key in (sid, held.identity)}
-        self._runtime.rest.delete(url, timeout=deadline.remaining())
+        self._runtime.rest.delete(url, CommandKind.REMOVE, timeout=deadline.remaining())
         with self._runtime.lock:
             commands = self._own.removed(sid for sid in gone if sid in self._by_sid)
         self._settle_later(commands)
@@ -336,3 +360,15 @@ class Participants:
     def confirmed(self, answer: Any) -> Mapping[str, Any]:
         """Return the date of a change."""
         return date_updated(answer)
+
+
+def _is_wanted(data: Any, request: Mapping[str, Any]) -> bool:
+    """Return whether a roster item is the participant of a request: by its identity, or its pair of addresses."""
+    if not isinstance(data, dict):
+        return False
+    if "identity" in request:
+        return bool(data.get("identity") == request["identity"])
+    bindings, wanted = data.get("bindings"), request["messaging_binding"]
+    found = list(bindings.values()) if isinstance(bindings, dict) else []
+    pair = ("address", "proxy_address")
+    return any(isinstance(one, dict) and all(one.get(name) == wanted[name] for name in pair) for one in found)

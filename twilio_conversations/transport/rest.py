@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final, cast
 from urllib.parse import quote, urljoin
@@ -14,6 +15,7 @@ from requests.structures import CaseInsensitiveDict
 
 from twilio_conversations.errors import InvalidArgumentError, ProtocolError, RestError
 from twilio_conversations.options import Options
+from twilio_conversations.transport.commands import TREATMENTS, CommandKind, Look
 from twilio_conversations.transport.plain_requests import PlainSession
 from twilio_conversations.transport.tunnel import MUTATION_HEADER, SCHEME, Tunnel, TunnelAdapter
 from twilio_conversations.util import urls
@@ -49,25 +51,47 @@ class Rest:
         deadline = self._deadline(timeout)
         return _content(url, self._send("GET", url, {"Content-Type": _JSON}, b"", deadline))
 
-    def post(self, url: str, body: Any, *, timeout: float | None = None, mutation_id: str | None = None) -> Any:
+    def post(
+        self,
+        url: str,
+        body: Any,
+        command: CommandKind,
+        *,
+        timeout: float | None = None,
+        mutation_id: str | None = None,
+        look: Look | None = None,
+        done: Callable[[RestError], Any] = lambda refusal: None,
+    ) -> Any:
         """POST JSON; return the decoded answer, or the resource that it points to.
 
-        All attempts carry the same mutation id, so the service acts once; `mutation_id` lets the caller keep it over calls.
+        All attempts carry the same mutation id; `mutation_id` lets the caller keep it over calls. `commands.TREATMENTS` has the
+        treatment of a command in doubt: `look` looks for its effect, and `done` returns the result, or raises the refusal, where
+        a refusal shows that an earlier attempt was carried out.
         """
         deadline = self._deadline(timeout)
-        answer = self._send("POST", url, _mutation_headers(mutation_id), json_bytes(body), deadline)
+        try:
+            answer = self._send("POST", url, _mutation_headers(mutation_id), json_bytes(body), deadline, command, look)
+        except _DoneAlreadyError as already:
+            return done(already.refusal)
         if answer.code == _MUTATION_CONFLICT and (found := _resource_url(url, answer)) is not None:
             return _content(found, self._send("GET", found, {"Content-Type": _JSON}, b"", deadline))
         return _content(url, answer)
 
     def delete(
-        self, url: str, *, body: Mapping[str, Any] | None = None, timeout: float | None = None, mutation_id: str | None = None
+        self,
+        url: str,
+        command: CommandKind,
+        *,
+        body: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+        mutation_id: str | None = None,
     ) -> None:
         """DELETE, seldom with a JSON body. It also succeeds if an earlier attempt has done it already."""
         deadline = self._deadline(timeout)
-        answer = self._send("DELETE", url, _mutation_headers(mutation_id), json_bytes(body or {}), deadline)
-        if answer.code == _MUTATION_CONFLICT and (found := _resource_url(url, answer)) is not None:
-            self._send("GET", found, {"Content-Type": _JSON}, b"", deadline, gone_is_fine=True)
+        with contextlib.suppress(_DoneAlreadyError):
+            answer = self._send("DELETE", url, _mutation_headers(mutation_id), json_bytes(body or {}), deadline, command)
+            if answer.code == _MUTATION_CONFLICT and (found := _resource_url(url, answer)) is not None:
+                self._send("GET", found, {"Content-Type": _JSON}, b"", deadline, gone_is_fine=True)
 
     def post_form(self, url: str, fields: Mapping[str, str], *, timeout: float | None = None) -> Any:
         """POST a form; return the decoded answer. Never repeated: it is for what is worth nothing later, such as typing."""
@@ -82,16 +106,36 @@ class Rest:
         return Deadline(self._options.default_timeout if timeout is None else timeout)
 
     def _send(
-        self, method: str, url: str, headers: dict[str, str], body: bytes, deadline: Deadline, *, gone_is_fine: bool = False
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: bytes,
+        deadline: Deadline,
+        command: CommandKind | None = None,
+        look: Look | None = None,
+        *,
+        gone_is_fine: bool = False,
     ) -> Reply:
         # The adapter accepts the call's deadline, and leaves the reply in `raw`.
         facts: dict[str, Any] = {"timeout": deadline, "allow_redirects": False}
-        answer = cast(Reply, self._session.send(_prepared(method, url, headers, body), **facts).raw)
+        answer = cast(Reply, self._session.send(_prepared(method, url, headers, body, look), **facts).raw)
         if not answer.ok and not (gone_is_fine and answer.code == _NOT_FOUND):
-            raise RestError.from_answer(
+            refusal = RestError.from_answer(
                 f"{method} {url}", answer.code, error_body(answer), request_id=answer.request_id, attempts=answer.attempts
             )
+            if answer.in_doubt and command is not None and {refusal.status, refusal.code} & TREATMENTS[command].done_by:
+                raise _DoneAlreadyError(cast(RestError, refusal))
+            raise refusal
         return answer
+
+
+class _DoneAlreadyError(Exception):
+    """A refusal shows that an earlier attempt of a command was carried out."""
+
+    def __init__(self, refusal: RestError) -> None:
+        super().__init__(refusal)
+        self.refusal = refusal
 
 
 class _PrivateSession(PlainSession):
@@ -109,10 +153,17 @@ class _PrivateSession(PlainSession):
         """Return `None`: even if redirects are not followed, requests would prepare the next request."""
 
 
-def _prepared(method: str, url: str, headers: dict[str, str], body: bytes) -> requests.PreparedRequest:
+class _Prepared(requests.PreparedRequest):
+    """A request, with what looks for its effect."""
+
+    look: Look | None = None
+
+
+def _prepared(method: str, url: str, headers: dict[str, str], body: bytes, look: Look | None) -> requests.PreparedRequest:
     """Return a prepared request put together by hand: `Session.prepare_request` costs several times the rest of a call, and
     would re-encode the URL."""
-    prepared = requests.PreparedRequest()
+    prepared = _Prepared()
+    prepared.look = look
     prepared.method = method
     prepared.url = _tunnelled(url)
     prepared.headers = CaseInsensitiveDict(headers)

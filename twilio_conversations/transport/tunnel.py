@@ -14,6 +14,7 @@ from requests.structures import CaseInsensitiveDict
 
 from twilio_conversations.errors import ConversationsError, ReplyError, RequestTimeoutError, TransportUnavailableError
 from twilio_conversations.options import Options
+from twilio_conversations.transport.commands import DOUBTFUL, LOOK_AFTER, Look
 from twilio_conversations.transport.connection import Connection
 from twilio_conversations.transport.pending import PendingReply
 from twilio_conversations.transport.retries import RESENDS, TEMPORARY, retry_after
@@ -81,8 +82,11 @@ class Tunnel:
         body: bytes = b"",
         deadline: Deadline,
         idempotent: bool = False,
+        look: Look | None = None,
     ) -> Reply:
         """Send as `request` does, and wait: raise the error that the future would fail with.
+
+        `look` looks for the effect of a command before it is sent again, if the options want that.
 
         Raises:
             TransportUnavailableError: `Options.max_pending_requests` callers wait already.
@@ -90,7 +94,7 @@ class Tunnel:
         what = f"{method} {url}"
         refuse_to_wait(what)
         with self._place():
-            exchange = self._begin(method, url, headers, body, deadline, idempotent)
+            exchange = self._begin(method, url, headers, body, deadline, idempotent, look)
             try:
                 return self._connection.wait(exchange.result, deadline, what)
             except RequestTimeoutError as error:
@@ -122,26 +126,41 @@ class Tunnel:
         body: bytes,
         deadline: Deadline,
         idempotent: bool,
+        look: Look | None = None,
     ) -> _Exchange:
         request = HttpRequest.from_url(method, url, carried(headers), body)
-        exchange = _Exchange(self._connection, request, deadline, idempotent)
-        exchange.send()
+        resend = self._options.resend
+        repeated_in_doubt = idempotent and (resend != "never" or MUTATION_HEADER not in request.headers)
+        look = look if resend == "look" else None
+        exchange = _Exchange(self._connection, request, deadline, idempotent, repeated_in_doubt, look)
+        exchange.begin()
         return exchange
 
 
 class _Exchange:
     """One call and its attempts. After the first attempt it lives on the io thread."""
 
-    def __init__(self, connection: Connection, request: HttpRequest, deadline: Deadline, idempotent: bool) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        request: HttpRequest,
+        deadline: Deadline,
+        idempotent: bool,
+        repeated_in_doubt: bool,
+        look: Look | None,
+    ) -> None:
         self.result: Future[Reply] = Future()
         self._connection = connection
         self._request = request
         self._deadline = deadline
         self._idempotent = idempotent
+        self._repeated_in_doubt = repeated_in_doubt
+        self._look = look
+        self._in_doubt = look is not None and look.in_doubt
         self._backoff: Backoff | None = None
         self.attempts = 0
         self._cuts = 0
-        self._sent = False
+        self._sent = self._in_doubt
         self._latest: PendingReply | None = None
 
     @property
@@ -149,7 +168,14 @@ class _Exchange:
         """Whether any attempt has been written, as far as is known; for any thread."""
         return self._sent or (self._latest is not None and self._connection.has_written(self._latest))
 
-    def send(self) -> None:
+    def begin(self) -> None:
+        """Send; a command that an earlier call has left in doubt is looked for first."""
+        if self._in_doubt:
+            self._connection.sleep(0.0).add_done_callback(self._on_slept)
+        else:
+            self._send()
+
+    def _send(self) -> None:
         self.attempts += 1
         self._latest = self._connection.send(self._request, self._deadline, cuts=self._cuts)
         self._latest.add_done_callback(self._on_reply)
@@ -160,27 +186,40 @@ class _Exchange:
         error = future.exception()
         if error is None:
             reply = future.result()
-            self._on_answer(reply if self.attempts == 1 else attrs.evolve(reply, attempts=self.attempts))
+            self._on_answer(reply if self.attempts == 1 and not self._in_doubt else self._known(reply))
         elif isinstance(error, ConversationsError):
             self._on_error(error)
         else:
             fail(self.result, error)
 
+    def _known(self, reply: Reply) -> Reply:
+        return attrs.evolve(reply, attempts=self.attempts, in_doubt=self._in_doubt)
+
     def _on_answer(self, reply: Reply) -> None:
         self._sent = True
         self._cuts = 0
         again = self._idempotent and (reply.code in TEMPORARY or _in_progress(reply))
+        if again and reply.code in DOUBTFUL:
+            self._doubt()
+            again = self._repeated_in_doubt
         if not again or not self._try_later(retry_after(reply.http_headers)):
             settle(self.result, reply)
 
     def _on_error(self, error: ConversationsError) -> None:
         self._sent = self._sent or bool(error.sent)
+        if error.sent and (isinstance(error, TransportUnavailableError) or error.status in DOUBTFUL):
+            self._doubt()
         error = self._blamed(error)
         error.sent, error.attempts = self._sent, self.attempts
-        may_be_repeated = self._idempotent or not self._sent
+        may_be_repeated = not self._sent or (self._repeated_in_doubt if self._in_doubt else self._idempotent)
         again = isinstance(error, TransportUnavailableError | ReplyError) and error.retryable and may_be_repeated
         if not again or not self._try_later(0.0):
             fail(self.result, error)
+
+    def _doubt(self) -> None:
+        self._in_doubt = True
+        if self._look is not None:
+            self._look.doubt()
 
     def _blamed(self, error: ConversationsError) -> ConversationsError:
         """Count a connection that ended by itself under this request; return the error of the request after too many."""
@@ -200,18 +239,35 @@ class _Exchange:
             return True
         if self._backoff is None:
             self._backoff = Backoff(RESENDS)
-        delay = max(asked, self._backoff.next_delay())
+        delay = max(asked, self._backoff.next_delay(), LOOK_AFTER if self._is_looked_for else 0.0)
         remaining = self._deadline.remaining()
         if remaining is not None and delay >= remaining:
             return False
         self._connection.sleep(delay).add_done_callback(self._on_slept)
         return True
 
+    @property
+    def _is_looked_for(self) -> bool:
+        return self._look is not None and self._in_doubt
+
     def _on_slept(self, future: Future[None]) -> None:
         if (error := future.exception()) is not None:
             fail(self.result, error)
+        elif self._look is not None and self._in_doubt and not self.result.cancelled():
+            self._look.look().add_done_callback(self._on_looked)
         elif not self.result.cancelled():
-            self.send()
+            self._send()
+
+    def _on_looked(self, future: Future[Reply | None]) -> None:
+        error = future.exception()
+        if isinstance(error, ConversationsError):
+            error.sent, error.attempts = True, self.attempts
+        if error is not None:
+            fail(self.result, error)
+        elif (found := future.result()) is not None:
+            settle(self.result, self._known(found))
+        elif not self.result.cancelled():
+            self._send()
 
 
 class TunnelAdapter(BaseAdapter):
@@ -232,8 +288,8 @@ class TunnelAdapter(BaseAdapter):
     ) -> requests.Response:
         """Send a prepared request and wait for its answer.
 
-        `timeout` is seconds or a `Deadline`. A request that reads, or that carries a mutation id, is sent again as
-        `Tunnel.request` describes; others never are.
+        `timeout` is seconds or a `Deadline`; the attribute `look` of the request may be a `Look`. A request that reads, or that
+        carries a mutation id, is sent again as `Tunnel.request` describes; others never are.
         """
         deadline = timeout if isinstance(timeout, Deadline) else Deadline(timeout)
         method, url, body = request.method or "GET", request.url or "", request.body or b""
@@ -244,6 +300,7 @@ class TunnelAdapter(BaseAdapter):
             body=body.encode() if isinstance(body, str) else body,
             deadline=deadline,
             idempotent=method == "GET" or MUTATION_HEADER in request.headers,
+            look=getattr(request, "look", None),
         )
         return _as_response(reply, request)
 

@@ -149,6 +149,8 @@ class Reply:
     """Further header fields, such as `continuation_token` and `capabilities` in the answer to an init."""
     attempts: int = 1
     """How often the request was sent, as far as its sender counts."""
+    in_doubt: bool = False
+    """Whether an earlier attempt may have been carried out, as far as its sender knows."""
 
     @property
     def code(self) -> int:
