@@ -42,8 +42,8 @@ def test_the_environment_names_the_endpoint(monkeypatch: pytest.MonkeyPatch) -> 
         Endpoints.choose("us1", "http://h", None)
 
 
-@pytest.mark.parametrize("wrong", [{"default_timeout": 0}, {"max_pending_events": -1}])
-def test_times_and_limits_are_above_zero(wrong: dict[str, Any]) -> None:
+@pytest.mark.parametrize("wrong", [{"default_timeout": 0}, {"max_pending_events": -1}, {"resend": "often"}, {"resend": []}])
+def test_values_that_cannot_work(wrong: dict[str, Any]) -> None:
     """A value that cannot work is refused."""
     with pytest.raises(InvalidArgumentError):
         Options(endpoints=Endpoints.for_region("us1"), **wrong)

@@ -15,7 +15,14 @@ from tests.faults.proxy import FaultProxy
 from tests.support.clients import Connect
 from tests.support.conversations import every_message
 from tests.support.patience import LONG_PATIENCE
-from twilio_conversations import Client, ConflictError, Conversation, NotFoundError, RequestTimeoutError
+from twilio_conversations import (
+    Client,
+    ConflictError,
+    Conversation,
+    NotFoundError,
+    RequestTimeoutError,
+    TransportUnavailableError,
+)
 from twilio_conversations.server import LocalServer
 
 SENDS = int(os.environ.get("SENDS", "160"))
@@ -79,7 +86,7 @@ def test_a_message_with_media_is_found(service: LocalServer, room: Conversation,
 def test_a_message_that_did_not_arrive_is_sent_again(service: LocalServer, room: Conversation) -> None:
     """It was refused by a proxy before the service saw it."""
     room.send_message("hello")
-    service.faults.refuse(503, count=1, method="POST", path="/Messages$")
+    service.faults.refuse(method="POST", path="/Messages$")
 
     assert room.send_message("hello").index == 1
     assert bodies(room) == ["hello"] * 2
@@ -143,6 +150,7 @@ def test_conversations_are_created_joined_left_and_deleted(service: LocalServer,
         alice.get_conversation_by_sid(room.sid)
 
 
+@pytest.mark.row("BY39")
 def test_the_options_always_and_never(service: LocalServer, connect: Connect) -> None:
     """``"always"`` sends again whatever came of it; ``"never"`` raises, and says that it may have arrived."""
     for resend, kept in (("always", 2), ("never", 1)):
@@ -157,25 +165,31 @@ def test_the_options_always_and_never(service: LocalServer, connect: Connect) ->
         assert bodies(room) == ["x"] * kept
 
 
-def through_cuts(service: LocalServer, connect: Connect, **options: Any) -> tuple[Counter[Any], Counter[Any]]:
-    """Send equal texts from many threads over a line that is cut; return what was returned, and what the service kept."""
+def through_cuts(service: LocalServer, connect: Connect, **options: Any) -> tuple[Counter[Any], Counter[Any], int]:
+    """Send equal texts from many threads over a line that is cut; return what was returned, what the service kept, and how many
+    sends raised after they were sent: one that was under way each time that a connection ended is given up."""
     with FaultProxy(("127.0.0.1", service.port), cuts=CUTS) as proxy:
-        sender = connect("alice", endpoint=proxy.url, **options)
-        proxy.pause_cuts()
-        room = sender.create_conversation().join()
-        proxy.cut_all()
+        sid = connect("alice").create_conversation().join().sid
+        room = connect("alice", endpoint=proxy.url, **options).get_conversation_by_sid(sid)
         results: list[tuple[int, str | None]] = []
+        raised: list[TransportUnavailableError] = []
 
         def send(thread: int) -> None:
             for number in range(SENDS // THREADS):
-                sent = room.send_message(f"text {number % 3}" if thread % 2 else "text", timeout=LONG_PATIENCE)
-                results.append((sent.index, sent.body))
+                try:
+                    sent = room.send_message(f"text {number % 3}" if thread % 2 else "text", timeout=LONG_PATIENCE)
+                except TransportUnavailableError as error:
+                    raised.append(error)
+                else:
+                    results.append((sent.index, sent.body))
 
-        run_all([lambda thread=thread: send(thread) for thread in range(THREADS)])  # type: ignore[misc]
+        run_all([lambda thread=thread: send(thread) for thread in range(THREADS)])
         proxy.pause_cuts()
-        print(f"faults: {dict(proxy.counts)}")
+        print(f"faults: {dict(proxy.counts)}; raised: {len(raised)}, {raised[:1]}")
+        assert all(error.sent for error in raised)
+        assert len(results) + len(raised) == SENDS // THREADS * THREADS
         assert proxy.counts["cuts_before_answer"]
-        return Counter(results), Counter((message.index, message.body) for message in every_message(room))
+        return Counter(results), Counter((message.index, message.body) for message in every_message(room)), len(raised)
 
 
 def run_all(works: list[Callable[[], None]]) -> None:
@@ -191,15 +205,16 @@ def run_all(works: list[Callable[[], None]]) -> None:
 @pytest.mark.slow
 def test_equal_messages_of_many_threads_through_cuts(service: LocalServer, connect: Connect) -> None:
     """None lost, none doubled: each send has a message of its own. ``SENDS=2000`` for more of them, ``FAULT_SEED`` repeats."""
-    returned, kept = through_cuts(service, connect)
+    returned, kept, raised = through_cuts(service, connect)
 
-    assert sum(kept.values()) == SENDS // THREADS * THREADS
-    assert returned == kept
+    assert max(returned.values()) == 1
+    assert not returned - kept
+    assert (kept - returned).total() <= raised
 
 
 @pytest.mark.slow
 def test_without_looking_messages_are_doubled(service: LocalServer, connect: Connect) -> None:
     """The same run with ``resend="always"``: the cuts are such that it matters."""
-    returned, kept = through_cuts(service, connect, resend="always")
+    returned, kept, raised = through_cuts(service, connect, resend="always")
 
-    assert kept.total() > returned.total()
+    assert (kept - returned).total() > raised

@@ -22,12 +22,13 @@ from twilio_conversations.errors import (
     RequestTimeoutError,
     TransportUnavailableError,
 )
+from twilio_conversations.transport.commands import LOOK_AFTER
 from twilio_conversations.transport.retries import retry_after
-from twilio_conversations.transport.tunnel import SCHEME, Tunnel, TunnelAdapter
+from twilio_conversations.transport.tunnel import MUTATION_HEADER, SCHEME, Tunnel, TunnelAdapter
 from twilio_conversations.util import urls
-from twilio_conversations.util.futures import Deadline, wait
+from twilio_conversations.util.futures import Deadline, Future, completed, failed, wait
 from twilio_conversations.wire.http_request import HttpRequest
-from twilio_conversations.wire.packets import Reply, RestCall
+from twilio_conversations.wire.packets import Reply, RestCall, Status
 
 SOON = PATIENCE
 PAST = "Mon, 1 Jan 2001 0:0:0 GMT"
@@ -305,3 +306,120 @@ def test_retry_after_may_be_a_date() -> None:
     from email.utils import formatdate
 
     assert 50 < retry_after({"retry-after": formatdate(time.time() + 60, usegmt=True)}) <= 61
+
+
+# In doubt
+
+
+class Looking:
+    """Looks for the effect of a command, as a test wants it."""
+
+    def __init__(self, *found: Reply | Exception | None, in_doubt: bool = False) -> None:
+        self.in_doubt = in_doubt
+        self.found = list(found)
+        self.story: list[tuple[str, float]] = []
+
+    def doubt(self) -> None:
+        self.story.append(("doubt", time.monotonic()))
+
+    def look(self) -> Future[Reply | None]:
+        self.story.append(("look", time.monotonic()))
+        found = self.found.pop(0)
+        return failed(found) if isinstance(found, Exception) else completed(found)
+
+    @property
+    def events(self) -> list[str]:
+        return [name for name, _ in self.story]
+
+
+def command(wired: Wired, look: Looking, seconds: float = SOON) -> Any:
+    """Send a command, on a thread that waits for it."""
+    threads = ThreadPoolExecutor(1)
+    facts: dict[str, Any] = {"headers": {MUTATION_HEADER: "m"}, "deadline": Deadline(seconds), "idempotent": True, "look": look}
+    future = threads.submit(tunnel_of(wired).call, "POST", "https://h/p", **facts)
+    threads.shutdown(wait=False)
+    return future
+
+
+def test_a_command_that_is_found_is_not_sent_again(wire: Wire) -> None:
+    """It is looked for a second after the cut; what was found is the answer."""
+    wired = wire()
+    peer = wired.up()
+    look = Looking(Reply("", http_status=Status(200, "OK"), body=b'{"index":1}'))
+    future = command(wired, look)
+    cut_once(wired, peer)
+    found = future.result(SOON)
+
+    assert (found.json(), found.attempts, found.in_doubt) == ({"index": 1}, 1, True)
+    assert look.events == ["doubt", "look"]
+    assert look.story[1][1] - look.story[0][1] >= LOOK_AFTER * 0.98
+
+
+def test_a_command_that_is_not_found_is_sent_again(wire: Wire) -> None:
+    """After each attempt that leaves it in doubt, and after no other: 429, and a frame that was refused."""
+    wired = wire()
+    peer = wired.up()
+    look = Looking(None, None, None)
+    future = command(wired, look)
+    peer.answer(peer.expect(RestCall), 429)
+    peer.refuse(peer.expect(RestCall), 429)
+    assert look.events == []
+    peer.answer(peer.expect(RestCall), 504)
+    peer = cut_once(wired, peer)
+    peer.answer(peer.expect(RestCall), 201)
+    found = future.result(SOON)
+
+    assert (found.code, found.attempts, found.in_doubt) == (201, 5, True)
+    assert look.events == ["doubt", "look", "doubt", "look"]
+
+
+def test_a_command_left_in_doubt_before_is_looked_for_first(wire: Wire) -> None:
+    """Nothing is sent before that."""
+    wired = wire()
+    peer = wired.up()
+    future = command(wired, Looking(None, in_doubt=True))
+    peer.answer(peer.expect(RestCall), 201)
+    assert future.result(SOON).in_doubt
+    found = command(wired, Looking(Reply("", http_status=Status(200, "OK")), in_doubt=True)).result(SOON)
+
+    assert (found.code, found.attempts) == (200, 0)
+
+
+@pytest.mark.parametrize("error", [TransportUnavailableError("no", sent=False), ValueError("a fault of ours")])
+def test_a_look_that_fails_is_the_end(wire: Wire, error: Exception) -> None:
+    """The command is not sent again, and may have been carried out."""
+    wired = wire()
+    peer = wired.up()
+    future = command(wired, Looking(error))
+    peer.answer(peer.expect(RestCall), 503)
+    with pytest.raises(type(error)):
+        future.result(SOON)
+
+    assert getattr(error, "sent", True) is True
+
+
+@pytest.mark.parametrize("resend", ["always", "never"])
+def test_without_looking(wire: Wire, resend: Any) -> None:
+    """A command in doubt is sent again, or raises; a request that only reads is sent again in any case."""
+    wired = wire(resend=resend)
+    peer = wired.up()
+    look = Looking()
+    future = command(wired, look)
+    peer.answer(peer.expect(RestCall), 503)
+    if resend == "always":
+        peer = cut_once(wired, peer)
+        peer.answer(peer.expect(RestCall), 201)
+        assert future.result(SOON).attempts == 3
+    else:
+        assert future.result(SOON).code == 503
+        future = command(wired, look)
+        peer = cut_once(wired, peer)
+        with pytest.raises(TransportUnavailableError) as raised:
+            future.result(SOON)
+        assert raised.value.sent is True
+    reading = ask(wired, idempotent=True)
+    peer.answer(peer.expect(RestCall), 503)
+    peer.answer(peer.expect(RestCall), 200)
+
+    assert wait(reading, Deadline(SOON), "GET").code == 200
+    assert look.events == []

@@ -43,7 +43,7 @@ class Lookup:
         return self._learn(self._runtime.rest.post(url, body, named, timeout=deadline.remaining(), done=made), deadline, what)
 
     def _is_made_by(self, found: Any, body: Mapping[str, str], since: dt.datetime) -> bool:
-        """Return whether the conversation of that name was made by the current user, as `body` says, and lately."""
+        """Return whether a conversation was created by the current user, with the fields of `body`, since that time."""
         made_at = parse_time(found.get("date_created"))
         return (
             found.get("created_by") == self._runtime.configuration.identity

@@ -72,8 +72,9 @@ class Conversation(ConversationEvents, ConversationFacts):  # type: ignore[misc]
     ) -> Message:
         """Send a message (``POST .../Messages``) and return it.
 
-        It is sent once: after a disconnect or a busy response the request is repeated with the same mutation id until the
-        deadline. Pass an `idempotency_key` to make a repetition from another process the same send.
+        It is sent once: after a disconnect or a busy response the message is looked for in the conversation. If it is not there,
+        the request is repeated with the same mutation id, until the deadline. Pass an `idempotency_key` to make a repetition from
+        another process the same send.
 
         Args:
             body: the text.

@@ -384,7 +384,7 @@ class Messages:
             return message
 
     def _newest_known(self) -> int:
-        """Largest index that the conversation's document tells of, -1 for none."""
+        """Return the index of the newest message by the conversation's document, -1 for none."""
         last = self._conversation.last_message
         return -1 if last is None or last.index is None else last.index
 

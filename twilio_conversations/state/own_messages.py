@@ -37,7 +37,7 @@ _PAGE: Final = 50
 
 @attrs.frozen
 class Content:
-    """What makes two messages equal."""
+    """The fields in which equal messages agree."""
 
     body: str
     subject: str
@@ -212,6 +212,9 @@ class OwnMessages:
             equals.waiting.append(future)
         try:
             self._runtime.wait(future, sending.deadline, "send_message()")
+        except RequestTimeoutError as error:
+            error.sent = False
+            raise
         finally:
             with self._lock:
                 if future in equals.waiting:
@@ -258,7 +261,7 @@ class OwnMessages:
     # -- in doubt, on the io thread -----------------------------------------------------------------------------------
 
     def doubt(self, sending: Sending) -> None:
-        """An attempt has left a send in doubt: it gives the turn to another, and waits for its own."""
+        """Take a send whose attempt was left in doubt: it gives the turn to another, and waits for its own."""
         sending.turn = self._runtime.connection.sleep(_seconds(sending.deadline))
         with self._lock:
             if sending not in self._under_way:
