@@ -139,8 +139,8 @@ def test_a_service_that_answers_no_pings_is_alive(connect: Connect, service: Loc
 
 
 def test_a_lost_answer_is_asked_for_again(connect: Connect, service: LocalServer) -> None:
-    """The service has done it, the client does not know: the resend is answered 202, which leads to the message."""
-    client = connect("alice")
+    """The service has done it, the client does not look: the resend is answered 202, which leads to the message."""
+    client = connect("alice", resend="always")
     conversation = client.create_conversation().join()
     service.faults.lose_answers(3, identity="alice", method="POST", path="/Messages$")
     message = conversation.send_message("once")
@@ -236,17 +236,20 @@ def test_a_time_limit_in_flight_says_that_it_may_have_happened(connect: Connect,
     assert added.wait("message_added").body == "late"
 
 
-def test_a_time_limit_after_several_attempts_counts_them(connect: Connect, service: LocalServer, line: FaultProxy) -> None:
-    """The answer is lost and then the line: sent is true although the last attempt waits for a connection."""
-    client = connect("alice", endpoint=line.url)
+@pytest.mark.parametrize(("resend", "attempts"), [("always", 2), ("look", 1)])
+def test_a_time_limit_after_several_attempts_counts_them(
+    connect: Connect, service: LocalServer, line: FaultProxy, resend: str, attempts: int
+) -> None:
+    """The answer is lost and then the line: sent is true although the last attempt, or the look, waits for a connection."""
+    client = connect("alice", endpoint=line.url, resend=resend)
     conversation = client.create_conversation().join()
     line.refuse()
     service.faults.lose_answers(1, identity="alice", method="POST", path="/Messages$")
     with pytest.raises(RequestTimeoutError) as caught:
-        conversation.send_message("who knows", timeout=1.0)
+        conversation.send_message("who knows", timeout=1.5)
     line.refuse(False)
 
-    assert (caught.value.sent, caught.value.attempts) == (True, 2)
+    assert (caught.value.sent, caught.value.attempts) == (True, attempts)
     assert bodies(conversation) == ["who knows"]
 
 

@@ -147,7 +147,10 @@ def test_a_command_is_carried_out_once_though_its_resends_are_cut_off_too(server
     """The answer is lost; the next connections die in the upgrade, in the first packets, and at the answer of the resend."""
     lost = Plan(commands=4)
     dying = [Plan(cut_at=(way, size)) for way in Direction for size in (1, 60, 250, 500, 700)]
-    with through(server, lost, *dying, Plan(commands=1), Plan(commands=1)) as proxy, Pair(server, proxy, **HASTY) as pair:
+    with (
+        through(server, lost, *dying, Plan(commands=1), Plan(commands=1)) as proxy,
+        Pair(server, proxy, resend="always", **HASTY) as pair,
+    ):
         bodies: list[str] = []
         while not proxy.counts["cuts"]:
             bodies.append(f"once {len(bodies)}")
