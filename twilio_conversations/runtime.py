@@ -13,7 +13,7 @@ import requests
 from twilio_conversations.errors import ConversationsError, NotReadyError, RestError
 from twilio_conversations.events.dispatcher import Dispatcher
 from twilio_conversations.events.emitter import EventEmitter
-from twilio_conversations.events.names import EventName
+from twilio_conversations.events.names import EventName, HandlerError
 from twilio_conversations.options import Options
 from twilio_conversations.sync.client import SyncClient
 from twilio_conversations.transport.connection import Connection
@@ -28,6 +28,7 @@ from twilio_conversations.values.channel_metadata import ChannelMetadata
 from twilio_conversations.values.configuration import Configuration
 from twilio_conversations.values.recipients import RecipientDescriptor
 from twilio_conversations.wire.backoff import Backoff
+from twilio_conversations.wire.window import Lane
 
 _log = logs.logger(__name__)
 T = TypeVar("T")
@@ -90,7 +91,13 @@ class Runtime:
             tunnel,
             Rest(tunnel, options),
             MediaHttp(options, session, lambda: connection.token),
-            SyncClient(tunnel.request, connection.timers, options.endpoints.sync, congested=lambda: dispatcher.full),
+            SyncClient(
+                tunnel.request,
+                connection.timers,
+                options.endpoints.sync,
+                congested=lambda: dispatcher.full,
+                report=lambda error: dispatcher.report(HandlerError(error)),
+            ),
             dispatcher,
             events,
             collections.deque(maxlen=options.max_cached_messages),
@@ -132,10 +139,10 @@ class Runtime:
         return self.readiness.wait(future, deadline, what)
 
     @flow
-    def get_json(self, url: str) -> Flow[Any]:
+    def get_json(self, url: str, *, lane: Lane = Lane.READ) -> Flow[Any]:
         """Return the decoded answer to a GET, resent as needed within the default time limit; for flows on the io thread."""
         answer = yield self.tunnel.request(
-            "GET", url, headers={"Content-Type": "application/json"}, deadline=self.deadline(None), idempotent=True
+            "GET", url, headers={"Content-Type": "application/json"}, deadline=self.deadline(None), idempotent=True, lane=lane
         )
         if not 200 <= answer.code < 300:
             raise RestError.from_answer(f"GET {url}", answer.code, error_body(answer))

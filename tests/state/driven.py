@@ -38,6 +38,7 @@ from twilio_conversations.values.configuration import Configuration
 from twilio_conversations.wire.frame import json_bytes
 from twilio_conversations.wire.http_request import HttpRequest
 from twilio_conversations.wire.packets import Reply, Status
+from twilio_conversations.wire.window import Lane
 
 
 class Wire:
@@ -76,13 +77,19 @@ class Wire:
             self.timers.call_later(seconds, lambda: settle(future, None))
         return future
 
-    def send(self, request: HttpRequest, deadline: Deadline, *, cuts: int = 0) -> PendingReply:
+    def send(self, request: HttpRequest, deadline: Deadline, *, cuts: int = 0, lane: Lane = Lane.COMMAND) -> PendingReply:
         del cuts
         reply = PendingReply(f"TM{len(self.backend.history)}")
         query = "&".join(f"{name}={value}" for name, value in request.params)
         body = request.body if "json" in request.content_type else b""
         url = f"{BASE}{request.path}?{query}"
-        facts = {"headers": request.headers, "body": body, "deadline": deadline, "idempotent": request.method == "GET"}
+        facts = {
+            "headers": request.headers,
+            "body": body,
+            "deadline": deadline,
+            "idempotent": request.method == "GET",
+            "lane": lane,
+        }
         future = self.backend.request(request.method, url, **facts)
         if not request.path.startswith(("/v3/", "/v4/")):
             self.backend.rest.append(self.backend.history[-1])

@@ -15,6 +15,7 @@ import attrs
 
 from twilio_conversations.errors import TransportUnavailableError
 from twilio_conversations.util.futures import Deadline, Future, fail, settle
+from twilio_conversations.wire.window import Lane
 
 BASE = "http://sync.test"
 PREFIX = {"document": "ET", "list": "ES", "map": "MP"}
@@ -140,7 +141,7 @@ class Service:
     # The wire
 
     def request(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, deadline: Deadline, idempotent: bool
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, deadline: Deadline, idempotent: bool, lane: Lane
     ) -> Future[Answer]:
         """What the tunnel offers to `SyncClient`."""
         parts = urlsplit(url)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twilio_conversations.sync.places import Shortage
 from twilio_conversations.sync.pokes import Poke, Subscription, SubscriptionPhase
 from twilio_conversations.sync.subscriptions import LAST_RETRY, SPACING, Subscriptions
 
@@ -21,6 +22,7 @@ class Driver:
         self.subject = Subscriptions(itertools.count(1000), lambda: 1.0)
         self.cursors: dict[str, int] = {}
         self.pokes: list[tuple[float, Poke]] = []
+        self.shortages: list[Shortage] = []
 
     def add(self, sid: str) -> Subscription:
         subscription = Subscription(sid, "list", lambda: self.cursors.get(sid, -1))
@@ -37,6 +39,8 @@ class Driver:
                 return None
             self.now = max(self.now, deadline)
             self.subject.on_time(self.now)
+            if (shortage := self.subject.take_shortage(self.now)) is not None:
+                self.shortages.append(shortage)
             poke = self.subject.next_poke(self.now)
             if poke is not None:
                 self.pokes.append((self.now, poke))
@@ -157,10 +161,10 @@ def test_what_has_ended_stays_ended() -> None:
     driver = Driver()
     driver.subject.connected(0)
     subscription = driver.add("A")
-    driver.subject.removed(subscription)
+    driver.subject.removed(subscription, driver.now)
     for act in (driver.subject.drop, driver.subject.release, driver.subject.retry, driver.subject.renew):
         act(subscription, driver.now)
-    driver.subject.removed(subscription)
+    driver.subject.removed(subscription, driver.now)
     driver.subject.hold(subscription)
     assert subscription.phase is SubscriptionPhase.ENDED
     assert driver.advance(100) is None

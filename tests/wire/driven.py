@@ -14,16 +14,17 @@ from twilio_conversations.wire.inflight import Submission
 from twilio_conversations.wire.packets import Init, Packet, Reply, RestCall, Status, Update
 from twilio_conversations.wire.session import Session
 from twilio_conversations.wire.transitions import Phase
+from twilio_conversations.wire.window import Lane
 
 EXPIRED = 20104
 
 ENDPOINTS = Endpoints.for_base("http://127.0.0.1:1")
 
 
-def submission(id_: str, deadline: float = 1e9, *, body: bytes = b"", cuts: int = 0) -> Submission:
+def submission(id_: str, deadline: float = 1e9, *, body: bytes = b"", cuts: int = 0, lane: Lane = Lane.COMMAND) -> Submission:
     """A request as the session gets it."""
     request = HttpRequest.from_url("GET", "http://h/p", {}, body)
-    return Submission(id_, RestCall(id_, request).encode(), deadline, cuts)
+    return Submission(id_, RestCall(id_, request).encode(), deadline, cuts, lane)
 
 
 class Driven:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from twilio_conversations.wire.inflight import Requests, Submission, new_id
+from twilio_conversations.wire.packets import Reply
 
 
 def test_deadlines_of_answered_requests_do_not_pile_up() -> None:
@@ -11,7 +12,7 @@ def test_deadlines_of_answered_requests_do_not_pile_up() -> None:
     requests.write(Submission("patient", b"", 10.0), 0.0)
     for number in range(100_000):
         requests.write(Submission(str(number), b"", 3600.0 + number), 0.0)
-        requests.answered(str(number))
+        requests.answered(Reply(str(number)), 0.0)
         assert requests.next_deadline() == 10.0
 
     assert len(requests._deadlines) < 1000

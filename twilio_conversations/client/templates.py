@@ -9,6 +9,7 @@ from twilio_conversations.models.pages import RestPart
 from twilio_conversations.util import urls
 from twilio_conversations.util.futures import Flow, Future, flow
 from twilio_conversations.values.content_templates import ContentTemplate
+from twilio_conversations.wire.window import Lane
 
 if TYPE_CHECKING:
     from twilio_conversations.runtime import Runtime
@@ -38,7 +39,8 @@ class Templates:
         found: list[ContentTemplate] = []
         token: str | None = None
         while True:
-            body = yield self._runtime.get_json(urls.with_query(url, [("PageSize", _PAGE_SIZE), ("PageToken", token)]))
+            page = urls.with_query(url, [("PageSize", _PAGE_SIZE), ("PageToken", token)])
+            body = yield self._runtime.get_json(page, lane=Lane.COMMAND)
             part: RestPart[ContentTemplate] = RestPart.parse(body, "templates", ContentTemplate.parse)
             found += part.items
             if part.next_token in (None, token):

@@ -30,6 +30,7 @@ from twilio_conversations.sync.changes import (
     ItemUpdated,
     Resynced,
 )
+from twilio_conversations.sync.purpose import Purpose
 from twilio_conversations.util import logs, urls
 from twilio_conversations.util.futures import Flow, Future, fail, failed, flow, settle
 from twilio_conversations.util.json import parse_text
@@ -64,7 +65,7 @@ class Conversations:
     def open(self) -> Flow[None]:
         """Follow the user's map of conversations; from here on nothing is missed."""
         name = self._runtime.configuration.my_conversations_map
-        self._map = yield self._runtime.sync.open_map(name, self._map_changed)
+        self._map = yield self._runtime.sync.open_map(name, self._map_changed, purpose=Purpose.CONVERSATIONS)
 
     @flow
     def load(self) -> Flow[None]:

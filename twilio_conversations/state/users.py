@@ -13,6 +13,7 @@ from twilio_conversations.models.layers import ReplicatedState
 from twilio_conversations.models.live import Live
 from twilio_conversations.models.user import User, UserUpdatedEventArgs
 from twilio_conversations.sync.changes import Change, EntityFailed, EntityRemoved, Item, ItemAdded, ItemUpdated, Resynced
+from twilio_conversations.sync.purpose import Purpose
 from twilio_conversations.util import logs, urls
 from twilio_conversations.util.futures import Flow, Future, completed, flow
 from twilio_conversations.values.user import REASONS, UserData
@@ -118,7 +119,9 @@ class Users:
     def _open_map(self, user: User, name: str) -> Flow[UserData]:
         """Open a user's map (``GET .../Maps/{name}?Include=items``) and apply it; return the state before."""
         former = user._live.state.replica or UserData()
-        entity: Handle = yield self._runtime.sync.open_map(name, functools.partial(self._changed, user), include_items=True)
+        entity: Handle = yield self._runtime.sync.open_map(
+            name, functools.partial(self._changed, user), include_items=True, purpose=Purpose.USER
+        )
         items: list[Item] = list(entity.take_items())
         if not items:
             page = yield entity.page(size=50)

@@ -20,6 +20,7 @@ from twilio_conversations.sync.changes import (
 )
 from twilio_conversations.sync.handle import FIRST_PATIENCE, Handle, Listener, SyncObject
 from twilio_conversations.sync.pokes import Poke
+from twilio_conversations.sync.purpose import PURPOSES, Purpose
 from twilio_conversations.sync.replica import CollectionReplica, DocumentReplica
 from twilio_conversations.sync.resources import Answer, Request, Resources, RootState, content, patience, refusal
 from twilio_conversations.sync.router import Router
@@ -32,6 +33,9 @@ __all__ = ["Handle", "Listener", "SyncClient", "Timer", "Timers"]
 _log = logs.logger(__name__)
 
 _correlation_ids = itertools.count(time.time_ns() // 1_000_000)  # one per process: clocks collide and run backwards
+
+_Key = tuple[Kind, str, bool, Purpose]
+"""An open that is under way: kind, name, whether items are wanted, purpose."""
 
 _READ_AGAIN: Final = 0.25
 """Seconds until a map is read again whose events were ahead of what was read; a service may be behind for a while."""
@@ -66,6 +70,7 @@ class SyncClient:
         rng: Callable[[], float] = random.random,
         request_timeout: float = 30.0,
         congested: Callable[[], bool] = lambda: False,
+        report: Callable[[SyncError], object] = lambda error: None,
     ) -> None:
         """Make a client that is not connected.
 
@@ -77,6 +82,7 @@ class SyncClient:
             rng: random numbers from 0 to 1, for jitter.
             request_timeout: time limit of each request, seconds.
             congested: called after each reported change; if it returns true, that object is on hold until `release_all`.
+            report: called with an error that concerns no single object.
         """
         self.resources: Resources = Resources(request, base_url, request_timeout)
         self._timers = timers
@@ -84,10 +90,11 @@ class SyncClient:
         self._subscriptions = Subscriptions(_correlation_ids, rng)
         self._roots: dict[str, SyncObject] = {}
         self._named: dict[tuple[Kind, str], SyncObject] = {}
-        self._opening: dict[tuple[Kind, str, bool], list[tuple[Listener, Future[Handle]]]] = {}
+        self._opening: dict[_Key, list[tuple[Listener, Future[Handle]]]] = {}
         self._timer: Timer | None = None
         self._timer_at = 0.0
         self._closed = False
+        self._report = report
         self._router = Router(self, self._roots, self._subscriptions, now, congested)
         self.notification: Callable[[str, Any], None] = self._router.notification
         """Take in a notification; see `Router.notification`. No layer between, as everything comes this way."""
@@ -96,7 +103,7 @@ class SyncClient:
 
     def open_document(self, name: str, listener: Listener) -> Future[Handle]:
         """Open the document with a sid or unique name. See `open_list`."""
-        return self._open("document", name, listener, False)
+        return self._open("document", name, listener)
 
     def open_list(self, name: str, listener: Listener) -> Future[Handle]:
         """Open the list with a sid or unique name.
@@ -106,13 +113,20 @@ class SyncClient:
         thing; 403: not visible), `ProtocolError`, `InvalidArgumentError` (the name), `TransportUnavailableError`,
         `RequestTimeoutError` or `ClientClosedError`.
         """
-        return self._open("list", name, listener, False)
+        return self._open("list", name, listener)
 
-    def open_map(self, name: str, listener: Listener, *, include_items: bool = False) -> Future[Handle]:
-        """Open the map with a sid or unique name; with `include_items`, `Handle.take_items` has its items. See `open_list`."""
-        return self._open("map", name, listener, include_items)
+    def open_map(
+        self, name: str, listener: Listener, *, include_items: bool = False, purpose: Purpose = PURPOSES["map"]
+    ) -> Future[Handle]:
+        """Open the map with a sid or unique name; with `include_items`, `Handle.take_items` has its items. See `open_list`.
 
-    def _open(self, kind: Kind, name: str, listener: Listener, include_items: bool) -> Future[Handle]:
+        `purpose` ranks it among the objects where not all can be followed.
+        """
+        return self._open("map", name, listener, include_items, purpose)
+
+    def _open(
+        self, kind: Kind, name: str, listener: Listener, include_items: bool = False, purpose: Purpose | None = None
+    ) -> Future[Handle]:
         if self._closed:
             return failed(ClientClosedError("the client is closed"))
         future: Future[Handle] = Future()
@@ -120,7 +134,7 @@ class SyncClient:
         if root is not None and not include_items:
             self._hand_out(root, [(listener, future)])
             return future
-        key = (kind, name, include_items)
+        key = (kind, name, include_items, PURPOSES[kind] if purpose is None else purpose)
         if (waiting := self._opening.get(key)) is not None:
             waiting.append((listener, future))
             return future
@@ -128,10 +142,11 @@ class SyncClient:
         self._read_root(key)
         return future
 
-    def _read_root(self, key: tuple[Kind, str, bool]) -> None:
-        self.resources.root(*key).add_done_callback(functools.partial(self._opened, key))
+    def _read_root(self, key: _Key) -> None:
+        kind, name, include_items, _ = key
+        self.resources.root(kind, name, include_items).add_done_callback(functools.partial(self._opened, key))
 
-    def _opened(self, key: tuple[Kind, str, bool], answer: Future[RootState]) -> None:
+    def _opened(self, key: _Key, answer: Future[RootState]) -> None:
         waiting = self._opening.pop(key, [])
         if (error := answer.exception()) is not None:
             for _, future in waiting:
@@ -142,14 +157,14 @@ class SyncClient:
             self._opening[key] = waiting
             self._timers.call_later(_READ_AGAIN, functools.partial(self._read_root, key))
 
-    def _adopt(self, kind: Kind, name: str, include_items: bool, state: RootState) -> SyncObject | None:
+    def _adopt(self, kind: Kind, name: str, include_items: bool, purpose: Purpose, state: RootState) -> SyncObject | None:
         """Return the object for a root that was read: the existing one, if there is one.
 
         `None` if items are wanted of an object that was there, and events have overtaken those that were read.
         """
         root = self._roots.get(state.sid)
         if root is None:
-            root = self._roots[state.sid] = SyncObject(kind, state)
+            root = self._roots[state.sid] = SyncObject(kind, state, purpose)
             self._subscriptions.add(root.subscription, self._now())
             self.pump()
         elif include_items and isinstance(root.replica, CollectionReplica) and state.last_event_id < root.replica.head:
@@ -259,6 +274,10 @@ class SyncClient:
         """Send the poke that is due and set the timer for what comes next."""
         now = self._now()
         self._subscriptions.on_time(now)
+        if (shortage := self._subscriptions.take_shortage(now)) is not None:
+            error = shortage.error()
+            _log.error("%s", error)
+            self._report(error)
         poke = self._subscriptions.next_poke(now)
         if poke is not None:
             _log.debug("%s %d objects", poke.action, len(poke.waiting) or len(poke.objects))
@@ -295,7 +314,8 @@ class SyncClient:
         else:
             error = refusal(answer, "subscribe")
             _log.warning("%s", error)
-            for subscription in self._subscriptions.rejected(poke, answer.code, now, retry_after=patience(answer)):
+            concerned = self._subscriptions.rejected(poke, answer.code, now, code=error.code, retry_after=patience(answer))
+            for subscription in concerned:
                 if (root := self._roots.get(subscription.sid)) is not None and root.subscription is subscription:
                     self._router.emit(root, EntityFailed(error, will_retry=True))
         self.pump()
@@ -314,7 +334,7 @@ class SyncClient:
                 if change is not None:
                     self._router.emit(root, change)
             elif isinstance(error, SyncError) and error.status == 404:
-                self._subscriptions.removed(root.subscription)
+                self._subscriptions.removed(root.subscription, self._now())
                 self._router.remove(root)
             else:
                 _log.info("document %s could not be read again: %s", root.sid, error)

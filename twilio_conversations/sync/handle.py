@@ -10,6 +10,7 @@ import attrs
 from twilio_conversations.errors import UnsupportedOperationError
 from twilio_conversations.sync.changes import Change, Item, Key, Kind, Page
 from twilio_conversations.sync.pokes import Subscription, SubscriptionPhase
+from twilio_conversations.sync.purpose import Purpose
 from twilio_conversations.sync.replica import CollectionReplica, DocumentReplica
 from twilio_conversations.sync.resources import Resources, RootState
 from twilio_conversations.util.futures import Flow, Future, failed, flow
@@ -38,7 +39,7 @@ class SyncObject:
         "unique_name",
     )
 
-    def __init__(self, kind: Kind, state: RootState) -> None:
+    def __init__(self, kind: Kind, state: RootState, purpose: Purpose) -> None:
         self.kind = kind
         self.sid: str = state.sid
         self.unique_name: str | None = state.unique_name
@@ -48,7 +49,7 @@ class SyncObject:
             if kind == "document"
             else CollectionReplica(kind, state.last_event_id)
         )
-        self.subscription: Subscription = Subscription(state.sid, kind, lambda: self.replica.cursor)
+        self.subscription: Subscription = Subscription(state.sid, kind, lambda: self.replica.cursor, purpose=purpose)
         self.handles: tuple[Handle, ...] = ()
         self.aliases: set[str] = set()
         self.held_by: set[Handle] = set()

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import attrs
 
 from twilio_conversations.sync.changes import Kind
+from twilio_conversations.sync.purpose import PURPOSES, Purpose
 
 DEFAULT_BATCH, LARGEST_BATCH = 100, 10_000
 """Objects in one poke: when the service does not say how many, and whatever it says."""
@@ -34,6 +35,7 @@ class Refusal(enum.Enum):
     GONE = "gone"
     FORBIDDEN = "forbidden"
     TROUBLE = "trouble"  # asked again after a while
+    NO_ROOM = "no room"  # asked again when another object gives up its place
 
 
 @attrs.define(eq=False)
@@ -52,6 +54,7 @@ class Subscription:
     not_before: float = 0.0
     steady_since: float | None = None
     on_server: bool = False
+    purpose: Purpose = attrs.field(default=attrs.Factory(lambda self: PURPOSES[self.kind], takes_self=True))
 
     def awaits(self, correlation_id: Any) -> bool:
         """Return whether a message with this correlation answers the poke that counts."""
@@ -68,7 +71,12 @@ class Subscription:
 
 @attrs.define(eq=False)
 class Poke:
-    """One request to the service; `waiting` are the subscriptions that it has not confirmed yet."""
+    """One request to the service.
+
+    Attributes:
+        waiting: subscriptions that it has not confirmed yet.
+        room: number of subscriptions of the connection if all of it is granted; without those that were refused since.
+    """
 
     action: Literal["establish", "cancel"]
     correlation_id: int
@@ -77,6 +85,7 @@ class Poke:
     objects: dict[str, Kind]
     patience: float | None = None  # how long to wait for a sign of life; `None` until the request is accepted
     last_sign: float = 0.0
+    room: int = 0
 
     @classmethod
     def establish(cls, correlation_id: int, batch: Iterable[Subscription], now: float, *, because_of_ttl: bool) -> Poke:

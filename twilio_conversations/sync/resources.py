@@ -18,6 +18,7 @@ from twilio_conversations.transport.retries import retry_after
 from twilio_conversations.util.futures import Deadline, Flow, Future, flow
 from twilio_conversations.util.json import whole_number
 from twilio_conversations.util.urls import join, link, with_query
+from twilio_conversations.wire.window import Lane
 
 _COLLECTIONS: dict[Kind, str] = {"document": "Documents", "list": "Lists", "map": "Maps"}
 
@@ -55,7 +56,15 @@ class Request(Protocol):
     """The tunnel's door: sends one request, and if it is `idempotent` again after cuts, 429 and 502 to 504."""
 
     def __call__(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, deadline: Deadline, idempotent: bool
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes,
+        deadline: Deadline,
+        idempotent: bool,
+        lane: Lane,
     ) -> Future[Any]:
         """Return a future of the `Answer`."""
         ...
@@ -93,7 +102,7 @@ class Resources:
         url = join(self._base_url, "v3", _COLLECTIONS[kind], name)
         if include_items:
             url = with_query(url, [("Include", "items")])
-        body = yield self._get(url, f"open {kind} {name!r}")
+        body = yield self._get(url, f"open {kind} {name!r}", Lane.READ)
         return _root(kind, body, include_items)
 
     @flow
@@ -110,7 +119,7 @@ class Resources:
         query: list[tuple[str, str | int | None]] = [("HideExpired", "true"), ("PageSize", size), ("Order", order)]
         if start is not None:
             query += [("From", start), ("Bounds", "exclusive" if bounds == "exclusive" else None)]
-        body = yield self._get(with_query(items_url, query), f"read {kind}")
+        body = yield self._get(with_query(items_url, query), f"read {kind}", Lane.COMMAND)
         page = _page(kind, body)
         if bounds == "exclusive" and start is not None:
             # Said again here: `Bounds` is documented, but the official clients do without it.
@@ -121,29 +130,29 @@ class Resources:
     def item(self, kind: Literal["list", "map"], items_url: str, key: Key) -> Flow[Page]:
         """``GET {links.items}?Key=`` or ``Index=``: a page of one item or none."""
         name = "Index" if kind == "list" else "Key"
-        body = yield self._get(with_query(items_url, [("HideExpired", "true"), (name, key)]), f"read {kind} item")
+        body = yield self._get(with_query(items_url, [("HideExpired", "true"), (name, key)]), f"read {kind} item", Lane.COMMAND)
         return _page(kind, body)
 
     def poke(self, body: dict[str, Any]) -> Future[Answer]:
         """``POST /v4/Subscriptions``: the answer as it is. Never sent again with an old body: a newer poke is built instead."""
         url = join(self._base_url, "v4", "Subscriptions")
-        return self._send("POST", url, json.dumps(body, separators=(",", ":")).encode())
+        return self._send("POST", url, json.dumps(body, separators=(",", ":")).encode(), Lane.COMMAND)
 
     @flow
-    def _get(self, url: str, what: str) -> Flow[Any]:
-        answer = yield self._send("GET", url, b"")
+    def _get(self, url: str, what: str, lane: Lane) -> Flow[Any]:
+        answer = yield self._send("GET", url, b"", lane)
         if not 200 <= answer.code < 300:
             raise refusal(answer, what)
         return content(answer)
 
-    def _send(self, method: str, url: str, body: bytes) -> Future[Answer]:
+    def _send(self, method: str, url: str, body: bytes, lane: Lane) -> Future[Answer]:
         headers = {
             "Content-Type": "application/json",
             "Twilio-Sync-Client-Info": _CLIENT_INFO,
             "Twilio-Request-Id": f"RQ{uuid.uuid4().hex}",
         }
         deadline = Deadline(self._timeout)
-        return self._request(method, url, headers=headers, body=body, deadline=deadline, idempotent=method == "GET")
+        return self._request(method, url, headers=headers, body=body, deadline=deadline, idempotent=method == "GET", lane=lane)
 
 
 def content(answer: Answer) -> Any:

@@ -131,7 +131,7 @@ class Router:
             self.emit(root, change)
 
     def _removed_event(self, root: SyncObject, event: dict[str, Any], correlation: Any, _: Any) -> None:
-        self._subscriptions.removed(root.subscription)
+        self._subscriptions.removed(root.subscription, self._now())
         self.remove(root)
 
     def _established_event(self, root: SyncObject, event: dict[str, Any], correlation: Any, _: Any) -> None:
@@ -170,10 +170,11 @@ class Router:
     def _failed_event(self, root: SyncObject, event: dict[str, Any], correlation: Any, _: Any) -> None:
         facts = event.get("error")
         status = facts.get("status") if isinstance(facts, dict) else None
-        refused = self._subscriptions.failed(root.subscription, correlation, status, self._now())
+        code = facts.get("code") if isinstance(facts, dict) else None
+        refused = self._subscriptions.failed(root.subscription, correlation, status, self._now(), code)
         if refused is Refusal.GONE:
             self.remove(root)
-        elif refused is not None:
+        elif refused is not None and refused is not Refusal.NO_ROOM:  # that is reported for all objects together
             error = SyncError.from_answer("subscribe", status if type(status) is int else 0, facts)
             _log.warning("%s: %s", root.sid, error)
             self.emit(root, EntityFailed(error, will_retry=refused is Refusal.TROUBLE))

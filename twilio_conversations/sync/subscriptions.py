@@ -2,7 +2,7 @@
 
 The wanted state is kept here; *pokes* request it from the service until both agree: one poke at a time, built when it is sent,
 so that no stale wish can overtake a newer one. Subscriptions belong to one connection; after every connect all are asked for
-again.
+again. Where the service lets only so many be followed, `places` decides which.
 
 Pure: the time comes in with every call, `next_deadline` is the time of the next `on_time`, and `next_poke` returns the poke
 to send. Subscriptions are compared by identity, never by sid: a closed handle must not end its successor's subscription.
@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from twilio_conversations.sync.changes import Kind
+from twilio_conversations.sync.places import NO_ROOM, Places, Ranked, Shortage
 from twilio_conversations.sync.pokes import DEFAULT_BATCH, Poke, PokeAnswer, Refusal, Subscription, SubscriptionPhase
 
 DEBOUNCE = 0.015
@@ -38,11 +39,12 @@ class Subscriptions:
         self._live: dict[str, Subscription] = {}
         self._connected = False
         self._limit = DEFAULT_BATCH
+        self._places = Places()
         self._reset()
 
     def _reset(self) -> None:
         """Forget everything that belonged to one connection."""
-        self._ready: dict[Subscription, None] = {}
+        self._ready = Ranked()
         self._delayed: list[tuple[float, int, Subscription]] = []
         self._cancels: dict[str, Kind] = {}
         self._in_flight: Poke | None = None
@@ -62,21 +64,20 @@ class Subscriptions:
         subscription.on_server = self._cancels.pop(subscription.sid, None) is not None
         self._all[subscription] = None
         self._live[subscription.sid] = subscription
-        self._want(subscription, now)
+        self._places.add(subscription)
+        self._arrange(now)
 
     def drop(self, subscription: Subscription, now: float) -> None:
         """Stop following an object."""
         if subscription not in self._all:
             return
-        self._end(subscription)
-        if subscription.on_server and self._connected:
-            self._cancels[subscription.sid] = subscription.kind
-            self._schedule(now)
+        self._cancel(subscription, now)
+        self._end(subscription, now)
 
-    def removed(self, subscription: Subscription) -> None:
+    def removed(self, subscription: Subscription, now: float) -> None:
         """Remove an object that does not exist any more, so that there is nothing to cancel."""
         if subscription in self._all:
-            self._end(subscription)
+            self._end(subscription, now)
 
     def hold(self, subscription: Subscription) -> None:
         """Ask for nothing until `release`; confirmations that are under way no longer count."""
@@ -100,8 +101,9 @@ class Subscriptions:
 
     def _want(self, subscription: Subscription, now: float) -> None:
         subscription.phase = SubscriptionPhase.IDLE
-        self._ready[subscription] = None
-        self._schedule(now)
+        if subscription in self._places.followed:
+            self._ready.add(subscription)
+            self._schedule(now)
 
     def _want_later(self, subscription: Subscription, now: float) -> None:
         """Ask again after a delay that grows with every failure."""
@@ -116,7 +118,7 @@ class Subscriptions:
 
     def _withdraw(self, subscription: Subscription, phase: SubscriptionPhase) -> None:
         self._settle(subscription)
-        self._ready.pop(subscription, None)
+        self._ready.discard(subscription)
         subscription.phase = phase
 
     def _settle(self, subscription: Subscription) -> None:
@@ -127,11 +129,40 @@ class Subscriptions:
             if not poke.waiting and poke is not self._in_flight:
                 self._awaited.pop(poke.correlation_id, None)
 
-    def _end(self, subscription: Subscription) -> None:
+    def _cancel(self, subscription: Subscription, now: float) -> None:
+        """End a subscription at the service, if it has it."""
+        if subscription.on_server and self._connected:
+            self._cancels[subscription.sid] = subscription.kind
+            self._schedule(now)
+        subscription.on_server = False
+
+    def _end(self, subscription: Subscription, now: float) -> None:
         self._withdraw(subscription, SubscriptionPhase.ENDED)
         del self._all[subscription]
         if self._live.get(subscription.sid) is subscription:
             del self._live[subscription.sid]
+        self._places.remove(subscription)
+        self._arrange(now)
+
+    @property
+    def _may_arrange(self) -> bool:
+        """Whether places can be given away: where they are few, the answers that are awaited show first who has one."""
+        return not self._places.is_settled and (self._places.limit is None or not self._awaited)
+
+    def _arrange(self, now: float) -> None:
+        """Follow what gets a place, and no longer what loses it."""
+        if not self._may_arrange:
+            return
+        moves = self._places.settle(now)
+        for subscription in moves.displaced:
+            is_held = subscription.phase is SubscriptionPhase.HELD
+            self._withdraw(subscription, SubscriptionPhase.HELD if is_held else SubscriptionPhase.IDLE)
+            self._cancel(subscription, now)
+        for subscription in moves.admitted:
+            if self._cancels.pop(subscription.sid, None) is not None:
+                subscription.on_server = True
+            if subscription.phase is not SubscriptionPhase.HELD:
+                self._want(subscription, now)
 
     # The connection
 
@@ -173,6 +204,10 @@ class Subscriptions:
             moments.append(self._delayed[0][0])
         if self._renew_at is not None:
             moments.append(self._renew_at)
+        if self._may_arrange:
+            return 0.0
+        if (moment := self._places.next_deadline()) is not None:
+            moments.append(moment)
         if self._poke_at is not None and self._in_flight is None:
             moments.append(self._poke_at)
         return min(moments, default=None)
@@ -186,11 +221,17 @@ class Subscriptions:
             if subscription.phase is SubscriptionPhase.IDLE and subscription.not_before == when and subscription in self._all:
                 self._want(subscription, now)
         self._check_silence(now)
+        self._places.on_time(now)
+        self._arrange(now)
         if self._renew_at is not None and self._renew_at <= now:
             self._renew_at = None
             self._because_of_ttl = True
             for subscription in self._all:
                 self.renew(subscription, now)
+
+    def take_shortage(self, now: float) -> Shortage | None:
+        """Return what is not followed for want of room, once it is time to report that, and only once."""
+        return self._places.take_shortage(now) if self._connected else None
 
     def _check_silence(self, now: float) -> None:
         for poke in list(self._awaited.values()):
@@ -224,25 +265,27 @@ class Subscriptions:
             self._poke_at = self._last_poke + SPACING  # the batch was whole, but not everybody in it waits any more
             return None
         self._poke_at = None
-        if self._ready:
-            poke = self._establish(now)
-        elif self._cancels:
-            poke = self._cancel()
+        if self._cancels and (not self._ready or self._places.limit is not None):  # where room is short, it is made first
+            poke = self._cancelling()
+        elif self._ready:
+            poke = self._establishing(now)
         else:
             return None
         self._last_poke = now
         self._in_flight = self._awaited[poke.correlation_id] = poke
         return poke
 
-    def _establish(self, now: float) -> Poke:
+    def _establishing(self, now: float) -> Poke:
         batch = list(itertools.islice(self._ready, self._limit))
         for subscription in batch:
-            del self._ready[subscription]
+            self._ready.discard(subscription)
             self._settle(subscription)
         because_of_ttl, self._because_of_ttl = self._because_of_ttl, False
-        return Poke.establish(next(self._correlation_ids), batch, now, because_of_ttl=because_of_ttl)
+        poke = Poke.establish(next(self._correlation_ids), batch, now, because_of_ttl=because_of_ttl)
+        poke.room = sum(subscription.on_server for subscription in self._all) + len(self._cancels)
+        return poke
 
-    def _cancel(self) -> Poke:
+    def _cancelling(self) -> Poke:
         objects = dict(itertools.islice(self._cancels.items(), self._limit))
         for sid in objects:
             del self._cancels[sid]
@@ -265,12 +308,17 @@ class Subscriptions:
             self._awaited[poke.correlation_id] = poke
         self._go_on(now)
 
-    def rejected(self, poke: Poke, status: int | None, now: float, *, retry_after: float = 0.0) -> list[Subscription]:
+    def rejected(
+        self, poke: Poke, status: int | None, now: float, *, code: int | None = None, retry_after: float = 0.0
+    ) -> list[Subscription]:
         """Process the failure of a poke, with an HTTP status or (`None`) on its way; its requests are repeated later.
 
         Returns the subscriptions that are concerned, for reporting.
         """
         if not self._answered(poke):
+            return []
+        if code == NO_ROOM:
+            self._rejected_for_room(poke, now)
             return []
         self._pause_until = now + max(retry_after, self._delay(self._rejections))
         self._rejections += 1
@@ -286,10 +334,31 @@ class Subscriptions:
             # One object that the service chokes on must not keep the others waiting: smaller batches part them.
             self._limit = max(1, len(concerned) // 2)
         for sid, kind in poke.objects.items():
-            if sid not in self._live:
+            if (live := self._live.get(sid)) is None or live in self._places.waiting:
                 self._cancels[sid] = kind
         self._go_on(now)
         return concerned
+
+    def _rejected_for_room(self, poke: Poke, now: float) -> None:
+        """Ask for fewer objects at a time, until it is known which one does not fit."""
+        concerned = list(poke.waiting)
+        self._limit = max(1, len(concerned) // 2)
+        if len(concerned) == 1:
+            self._refused_for_room(concerned[0])
+        else:
+            for subscription in concerned:
+                self._withdraw(subscription, SubscriptionPhase.IDLE)
+                subscription.on_server = False
+                self._want(subscription, now)
+        self._go_on(now)
+
+    def _refused_for_room(self, subscription: Subscription) -> None:
+        poke = subscription.poke
+        assert poke is not None
+        poke.room -= 1
+        self._withdraw(subscription, SubscriptionPhase.IDLE)
+        subscription.on_server = False
+        self._places.refused(subscription, poke.room)
 
     def _answered(self, poke: Poke) -> bool:
         """Return whether this is the poke in flight, and not one of an earlier connection."""
@@ -321,6 +390,7 @@ class Subscriptions:
         subscription.phase = SubscriptionPhase.ESTABLISHED
         subscription.silences = 0
         subscription.steady_since = now
+        self._places.confirmed(subscription)
         return True
 
     def interrupted(self, subscription: Subscription, correlation_id: Any, now: float) -> None:
@@ -344,13 +414,18 @@ class Subscriptions:
         self._want_later(subscription, now)
         return True
 
-    def failed(self, subscription: Subscription, correlation_id: Any, status: Any, now: float) -> Refusal | None:
+    def failed(
+        self, subscription: Subscription, correlation_id: Any, status: Any, now: float, code: Any = None
+    ) -> Refusal | None:
         """Return the meaning of a rejected subscription; `None` if the message is late."""
         if not subscription.awaits(correlation_id):
             return None
+        if code == NO_ROOM:
+            self._refused_for_room(subscription)
+            return Refusal.NO_ROOM
         subscription.on_server = False
         if status == 404:
-            self.removed(subscription)
+            self.removed(subscription, now)
             return Refusal.GONE
         if status in (401, 403):
             self._withdraw(subscription, SubscriptionPhase.FAILED)

@@ -26,6 +26,7 @@ from twilio_conversations.util.futures import Deadline, Future, current_role, wa
 from twilio_conversations.wire.http_request import HttpRequest
 from twilio_conversations.wire.inflight import Submission, new_id
 from twilio_conversations.wire.packets import RestCall
+from twilio_conversations.wire.window import Lane
 
 _log = logs.logger(__name__)
 
@@ -157,17 +158,17 @@ class Connection:
             self.post(start)
         return future
 
-    def send(self, request: HttpRequest, deadline: Deadline, *, cuts: int = 0) -> PendingReply:
-        """Send a REST call through the connection, or queue it until there is one.
+    def send(self, request: HttpRequest, deadline: Deadline, *, cuts: int = 0, lane: Lane = Lane.COMMAND) -> PendingReply:
+        """Send a REST call through the connection, or queue it until there is one with room.
 
-        `cuts` is the number of connections in a row that have ended while it was under way.
+        `cuts` is the number of connections in a row that have ended while it was under way; `lane` says who waits for it.
 
         The future fails with `RequestTimeoutError`, `TransportUnavailableError`, `ReplyError`, `ProtocolError` or
         `ClientClosedError`; `sent` is whether the request had been written. Cancelling the future takes the request back.
         """
         id_ = new_id()
         future = PendingReply(id_)
-        submission = Submission(id_, RestCall(id_, request).encode(), deadline.at, cuts)
+        submission = Submission(id_, RestCall(id_, request).encode(), deadline.at, cuts, lane)
         self._io.pending.add(future, id_)
         future.add_done_callback(functools.partial(self._on_done, id_))
         if self._io.is_current:

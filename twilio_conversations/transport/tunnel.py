@@ -23,6 +23,7 @@ from twilio_conversations.util.futures import Deadline, Future, fail, refuse_to_
 from twilio_conversations.wire.backoff import Backoff
 from twilio_conversations.wire.http_request import HttpRequest
 from twilio_conversations.wire.packets import Reply
+from twilio_conversations.wire.window import Lane
 
 SCHEME: Final = "http+twilsock://"
 """Prefix of URLs that a session with a `TunnelAdapter` sends through the websocket; the rest is as in ``https://``."""
@@ -53,6 +54,7 @@ class Tunnel:
         body: bytes = b"",
         deadline: Deadline | None = None,
         idempotent: bool = False,
+        lane: Lane = Lane.COMMAND,
     ) -> Future[Reply]:
         """Send a call; return the future of its answer, whatever the status.
 
@@ -66,12 +68,13 @@ class Tunnel:
             body: bytes.
             deadline: covers queue, flight and repetitions; the default time limit if not given.
             idempotent: whether sending it twice is the same as sending it once.
+            lane: who waits for it; the program's own requests are sent first.
 
         The future fails with `RequestTimeoutError`, `TransportUnavailableError`, `ReplyError`, `ProtocolError` or
         `ClientClosedError`, whose `sent` is whether any attempt had been written, and whose `attempts` is their number.
         """
         deadline = deadline or Deadline(self._options.default_timeout)
-        return self._begin(method, url, headers, body, deadline, idempotent).result
+        return self._begin(method, url, headers, body, deadline, idempotent, lane).result
 
     def call(
         self,
@@ -94,7 +97,7 @@ class Tunnel:
         what = f"{method} {url}"
         refuse_to_wait(what)
         with self._place():
-            exchange = self._begin(method, url, headers, body, deadline, idempotent, look)
+            exchange = self._begin(method, url, headers, body, deadline, idempotent, Lane.COMMAND, look)
             try:
                 return self._connection.wait(exchange.result, deadline, what)
             except RequestTimeoutError as error:
@@ -126,13 +129,14 @@ class Tunnel:
         body: bytes,
         deadline: Deadline,
         idempotent: bool,
+        lane: Lane,
         look: Look | None = None,
     ) -> _Exchange:
         request = HttpRequest.from_url(method, url, carried(headers), body)
         resend = self._options.resend
         repeated_in_doubt = idempotent and (resend != "never" or MUTATION_HEADER not in request.headers)
         look = look if resend == "look" else None
-        exchange = _Exchange(self._connection, request, deadline, idempotent, repeated_in_doubt, look)
+        exchange = _Exchange(self._connection, request, deadline, lane, idempotent, repeated_in_doubt, look)
         exchange.begin()
         return exchange
 
@@ -145,6 +149,7 @@ class _Exchange:
         connection: Connection,
         request: HttpRequest,
         deadline: Deadline,
+        lane: Lane,
         idempotent: bool,
         repeated_in_doubt: bool,
         look: Look | None,
@@ -154,6 +159,7 @@ class _Exchange:
         self._request = request
         self._deadline = deadline
         self._idempotent = idempotent
+        self._lane = lane
         self._repeated_in_doubt = repeated_in_doubt
         self._look = look
         self._in_doubt = look is not None and look.in_doubt
@@ -177,7 +183,7 @@ class _Exchange:
 
     def _send(self) -> None:
         self.attempts += 1
-        self._latest = self._connection.send(self._request, self._deadline, cuts=self._cuts)
+        self._latest = self._connection.send(self._request, self._deadline, cuts=self._cuts, lane=self._lane)
         self._latest.add_done_callback(self._on_reply)
 
     def _on_reply(self, future: Future[Reply]) -> None:

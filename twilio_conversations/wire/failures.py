@@ -82,7 +82,7 @@ def reply_error(message: str, status: Status) -> ReplyError:
 
 def timed_out(*, written: bool, trouble: str | None = None) -> RequestTimeoutError:
     """Return the error for a deadline that passed; `trouble` is what keeps the connection away."""
-    where = "the service did not answer" if written else "there was no connection"
+    where = "the service did not answer" if written else "there was no connection" if trouble else "the request was not sent"
     why = f": {trouble}" if trouble else ""
     return RequestTimeoutError(f"{where} within the time limit{why}", sent=written, retryable=True)
 

@@ -1,5 +1,6 @@
-"""The requests of one client: which wait for a connection, which were written, and until when each may take.
+"""The requests of one client: which wait to be written, which were written, and until when each may take.
 
+They wait for a connection and for room in the window, those of the program before those of the client itself.
 A request that was under way each time the connection ended may be what ends it. Such suspects are written one at a time, so that
 the next end shows which one it is; only the other suspects wait for it.
 """
@@ -12,6 +13,9 @@ from collections.abc import Iterator
 from typing import Final
 
 import attrs
+
+from twilio_conversations.wire.packets import Reply
+from twilio_conversations.wire.window import Lane, Window
 
 SUSPECT_AFTER: Final = 2
 """Connections in a row that ended while a request was under way, after which it is a suspect."""
@@ -29,12 +33,14 @@ class Submission:
         data: the encoded frame.
         deadline: the moment at which it fails, on the clock of the session's owner.
         cuts: how many connections in a row have ended while the same request was under way.
+        lane: who waits for it.
     """
 
     id: str
     data: bytes = attrs.field(repr=False)
     deadline: float
     cuts: int = 0
+    lane: Lane = Lane.COMMAND
 
     @property
     def is_suspect(self) -> bool:
@@ -57,20 +63,27 @@ def new_id() -> str:
 
 
 class Requests:
-    """Queued and written requests, never mixed up: only a queued one is sure to have had no effect."""
+    """Queued and written requests, never mixed up: only a queued one is sure to have had no effect.
+
+    Attributes:
+        window: how many may be written and not answered.
+    """
 
     def __init__(self) -> None:
-        self._queued: dict[str, Submission] = {}
+        self.window: Window = Window()
+        self._suspects: dict[str, Submission] = {}
+        self._lanes: tuple[dict[str, Submission], ...] = tuple({} for _ in Lane)
+        self._queues = (self._suspects, *self._lanes)
         self._written: dict[str, Written] = {}
         self._deadlines: list[tuple[float, str]] = []
 
     def __len__(self) -> int:
-        return len(self._queued) + len(self._written)
+        return self.queued + len(self._written)
 
     @property
     def queued(self) -> int:
-        """Number of requests that wait for a connection."""
-        return len(self._queued)
+        """Number of requests that wait for a connection, or for room."""
+        return sum(map(len, self._queues))
 
     @property
     def written(self) -> int:
@@ -78,12 +91,15 @@ class Requests:
         return len(self._written)
 
     def queue(self, request: Submission) -> None:
-        """Keep a request until there is a connection."""
-        self._queued[request.id] = request
+        """Keep a request until there is a connection, and room."""
+        queue = self._suspects if request.is_suspect else self._lanes[request.lane]
+        queue[request.id] = request
         self._note_deadline(request)
 
     def may_write(self, request: Submission) -> bool:
-        """Return whether a request may be written now: a suspect waits until no other one is under way."""
+        """Return whether a request may be written now: there is room, and for a suspect no other one is under way."""
+        if not self.window.admits(request.lane, len(self._written)):
+            return False
         return not (request.is_suspect and any(written.is_suspect for written in self._written.values()))
 
     def write(self, request: Submission, now: float) -> None:
@@ -96,22 +112,26 @@ class Requests:
         return id_ in self._written
 
     def flush(self, now: float) -> Iterator[Submission]:
-        """Move every queued request that may be written, in order, to the written ones."""
-        for request in list(self._queued.values()):
-            if self.may_write(request):
-                del self._queued[request.id]
+        """Move the queued requests that may be written to the written ones: lane after lane, and each lane in order."""
+        for queue in self._queues:
+            while queue and self.may_write(request := next(iter(queue.values()))):
+                del queue[request.id]
                 self._written[request.id] = Written(now, len(request.data), request.is_suspect)
                 yield request
 
-    def answered(self, id_: str) -> float | None:
-        """Forget a written request; the moment it was written, `None` if there is no such request."""
-        written = self._written.pop(id_, None)
-        return None if written is None else written.at
+    def answered(self, reply: Reply, now: float) -> float | None:
+        """Forget the request that a reply answers; the moment it was written, `None` if there is no such request."""
+        written = self._written.pop(reply.id, None)
+        if written is None:
+            return None
+        self.window.answered(reply, written.at, now)
+        return written.at
 
     def forget(self, id_: str) -> None:
         """Drop a request wherever it is; an answer that still comes is ignored."""
-        self._queued.pop(id_, None)
-        self._written.pop(id_, None)
+        if self._written.pop(id_, None) is None:
+            for queue in self._queues:
+                queue.pop(id_, None)
 
     def take_written(self) -> dict[str, int]:
         """Forget all written requests; the size of each by its name."""
@@ -121,8 +141,9 @@ class Requests:
 
     def take_queued(self) -> list[str]:
         """Forget all queued requests and name them."""
-        ids = list(self._queued)
-        self._queued.clear()
+        ids = [id_ for queue in self._queues for id_ in queue]
+        for queue in self._queues:
+            queue.clear()
         return ids
 
     def next_deadline(self) -> float | None:
@@ -148,4 +169,4 @@ class Requests:
         heapq.heappush(self._deadlines, (request.deadline, request.id))
 
     def _is_open(self, id_: str) -> bool:
-        return id_ in self._written or id_ in self._queued
+        return id_ in self._written or any(id_ in queue for queue in self._queues)

@@ -32,7 +32,7 @@ class RequestFlow:
         return self._frame_limit.refusal(len(request.data), sent=False)
 
     def flush(self, now: float) -> list[Effect]:
-        """Write the queued requests that may be written, in order."""
+        """Write the queued requests that may be written."""
         effects: list[Effect] = []
         for request in self.requests.flush(now):
             if (error := self.refusal(request)) is not None:
@@ -44,7 +44,7 @@ class RequestFlow:
 
     def answer(self, reply: Reply, now: float) -> list[Effect]:
         """Settle the request that a reply answers; return nothing if there is none."""
-        written_at = self.requests.answered(reply.id)
+        written_at = self.requests.answered(reply, now)
         if written_at is None:
             return []
         self.round_trip = now - written_at
@@ -52,8 +52,9 @@ class RequestFlow:
 
     def answer_bad(self, id_: str, error: ProtocolError) -> list[Effect]:
         """Fail the request that a malformed reply answers; return nothing if there is none."""
-        if self.requests.answered(id_) is None:
+        if not self.requests.has_written(id_):
             return []
+        self.requests.forget(id_)
         return [Settle(id_, ProtocolError(f"a malformed answer: {error}", sent=True))]
 
     def expire(self, now: float, trouble: str | None) -> list[Effect]:

@@ -156,7 +156,8 @@ class Session:
 
     def next_deadline(self) -> float | None:
         """Return the time at which `on_time` must be called next, if nothing else happens."""
-        moments = (self._timer, self._requests.next_deadline(), self._credentials.updates.next_deadline())
+        requests = self._requests
+        moments = (self._timer, requests.next_deadline(), requests.window.resumes_at, self._credentials.updates.next_deadline())
         return min((moment for moment in moments if moment is not None), default=None)
 
     # Inputs
@@ -188,7 +189,7 @@ class Session:
         return self._input(now, Input.WAKE)
 
     def submit(self, request: Submission, now: float) -> list[Effect]:
-        """Write a request, or queue it until there is a connection."""
+        """Write a request, or queue it until there is a connection, and room."""
         if self._phase in _UP and request.deadline > now and self._flow.may_write(request):
             self._requests.write(request, now)
             return [Send(request.data)]
@@ -267,6 +268,7 @@ class Session:
     def on_time(self, now: float) -> list[Effect]:
         """Process the deadlines that have passed by the time of `next_deadline`."""
         self._now = now
+        self._requests.window.resume(now)
         self._effects += self._flow.expire(now, self.trouble)
         for key in self._credentials.updates.take_expired(now):
             error = timed_out(written=self._phase is Phase.UPDATING, trouble=self.trouble)
@@ -286,7 +288,7 @@ class Session:
         if self._phase is Phase.LEAVING and not self._requests.written:
             self._dispatch(Input.DRAINED, self._cause)
         if self._requests.queued and self._phase in _UP:
-            self._effects += self._flow.flush(self._now)  # a suspect that waited may be written, now that another is over
+            self._effects += self._flow.flush(self._now)  # what waited may be written, now that another is over
         effects, self._effects = self._effects, []
         return effects
 
