@@ -37,6 +37,9 @@ _correlation_ids = itertools.count(time.time_ns() // 1_000_000)  # one per proce
 _Key = tuple[Kind, str, bool, Purpose]
 """An open that is under way: kind, name, whether items are wanted, purpose."""
 
+_TOO_MANY: Final = 429
+"""Status of a poke that only came too early: it is repeated, and no object fails."""
+
 _READ_AGAIN: Final = 0.25
 """Seconds until a map is read again whose events were ahead of what was read; a service may be behind for a while."""
 
@@ -315,7 +318,7 @@ class SyncClient:
             error = refusal(answer, "subscribe")
             _log.warning("%s", error)
             concerned = self._subscriptions.rejected(poke, answer.code, now, code=error.code, retry_after=patience(answer))
-            for subscription in concerned:
+            for subscription in concerned if answer.code != _TOO_MANY else ():
                 if (root := self._roots.get(subscription.sid)) is not None and root.subscription is subscription:
                     self._router.emit(root, EntityFailed(error, will_retry=True))
         self.pump()
