@@ -189,7 +189,9 @@ def through_cuts(service: LocalServer, connect: Connect, **options: Any) -> tupl
         assert all(error.sent for error in raised)
         assert len(results) + len(raised) == SENDS // THREADS * THREADS
         assert proxy.counts["cuts_before_answer"]
-        return Counter(results), Counter((message.index, message.body) for message in every_message(room)), len(raised)
+        kept = Counter((message.index, message.body) for message in every_message(room))
+        print(f"sends: {len(results)}, kept: {kept.total()}")
+        return Counter(results), kept, len(raised)
 
 
 def run_all(works: list[Callable[[], None]]) -> None:
