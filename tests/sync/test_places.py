@@ -119,8 +119,8 @@ def test_message_lists_come_first(refuses: Refuses) -> None:
     (shortage,) = driven.shortages
     error = shortage.error()
     assert (error.status, error.code, error.retryable) == (429, NO_ROOM, False)
-    assert "follow 2000 objects, and 1001 more are not followed" in str(error)
-    assert "the properties of 1 conversations, the participants of 1000 conversations" in str(error)
+    assert "follow 2000 objects; 1001 more are not followed" in str(error)
+    assert "the properties of conversations (1), the participants of conversations (1000)" in str(error)
 
 
 def test_what_does_not_fit_is_not_asked_for() -> None:

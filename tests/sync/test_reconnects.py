@@ -6,9 +6,7 @@ from typing import Any
 
 from tests.sync.driven import Driven, Watcher, added
 from tests.sync.model_service import LIVE, REPLAY, Answer
-from twilio_conversations.errors import (
-    RequestTimeoutError,
-)
+from twilio_conversations.errors import RequestTimeoutError, SyncError
 from twilio_conversations.sync.changes import (
     DocumentUpdated,
     EntityFailed,
@@ -16,6 +14,7 @@ from twilio_conversations.sync.changes import (
     ItemRemoved,
     Resynced,
 )
+from twilio_conversations.sync.places import NO_ROOM
 
 
 def test_resume_from_the_cursors() -> None:
@@ -104,6 +103,42 @@ def test_throttled_poke() -> None:
     assert len(driven.service.pokes) == 1
     driven.run(1)
     assert future.result(0).established
+
+
+def test_a_poke_that_came_too_early() -> None:
+    """It is repeated; no object fails."""
+    driven, watcher = Driven(), Watcher()
+    stored = driven.service.create("list", "l")
+    driven.service.faults += [Answer(200, _root(stored.sid)), Answer(429)]
+    future = driven.begin_open("list", "l", watcher)
+    driven.run(5)
+    assert future.result(0).established
+    assert watcher.of(EntityFailed) == []
+
+
+def test_no_room() -> None:
+    """What is not followed for want of room is reported once, for all objects; with room, what was missed is replayed."""
+    reports: list[SyncError] = []
+    watchers = {name: Watcher() for name in ("first", "second", "user")}
+    driven = Driven(report=reports.append)
+    stored = {name: driven.service.create("map" if name == "user" else "list", name) for name in watchers}
+    error = {"status": 429, "code": NO_ROOM, "message": "too many subscriptions"}
+    driven.service.forbidden = {stored[name].sid: error for name in ("second", "user")}
+    handles = {name: driven.open(stored[name], watcher) for name, watcher in watchers.items()}
+    driven.service.add(stored["second"], 0)
+    driven.run(10)
+    assert [handle.established for handle in handles.values()] == [True, False, False]
+    assert [(error.code, "follow 1 objects; 2 more are not" in str(error)) for error in reports] == [(NO_ROOM, True)]
+    assert all(watcher.changes == [] for watcher in watchers.values())
+    count = len(driven.service.pokes)
+    driven.run(300)
+    assert len(driven.service.pokes) == count
+    driven.service.forbidden.clear()
+    handles["first"].close()
+    driven.run(1)
+    assert handles["second"].established
+    assert added(watchers["second"]) == [0]
+    assert len(reports) == 1
 
 
 def test_poisoned_batch() -> None:

@@ -79,11 +79,11 @@ class Shortage:
 
     def error(self) -> SyncError:
         """Return the report for the program."""
-        listed = ", ".join(WORDS[purpose].format(count) for purpose, count in self.missing.items())
+        listed = ", ".join(f"{WORDS[purpose]} ({count})" for purpose, count in self.missing.items())
         count = sum(self.missing.values())
         return SyncError(
-            f"the service lets this connection follow {self.followed} objects, and {count} more are not followed ({listed}):"
-            " their changes are not reported until there is room",
+            f"the service lets this connection follow {self.followed} objects; {count} more are not followed, and their changes"
+            f" not reported, until there is room: {listed}",
             status=429,
             code=NO_ROOM,
             sent=True,

@@ -27,11 +27,11 @@ PURPOSES: Final[Mapping[Kind, Purpose]] = MappingProxyType(
 
 WORDS: Final[Mapping[Purpose, str]] = MappingProxyType(
     {
-        Purpose.CONVERSATIONS: "{} lists of conversations",
-        Purpose.MESSAGES: "the messages of {} conversations",
-        Purpose.DOCUMENT: "the properties of {} conversations",
-        Purpose.PARTICIPANTS: "the participants of {} conversations",
-        Purpose.USER: "{} users",
+        Purpose.CONVERSATIONS: "the list of conversations",
+        Purpose.MESSAGES: "the messages of conversations",
+        Purpose.DOCUMENT: "the properties of conversations",
+        Purpose.PARTICIPANTS: "the participants of conversations",
+        Purpose.USER: "users",
     }
 )
-"""Objects of a purpose as an error calls them, with their number."""
+"""Objects of a purpose as an error calls them."""
