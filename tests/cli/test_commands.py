@@ -64,7 +64,7 @@ def test_serve_with_a_wrong_setting(tmp_path: Path, given: str, words: str) -> N
     """What is wrong with a setting is said, and nothing is served."""
     result = CliRunner().invoke(group, ["serve", "--port", "0", "--data", str(tmp_path), "--set", given])
     assert result.exit_code == 2
-    assert words in result.stderr
+    assert words in result.output
 
 
 def test_serve_with_a_wrong_seed(tmp_path: Path) -> None:

@@ -153,6 +153,32 @@ def test_a_late_handler_is_given_who_is_there(alice: Driven, room: Room, convers
     assert seen == ["MB1", "MB2", "MB9"]
 
 
+@pytest.mark.parametrize("is_new", [True, False])
+def test_late_handlers_whose_page_is_ahead_of_the_events(alice: Driven, is_new: bool) -> None:
+    """A late handler is given each participant once, whether the event of one that a page showed is about joining or not."""
+    room = alice.room("CH1")
+    alice.backend.first_items = 1
+    room.add("MB1", "bob")
+    if not is_new:
+        room.add("MB2", "carol")
+    alice.start()
+    alice.told()
+    if is_new:
+        room.add("MB2", "carol")
+    else:
+        room.alter("MB2", attributes='{"n": 2}')
+    late, alice.backend.outbox[:] = alice.backend.outbox[:], []
+    seen: list[str] = []
+    conversation = alice.conversation("CH1")
+    conversation.on("participant_joined", lambda one: seen.append(one.sid), replay=True)
+    alice.settle()
+    assert sids(conversation) == ["MB1", "MB2"]
+    alice.backend.outbox.extend(late)
+    alice.run(1)
+    assert alice.told("own participant_joined") == (["own participant_joined MB2"] if is_new else [])
+    assert seen == ["MB1", "MB2"]
+
+
 # -- lost events ----------------------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.sync.model_service import BASE, REPLAY, Service, Stored
-from twilio_conversations.sync.changes import Change, ItemAdded, ItemRemoved, ItemUpdated
+from twilio_conversations.sync.changes import Change, Established, ItemAdded, ItemRemoved, ItemUpdated
 from twilio_conversations.sync.client import Handle, SyncClient
 from twilio_conversations.transport.timers import Timers
 from twilio_conversations.util.futures import Future
@@ -17,10 +17,14 @@ class Watcher:
 
     def __init__(self) -> None:
         self.changes: list[Change] = []
+        self.confirmations = 0
         self.items: dict[Any, tuple[int, Any]] = {}
         self.react: Callable[[Handle, Change], None] | None = None
 
     def __call__(self, entity: Handle, change: Change) -> None:
+        if isinstance(change, Established):
+            self.confirmations += 1
+            return
         self.changes.append(change)
         if isinstance(change, ItemRemoved):
             self.items.pop(change.key, None)

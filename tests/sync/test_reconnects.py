@@ -188,7 +188,7 @@ def test_service_lost_its_numbering() -> None:
     driven.connect()
     driven.run(1)
     assert watcher.changes == [DocumentUpdated({"v": "restored"}, 3)]
-    assert list_watcher.changes == [Resynced()]
+    assert list_watcher.changes == [Resynced(5)]
     driven.service.add(messages, {})
     driven.settle()
     assert added(list_watcher) == [0]
@@ -204,7 +204,8 @@ def test_changes_that_no_event_told() -> None:
     messages.journal.clear()
     driven.connect()
     driven.run(1)
-    assert watcher.changes == [Resynced()]
+    assert watcher.changes == [Resynced(messages.head)]
+    assert watcher.confirmations == 2
 
 
 def test_lenient_reading() -> None:

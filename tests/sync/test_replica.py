@@ -24,6 +24,8 @@ def take(
 ) -> Any:
     """Let the replica take one event of a map in."""
     event = {"id": event_id, "item_key": key, "item_data": data}
+    if ordered:
+        replica.begin_replay(event_id)
     return replica.apply(action, event, ordered)
 
 
@@ -166,8 +168,19 @@ def test_completed_closes_gaps() -> None:
 def test_completed_elsewhere(head: int, asked_from: int) -> None:
     """A replay that ends ahead of its events, or below where it was asked from, says that pages are to be read again."""
     replica = CollectionReplica("map", 4)
-    assert replica.completed(head, asked_from) == Resynced()
+    assert replica.completed(head, asked_from) == Resynced(head)
     assert replica.cursor == head
+
+
+def test_a_replay_that_begins_too_late() -> None:
+    """Changes may be missing before its first event, and only there: it may leave out what newer events replace."""
+    replica = CollectionReplica("map", 4)
+    assert replica.begin_replay(5) is None
+    assert take(replica, ItemAdded, 5, ordered=True) is not None
+    assert replica.begin_replay(9) is None
+    assert replica.completed(9, 4) == Resynced(9)
+    assert replica.begin_replay(12) == Resynced(11, is_certain=False)
+    assert replica.cursor == 11
 
 
 def test_completed_without_an_id() -> None:

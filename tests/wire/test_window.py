@@ -10,10 +10,12 @@ from tests.wire.driven import Driven, submission
 from twilio_conversations.errors import RequestTimeoutError
 from twilio_conversations.wire.inflight import SUSPECT_AFTER
 from twilio_conversations.wire.packets import Reply, RestCall, Status
-from twilio_conversations.wire.window import LARGEST, LONGEST_PAUSE, PAUSE, SMALLEST, START, STEADY, Lane, Window
+from twilio_conversations.wire.window import LARGEST, LONGEST_PAUSE, PAUSE, QUICK_GROWTH, SMALLEST, START, STEADY, Lane, Window
 
 OK = Status(200, "OK")
 TOO_MANY = Status(429, "TOO MANY REQUESTS")
+MOST = START + START // 4
+"""Commands that may be under way at first."""
 
 
 def answer(id_: str = "", code: int = 200, **headers: str) -> Reply:
@@ -30,7 +32,7 @@ def full(lane: Lane) -> Driven:
     """A session with as many requests under way as a lane may have, named by numbers."""
     driven = Driven()
     driven.up()
-    for number in range(START):
+    for number in range(MOST):
         if driven.session.requests.window.admits(lane, driven.session.requests.written):
             driven.do(driven.session.submit(submission(str(number), lane=lane), driven.now))
     return driven
@@ -54,8 +56,8 @@ def test_refusals_shrink_and_pause() -> None:
     window.resume(10.9)
     assert not window.admits(Lane.COMMAND, 0)
     window.resume(11.0)
-    assert window.admits(Lane.COMMAND, START // 2 - 1)
-    assert not window.admits(Lane.COMMAND, START // 2)
+    assert window.admits(Lane.READ, START // 2 - 1)
+    assert not window.admits(Lane.READ, START // 2)
     window.answered(answer(code=503, retry_after="3600"), 11.0, 12.0)
     assert (window.size, window.resumes_at) == (START // 4, 12.0 + LONGEST_PAUSE)
     window.resume(13.0)
@@ -78,11 +80,11 @@ def test_refusal_by_the_tunnel() -> None:
 
 
 def test_what_is_no_refusal() -> None:
-    """A broken service and a command that fails say nothing about the number of requests."""
+    """A broken service and a command that fails are answers like others."""
     window = Window()
     for code in (503, 500, 404, 409):
         window.answered(answer(code=code), 0.0, 10.0)
-    assert (window.size, window.resumes_at) == (START, None)
+    assert (window.size, window.resumes_at) == (START + 3, None)
 
 
 def test_growth_after_a_steady_time() -> None:
@@ -101,16 +103,34 @@ def test_growth_after_a_steady_time() -> None:
     assert window.size == LARGEST
 
 
-def test_reads_leave_room_for_commands() -> None:
-    """A quarter of the window, also of the smallest one, which still has room for reads."""
+def test_growth_before_the_first_refusal() -> None:
+    """By one for each answer up to a bound, then by one for each windowful; never quickly again after a refusal."""
     window = Window()
-    assert [window.admits(Lane.READ, under_way) for under_way in (74, 75)] == [True, False]
-    assert [window.admits(Lane.COMMAND, under_way) for under_way in (75, 99, 100)] == [True, True, False]
+    for _ in range(QUICK_GROWTH - START):
+        window.answered(answer(), 0.0, 0.0)
+    assert window.size == QUICK_GROWTH
+    for _ in range(QUICK_GROWTH - 1):
+        window.answered(answer(), 0.0, 0.0)
+    assert window.size == QUICK_GROWTH
+    window.answered(answer(), 0.0, 0.0)
+    assert window.size == QUICK_GROWTH + 1
+    window.answered(answer(code=429), 0.0, 1.0)
+    for _ in range(10):
+        window.answered(answer(), 0.0, 10.0)
+    assert window.size == (QUICK_GROWTH + 1) // 2
+
+
+def test_reads_leave_room_for_commands() -> None:
+    """A quarter of the window beside it, at least one request."""
+    window = Window()
+    assert [window.admits(Lane.READ, under_way) for under_way in (99, 100)] == [True, False]
+    assert [window.admits(Lane.COMMAND, under_way) for under_way in (100, 124, 125)] == [True, True, False]
     for number in range(20):
         window.answered(answer(code=429), number, number)
     window.resume(100.0)
     assert window.size == SMALLEST
-    assert [window.admits(Lane.READ, under_way) for under_way in (2, 3)] == [True, False]
+    assert [window.admits(Lane.READ, under_way) for under_way in (3, 4)] == [True, False]
+    assert [window.admits(Lane.COMMAND, under_way) for under_way in (4, 5)] == [True, False]
 
 
 @given(
@@ -140,7 +160,7 @@ def test_any_rate(rate: int, round_trip: float, says: str, count: int) -> None:
             reply = answer() if passes else answer(code=429, retry_after=says)
             window.answered(reply, written_at, now)
         assert SMALLEST <= window.size <= LARGEST
-    assert refusals <= 2 * START + SMALLEST * now / (PAUSE + round_trip)
+    assert refusals <= 2 * QUICK_GROWTH + SMALLEST * now / (PAUSE + round_trip)
 
 
 # -- in a session ------------------------------------------------------------------------------------------------------
@@ -151,11 +171,16 @@ def test_what_has_no_room_waits_for_an_answer() -> None:
     driven = full(Lane.COMMAND)
     for name in ("a", "b", "c"):
         submit(driven, name, Lane.COMMAND)
-    assert (len(written(driven)), driven.session.requests.queued) == (START, 3)
+    assert (len(written(driven)), driven.session.requests.queued) == (MOST, 3)
     driven.do(driven.session.cancel("b", driven.now))
-    driven.receive(answer("0"))
-    driven.receive(answer("1"))
-    assert written(driven)[START:] == ["a", "c"]
+    driven.receive(answer("0", code=429))
+    driven.advance(PAUSE)
+    for number in range(1, MOST - START // 2 - START // 8 + 1):
+        assert written(driven)[MOST:] == []
+        driven.receive(answer(str(number)))
+    assert written(driven)[MOST:] == ["a"]
+    driven.receive(answer("a"))
+    assert written(driven)[MOST:] == ["a", "c"]
 
 
 def test_commands_go_first() -> None:
@@ -165,7 +190,7 @@ def test_commands_go_first() -> None:
     for number in range(START // 4):
         submit(driven, f"command {number}", Lane.COMMAND)
     count = len(written(driven))
-    assert count == START
+    assert count == MOST
     submit(driven, "next", Lane.COMMAND)
     driven.receive(answer("0"))
     assert written(driven)[count:] == ["next"]
@@ -210,7 +235,7 @@ def test_a_queue_outlives_its_connection() -> None:
     assert driven.session.requests.written == 0
     driven.advance(120)
     driven.establish()
-    assert written(driven)[START:] == ["suspect", "read"]
+    assert written(driven)[MOST:] == ["suspect", "read"]
     assert driven.session.requests.window.size == START // 2
 
 
@@ -222,4 +247,4 @@ def test_the_end_fails_what_had_no_room() -> None:
     driven.do(driven.session.close(driven.now))
     assert not driven.settled["read"].sent
     assert not driven.settled["command"].sent
-    assert len(driven.settled) == START + 2
+    assert len(driven.settled) == MOST + 2

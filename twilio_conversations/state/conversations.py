@@ -160,7 +160,10 @@ class Conversations:
         except ConversationsError as error:
             _log.info("the participants of %s cannot be read: %s", sid, error)
         tracked = self._tracked.get(sid)
-        take([] if tracked is None else tracked.live.participants.announced())
+        if tracked is None:
+            take([])
+        else:
+            tracked.live.participants.survey(take)
 
     def joined(self) -> list[Conversation]:
         """Return the conversations that the user participates in, in the order of their sids."""

@@ -181,38 +181,47 @@ class Messages:
             return list(self._held.values())
 
     @flow
-    def reread(self, entity: Handle) -> Flow[None]:
-        """Bring what is held up to date after lost events, and forget what is gone."""
+    def reread(self, entity: Handle) -> Flow[bool]:
+        """Bring what is held up to date after lost events, and forget what is gone; return whether anything differs."""
         self._announced.begin_again()
         with self._runtime.lock:
             held = dict(self._held)
             for message in held.values():
                 message._live.state.expect_anything()
         waiting = sorted(held)
+        differs = False
         while waiting:
             page = yield entity.page(start=waiting[0], size=_MOST_PER_REQUEST)
             last = page.items[-1].key if page.has_next and page.items else waiting[-1]
             found = {item.key: item for item in page.items}
             for index in [index for index in waiting if index <= last]:
-                self._catch_up(index, held[index], found.get(index))
+                differs |= self._catch_up(index, held[index], found.get(index))
             waiting = [index for index in waiting if index > last]
+        return differs
 
     @flow
-    def resync(self, entity: Handle, followed_from: int) -> Flow[None]:
+    def resync(self, entity: Handle, followed_from: int) -> Flow[bool]:
         """Do as `reread` after events up to `followed_from` were lost, and announce the messages written meanwhile, in order."""
-        yield self.reread(entity)
-        self.announce_missed((yield self._missed(entity)), followed_from)
+        differs = yield self.reread(entity)
+        missed = yield self._missed(entity)
+        self.announce_missed(missed, followed_from)
+        return differs or bool(missed)
 
-    def _catch_up(self, index: int, message: Message, item: Item | None) -> None:
+    def _catch_up(self, index: int, message: Message, item: Item | None) -> bool:
+        """Bring one message up to date; return whether it differs."""
         try:
             with self._runtime.lock:
                 if item is None:
                     self._held.pop(index, None)
                     message._live.leave(message)
-                else:
-                    message._live.state.catch_up(MessageData.parse(item.data, message._live.state.replica), item.event_id)
+                    return True
+                state = message._live.state
+                former = state.visible
+                state.catch_up(MessageData.parse(item.data, state.replica), item.event_id)
+                return state.visible != former
         except ProtocolError as error:
             _log.warning("%r: leaving out message %s: %s", self._conversation, index, error)
+            return False
 
     def _hold(self, index: int, data: MessageData, version: int, *, delivered: bool) -> Message:
         """Make a message and keep it; the client's lock is held."""

@@ -133,12 +133,13 @@ class Opener:
         if opened.reading is None or (opened.reading.done() and opened.reading.exception() is not None):
             self._load_first_participants(tracked)
             tracked.live.participants.reading()
-            opened.reading = self._read_all(opened.handle, tracked.live.participants.load)
+            opened.reading = self._load_participants(tracked, opened.handle)
         yield opened.reading
 
     @flow
-    def _read_all(self, handle: Handle, load: Callable[[list[Item]], None]) -> Flow[None]:
-        load((yield all_items(handle)))
+    def _load_participants(self, tracked: TrackedConversation, handle: Handle) -> Flow[None]:
+        items = yield all_items(handle)
+        tracked.live.participants.load(items, handle.event_id)
 
     @flow
     def _catch_up_messages(self, tracked: TrackedConversation) -> Flow[None]:
@@ -161,15 +162,20 @@ class Opener:
             opened.missed = yield live.messages.since(opened.handle, joined)
 
     @flow
-    def reread(self, tracked: TrackedConversation, kind: Kind, handle: Handle, followed_from: int) -> Flow[None]:
-        """Read an object again whose events were lost, and announce what and who came meanwhile; a document is up to date."""
+    def reread(self, tracked: TrackedConversation, kind: Kind, handle: Handle, followed_from: int) -> Flow[bool]:
+        """Read an object again whose events were lost, and announce what and who came meanwhile; a document is up to date.
+
+        Return whether anything differs from what was known.
+        """
         if kind is Kind.MESSAGES:
-            yield tracked.live.messages.resync(handle, followed_from)
-        elif kind is Kind.PARTICIPANTS:
+            differs: bool = yield tracked.live.messages.resync(handle, followed_from)
+            return differs
+        if kind is Kind.PARTICIPANTS:
             participants = tracked.live.participants
             participants.reading()
             participants.resynced()
-            yield self._read_all(handle, participants.load_anew)
+            return participants.load_anew((yield all_items(handle)))
+        return False
 
 
 def _is_open(opened: OpenObject | None, name: str) -> bool:

@@ -47,6 +47,8 @@ class Participants:
         self._is_whole = False
         self._behind: set[str] = set()  # known from an earlier membership, and not read in this one yet
         self._early: dict[str, float] = {}  # announced from a page: up to which event; those may still come
+        self._ahead: set[str] = set()  # taken from a page that was ahead of the event that announces them
+        self._surveys: list[Callable[[list[Participant]], object]] = []  # late handlers that were not given those yet
 
     # -- from Sync, on the io thread ----------------------------------------------------------------------------------
 
@@ -60,14 +62,18 @@ class Participants:
         known = {str(item.key) for item in items if self._take(str(item.key), item.data, item.event_id) is not None}
         self._behind = self._by_sid.keys() - known
 
-    def load(self, items: list[Item]) -> None:
-        """Take all participants as pages have them, which may be ahead of the events: these announce what changed."""
+    def load(self, items: list[Item], followed_from: int) -> None:
+        """Take all participants as pages have them, which may be ahead of the events: these announce what changed.
+
+        Events behind `followed_from` are still to come.
+        """
         self._is_whole = True
         known = set()
         for item in items:
             sid = str(item.key)
             if not self._is_told(sid) or sid in self._behind:
-                self._take(sid, item.data, item.event_id)
+                if self._take(sid, item.data, item.event_id) and sid not in self._behind and item.event_id > followed_from:
+                    self._ahead.add(sid)
             else:
                 self._show(sid, item)
             known.add(sid)
@@ -76,9 +82,13 @@ class Participants:
                 self._forget(sid)
         self._behind.clear()
 
-    def load_anew(self, items: list[Item]) -> None:
-        """Take all participants after events were lost, and announce who joined and who left meanwhile."""
+    def load_anew(self, items: list[Item]) -> bool:
+        """Take all participants after events were lost, and announce who joined and who left meanwhile.
+
+        Return whether anything differs from what was known.
+        """
         self._is_whole = True
+        differs = False
         known = set()
         for item in items:
             sid = str(item.key)
@@ -86,15 +96,19 @@ class Participants:
             taken = self._take(sid, item.data, item.event_id)
             if taken is not None:
                 known.add(sid)
+                differs |= taken[1] != taken[2]
                 if not was_told:
+                    self._ahead.discard(sid)
                     self._early[sid] = item.event_id
                     self._emit(taken[0], ConversationEvent.PARTICIPANT_JOINED, ClientEvent.PARTICIPANT_JOINED)
         for sid in self._missing(known):
             if self._is_told(sid):
                 self._early[sid] = _GONE
                 self._removed(sid)
+                differs = True
             else:
                 self._forget(sid)
+        return differs
 
     def _missing(self, known: Container[str]) -> list[str]:
         """Return who is not in a reading and should be."""
@@ -110,15 +124,16 @@ class Participants:
             _log.warning("%r: leaving out participant %s: %s", self._conversation, sid, error)
 
     def _forget(self, sid: str) -> None:
+        self._ahead.discard(sid)
         with self._runtime.lock:
             participant = self._by_sid.pop(sid)
             self._own.left([sid])
         participant._live.leave(participant)
 
     def _is_told(self, sid: str) -> bool:
-        """Return whether a participant came from Sync."""
+        """Return whether handlers know a participant, or could: it is from Sync, and no event about its joining is to come."""
         participant = self._by_sid.get(sid)
-        return participant is not None and participant._live.state.replica is not None
+        return participant is not None and participant._live.state.replica is not None and sid not in self._ahead
 
     def resynced(self) -> None:
         """Take whatever is loaded next as newer than what is held: event ids may have started from below."""
@@ -131,10 +146,22 @@ class Participants:
         """Apply a change of the map and announce it."""
         if not isinstance(change, ItemAdded | ItemUpdated | ItemRemoved) or self._is_early(str(change.key), change):
             return
+        self._catch_up_surveys(str(change.key), change)
         if isinstance(change, ItemRemoved):
             self._removed(str(change.key), change)
         else:
             self._added_or_updated(change)
+
+    def _catch_up_surveys(self, sid: str, change: ItemAdded | ItemUpdated | ItemRemoved) -> None:
+        """End the wait for the event of a participant that a page has shown; whoever turns out to have been there for
+        longer is given to the late handlers."""
+        if sid in self._ahead:
+            self._ahead.remove(sid)
+            if not isinstance(change, ItemAdded):
+                for take in self._surveys:
+                    take([self._by_sid[sid]])
+            if not self._ahead:
+                self._surveys.clear()
 
     def _is_early(self, sid: str, change: ItemAdded | ItemUpdated | ItemRemoved) -> bool:
         """Return whether joining or leaving was announced before, from a page that was ahead of the events."""
@@ -201,10 +228,14 @@ class Participants:
         with self._runtime.lock:
             return list(self._by_sid.values())
 
-    def announced(self) -> list[Participant]:
-        """Return the participants that came from Sync, in the order they became known."""
-        with self._runtime.lock:
-            return [participant for participant in self._by_sid.values() if participant._live.state.replica is not None]
+    def survey(self, take: Callable[[list[Participant]], object]) -> None:
+        """Have `take` called with the participants that handlers know, in the order they became known.
+
+        Those whose event is still to come are left to it; for one that joined earlier, `take` is called again.
+        """
+        if self._ahead:
+            self._surveys.append(take)
+        take([participant for sid, participant in list(self._by_sid.items()) if self._is_told(sid)])
 
     def _emit(self, participant: Participant, own: ConversationEvent, clients: ClientEvent) -> None:
         self._runtime.emit(participant, (self._conversation, own), (self._runtime.events, clients))

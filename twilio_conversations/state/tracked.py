@@ -110,7 +110,8 @@ class TrackedConversation:
         ready: done when the attempt has led to what is wanted.
         applied: contents of the document that were applied last.
         rereading: its objects that are being read again, as events of them were lost; one for each reading.
-        waiting: changes that came while it was being opened, or its messages were being read again, in order.
+        has_lost_events: ``conversation_resynced`` is to be raised once all of its objects are read again and up to date.
+        waiting: changes that came while it was being opened, or an object was being read again, in order.
     """
 
     live: Parts
@@ -124,6 +125,7 @@ class TrackedConversation:
     participants: OpenParticipants | None = None
     applied: Any = None
     rereading: list[Kind] = attrs.field(factory=list)
+    has_lost_events: bool = False
     waiting: list[Callable[[], None]] = attrs.field(factory=list)
     backoff: Backoff | None = None
 
@@ -151,6 +153,12 @@ class TrackedConversation:
     def is_settled(self) -> bool:
         """Whether nothing of it is under way."""
         return not (self.is_opening or self.rereading or self.waiting)
+
+    @property
+    def is_catching_up(self) -> bool:
+        """Whether one of its objects is read again, or the service has yet to replay events of it."""
+        objects = (self.document, self.messages, self.participants)
+        return bool(self.rereading) or any(opened is not None and opened.handle.is_catching_up for opened in objects)
 
     def enter(self, phase: Phase) -> None:
         """Enter a phase; with another one, what is under way is outdated."""

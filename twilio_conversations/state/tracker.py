@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -25,7 +25,7 @@ from twilio_conversations.models.conversation import Conversation, ConversationU
 from twilio_conversations.state.opening import GONE_STATUS, Opener, may_pass
 from twilio_conversations.state.phases import TRANSITIONS, Action, Following, Input, Phase
 from twilio_conversations.state.tracked import Kind, TrackedConversation
-from twilio_conversations.sync.changes import Change, DocumentUpdated, EntityFailed, EntityRemoved, Resynced
+from twilio_conversations.sync.changes import Change, DocumentUpdated, EntityFailed, EntityRemoved, Established, Resynced
 from twilio_conversations.util import logs
 from twilio_conversations.util.futures import Flow, fail, flow, settle
 from twilio_conversations.values.conversation import DOCUMENT_FIELDS, REASONS, ConversationData
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from twilio_conversations.sync.client import Handle
 
 _log = logs.logger(__name__)
+
+CONFIRMATION_PATIENCE: Final = 10.0
+"""Seconds that ``conversation_resynced`` waits for the service to confirm the subscriptions of all objects."""
 
 
 class Tracker:
@@ -187,17 +190,20 @@ class Tracker:
         """Apply the change of an object; one that comes while the conversation is being opened waits."""
         if tracked.phase is Phase.GONE:
             return
-        if tracked.is_opening or (kind is Kind.MESSAGES and kind in tracked.rereading):
+        if tracked.is_opening or kind in tracked.rereading:
             tracked.waiting.append(functools.partial(self._object_changed, tracked, kind, handle, change))
             return
         if isinstance(change, EntityFailed):
             _log.warning("%r cannot be followed: %s", tracked.conversation, change.error)
             self._runtime.dispatcher.report(HandlerError(change.error))
+            self._announce_resynced(tracked)
         elif isinstance(change, EntityRemoved):
             if kind is Kind.DOCUMENT:
                 self.react(tracked, Input.REMOVED)
         elif isinstance(change, Resynced):
-            self._resynced(tracked, kind, handle)
+            self._resynced(tracked, kind, handle, change)
+        elif isinstance(change, Established):
+            self._announce_resynced(tracked)
         elif kind is Kind.MESSAGES:
             tracked.live.messages.changed(change)
         elif kind is Kind.PARTICIPANTS:
@@ -207,12 +213,12 @@ class Tracker:
             self.apply(tracked, lambda state: state.with_document(change.data, former))
 
     @flow
-    def _resynced(self, tracked: TrackedConversation, kind: Kind, handle: Handle) -> Flow[None]:
+    def _resynced(self, tracked: TrackedConversation, kind: Kind, handle: Handle, change: Resynced) -> Flow[None]:
         """Events of an object were lost: read it again, announce what came meanwhile, then raise ``conversation_resynced``.
 
-        Later changes of the messages wait for it, so that each is announced in its place.
+        Later changes of the object wait for it, so that each is announced in its place.
         """
-        conversation, followed_from = tracked.conversation, handle.event_id
+        conversation = tracked.conversation
 
         def is_worth_repeating(error: ConversationsError) -> bool:
             return tracked.phase is not Phase.GONE and may_pass(error)
@@ -220,21 +226,33 @@ class Tracker:
         tracked.rereading.append(kind)
         try:
             what = f"reading {conversation.sid} again"
-            reread = functools.partial(self.opener.reread, tracked, kind, handle, followed_from)
-            yield self._runtime.insist(reread, what, is_worth_repeating)
+            reread = functools.partial(self.opener.reread, tracked, kind, handle, change.event_id)
+            differs = yield self._runtime.insist(reread, what, is_worth_repeating)
+            tracked.has_lost_events |= differs or change.is_certain
         except ConversationsError as error:
             _log.info("%r: changes were missed and cannot be read any more: %s", conversation, error)
-            return
         finally:
             tracked.rereading.remove(kind)
             self._apply_waiting(tracked)
-        if tracked.rereading or tracked.announced is Following.NOTHING:
+        self._announce_resynced(tracked)
+        if tracked.has_lost_events:
+            self._runtime.later(CONFIRMATION_PATIENCE, lambda: self._announce_resynced(tracked, at_last=True))
+
+    def _announce_resynced(self, tracked: TrackedConversation, *, at_last: bool = False) -> None:
+        """Raise ``conversation_resynced`` if events were lost, as soon as everything is up to date.
+
+        `at_last`: although the service has not confirmed everything, as it may never do so.
+        """
+        if not tracked.has_lost_events or tracked.rereading or (tracked.is_catching_up and not at_last):
             return
-        self._runtime.emit(
-            conversation,
-            (conversation, ConversationEvent.RESYNCED),
-            (self._runtime.events, ClientEvent.CONVERSATION_RESYNCED),
-        )
+        tracked.has_lost_events = False
+        if tracked.announced is not Following.NOTHING:
+            conversation = tracked.conversation
+            self._runtime.emit(
+                conversation,
+                (conversation, ConversationEvent.RESYNCED),
+                (self._runtime.events, ClientEvent.CONVERSATION_RESYNCED),
+            )
 
     # -- state --------------------------------------------------------------------------------------------------------
 

@@ -101,7 +101,20 @@ class EntityFailed:
 
 @attrs.frozen
 class Resynced:
-    """Changes were made that no event told; whoever shows items should read its pages again."""
+    """Changes were made that no event reports; whoever shows items should read its pages again.
+
+    Attributes:
+        event_id: id up to which events are missing; those behind it come.
+        is_certain: `False` where there may have been no such changes: a replay began behind the id that was asked for.
+    """
+
+    event_id: int
+    is_certain: bool = True
 
 
-Change = DocumentUpdated | ItemAdded | ItemUpdated | ItemRemoved | EntityRemoved | EntityFailed | Resynced
+@attrs.frozen
+class Established:
+    """The service has replayed what it has, and sends every change from now on."""
+
+
+Change = DocumentUpdated | ItemAdded | ItemUpdated | ItemRemoved | EntityRemoved | EntityFailed | Resynced | Established

@@ -236,6 +236,7 @@ class SyncClient:
         self._router.gaps.clear()
         for root in self._roots.values():
             root.patience = FIRST_PATIENCE
+            root.early.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

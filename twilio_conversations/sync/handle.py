@@ -9,9 +9,9 @@ import attrs
 
 from twilio_conversations.errors import UnsupportedOperationError
 from twilio_conversations.sync.changes import Change, Item, Key, Kind, Page
-from twilio_conversations.sync.pokes import Subscription, SubscriptionPhase
+from twilio_conversations.sync.pokes import CATCHING_UP, Subscription, SubscriptionPhase
 from twilio_conversations.sync.purpose import Purpose
-from twilio_conversations.sync.replica import CollectionReplica, DocumentReplica
+from twilio_conversations.sync.replica import CollectionReplica, DocumentReplica, ItemAction
 from twilio_conversations.sync.resources import Resources, RootState
 from twilio_conversations.util.futures import Flow, Future, failed, flow
 
@@ -22,11 +22,15 @@ FIRST_PATIENCE, LAST_PATIENCE = 5.0, 600.0
 """How long a gap in the ids may stay open before the service is asked to replay it (doubled each time that did not help)."""
 
 
+EarlyEvent = tuple[dict[str, Any], ItemAction]
+
+
 class SyncObject:
     """The part of an object that all its handles share."""
 
     __slots__ = (
         "aliases",
+        "early",
         "handles",
         "held_by",
         "items_url",
@@ -52,6 +56,7 @@ class SyncObject:
         self.subscription: Subscription = Subscription(state.sid, kind, lambda: self.replica.cursor, purpose=purpose)
         self.handles: tuple[Handle, ...] = ()
         self.aliases: set[str] = set()
+        self.early: list[EarlyEvent] = []  # live events that came before the replay that ends below them
         self.held_by: set[Handle] = set()
         self.muted: bool = False  # events are dropped: held, or released and not replayed yet
         self.patience: float = FIRST_PATIENCE
@@ -120,6 +125,11 @@ class Handle:
     def established(self) -> bool:
         """Whether the service has confirmed that it sends every change."""
         return self.root.subscription.phase is SubscriptionPhase.ESTABLISHED
+
+    @property
+    def is_catching_up(self) -> bool:
+        """Whether the service has yet to replay what it has."""
+        return self.root.subscription.phase in CATCHING_UP
 
     @property
     def open(self) -> bool:

@@ -1,4 +1,4 @@
-"""Which objects are followed where the service lets a connection follow only so many (54419): the most important ones.
+"""Objects that are followed where the service lets a connection follow only so many (54419): the most important ones.
 
 The limit is not known before the service has refused an object. From then on an object that has no place waits without being
 asked for, until another one gives its place up, or for so long that the limit may have changed. A more important object takes the

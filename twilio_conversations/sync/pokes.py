@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import attrs
 
@@ -27,6 +27,9 @@ class SubscriptionPhase(enum.Enum):
     FAILED = "failed"  # refused until a new token or connection
     HELD = "held"  # its owner does not take events now
     ENDED = "ended"  # closed, or the object is gone
+
+
+CATCHING_UP: Final = frozenset({SubscriptionPhase.IDLE, SubscriptionPhase.REQUESTED, SubscriptionPhase.ACCEPTED})
 
 
 class Refusal(enum.Enum):

@@ -1,4 +1,4 @@
-"""What an object is followed for, in the order of importance: where not everything can be followed, the first come first."""
+"""Purposes of following an object, the most important first: where not everything can be followed, those come first."""
 
 from __future__ import annotations
 

@@ -148,6 +148,20 @@ class CollectionReplica:
 
     # Events
 
+    def begin_replay(self, event_id: int) -> Resynced | None:
+        """Note that the replay that was asked for has reached an event, before that is applied.
+
+        `Resynced` if it is the first one and does not follow what is known: the service may remember no more.
+        """
+        if self._replay_from is not None:
+            return None
+        applied = self._applied
+        self._replay_from = applied.cursor
+        if event_id <= applied.cursor + 1:
+            return None
+        applied.close_up_to(event_id - 1)
+        return Resynced(event_id - 1, is_certain=False)
+
     def apply(self, action: ItemAction, event: Mapping[str, Any], ordered: bool) -> ItemChange | None:
         """Process an item event; return the change to announce, or `None` if there is nothing new.
 
@@ -162,8 +176,6 @@ class CollectionReplica:
             raise ProtocolError("an item event without data")
         applied = self._applied
         if ordered:
-            if self._replay_from is None:
-                self._replay_from = applied.cursor
             applied.close_up_to(event_id - 1)
         if not applied.take(event_id):
             return self._added_after_all(key, event_id) if action is ItemAdded else None
@@ -235,11 +247,11 @@ class CollectionReplica:
             self._applied = AppliedIds(last_event_id)
             self._records.clear()
             self._recent.clear()
-            return Resynced()
+            return Resynced(last_event_id)
         untold = last_event_id > applied.head
         applied.close_up_to(last_event_id)
         self._forget()
-        return Resynced() if untold else None
+        return Resynced(last_event_id) if untold else None
 
     # Pages
 

@@ -9,8 +9,16 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol
 
 from twilio_conversations.errors import ProtocolError, SyncError
-from twilio_conversations.sync.changes import Change, EntityFailed, EntityRemoved, ItemAdded, ItemRemoved, ItemUpdated
-from twilio_conversations.sync.handle import FIRST_PATIENCE, LAST_PATIENCE, Handle, SyncObject
+from twilio_conversations.sync.changes import (
+    Change,
+    EntityFailed,
+    EntityRemoved,
+    Established,
+    ItemAdded,
+    ItemRemoved,
+    ItemUpdated,
+)
+from twilio_conversations.sync.handle import FIRST_PATIENCE, LAST_PATIENCE, EarlyEvent, Handle, SyncObject
 from twilio_conversations.sync.pokes import Refusal, SubscriptionPhase
 from twilio_conversations.sync.replica import CollectionReplica, DocumentReplica, ItemAction, event_id_of
 from twilio_conversations.sync.subscriptions import Subscriptions
@@ -20,7 +28,14 @@ from twilio_conversations.wire import message_types
 
 _log = logs.logger(__name__)
 
+MOST_EARLY = 1000
+"""Live events of an object that are kept for the end of a replay; more are applied as they come."""
+
 _Take = Callable[["Router", SyncObject, dict[str, Any], Any, Any], None]
+
+
+def _by_id(early: EarlyEvent) -> int:
+    return event_id_of(early[0])
 
 
 class Host(Protocol):
@@ -102,20 +117,58 @@ class Router:
         return False
 
     def _item_event(self, root: SyncObject, event: dict[str, Any], correlation: Any, action: ItemAction) -> None:
-        replica = root.replica
-        if (root.muted and self._deaf(root, correlation)) or not isinstance(replica, CollectionReplica):
+        if not isinstance(root.replica, CollectionReplica):
             return
-        ordered = correlation is not None and root.subscription.awaits(correlation)
+        subscription = root.subscription
+        if subscription.poke is not None and not subscription.awaits(correlation):
+            self._keep(root, event, action)
+        elif not (root.muted and self._deaf(root, correlation)):
+            self._apply(root, event, action, correlation is not None and subscription.awaits(correlation))
+
+    def _apply(self, root: SyncObject, event: dict[str, Any], action: ItemAction, ordered: bool) -> None:
+        replica = root.replica
+        assert isinstance(replica, CollectionReplica)
+        if ordered:
+            self._begin_replay(root, event)
         change = replica.apply(action, event, ordered)
         if replica.gaps and root not in self.gaps:
             self._watch(root)
         if change is not None:
             self.emit(root, change)
 
+    def _begin_replay(self, root: SyncObject, event: dict[str, Any]) -> None:
+        """Report a replay that begins too late."""
+        assert isinstance(root.replica, CollectionReplica)
+        if (lost := root.replica.begin_replay(event_id_of(event))) is not None:
+            self.emit(root, lost)
+
+    # Live events that come before replayed ones
+
+    def _keep(self, root: SyncObject, event: dict[str, Any], action: ItemAction) -> None:
+        """Keep a live event until the replay below it has ended, for some time and up to a number."""
+        event_id_of(event)
+        root.early.append((event, action))
+        if len(root.early) > MOST_EARLY:
+            self._take_early(root)
+        elif root not in self.gaps:
+            self._watch(root)
+
+    def _take_early(self, root: SyncObject, replayed_to: int | None = None) -> None:
+        """Apply what was kept, in order: that up to `replayed_to` as a part of the replay, all of it if that is `None`."""
+        early = sorted(root.early, key=_by_id)
+        root.early = [] if replayed_to is None else [one for one in early if event_id_of(one[0]) > replayed_to]
+        for event, action in early[: len(early) - len(root.early)]:
+            try:
+                self._apply(root, event, action, replayed_to is not None)
+            except ProtocolError as error:
+                _log.warning("a malformed event: %s", error)
+
     def _silent_event(self, root: SyncObject, event: dict[str, Any], correlation: Any, _: Any) -> None:
         """Process the id of a change that Conversations does not use."""
         if not (root.muted and self._deaf(root, correlation)) and isinstance(root.replica, CollectionReplica):
             ordered = correlation is not None and root.subscription.awaits(correlation)
+            if ordered:
+                self._begin_replay(root, event)
             root.replica.skip(event_id_of(event), ordered)
 
     def _watch(self, root: SyncObject) -> None:
@@ -142,11 +195,15 @@ class Router:
             self._subscriptions.interrupted(subscription, correlation, now)
         elif status == "completed" and self._subscriptions.established(subscription, correlation, now):
             root.muted = False
-            self._complete(root, event.get("last_event_id"), subscription.asked_from)
+            last = whole_number(event.get("last_event_id"))
+            if last is not None:
+                self._take_early(root, last)
+            self._complete(root, last, subscription.asked_from)
+            self._take_early(root)
+            self.emit(root, Established())
 
-    def _complete(self, root: SyncObject, last_event_id: Any, asked_from: int) -> None:
+    def _complete(self, root: SyncObject, last: int | None, asked_from: int) -> None:
         """Process the end of a replay: read again if it was incomplete."""
-        last = whole_number(last_event_id)
         replica = root.replica
         if isinstance(replica, CollectionReplica):
             change = replica.completed(last, asked_from)
@@ -212,6 +269,7 @@ class Router:
 
     def _mend(self, root: SyncObject, now: float) -> None:
         """Replay a gap that was open for long enough (during a replay, its end closes the gap)."""
+        self._take_early(root)
         if not root.replica.gaps:
             root.patience = FIRST_PATIENCE
         elif root.subscription.phase is SubscriptionPhase.ESTABLISHED:

@@ -161,7 +161,7 @@ class Connection:
     def send(self, request: HttpRequest, deadline: Deadline, *, cuts: int = 0, lane: Lane = Lane.COMMAND) -> PendingReply:
         """Send a REST call through the connection, or queue it until there is one with room.
 
-        `cuts` is the number of connections in a row that have ended while it was under way; `lane` says who waits for it.
+        `cuts` is the number of connections in a row that have ended while it was under way; `lane` is its importance.
 
         The future fails with `RequestTimeoutError`, `TransportUnavailableError`, `ReplyError`, `ProtocolError` or
         `ClientClosedError`; `sent` is whether the request had been written. Cancelling the future takes the request back.

@@ -1,8 +1,9 @@
-"""How many requests may be under way at once: fewer after the service refused some as too many, and more again later.
+"""Number of requests that may be under way at once: lower after the service refused some as too many, and higher again later.
 
-Twilio documents 500 requests a second for a connection. Nobody tells a client how many it has left, so it learns from refusals:
-each halves the window and stops everything for a moment; after a steady time the window grows again, by one for each windowful of
-answers. Pure: the time comes in with every call, and `resumes_at` is the time of the next `resume`.
+Twilio documents 500 requests a second for a connection. No answer has the number that is left, so the client learns from
+refusals: each halves the window and stops everything for a moment; after a steady time the window grows again, by one for each
+windowful of answers. Before the first refusal it grows by one with each answer, up to a bound at which a refusal causes no storm.
+Pure: the time comes in with every call, and `resumes_at` is the time of the next `resume`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Final
 from twilio_conversations.wire.packets import Reply
 
 START: Final = 100
+QUICK_GROWTH: Final = 150
+"""Size up to which the window of a connection without refusals grows quickly."""
 SMALLEST, LARGEST = 4, 500
 """Bounds of the window. At the upper one, a round trip of a second is needed to stay within the documented rate."""
 PAUSE, LONGEST_PAUSE = 0.25, 5.0
@@ -25,12 +28,12 @@ _REFUSALS: Final = frozenset({429, 503})
 
 
 class Lane(enum.IntEnum):
-    """Who waits for a request. Those of a lane are written before those of the next."""
+    """Importance of a request. Those of a lane are written before those of the next."""
 
     COMMAND = 0
     """The program, or everything: commands, pages that the program reads, subscriptions."""
     READ = 1
-    """The client: reads of its start, and of objects that it follows. They leave a quarter of the window to commands."""
+    """The client: reads of its start, and of objects that it follows."""
 
 
 class Window:
@@ -44,13 +47,16 @@ class Window:
     def __init__(self) -> None:
         self.size: int = START
         self.resumes_at: float | None = None
-        self._shrunk_at = -math.inf
+        self._shrunk_at = -math.inf  # never
         self._grows_from = -math.inf
         self._answers = 0
 
     def admits(self, lane: Lane, under_way: int) -> bool:
-        """Return whether one more request may be written while `under_way` others are."""
-        return self.resumes_at is None and under_way < (self.size if lane is Lane.COMMAND else self.size - self.size // 4)
+        """Return whether one more request may be written while `under_way` others are.
+
+        Commands may exceed the window by a quarter, so that they never wait for reads.
+        """
+        return self.resumes_at is None and under_way < (self.size if lane is Lane.READ else self.size + max(1, self.size // 4))
 
     def answered(self, reply: Reply, written_at: float, now: float) -> None:
         """Learn from the answer to a request that was written at `written_at`."""
@@ -60,7 +66,7 @@ class Window:
                 self._refused(asked or PAUSE, written_at, now)
         elif self.size < LARGEST and now >= self._grows_from:
             self._answers += 1
-            if self._answers >= self.size:
+            if self._answers >= self.size or (self.size < QUICK_GROWTH and self._shrunk_at == -math.inf):
                 self.size, self._answers = self.size + 1, 0
 
     def resume(self, now: float) -> None:
