@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from tests.sync.driven import Driven, Watcher
-from tests.sync.model_service import LIVE, REPLAY, Answer
-from twilio_conversations.sync.changes import DocumentUpdated, EntityFailed, EntityRemoved, ItemAdded
+from tests.sync.model_service import LIVE, REPLAY, Answer, Stored
+from twilio_conversations.sync.changes import DocumentUpdated, EntityFailed, EntityRemoved, ItemAdded, Resynced
+from twilio_conversations.sync.handle import FIRST_PATIENCE
+from twilio_conversations.sync.router import MOST_EARLY
 
 
 def keys(watcher: Watcher) -> list[Any]:
@@ -280,3 +282,112 @@ def test_a_gap_during_a_replay_is_left_to_it() -> None:
     driven.run(5)
     assert not entity.established
     assert len(driven.service.pokes) > pokes
+
+
+# -- live events that come before replayed ones ---------------------------------------------------------------------------
+
+
+def come_back(driven: Driven, messages: Stored, missed: int) -> None:
+    """Be back after some events, with the poke on the wire: nothing is replayed yet."""
+    driven.cut()
+    for number in range(missed):
+        driven.service.add(messages, number)
+    driven.service.outbox.clear()
+    driven.connect()
+    driven.stall(0.1)
+
+
+def test_a_live_event_waits_for_the_replay_below_it() -> None:
+    """And is not asked for again, nor taken for a sign of lost events."""
+    driven, watcher = Driven(), Watcher()
+    messages = driven.service.create("list", "l")
+    driven.open(messages, watcher)
+    come_back(driven, messages, 3)
+    driven.service.execute(driven.service.requests[0])
+    pokes = len(driven.service.pokes)
+    driven.service.add(messages, 3)
+    driven.service.outbox.insert(0, driven.service.outbox.pop())
+    driven.deliver_one()
+    assert keys(watcher) == []
+    driven.settle()
+    assert keys(watcher) == [0, 1, 2, 3]
+    driven.run(60)
+    assert (len(driven.service.pokes), watcher.of(Resynced)) == (pokes, [])
+
+
+def test_a_live_event_does_not_wait_for_ever() -> None:
+    """The replay does not come: after some seconds the event is told without it."""
+    driven, watcher = Driven(), Watcher()
+    messages = driven.service.create("list", "l")
+    driven.open(messages, watcher)
+    driven.service.silent = True
+    come_back(driven, messages, 3)
+    gap(driven, messages.sid, 3)
+    driven.run(FIRST_PATIENCE - 0.5)
+    assert keys(watcher) == []
+    driven.run(1)
+    assert keys(watcher) == [3]
+    driven.service.silent = False
+    driven.run(600)
+    assert sorted(keys(watcher)) == [0, 1, 2, 3]
+
+
+def test_live_events_that_wait_are_bounded() -> None:
+    """More than that are told at once, in order."""
+    driven, watcher = Driven(), Watcher()
+    messages = driven.service.create("list", "l")
+    driven.open(messages, watcher)
+    come_back(driven, messages, 1)
+    for number in range(MOST_EARLY, -1, -1):
+        assert keys(watcher) == []
+        gap(driven, messages.sid, number + 1)
+    assert keys(watcher) == list(range(1, MOST_EARLY + 2))
+
+
+def test_a_connection_that_ends_takes_its_early_events_with_it() -> None:
+    """The next replay brings them again, once."""
+    driven, watcher = Driven(), Watcher()
+    messages = driven.service.create("list", "l")
+    driven.open(messages, watcher)
+    come_back(driven, messages, 1)
+    driven.service.add(messages, 1)
+    driven.deliver_one()
+    driven.cut()
+    driven.connect()
+    driven.run(60)
+    assert keys(watcher) == [0, 1]
+
+
+def test_a_live_event_that_is_malformed_leaves_those_that_wait_with_it(caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged when its turn comes."""
+    driven, watcher = Driven(), Watcher()
+    messages = driven.service.create("list", "l")
+    driven.open(messages, watcher)
+    come_back(driven, messages, 1)
+    gap(driven, messages.sid, 1)
+    driven.say({"event_type": "list_item_added", "events": [{"id": 2, "list_sid": messages.sid, "item_index": 2}]}, LIVE + "list")
+    gap(driven, messages.sid, 3)
+    driven.run(60)
+    assert keys(watcher) == [0, 1, 3]
+    assert "without data" in caplog.text
+
+
+def test_an_item_of_a_document_is_ignored() -> None:
+    """An event of a kind that the object cannot have changes nothing."""
+    driven, watcher = Driven(), Watcher()
+    document = driven.service.create("document", "d", {"v": 1})
+    driven.open(document, watcher)
+    gap(driven, document.sid, 1)
+    assert watcher.changes == []
+
+
+def test_an_object_that_is_back_catches_up() -> None:
+    """Until the service has confirmed its subscription."""
+    driven = Driven()
+    entity = driven.open(driven.service.create("list", "l"), Watcher())
+    assert not entity.is_catching_up
+    driven.cut()
+    assert entity.is_catching_up
+    driven.connect()
+    driven.run(1)
+    assert not entity.is_catching_up

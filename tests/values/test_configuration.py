@@ -54,3 +54,16 @@ def test_limits_of_another_type_keep_their_defaults() -> None:
     }
     limits = Configuration.parse(CONFIGURATION | {"options": options}).limits
     assert limits == attrs.evolve(ConversationLimits(), media_attachments_count_limit=3)
+
+
+def test_addresses_have_names() -> None:
+    """Each is the link that it is named after."""
+    configuration = Configuration.parse(CONFIGURATION)
+    links = configuration.links
+
+    assert (configuration.my_conversations_url, configuration.conversations_url) == (
+        links["my_conversations"],
+        links["conversations"],
+    )
+    assert (configuration.users_url, configuration.typing_url) == (links["users"], links["typing"])
+    assert (configuration.receipts_url, configuration.media_url) == (links["messages_receipts"], links["media_service"])

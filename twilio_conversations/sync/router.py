@@ -150,8 +150,8 @@ class Router:
         root.early.append((event, action))
         if len(root.early) > MOST_EARLY:
             self._take_early(root)
-        elif root not in self.gaps:
-            self._watch(root)
+        elif len(root.early) == 1:
+            self._watch(root, min(root.patience, FIRST_PATIENCE))
 
     def _take_early(self, root: SyncObject, replayed_to: int | None = None) -> None:
         """Apply what was kept, in order: that up to `replayed_to` as a part of the replay, all of it if that is `None`."""
@@ -171,8 +171,9 @@ class Router:
                 self._begin_replay(root, event)
             root.replica.skip(event_id_of(event), ordered)
 
-    def _watch(self, root: SyncObject) -> None:
-        self.gaps[root] = self._now() + root.patience
+    def _watch(self, root: SyncObject, patience: float | None = None) -> None:
+        due = self._now() + (root.patience if patience is None else patience)
+        self.gaps[root] = min(due, self.gaps.get(root, due))
         self._host.pump()
 
     def _document_event(self, root: SyncObject, event: dict[str, Any], correlation: Any, _: Any) -> None:
