@@ -125,6 +125,15 @@ def test_creation_without_an_answer(server: LocalServer, tmp_path: Path) -> None
     assert conversations_in(tmp_path) == 0
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C counts, here and in processes that are started, also where the tests run in a shell's background."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("name", ["mutation-id-conversation-later", "roster", "event-ids", "replay-order", "no-init"])
 def test_interrupted(server: LocalServer, tmp_path: Path, name: str) -> None:
     """Interrupted anywhere, a run removes what it made before the error reaches the program."""
@@ -153,6 +162,7 @@ def test_interrupted(server: LocalServer, tmp_path: Path, name: str) -> None:
 CLI = (sys.executable, "-m", "twilio_conversations", "probe")
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_command_interrupted(server: LocalServer, tmp_path: Path) -> None:
     """Ctrl-C ends the command with 1, leaves nothing behind, and the report has what was settled before."""
     report = tmp_path / "report.md"

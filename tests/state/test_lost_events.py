@@ -235,3 +235,29 @@ def test_who_joins_while_the_participants_are_read_again_is_announced_once(alice
     alice.backend.outbox.extend(late)
     alice.run(1)
     assert alice.told("own par") == ["own participant_joined MB1", "own participant_joined MB2"]
+
+
+@pytest.mark.parametrize("further", [False, True])
+def test_a_replay_that_begins_late_announces_what_it_left_out(alice: Driven, further: bool) -> None:
+    """In its place, once; `resynced` only if events were lost. What the pages show ahead of the replay is announced by it."""
+    room = alice.room("CH1")
+    alice.start()
+    room.post("zero")
+    alice.run(1)
+    (zero,) = alice.conversation("CH1").get_messages().items
+
+    def happens(room: Room) -> None:
+        if further:
+            room.post("left out")
+            room.edit(0, text="left out")
+        else:
+            room.edit(0, text="replaced by the next")
+
+    away(alice, happens, room)
+    room.post("replayed")
+    room.edit(0, text="replayed")
+    alice.run(1)
+    last = 2 if further else 1
+    expected = [f"own message_added CH1/{index}" for index in range(1, last + 1)]
+    assert alice.told("own") == [*expected, "own message_updated CH1/0 body", *["own resynced CH1"] * further]
+    assert zero.body == "replayed"

@@ -117,7 +117,7 @@ def test_growth_before_the_first_refusal() -> None:
     window.answered(answer(code=429), 0.0, 1.0)
     for _ in range(10):
         window.answered(answer(), 0.0, 10.0)
-    assert window.size == (QUICK_GROWTH + 1) // 2
+    assert window.size == START // 2
 
 
 def test_reads_leave_room_for_commands() -> None:
@@ -160,7 +160,7 @@ def test_any_rate(rate: int, round_trip: float, says: str, count: int) -> None:
             reply = answer() if passes else answer(code=429, retry_after=says)
             window.answered(reply, written_at, now)
         assert SMALLEST <= window.size <= LARGEST
-    assert refusals <= 2 * QUICK_GROWTH + SMALLEST * now / (PAUSE + round_trip)
+    assert refusals <= QUICK_GROWTH + START + SMALLEST * now / (PAUSE + round_trip)
 
 
 # -- in a session ------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Final
 from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated
 from twilio_conversations.util.json import parse_index
 
-_REMOVED_UNSEEN: Final = math.inf
+_REMOVED: Final = math.inf
 
 
 class AnnouncedMessages:
@@ -18,15 +18,17 @@ class AnnouncedMessages:
         self.newest: int | None = None
         """Highest index that is known to handlers; -1 for an empty list, `None` where nobody knows."""
         self._early: dict[int, float] = {}  # announced from a page: up to which event; those events may still come
+        self._latest_early = -1
 
     def begin(self, newest: int | None) -> None:
         """Begin with an open list: messages up to `newest` are history."""
         self.newest = newest
-        self._early.clear()
+        self.begin_again()
 
     def begin_again(self) -> None:
         """Begin again after lost events, whose ids may start from below: nothing was announced ahead of those that come now."""
         self._early.clear()
+        self._latest_early = -1
 
     def take(self, change: Change) -> bool:
         """Note a change from an event; return whether it was announced before, from a page that was ahead of the events.
@@ -44,13 +46,13 @@ class AnnouncedMessages:
 
     def _is_early(self, index: int, change: ItemAdded | ItemUpdated | ItemRemoved) -> bool:
         early = self._early
-        if isinstance(change, ItemAdded) and index not in early and index < max(early):
-            early[index] = _REMOVED_UNSEEN
+        if isinstance(change, ItemAdded) and index not in early and index < self._latest_early:
+            early[index] = _REMOVED
         until = early.get(index, -1)
         if isinstance(change, ItemRemoved):
             early.pop(index, None)
-            return until == _REMOVED_UNSEEN
-        if change.event_id >= until:
+            return until == _REMOVED
+        if change.event_id > until:  # not before: a replay may have one change as an update and as an addition
             early.pop(index, None)
         return change.event_id <= until
 
@@ -59,3 +61,8 @@ class AnnouncedMessages:
         index = parse_index(item.key)
         if index is not None and item.event_id > followed_from:
             self._early[index] = item.event_id
+            self._latest_early = max(self._latest_early, index)
+
+    def note_removed(self, index: int) -> None:
+        """Note that the removal of a message was announced, as a page has it no more; its event may still come."""
+        self._early[index] = _REMOVED

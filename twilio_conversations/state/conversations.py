@@ -35,6 +35,7 @@ from twilio_conversations.util import logs, urls
 from twilio_conversations.util.futures import Flow, Future, fail, failed, flow, settle
 from twilio_conversations.util.json import parse_text
 from twilio_conversations.values.conversation import ConversationData
+from twilio_conversations.wire.window import Lane
 
 if TYPE_CHECKING:
     from twilio_conversations.runtime import Runtime
@@ -80,7 +81,8 @@ class Conversations:
         seen: set[str | None] = {token}  # a page that leads back would be read for ever
         while True:
             try:
-                body = yield self._runtime.get_json(urls.with_query(url, [("PageSize", size), ("PageToken", token)]))
+                page = urls.with_query(url, [("PageSize", size), ("PageToken", token)])
+                body = yield self._runtime.get_json(page, lane=Lane.COMMAND)  # ahead of what the pages before have to open
             except RestError as error:
                 if error.status != 400 or size is None:
                     raise

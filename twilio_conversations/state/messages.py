@@ -127,6 +127,9 @@ class Messages:
                 if change.data is None:
                     return
                 message = self._make(index, MessageData.parse(change.data), change.event_id, delivered=True)
+        self._announce_removed(message)
+
+    def _announce_removed(self, message: Message) -> None:
         self._runtime.emit(
             message,
             (self._conversation, ConversationEvent.MESSAGE_REMOVED),
@@ -181,43 +184,67 @@ class Messages:
             return list(self._held.values())
 
     @flow
-    def reread(self, entity: Handle) -> Flow[bool]:
-        """Bring what is held up to date after lost events, and forget what is gone; return whether anything differs."""
+    def reread(self, entity: Handle) -> Flow[None]:
+        """Bring what is held up to date after a time without events, and forget what is gone."""
+        for index, message, item in (yield self._read_held(entity)):
+            try:
+                with self._runtime.lock:
+                    if item is None:
+                        self._held.pop(index, None)
+                        message._live.leave(message)
+                    else:
+                        message._live.state.catch_up(MessageData.parse(item.data, message._live.state.replica), item.event_id)
+            except ProtocolError as error:
+                _log.warning("%r: leaving out message %s: %s", self._conversation, index, error)
+
+    @flow
+    def _read_held(self, entity: Handle) -> Flow[list[tuple[int, Message, Item | None]]]:
+        """Read the messages that are held; `None` for those that are gone."""
         self._announced.begin_again()
         with self._runtime.lock:
             held = dict(self._held)
             for message in held.values():
                 message._live.state.expect_anything()
         waiting = sorted(held)
-        differs = False
+        read: list[tuple[int, Message, Item | None]] = []
         while waiting:
             page = yield entity.page(start=waiting[0], size=_MOST_PER_REQUEST)
             last = page.items[-1].key if page.has_next and page.items else waiting[-1]
             found = {item.key: item for item in page.items}
-            for index in [index for index in waiting if index <= last]:
-                differs |= self._catch_up(index, held[index], found.get(index))
+            read += [(index, held[index], found.get(index)) for index in waiting if index <= last]
             waiting = [index for index in waiting if index > last]
-        return differs
+        return read
 
     @flow
     def resync(self, entity: Handle, followed_from: int) -> Flow[bool]:
-        """Do as `reread` after events up to `followed_from` were lost, and announce the messages written meanwhile, in order."""
-        differs = yield self.reread(entity)
+        """Bring everything up to date after events up to `followed_from` were lost.
+
+        Messages that were written or removed meanwhile are announced, in order; edits of held ones are not. Changes behind
+        `followed_from` have events of their own. Return whether others are found.
+        """
+        is_lost = False
+        for index, message, item in (yield self._read_held(entity)):
+            is_lost |= self._catch_up(index, message, item, followed_from)
         missed = yield self._missed(entity)
         self.announce_missed(missed, followed_from)
-        return differs or bool(missed)
+        return is_lost or any(item.event_id <= followed_from for item in missed)
 
-    def _catch_up(self, index: int, message: Message, item: Item | None) -> bool:
-        """Bring one message up to date; return whether it differs."""
+    def _catch_up(self, index: int, message: Message, item: Item | None, followed_from: int) -> bool:
+        """Bring one message up to date; return whether it differs by a change without an event."""
+        if item is None:
+            self._held.pop(index, None)
+            self._announced.note_removed(index)
+            self._announce_removed(message)
+            return False
         try:
             with self._runtime.lock:
-                if item is None:
-                    self._held.pop(index, None)
-                    message._live.leave(message)
-                    return True
                 state = message._live.state
+                data = MessageData.parse(item.data, state.replica)
+                if item.event_id > followed_from:
+                    state.show(data, item.event_id)
+                    return False
                 former = state.visible
-                state.catch_up(MessageData.parse(item.data, state.replica), item.event_id)
+                state.catch_up(data, item.event_id)
                 return state.visible != former
         except ProtocolError as error:
             _log.warning("%r: leaving out message %s: %s", self._conversation, index, error)

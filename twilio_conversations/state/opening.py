@@ -165,7 +165,7 @@ class Opener:
     def reread(self, tracked: TrackedConversation, kind: Kind, handle: Handle, followed_from: int) -> Flow[bool]:
         """Read an object again whose events were lost, and announce what and who came meanwhile; a document is up to date.
 
-        Return whether anything differs from what was known.
+        Return whether there was a change without an event.
         """
         if kind is Kind.MESSAGES:
             differs: bool = yield tracked.live.messages.resync(handle, followed_from)
@@ -174,7 +174,7 @@ class Opener:
             participants = tracked.live.participants
             participants.reading()
             participants.resynced()
-            return participants.load_anew((yield all_items(handle)))
+            return participants.load_anew((yield all_items(handle)), followed_from)
         return False
 
 

@@ -82,21 +82,25 @@ class Participants:
                 self._forget(sid)
         self._behind.clear()
 
-    def load_anew(self, items: list[Item]) -> bool:
-        """Take all participants after events were lost, and announce who joined and who left meanwhile.
+    def load_anew(self, items: list[Item], followed_from: int) -> bool:
+        """Take all participants after events up to `followed_from` were lost, and announce who joined and who left meanwhile.
 
-        Return whether anything differs from what was known.
+        Changes behind `followed_from` have events of their own. Return whether others are found.
         """
         self._is_whole = True
-        differs = False
+        is_lost = False
         known = set()
         for item in items:
             sid = str(item.key)
             was_told = self._is_told(sid)
+            if was_told and item.event_id > followed_from:
+                self._show(sid, item)
+                known.add(sid)
+                continue
             taken = self._take(sid, item.data, item.event_id)
             if taken is not None:
                 known.add(sid)
-                differs |= taken[1] != taken[2]
+                is_lost |= taken[1] != taken[2] and item.event_id <= followed_from
                 if not was_told:
                     self._ahead.discard(sid)
                     self._early[sid] = item.event_id
@@ -105,10 +109,9 @@ class Participants:
             if self._is_told(sid):
                 self._early[sid] = _GONE
                 self._removed(sid)
-                differs = True
             else:
                 self._forget(sid)
-        return differs
+        return is_lost
 
     def _missing(self, known: Container[str]) -> list[str]:
         """Return who is not in a reading and should be."""

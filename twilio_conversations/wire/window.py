@@ -2,7 +2,8 @@
 
 Twilio documents 500 requests a second for a connection. No answer has the number that is left, so the client learns from
 refusals: each halves the window and stops everything for a moment; after a steady time the window grows again, by one for each
-windowful of answers. Before the first refusal it grows by one with each answer, up to a bound at which a refusal causes no storm.
+windowful of answers. Before the first refusal it grows by one with each answer, up to a bound at which a refusal causes no storm;
+the first refusal takes that growth back.
 Pure: the time comes in with every call, and `resumes_at` is the time of the next `resume`.
 """
 
@@ -15,7 +16,7 @@ from typing import Final
 from twilio_conversations.wire.packets import Reply
 
 START: Final = 100
-QUICK_GROWTH: Final = 150
+QUICK_GROWTH: Final = 400
 """Size up to which the window of a connection without refusals grows quickly."""
 SMALLEST, LARGEST = 4, 500
 """Bounds of the window. At the upper one, a round trip of a second is needed to stay within the documented rate."""
@@ -31,7 +32,7 @@ class Lane(enum.IntEnum):
     """Importance of a request. Those of a lane are written before those of the next."""
 
     COMMAND = 0
-    """The program, or everything: commands, pages that the program reads, subscriptions."""
+    """The program, or everything: commands, pages that the program reads, the listing, subscriptions."""
     READ = 1
     """The client: reads of its start, and of objects that it follows."""
 
@@ -77,7 +78,7 @@ class Window:
     def _refused(self, pause: float, written_at: float, now: float) -> None:
         """Shrink, once for all requests that were under way together, and pause."""
         if written_at >= self._shrunk_at:
-            self.size = max(SMALLEST, self.size // 2)
+            self.size = max(SMALLEST, min(self.size, START) // 2)
             self._shrunk_at = now
             self._answers = 0
         until = now + min(pause, LONGEST_PAUSE)
