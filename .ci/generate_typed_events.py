@@ -30,14 +30,14 @@ Generated from `events/names.py` by `.ci/generate_typed_events.py`: do not edit.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final, Literal, Protocol, TypeAlias, overload
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from twilio_conversations.events.names import ClientEvent, ConversationEvent, EventName, MessageEvent, ParticipantEvent, UserEvent
 from twilio_conversations.events.stream import EventSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Literal, Protocol, TypeAlias, overload
 
     from twilio_conversations.enums import ConnectionState, State
     from twilio_conversations.errors import ConnectionErrorInfo
@@ -99,21 +99,25 @@ def name_types(owner: str) -> Iterator[str]:
     """The types of names, by payload; for a client also that of any name."""
     for payload, events in groups(owner).items():
         names = [spelling for event in events for spelling in spellings(event)]
-        yield bracketed(f"{alias(owner, payload)} = Literal[", names, "]", 0)
+        yield bracketed(f"{alias(owner, payload)} = Literal[", names, "]", 4)
     if owner == "Client":
         aliases = [alias(owner, payload) for payload in groups(owner)]
-        yield f"_ClientAny: TypeAlias = (\n    {aliases[0]}\n" + "".join(f"    | {name}\n" for name in aliases[1:]) + ")\n"
+        yield (
+            f"    _ClientAny: TypeAlias = (\n        {aliases[0]}\n"
+            + "".join(f"        | {name}\n" for name in aliases[1:])
+            + "    )\n"
+        )
 
 
 def registering(owner: str) -> Iterator[str]:
     """The protocol of `on` and `once`."""
-    yield f"\n\nclass {owner}On(Protocol):\n"
-    yield f'    """`on` and `once` of a `{owner}`: each event with what its handlers receive."""\n\n'
+    yield f"\n    class {owner}On(Protocol):\n"
+    yield f'        """`on` and `once` of a `{owner}`: each event with what its handlers receive."""\n\n'
     for payload in groups(owner):
         handler, given = ("Callable[[], Ignored]", "") if payload == "None" else (f"Handler[{payload}]", payload)
         for parameter, returned in ((f"handler: {handler}", "Subscription"), ("handler: None = ...", f"Registrar[[{given}]]")):
             parameters = ["self", f"event: {alias(owner, payload)}", parameter, "*", "replay: bool = ..."]
-            yield "    @overload\n" + bracketed("def __call__(", parameters, f") -> {returned}: ...", 4)
+            yield "        @overload\n" + bracketed("def __call__(", parameters, f") -> {returned}: ...", 8)
 
 
 def constants(owner: str) -> Iterator[str]:
@@ -165,6 +169,7 @@ def source() -> str:
         parts += name_types(owner)
     for owner in OWNERS:
         parts += registering(owner)
+    for owner in OWNERS:
         parts += client() if owner == "Client" else model(owner)
     return "".join(parts)
 

@@ -3,7 +3,9 @@
 Start with `Client`.
 """
 
+import importlib
 import logging
+from typing import TYPE_CHECKING, Any, Final
 
 from twilio_conversations._version import __version__
 from twilio_conversations.client.client import Client, ClientStats
@@ -78,7 +80,6 @@ from twilio_conversations.events.names import (
 )
 from twilio_conversations.events.signals import Subscription
 from twilio_conversations.models.conversation import Conversation, ConversationUpdatedEventArgs
-from twilio_conversations.models.media import Media
 from twilio_conversations.models.message import Message, MessageUpdatedEventArgs
 from twilio_conversations.models.pages import Paginator, RestPaginator
 from twilio_conversations.models.participant import Participant, ParticipantUpdatedEventArgs
@@ -86,7 +87,6 @@ from twilio_conversations.models.user import User, UserUpdatedEventArgs
 from twilio_conversations.options import BackoffPolicy, Endpoints, Options
 from twilio_conversations.sending.attachment import SendEmailOptions, SendMediaOptions
 from twilio_conversations.sending.builder import MessageBuilder, UnsentMessage
-from twilio_conversations.sending.uploads import UploadHandle
 from twilio_conversations.util.json import JSONArray, JSONObject, JSONValue
 from twilio_conversations.values.bindings import (
     ConversationBindings,
@@ -96,33 +96,37 @@ from twilio_conversations.values.bindings import (
     ParticipantBindings,
     ParticipantEmailBinding,
 )
-from twilio_conversations.values.channel_metadata import ChannelMetadata
 from twilio_conversations.values.configuration import ConversationLimits
-from twilio_conversations.values.content_templates import (
-    ContentData,
-    ContentDataAction,
-    ContentDataActionOther,
-    ContentDataActionPhone,
-    ContentDataActionReply,
-    ContentDataActionUrl,
-    ContentDataCallToAction,
-    ContentDataCard,
-    ContentDataListItem,
-    ContentDataListPicker,
-    ContentDataLocation,
-    ContentDataMedia,
-    ContentDataOther,
-    ContentDataQuickReply,
-    ContentDataReply,
-    ContentDataText,
-    ContentTemplate,
-    ContentTemplateVariable,
-)
 from twilio_conversations.values.conversation import ConversationState, LastMessage
-from twilio_conversations.values.progress import DownloadProgress, UploadProgress
-from twilio_conversations.values.push import PushNotification, PushNotificationData
 from twilio_conversations.values.receipts import AggregatedDeliveryReceipt, DetailedDeliveryReceipt
-from twilio_conversations.values.recipients import EmailRecipientDescriptor, RecipientDescriptor, UnknownRecipientDescriptor
+
+if TYPE_CHECKING:
+    from twilio_conversations.models.media import Media
+    from twilio_conversations.sending.uploads import UploadHandle
+    from twilio_conversations.values.channel_metadata import ChannelMetadata
+    from twilio_conversations.values.content_templates import (
+        ContentData,
+        ContentDataAction,
+        ContentDataActionOther,
+        ContentDataActionPhone,
+        ContentDataActionReply,
+        ContentDataActionUrl,
+        ContentDataCallToAction,
+        ContentDataCard,
+        ContentDataListItem,
+        ContentDataListPicker,
+        ContentDataLocation,
+        ContentDataMedia,
+        ContentDataOther,
+        ContentDataQuickReply,
+        ContentDataReply,
+        ContentDataText,
+        ContentTemplate,
+        ContentTemplateVariable,
+    )
+    from twilio_conversations.values.progress import DownloadProgress, UploadProgress
+    from twilio_conversations.values.push import PushNotification, PushNotificationData
+    from twilio_conversations.values.recipients import EmailRecipientDescriptor, RecipientDescriptor, UnknownRecipientDescriptor
 
 __all__ = [
     "AggregatedDeliveryReceipt",
@@ -252,5 +256,61 @@ __all__ = [
     "WrongThreadError",
     "__version__",
 ]
+
+_ON_DEMAND: Final = {
+    "twilio_conversations.models.media": ("Media",),
+    "twilio_conversations.sending.uploads": ("UploadHandle",),
+    "twilio_conversations.values.channel_metadata": ("ChannelMetadata",),
+    "twilio_conversations.values.content_templates": (
+        "ContentData",
+        "ContentDataAction",
+        "ContentDataActionOther",
+        "ContentDataActionPhone",
+        "ContentDataActionReply",
+        "ContentDataActionUrl",
+        "ContentDataCallToAction",
+        "ContentDataCard",
+        "ContentDataListItem",
+        "ContentDataListPicker",
+        "ContentDataLocation",
+        "ContentDataMedia",
+        "ContentDataOther",
+        "ContentDataQuickReply",
+        "ContentDataReply",
+        "ContentDataText",
+        "ContentTemplate",
+        "ContentTemplateVariable",
+    ),
+    "twilio_conversations.values.progress": (
+        "DownloadProgress",
+        "UploadProgress",
+    ),
+    "twilio_conversations.values.push": (
+        "PushNotification",
+        "PushNotificationData",
+    ),
+    "twilio_conversations.values.recipients": (
+        "EmailRecipientDescriptor",
+        "RecipientDescriptor",
+        "UnknownRecipientDescriptor",
+    ),
+}
+"""Names that most programs never use, by the module that is imported when one is asked for."""
+
+
+if not TYPE_CHECKING:  # a type checker would take every name for one of these
+
+    def __getattr__(name: str) -> Any:
+        """Import a name at its first use."""
+        for module, names in _ON_DEMAND.items():
+            if name in names:
+                found = globals()[name] = getattr(importlib.import_module(module), name)
+                return found
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -5,10 +5,9 @@ from __future__ import annotations
 import collections
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import attrs
-import requests
 
 from twilio_conversations.errors import ConversationsError, NotReadyError, RestError
 from twilio_conversations.events.dispatcher import Dispatcher
@@ -17,18 +16,22 @@ from twilio_conversations.events.names import EventName, HandlerError
 from twilio_conversations.options import Options
 from twilio_conversations.sync.client import SyncClient
 from twilio_conversations.transport.connection import Connection
-from twilio_conversations.transport.media_http import MediaHttp
 from twilio_conversations.transport.readiness import Readiness
 from twilio_conversations.transport.rest import Rest, error_body
 from twilio_conversations.transport.tunnel import Tunnel
 from twilio_conversations.util import logs
 from twilio_conversations.util.futures import Deadline, Flow, Future, flow, refuse_to_wait, settle
 from twilio_conversations.util.lru import Lru
-from twilio_conversations.values.channel_metadata import ChannelMetadata
 from twilio_conversations.values.configuration import Configuration
-from twilio_conversations.values.recipients import RecipientDescriptor
 from twilio_conversations.wire.backoff import Backoff
 from twilio_conversations.wire.window import Lane
+
+if TYPE_CHECKING:
+    import requests
+
+    from twilio_conversations.transport.media_http import MediaHttp
+    from twilio_conversations.values.channel_metadata import ChannelMetadata
+    from twilio_conversations.values.recipients import RecipientDescriptor
 
 _log = logs.logger(__name__)
 T = TypeVar("T")
@@ -60,7 +63,6 @@ class Runtime:
     readiness: Readiness
     tunnel: Tunnel
     rest: Rest
-    media: MediaHttp
     sync: SyncClient
     dispatcher: Dispatcher
     events: EventEmitter
@@ -71,6 +73,8 @@ class Runtime:
     users: UserSource = attrs.field(init=False)
     known_configuration: Configuration | None = None
     _pauses: list[Future[None]] = attrs.field(factory=list, init=False)
+    _session: requests.Session | None = attrs.field(default=None, kw_only=True)
+    _media: MediaHttp | None = attrs.field(default=None, init=False)
 
     @classmethod
     def assembled(
@@ -90,7 +94,6 @@ class Runtime:
             readiness,
             tunnel,
             Rest(tunnel, options),
-            MediaHttp(options, session, lambda: connection.token),
             SyncClient(
                 tunnel.request,
                 connection.timers,
@@ -103,7 +106,25 @@ class Runtime:
             collections.deque(maxlen=options.max_cached_messages),
             Lru(options.channel_metadata_cache_capacity),
             Lru(options.message_recipients_cache_capacity),
+            session=session,
         )
+
+    @property
+    def media(self) -> MediaHttp:
+        """Requests to the media service; made at its first use."""
+        if self._media is None:
+            from twilio_conversations.transport.media_http import MediaHttp
+
+            made = MediaHttp(self.options, self._session, lambda: self.connection.token)
+            with self.lock:
+                if self._media is None:
+                    self._media = made
+        return self._media
+
+    def close_media(self, cause: BaseException | None) -> None:
+        """Stop what is under way with the media service, after the lifetime has ended: nothing can begin any more."""
+        if self._media is not None:
+            self._media.close(cause)
 
     @property
     def configuration(self) -> Configuration:

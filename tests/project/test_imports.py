@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 import twilio_conversations
+from tests.support.clients import Fresh
 from tests.support.patience import PATIENCE
+from twilio_conversations.server import LocalServer
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "twilio_conversations"
@@ -28,6 +30,54 @@ def test_client_loads_nothing_of_the_service() -> None:
     unwanted = (*HEAVY, "twilio_conversations.server", "twilio_conversations.cli", "twilio_conversations.testing")
     assert [name for name in loaded if name.startswith("twilio_conversations.client.client")] != []
     assert [name for name in loaded for root in unwanted if name == root or name.startswith(f"{root}.")] == []
+
+
+MOST_MODULES = 137
+"""Modules of ours that a program which sends text loads: a third of what such a short program takes is their import."""
+
+SENDING = """
+import sys
+from twilio_conversations import Client
+before = set(sys.modules)
+with Client(sys.argv[1], endpoint=sys.argv[2]) as client:
+    conversation = client.create_conversation()
+    conversation.join()
+    assert conversation.send_message("hello").body == "hello"
+print(*(name for name in before if name.startswith("twilio_conversations")))
+print(*(name for name in set(sys.modules) - before if name.startswith(("twilio_conversations", "jwt", "cryptography"))))
+"""
+
+
+def test_a_program_that_sends_text_loads_what_it_needs(service: LocalServer, fresh: Fresh) -> None:
+    """Media, templates, push, receipts and the minting of tokens are imported by what uses them."""
+    command = [sys.executable, "-c", SENDING, service.token(fresh("alice")), service.url]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
+    imported, later, _ = result.stdout.split("\n")
+    assert len(imported.split()) <= MOST_MODULES
+    assert later == ""
+
+
+def test_names_on_demand_are_there_like_all_others() -> None:
+    """`dir`, `*` and attributes have them; a name that does not exist is an `AttributeError`."""
+    module, names = "twilio_conversations", twilio_conversations.__all__
+    code = (
+        f"import {module}, sys; assert {{*{names!r}}} <= {{*dir({module})}}; assert '{module}.values.push' not in sys.modules;"
+        f" from {module} import *; assert all(name in globals() for name in {names!r});"
+        f" assert {module}.PushNotification is {module}.values.push.PushNotification"
+    )
+    subprocess.run([sys.executable, "-c", code], timeout=PATIENCE, check=True)
+    with pytest.raises(AttributeError, match="no attribute 'PushNotifications'"):
+        _ = twilio_conversations.PushNotifications  # type: ignore[attr-defined]
+
+
+def test_names_on_demand_are_those_that_type_checkers_see() -> None:
+    """The table has the imports that are written for type checkers."""
+    source = ast.parse((PACKAGE / "__init__.py").read_text("utf-8"))
+    typing_only = next(node for node in source.body if isinstance(node, ast.If))
+    seen = {
+        str(node.module): tuple(one.name for one in node.names) for node in typing_only.body if isinstance(node, ast.ImportFrom)
+    }
+    assert seen == twilio_conversations._ON_DEMAND
 
 
 FIVE = {"attrs", "blinker", "pyjwt", "requests", "websocket-client"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, ClassVar, NoReturn, Self, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, Unpack
 
 import attrs
 import requests
@@ -17,8 +17,6 @@ from twilio_conversations.events.names import ClientEvent, EventName
 from twilio_conversations.events.signals import Receivers
 from twilio_conversations.events.typed import ClientEvents
 from twilio_conversations.models.conversation import Conversation
-from twilio_conversations.models.media import Media, media_sids_of
-from twilio_conversations.models.media_links import sids_of, temporary_urls
 from twilio_conversations.models.pages import Paginator, page_of
 from twilio_conversations.models.user import User
 from twilio_conversations.options import Endpoints, OptionFields, Options
@@ -27,8 +25,11 @@ from twilio_conversations.transport.plain_requests import session_class
 from twilio_conversations.util import checks, patching
 from twilio_conversations.util.futures import Deadline, refuse_to_wait
 from twilio_conversations.util.json import dumps
-from twilio_conversations.values.content_templates import ContentTemplate
-from twilio_conversations.values.push import PushNotification
+
+if TYPE_CHECKING:
+    from twilio_conversations.models.media import Media
+    from twilio_conversations.values.content_templates import ContentTemplate
+    from twilio_conversations.values.push import PushNotification
 
 _PAGE_SIZE = 50
 
@@ -298,6 +299,8 @@ class Client(ClientEvents):
         Raises:
             MediaError: one of them is not available; `.media_sid` is its sid.
         """
+        from twilio_conversations.models.media_links import sids_of, temporary_urls
+
         sids = sids_of(media_sids)
         deadline = self._core.await_ready(timeout, "get_temporary_content_urls_for_media_sids()")
         return temporary_urls(self._core.runtime, sids, deadline)
@@ -306,6 +309,8 @@ class Client(ClientEvents):
         self, content_set: Sequence[Media], *, timeout: float | None = None
     ) -> dict[str, str | None]:
         """Return temporary links of these media by sid; see `get_temporary_content_urls_for_media_sids`."""
+        from twilio_conversations.models.media import media_sids_of
+
         return self.get_temporary_content_urls_for_media_sids(media_sids_of(content_set), timeout=timeout)
 
     # -- users --------------------------------------------------------------------------------------------------------
@@ -376,11 +381,13 @@ class Client(ClientEvents):
         Raises:
             PushPayloadError: it is not a push notification of Conversations.
         """
+        from twilio_conversations.values.push import PushNotification
+
         return PushNotification.parse(payload)
 
     def handle_push_notification(self, payload: Mapping[str, Any], *, timeout: float | None = None) -> None:
         """Parse a payload as `parse_push_notification` does, and raise the event ``push_notification`` with it."""
-        notification = PushNotification.parse(payload)
+        notification = self.parse_push_notification(payload)
         self._core.await_ready(timeout, "handle_push_notification()")
         self._core.emit(ClientEvent.PUSH_NOTIFICATION, notification)
 

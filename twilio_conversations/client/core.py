@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import requests
 
 from twilio_conversations import tokens
 from twilio_conversations.client.lookup import Lookup
-from twilio_conversations.client.registrations import Registrations
 from twilio_conversations.client.startup import Startup
-from twilio_conversations.client.templates import Templates
 from twilio_conversations.enums import ConnectionState, State
 from twilio_conversations.errors import (
     ConnectionErrorInfo,
@@ -40,6 +38,11 @@ from twilio_conversations.util.naming import shown
 from twilio_conversations.util.os_errors import descriptor_errors
 from twilio_conversations.wire.message_types import TYPING
 
+if TYPE_CHECKING:
+    from twilio_conversations.client.registrations import Registrations
+    from twilio_conversations.client.templates import Templates
+
+P = TypeVar("P")
 SURVEYED: Final = frozenset({ClientEvent.CONVERSATION_ADDED, ClientEvent.CONVERSATION_JOINED, ClientEvent.USER_SUBSCRIBED})
 """Events whose `replay` gives everything that is there."""
 
@@ -74,8 +77,7 @@ class Core:
         self.users: Users = Users(self.runtime, identity)
         self.runtime.users = self.users
         self.lookup: Lookup = Lookup(self.runtime, self.conversations)
-        self.templates: Templates = Templates(self.runtime)
-        self.registrations: Registrations = Registrations(self.runtime)
+        self._parts: dict[object, Any] = {}
         self._startup = Startup(self.runtime, self.users, self.conversations, self._on_ready, self._on_given_up)
         self.state: State | None = None
         self.lock: threading.Lock = threading.Lock()
@@ -84,6 +86,29 @@ class Core:
         dispatcher.root = client
         dispatcher.on_room = lambda: connection.post(self.runtime.sync.release_all)
         dispatcher.on_death = self._on_death
+
+    # -- made at first use --------------------------------------------------------------------------------------------
+
+    @property
+    def templates(self) -> Templates:
+        """The content templates of the service."""
+        from twilio_conversations.client.templates import Templates
+
+        return self._part(Templates)
+
+    @property
+    def registrations(self) -> Registrations:
+        """The push registrations that this client made."""
+        from twilio_conversations.client.registrations import Registrations
+
+        return self._part(Registrations)
+
+    def _part(self, kind: Callable[[Runtime], P]) -> P:
+        """Return the one object of a kind, made of the runtime; of threads that ask at the same time all get the same."""
+        if kind not in self._parts:
+            self._parts.setdefault(kind, kind(self.runtime))
+        part: P = self._parts[kind]
+        return part
 
     # -- from any thread ----------------------------------------------------------------------------------------------
 
@@ -162,7 +187,7 @@ class Core:
         deadline = self.lifetime.deadline
         assert deadline is not None
         if is_first:
-            self.runtime.media.close(self.lifetime.cause)
+            self.runtime.close_media(self.lifetime.cause)
         try:
             if current_role() is None:
                 self.connection.join(deadline.remaining() or 0.0)
@@ -197,7 +222,7 @@ class Core:
         """Fail all waiting calls, since a thread of the client ended or the connection is given up for good."""
         self.emit(ClientEvent.ERROR, HandlerError(cause))
         self._wake()
-        self.runtime.media.close(cause)
+        self.runtime.close_media(cause)
 
     def on_forked(self, why: ConversationsError) -> None:
         """Fail all calls in a forked child. Locks may be held forever by threads that do not exist here."""

@@ -6,14 +6,14 @@ Generated from `events/names.py` by `.ci/generate_typed_events.py`: do not edit.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final, Literal, Protocol, TypeAlias, overload
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from twilio_conversations.events.names import ClientEvent, ConversationEvent, EventName, MessageEvent, ParticipantEvent, UserEvent
 from twilio_conversations.events.stream import EventSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Literal, Protocol, TypeAlias, overload
 
     from twilio_conversations.enums import ConnectionState, State
     from twilio_conversations.errors import ConnectionErrorInfo
@@ -27,182 +27,331 @@ if TYPE_CHECKING:
     from twilio_conversations.models.user import User, UserUpdatedEventArgs
     from twilio_conversations.values.push import PushNotification
 
-_ConversationConversationUpdated = Literal["updated", ConversationEvent.UPDATED]
-_ConversationConversation = Literal["removed", ConversationEvent.REMOVED, "resynced", ConversationEvent.RESYNCED]
-_ConversationParticipant = Literal[
-    "participant_joined",
-    "participantJoined",
-    ConversationEvent.PARTICIPANT_JOINED,
-    "participant_left",
-    "participantLeft",
-    ConversationEvent.PARTICIPANT_LEFT,
-    "typing_started",
-    "typingStarted",
-    ConversationEvent.TYPING_STARTED,
-    "typing_ended",
-    "typingEnded",
-    ConversationEvent.TYPING_ENDED,
-]
-_ConversationParticipantUpdated = Literal["participant_updated", "participantUpdated", ConversationEvent.PARTICIPANT_UPDATED]
-_ConversationMessage = Literal[
-    "message_added",
-    "messageAdded",
-    ConversationEvent.MESSAGE_ADDED,
-    "message_removed",
-    "messageRemoved",
-    ConversationEvent.MESSAGE_REMOVED,
-]
-_ConversationMessageUpdated = Literal["message_updated", "messageUpdated", ConversationEvent.MESSAGE_UPDATED]
-_MessageMessageUpdated = Literal["updated", MessageEvent.UPDATED]
-_ParticipantParticipantUpdated = Literal["updated", ParticipantEvent.UPDATED]
-_ParticipantParticipant = Literal[
-    "typing_started",
-    "typingStarted",
-    ParticipantEvent.TYPING_STARTED,
-    "typing_ended",
-    "typingEnded",
-    ParticipantEvent.TYPING_ENDED,
-]
-_UserUserUpdated = Literal["updated", UserEvent.UPDATED]
-_UserUser = Literal[
-    "user_subscribed",
-    "userSubscribed",
-    UserEvent.USER_SUBSCRIBED,
-    "user_unsubscribed",
-    "userUnsubscribed",
-    UserEvent.USER_UNSUBSCRIBED,
-]
-_ClientConversation = Literal[
-    "conversation_added",
-    "conversationAdded",
-    ClientEvent.CONVERSATION_ADDED,
-    "conversation_joined",
-    "conversationJoined",
-    ClientEvent.CONVERSATION_JOINED,
-    "conversation_left",
-    "conversationLeft",
-    ClientEvent.CONVERSATION_LEFT,
-    "conversation_removed",
-    "conversationRemoved",
-    ClientEvent.CONVERSATION_REMOVED,
-    "conversation_resynced",
-    "conversationResynced",
-    ClientEvent.CONVERSATION_RESYNCED,
-]
-_ClientConversationUpdated = Literal["conversation_updated", "conversationUpdated", ClientEvent.CONVERSATION_UPDATED]
-_ClientParticipant = Literal[
-    "participant_joined",
-    "participantJoined",
-    ClientEvent.PARTICIPANT_JOINED,
-    "participant_left",
-    "participantLeft",
-    ClientEvent.PARTICIPANT_LEFT,
-    "typing_started",
-    "typingStarted",
-    ClientEvent.TYPING_STARTED,
-    "typing_ended",
-    "typingEnded",
-    ClientEvent.TYPING_ENDED,
-]
-_ClientParticipantUpdated = Literal["participant_updated", "participantUpdated", ClientEvent.PARTICIPANT_UPDATED]
-_ClientMessage = Literal[
-    "message_added",
-    "messageAdded",
-    ClientEvent.MESSAGE_ADDED,
-    "message_removed",
-    "messageRemoved",
-    ClientEvent.MESSAGE_REMOVED,
-]
-_ClientMessageUpdated = Literal["message_updated", "messageUpdated", ClientEvent.MESSAGE_UPDATED]
-_ClientUserUpdated = Literal["user_updated", "userUpdated", ClientEvent.USER_UPDATED]
-_ClientPushNotification = Literal["push_notification", "pushNotification", ClientEvent.PUSH_NOTIFICATION]
-_ClientUser = Literal[
-    "user_subscribed",
-    "userSubscribed",
-    ClientEvent.USER_SUBSCRIBED,
-    "user_unsubscribed",
-    "userUnsubscribed",
-    ClientEvent.USER_UNSUBSCRIBED,
-]
-_ClientNothing = Literal[
-    "token_about_to_expire",
-    "tokenAboutToExpire",
-    ClientEvent.TOKEN_ABOUT_TO_EXPIRE,
-    "token_expired",
-    "tokenExpired",
-    ClientEvent.TOKEN_EXPIRED,
-    "initialized",
-    ClientEvent.INITIALIZED,
-]
-_ClientState = Literal["state_changed", "stateChanged", ClientEvent.STATE_CHANGED]
-_ClientInitFailed = Literal["init_failed", "initFailed", ClientEvent.INIT_FAILED]
-_ClientConnectionState = Literal["connection_state_changed", "connectionStateChanged", ClientEvent.CONNECTION_STATE_CHANGED]
-_ClientConnectionErrorInfo = Literal["connection_error", "connectionError", ClientEvent.CONNECTION_ERROR]
-_ClientHandlerError = Literal["error", ClientEvent.ERROR]
-_ClientAny: TypeAlias = (
-    _ClientConversation
-    | _ClientConversationUpdated
-    | _ClientParticipant
-    | _ClientParticipantUpdated
-    | _ClientMessage
-    | _ClientMessageUpdated
-    | _ClientUserUpdated
-    | _ClientPushNotification
-    | _ClientUser
-    | _ClientNothing
-    | _ClientState
-    | _ClientInitFailed
-    | _ClientConnectionState
-    | _ClientConnectionErrorInfo
-    | _ClientHandlerError
-)
+    _ConversationConversationUpdated = Literal["updated", ConversationEvent.UPDATED]
+    _ConversationConversation = Literal["removed", ConversationEvent.REMOVED, "resynced", ConversationEvent.RESYNCED]
+    _ConversationParticipant = Literal[
+        "participant_joined",
+        "participantJoined",
+        ConversationEvent.PARTICIPANT_JOINED,
+        "participant_left",
+        "participantLeft",
+        ConversationEvent.PARTICIPANT_LEFT,
+        "typing_started",
+        "typingStarted",
+        ConversationEvent.TYPING_STARTED,
+        "typing_ended",
+        "typingEnded",
+        ConversationEvent.TYPING_ENDED,
+    ]
+    _ConversationParticipantUpdated = Literal["participant_updated", "participantUpdated", ConversationEvent.PARTICIPANT_UPDATED]
+    _ConversationMessage = Literal[
+        "message_added",
+        "messageAdded",
+        ConversationEvent.MESSAGE_ADDED,
+        "message_removed",
+        "messageRemoved",
+        ConversationEvent.MESSAGE_REMOVED,
+    ]
+    _ConversationMessageUpdated = Literal["message_updated", "messageUpdated", ConversationEvent.MESSAGE_UPDATED]
+    _MessageMessageUpdated = Literal["updated", MessageEvent.UPDATED]
+    _ParticipantParticipantUpdated = Literal["updated", ParticipantEvent.UPDATED]
+    _ParticipantParticipant = Literal[
+        "typing_started",
+        "typingStarted",
+        ParticipantEvent.TYPING_STARTED,
+        "typing_ended",
+        "typingEnded",
+        ParticipantEvent.TYPING_ENDED,
+    ]
+    _UserUserUpdated = Literal["updated", UserEvent.UPDATED]
+    _UserUser = Literal[
+        "user_subscribed",
+        "userSubscribed",
+        UserEvent.USER_SUBSCRIBED,
+        "user_unsubscribed",
+        "userUnsubscribed",
+        UserEvent.USER_UNSUBSCRIBED,
+    ]
+    _ClientConversation = Literal[
+        "conversation_added",
+        "conversationAdded",
+        ClientEvent.CONVERSATION_ADDED,
+        "conversation_joined",
+        "conversationJoined",
+        ClientEvent.CONVERSATION_JOINED,
+        "conversation_left",
+        "conversationLeft",
+        ClientEvent.CONVERSATION_LEFT,
+        "conversation_removed",
+        "conversationRemoved",
+        ClientEvent.CONVERSATION_REMOVED,
+        "conversation_resynced",
+        "conversationResynced",
+        ClientEvent.CONVERSATION_RESYNCED,
+    ]
+    _ClientConversationUpdated = Literal["conversation_updated", "conversationUpdated", ClientEvent.CONVERSATION_UPDATED]
+    _ClientParticipant = Literal[
+        "participant_joined",
+        "participantJoined",
+        ClientEvent.PARTICIPANT_JOINED,
+        "participant_left",
+        "participantLeft",
+        ClientEvent.PARTICIPANT_LEFT,
+        "typing_started",
+        "typingStarted",
+        ClientEvent.TYPING_STARTED,
+        "typing_ended",
+        "typingEnded",
+        ClientEvent.TYPING_ENDED,
+    ]
+    _ClientParticipantUpdated = Literal["participant_updated", "participantUpdated", ClientEvent.PARTICIPANT_UPDATED]
+    _ClientMessage = Literal[
+        "message_added",
+        "messageAdded",
+        ClientEvent.MESSAGE_ADDED,
+        "message_removed",
+        "messageRemoved",
+        ClientEvent.MESSAGE_REMOVED,
+    ]
+    _ClientMessageUpdated = Literal["message_updated", "messageUpdated", ClientEvent.MESSAGE_UPDATED]
+    _ClientUserUpdated = Literal["user_updated", "userUpdated", ClientEvent.USER_UPDATED]
+    _ClientPushNotification = Literal["push_notification", "pushNotification", ClientEvent.PUSH_NOTIFICATION]
+    _ClientUser = Literal[
+        "user_subscribed",
+        "userSubscribed",
+        ClientEvent.USER_SUBSCRIBED,
+        "user_unsubscribed",
+        "userUnsubscribed",
+        ClientEvent.USER_UNSUBSCRIBED,
+    ]
+    _ClientNothing = Literal[
+        "token_about_to_expire",
+        "tokenAboutToExpire",
+        ClientEvent.TOKEN_ABOUT_TO_EXPIRE,
+        "token_expired",
+        "tokenExpired",
+        ClientEvent.TOKEN_EXPIRED,
+        "initialized",
+        ClientEvent.INITIALIZED,
+    ]
+    _ClientState = Literal["state_changed", "stateChanged", ClientEvent.STATE_CHANGED]
+    _ClientInitFailed = Literal["init_failed", "initFailed", ClientEvent.INIT_FAILED]
+    _ClientConnectionState = Literal["connection_state_changed", "connectionStateChanged", ClientEvent.CONNECTION_STATE_CHANGED]
+    _ClientConnectionErrorInfo = Literal["connection_error", "connectionError", ClientEvent.CONNECTION_ERROR]
+    _ClientHandlerError = Literal["error", ClientEvent.ERROR]
+    _ClientAny: TypeAlias = (
+        _ClientConversation
+        | _ClientConversationUpdated
+        | _ClientParticipant
+        | _ClientParticipantUpdated
+        | _ClientMessage
+        | _ClientMessageUpdated
+        | _ClientUserUpdated
+        | _ClientPushNotification
+        | _ClientUser
+        | _ClientNothing
+        | _ClientState
+        | _ClientInitFailed
+        | _ClientConnectionState
+        | _ClientConnectionErrorInfo
+        | _ClientHandlerError
+    )
 
+    class ConversationOn(Protocol):
+        """`on` and `once` of a `Conversation`: each event with what its handlers receive."""
 
-class ConversationOn(Protocol):
-    """`on` and `once` of a `Conversation`: each event with what its handlers receive."""
+        @overload
+        def __call__(
+            self, event: _ConversationConversationUpdated, handler: Handler[ConversationUpdatedEventArgs], *, replay: bool = ...
+        ) -> Subscription: ...
+        @overload
+        def __call__(
+            self, event: _ConversationConversationUpdated, handler: None = ..., *, replay: bool = ...
+        ) -> Registrar[[ConversationUpdatedEventArgs]]: ...
+        @overload
+        def __call__(
+            self, event: _ConversationConversation, handler: Handler[Conversation], *, replay: bool = ...
+        ) -> Subscription: ...
+        @overload
+        def __call__(
+            self, event: _ConversationConversation, handler: None = ..., *, replay: bool = ...
+        ) -> Registrar[[Conversation]]: ...
+        @overload
+        def __call__(
+            self, event: _ConversationParticipant, handler: Handler[Participant], *, replay: bool = ...
+        ) -> Subscription: ...
+        @overload
+        def __call__(
+            self, event: _ConversationParticipant, handler: None = ..., *, replay: bool = ...
+        ) -> Registrar[[Participant]]: ...
+        @overload
+        def __call__(
+            self, event: _ConversationParticipantUpdated, handler: Handler[ParticipantUpdatedEventArgs], *, replay: bool = ...
+        ) -> Subscription: ...
+        @overload
+        def __call__(
+            self, event: _ConversationParticipantUpdated, handler: None = ..., *, replay: bool = ...
+        ) -> Registrar[[ParticipantUpdatedEventArgs]]: ...
+        @overload
+        def __call__(self, event: _ConversationMessage, handler: Handler[Message], *, replay: bool = ...) -> Subscription: ...
+        @overload
+        def __call__(self, event: _ConversationMessage, handler: None = ..., *, replay: bool = ...) -> Registrar[[Message]]: ...
+        @overload
+        def __call__(
+            self, event: _ConversationMessageUpdated, handler: Handler[MessageUpdatedEventArgs], *, replay: bool = ...
+        ) -> Subscription: ...
+        @overload
+        def __call__(
+            self, event: _ConversationMessageUpdated, handler: None = ..., *, replay: bool = ...
+        ) -> Registrar[[MessageUpdatedEventArgs]]: ...
 
-    @overload
-    def __call__(
-        self, event: _ConversationConversationUpdated, handler: Handler[ConversationUpdatedEventArgs], *, replay: bool = ...
-    ) -> Subscription: ...
-    @overload
-    def __call__(
-        self, event: _ConversationConversationUpdated, handler: None = ..., *, replay: bool = ...
-    ) -> Registrar[[ConversationUpdatedEventArgs]]: ...
-    @overload
-    def __call__(
-        self, event: _ConversationConversation, handler: Handler[Conversation], *, replay: bool = ...
-    ) -> Subscription: ...
-    @overload
-    def __call__(
-        self, event: _ConversationConversation, handler: None = ..., *, replay: bool = ...
-    ) -> Registrar[[Conversation]]: ...
-    @overload
-    def __call__(self, event: _ConversationParticipant, handler: Handler[Participant], *, replay: bool = ...) -> Subscription: ...
-    @overload
-    def __call__(
-        self, event: _ConversationParticipant, handler: None = ..., *, replay: bool = ...
-    ) -> Registrar[[Participant]]: ...
-    @overload
-    def __call__(
-        self, event: _ConversationParticipantUpdated, handler: Handler[ParticipantUpdatedEventArgs], *, replay: bool = ...
-    ) -> Subscription: ...
-    @overload
-    def __call__(
-        self, event: _ConversationParticipantUpdated, handler: None = ..., *, replay: bool = ...
-    ) -> Registrar[[ParticipantUpdatedEventArgs]]: ...
-    @overload
-    def __call__(self, event: _ConversationMessage, handler: Handler[Message], *, replay: bool = ...) -> Subscription: ...
-    @overload
-    def __call__(self, event: _ConversationMessage, handler: None = ..., *, replay: bool = ...) -> Registrar[[Message]]: ...
-    @overload
-    def __call__(
-        self, event: _ConversationMessageUpdated, handler: Handler[MessageUpdatedEventArgs], *, replay: bool = ...
-    ) -> Subscription: ...
-    @overload
-    def __call__(
-        self, event: _ConversationMessageUpdated, handler: None = ..., *, replay: bool = ...
-    ) -> Registrar[[MessageUpdatedEventArgs]]: ...
+    class MessageOn(Protocol):
+        """`on` and `once` of a `Message`: each event with what its handlers receive."""
+
+        @overload
+        def __call__(
+            self, event: _MessageMessageUpdated, handler: Handler[MessageUpdatedEventArgs], *, replay: bool = ...
+        ) -> Subscription: ...
+        @overload
+        def __call__(
+            self, event: _MessageMessageUpdated, handler: None = ..., *, replay: bool = ...
+        ) -> Registrar[[MessageUpdatedEventArgs]]: ...
+
+    class ParticipantOn(Protocol):
+        """`on` and `once` of a `Participant`: each event with what its handlers receive."""
+
+        @overload
+        def __call__(
+            self, event: _ParticipantParticipantUpdated, handler: Handler[ParticipantUpdatedEventArgs], *, replay: bool = ...
+        ) -> Subscription: ...
+        @overload
+        def __call__(
+            self, event: _ParticipantParticipantUpdated, handler: None = ..., *, replay: bool = ...
+        ) -> Registrar[[ParticipantUpdatedEventArgs]]: ...
+        @overload
+        def __call__(
+            self, event: _ParticipantParticipant, handler: Handler[Participant], *, replay: bool = ...
+        ) -> Subscription: ...
+        @overload
+        def __call__(
+            self, event: _ParticipantParticipant, handler: None = ..., *, replay: bool = ...
+        ) -> Registrar[[Participant]]: ...
+
+    class UserOn(Protocol):
+        """`on` and `once` of a `User`: each event with what its handlers receive."""
+
+        @overload
+        def __call__(
+            self, event: _UserUserUpdated, handler: Handler[UserUpdatedEventArgs], *, replay: bool = ...
+        ) -> Subscription: ...
+        @overload
+        def __call__(
+            self, event: _UserUserUpdated, handler: None = ..., *, replay: bool = ...
+        ) -> Registrar[[UserUpdatedEventArgs]]: ...
+        @overload
+        def __call__(self, event: _UserUser, handler: Handler[User], *, replay: bool = ...) -> Subscription: ...
+        @overload
+        def __call__(self, event: _UserUser, handler: None = ..., *, replay: bool = ...) -> Registrar[[User]]: ...
+
+    class ClientOn(Protocol):
+        """`on` and `once` of a `Client`: each event with what its handlers receive."""
+
+        @overload
+        def __call__(self, event: _ClientConversation, handler: Handler[Conversation], *, replay: bool = ...) -> Subscription: ...
+        @overload
+        def __call__(
+            self, event: _ClientConversation, handler: None = ..., *, replay: bool = ...
+        ) -> Registrar[[Conversation]]: ...
+        @overload
+        def __call__(
+            self, event: _ClientConversationUpdated, handler: Handler[ConversationUpdatedEventArgs], *, replay: bool = ...
+        ) -> Subscription: ...
+        @overload
+        def __call__(
+            self, event: _ClientConversationUpdated, handler: None = ..., *, replay: bool = ...
+        ) -> Registrar[[ConversationUpdatedEventArgs]]: ...
+        @overload
+        def __call__(self, event: _ClientParticipant, handler: Handler[Participant], *, replay: bool = ...) -> Subscription: ...
+        @overload
+        def __call__(self, event: _ClientParticipant, handler: None = ..., *, replay: bool = ...) -> Registrar[[Participant]]: ...
+        @overload
+        def __call__(
+            self, event: _ClientParticipantUpdated, handler: Handler[ParticipantUpdatedEventArgs], *, replay: bool = ...
+        ) -> Subscription: ...
+        @overload
+        def __call__(
+            self, event: _ClientParticipantUpdated, handler: None = ..., *, replay: bool = ...
+        ) -> Registrar[[ParticipantUpdatedEventArgs]]: ...
+        @overload
+        def __call__(self, event: _ClientMessage, handler: Handler[Message], *, replay: bool = ...) -> Subscription: ...
+        @overload
+        def __call__(self, event: _ClientMessage, handler: None = ..., *, replay: bool = ...) -> Registrar[[Message]]: ...
+        @overload
+        def __call__(
+            self, event: _ClientMessageUpdated, handler: Handler[MessageUpdatedEventArgs], *, replay: bool = ...
+        ) -> Subscription: ...
+        @overload
+        def __call__(
+            self, event: _ClientMessageUpdated, handler: None = ..., *, replay: bool = ...
+        ) -> Registrar[[MessageUpdatedEventArgs]]: ...
+        @overload
+        def __call__(
+            self, event: _ClientUserUpdated, handler: Handler[UserUpdatedEventArgs], *, replay: bool = ...
+        ) -> Subscription: ...
+        @overload
+        def __call__(
+            self, event: _ClientUserUpdated, handler: None = ..., *, replay: bool = ...
+        ) -> Registrar[[UserUpdatedEventArgs]]: ...
+        @overload
+        def __call__(
+            self, event: _ClientPushNotification, handler: Handler[PushNotification], *, replay: bool = ...
+        ) -> Subscription: ...
+        @overload
+        def __call__(
+            self, event: _ClientPushNotification, handler: None = ..., *, replay: bool = ...
+        ) -> Registrar[[PushNotification]]: ...
+        @overload
+        def __call__(self, event: _ClientUser, handler: Handler[User], *, replay: bool = ...) -> Subscription: ...
+        @overload
+        def __call__(self, event: _ClientUser, handler: None = ..., *, replay: bool = ...) -> Registrar[[User]]: ...
+        @overload
+        def __call__(self, event: _ClientNothing, handler: Callable[[], Ignored], *, replay: bool = ...) -> Subscription: ...
+        @overload
+        def __call__(self, event: _ClientNothing, handler: None = ..., *, replay: bool = ...) -> Registrar[[]]: ...
+        @overload
+        def __call__(self, event: _ClientState, handler: Handler[State], *, replay: bool = ...) -> Subscription: ...
+        @overload
+        def __call__(self, event: _ClientState, handler: None = ..., *, replay: bool = ...) -> Registrar[[State]]: ...
+        @overload
+        def __call__(
+            self, event: _ClientInitFailed, handler: Handler[InitFailedEventArgs], *, replay: bool = ...
+        ) -> Subscription: ...
+        @overload
+        def __call__(
+            self, event: _ClientInitFailed, handler: None = ..., *, replay: bool = ...
+        ) -> Registrar[[InitFailedEventArgs]]: ...
+        @overload
+        def __call__(
+            self, event: _ClientConnectionState, handler: Handler[ConnectionState], *, replay: bool = ...
+        ) -> Subscription: ...
+        @overload
+        def __call__(
+            self, event: _ClientConnectionState, handler: None = ..., *, replay: bool = ...
+        ) -> Registrar[[ConnectionState]]: ...
+        @overload
+        def __call__(
+            self, event: _ClientConnectionErrorInfo, handler: Handler[ConnectionErrorInfo], *, replay: bool = ...
+        ) -> Subscription: ...
+        @overload
+        def __call__(
+            self, event: _ClientConnectionErrorInfo, handler: None = ..., *, replay: bool = ...
+        ) -> Registrar[[ConnectionErrorInfo]]: ...
+        @overload
+        def __call__(self, event: _ClientHandlerError, handler: Handler[HandlerError], *, replay: bool = ...) -> Subscription: ...
+        @overload
+        def __call__(
+            self, event: _ClientHandlerError, handler: None = ..., *, replay: bool = ...
+        ) -> Registrar[[HandlerError]]: ...
 
 
 class ConversationEvents:
@@ -226,19 +375,6 @@ class ConversationEvents:
         once: ClassVar[ConversationOn]
 
 
-class MessageOn(Protocol):
-    """`on` and `once` of a `Message`: each event with what its handlers receive."""
-
-    @overload
-    def __call__(
-        self, event: _MessageMessageUpdated, handler: Handler[MessageUpdatedEventArgs], *, replay: bool = ...
-    ) -> Subscription: ...
-    @overload
-    def __call__(
-        self, event: _MessageMessageUpdated, handler: None = ..., *, replay: bool = ...
-    ) -> Registrar[[MessageUpdatedEventArgs]]: ...
-
-
 class MessageEvents:
     """The events of a `Message` as constants, and their types."""
 
@@ -248,25 +384,6 @@ class MessageEvents:
     if TYPE_CHECKING:
         on: ClassVar[MessageOn]
         once: ClassVar[MessageOn]
-
-
-class ParticipantOn(Protocol):
-    """`on` and `once` of a `Participant`: each event with what its handlers receive."""
-
-    @overload
-    def __call__(
-        self, event: _ParticipantParticipantUpdated, handler: Handler[ParticipantUpdatedEventArgs], *, replay: bool = ...
-    ) -> Subscription: ...
-    @overload
-    def __call__(
-        self, event: _ParticipantParticipantUpdated, handler: None = ..., *, replay: bool = ...
-    ) -> Registrar[[ParticipantUpdatedEventArgs]]: ...
-    @overload
-    def __call__(self, event: _ParticipantParticipant, handler: Handler[Participant], *, replay: bool = ...) -> Subscription: ...
-    @overload
-    def __call__(
-        self, event: _ParticipantParticipant, handler: None = ..., *, replay: bool = ...
-    ) -> Registrar[[Participant]]: ...
 
 
 class ParticipantEvents:
@@ -282,23 +399,6 @@ class ParticipantEvents:
         once: ClassVar[ParticipantOn]
 
 
-class UserOn(Protocol):
-    """`on` and `once` of a `User`: each event with what its handlers receive."""
-
-    @overload
-    def __call__(
-        self, event: _UserUserUpdated, handler: Handler[UserUpdatedEventArgs], *, replay: bool = ...
-    ) -> Subscription: ...
-    @overload
-    def __call__(
-        self, event: _UserUserUpdated, handler: None = ..., *, replay: bool = ...
-    ) -> Registrar[[UserUpdatedEventArgs]]: ...
-    @overload
-    def __call__(self, event: _UserUser, handler: Handler[User], *, replay: bool = ...) -> Subscription: ...
-    @overload
-    def __call__(self, event: _UserUser, handler: None = ..., *, replay: bool = ...) -> Registrar[[User]]: ...
-
-
 class UserEvents:
     """The events of a `User` as constants, and their types."""
 
@@ -310,103 +410,6 @@ class UserEvents:
     if TYPE_CHECKING:
         on: ClassVar[UserOn]
         once: ClassVar[UserOn]
-
-
-class ClientOn(Protocol):
-    """`on` and `once` of a `Client`: each event with what its handlers receive."""
-
-    @overload
-    def __call__(self, event: _ClientConversation, handler: Handler[Conversation], *, replay: bool = ...) -> Subscription: ...
-    @overload
-    def __call__(self, event: _ClientConversation, handler: None = ..., *, replay: bool = ...) -> Registrar[[Conversation]]: ...
-    @overload
-    def __call__(
-        self, event: _ClientConversationUpdated, handler: Handler[ConversationUpdatedEventArgs], *, replay: bool = ...
-    ) -> Subscription: ...
-    @overload
-    def __call__(
-        self, event: _ClientConversationUpdated, handler: None = ..., *, replay: bool = ...
-    ) -> Registrar[[ConversationUpdatedEventArgs]]: ...
-    @overload
-    def __call__(self, event: _ClientParticipant, handler: Handler[Participant], *, replay: bool = ...) -> Subscription: ...
-    @overload
-    def __call__(self, event: _ClientParticipant, handler: None = ..., *, replay: bool = ...) -> Registrar[[Participant]]: ...
-    @overload
-    def __call__(
-        self, event: _ClientParticipantUpdated, handler: Handler[ParticipantUpdatedEventArgs], *, replay: bool = ...
-    ) -> Subscription: ...
-    @overload
-    def __call__(
-        self, event: _ClientParticipantUpdated, handler: None = ..., *, replay: bool = ...
-    ) -> Registrar[[ParticipantUpdatedEventArgs]]: ...
-    @overload
-    def __call__(self, event: _ClientMessage, handler: Handler[Message], *, replay: bool = ...) -> Subscription: ...
-    @overload
-    def __call__(self, event: _ClientMessage, handler: None = ..., *, replay: bool = ...) -> Registrar[[Message]]: ...
-    @overload
-    def __call__(
-        self, event: _ClientMessageUpdated, handler: Handler[MessageUpdatedEventArgs], *, replay: bool = ...
-    ) -> Subscription: ...
-    @overload
-    def __call__(
-        self, event: _ClientMessageUpdated, handler: None = ..., *, replay: bool = ...
-    ) -> Registrar[[MessageUpdatedEventArgs]]: ...
-    @overload
-    def __call__(
-        self, event: _ClientUserUpdated, handler: Handler[UserUpdatedEventArgs], *, replay: bool = ...
-    ) -> Subscription: ...
-    @overload
-    def __call__(
-        self, event: _ClientUserUpdated, handler: None = ..., *, replay: bool = ...
-    ) -> Registrar[[UserUpdatedEventArgs]]: ...
-    @overload
-    def __call__(
-        self, event: _ClientPushNotification, handler: Handler[PushNotification], *, replay: bool = ...
-    ) -> Subscription: ...
-    @overload
-    def __call__(
-        self, event: _ClientPushNotification, handler: None = ..., *, replay: bool = ...
-    ) -> Registrar[[PushNotification]]: ...
-    @overload
-    def __call__(self, event: _ClientUser, handler: Handler[User], *, replay: bool = ...) -> Subscription: ...
-    @overload
-    def __call__(self, event: _ClientUser, handler: None = ..., *, replay: bool = ...) -> Registrar[[User]]: ...
-    @overload
-    def __call__(self, event: _ClientNothing, handler: Callable[[], Ignored], *, replay: bool = ...) -> Subscription: ...
-    @overload
-    def __call__(self, event: _ClientNothing, handler: None = ..., *, replay: bool = ...) -> Registrar[[]]: ...
-    @overload
-    def __call__(self, event: _ClientState, handler: Handler[State], *, replay: bool = ...) -> Subscription: ...
-    @overload
-    def __call__(self, event: _ClientState, handler: None = ..., *, replay: bool = ...) -> Registrar[[State]]: ...
-    @overload
-    def __call__(
-        self, event: _ClientInitFailed, handler: Handler[InitFailedEventArgs], *, replay: bool = ...
-    ) -> Subscription: ...
-    @overload
-    def __call__(
-        self, event: _ClientInitFailed, handler: None = ..., *, replay: bool = ...
-    ) -> Registrar[[InitFailedEventArgs]]: ...
-    @overload
-    def __call__(
-        self, event: _ClientConnectionState, handler: Handler[ConnectionState], *, replay: bool = ...
-    ) -> Subscription: ...
-    @overload
-    def __call__(
-        self, event: _ClientConnectionState, handler: None = ..., *, replay: bool = ...
-    ) -> Registrar[[ConnectionState]]: ...
-    @overload
-    def __call__(
-        self, event: _ClientConnectionErrorInfo, handler: Handler[ConnectionErrorInfo], *, replay: bool = ...
-    ) -> Subscription: ...
-    @overload
-    def __call__(
-        self, event: _ClientConnectionErrorInfo, handler: None = ..., *, replay: bool = ...
-    ) -> Registrar[[ConnectionErrorInfo]]: ...
-    @overload
-    def __call__(self, event: _ClientHandlerError, handler: Handler[HandlerError], *, replay: bool = ...) -> Subscription: ...
-    @overload
-    def __call__(self, event: _ClientHandlerError, handler: None = ..., *, replay: bool = ...) -> Registrar[[HandlerError]]: ...
 
 
 class ClientEvents(EventSource):

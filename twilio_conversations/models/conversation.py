@@ -18,14 +18,12 @@ from twilio_conversations.enums import (
 )
 from twilio_conversations.events.names import ConversationEvent, EventName
 from twilio_conversations.events.typed import ConversationEvents
-from twilio_conversations.models import message_queries
 from twilio_conversations.models.conversation_facts import ConversationFacts
 from twilio_conversations.models.pages import Paginator, RestPaginator
 from twilio_conversations.transport.commands import CommandKind
 from twilio_conversations.util import checks, urls
 from twilio_conversations.util.json import dumps, whole_number
 from twilio_conversations.values.bindings import ParticipantBindingOptions, ParticipantEmailBinding
-from twilio_conversations.values.recipients import RecipientDescriptor
 
 if TYPE_CHECKING:
     from twilio_conversations.models.message import Message
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
     from twilio_conversations.sending.builder import MessageBuilder
     from twilio_conversations.sending.draft import ContentVariables
     from twilio_conversations.values.progress import OnProgress
+    from twilio_conversations.values.recipients import RecipientDescriptor
 
 
 @attrs.define(eq=False, repr=False)
@@ -177,6 +176,8 @@ class Conversation(ConversationEvents, ConversationFacts):  # type: ignore[misc]
             timeout: seconds.
         """
         size = None if page_size is None else checks.positive(page_size, "page_size")
+        from twilio_conversations.models import message_queries
+
         return message_queries.all_recipients(self._live.runtime, self._url, size, timeout)
 
     def advance_last_read_message_index(self, index: int, *, timeout: float | None = None) -> int | None:

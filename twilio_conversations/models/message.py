@@ -11,21 +11,19 @@ from twilio_conversations.enums import MediaCategory, MessageType, MessageUpdate
 from twilio_conversations.errors import NotFoundError
 from twilio_conversations.events.names import EventName, MessageEvent
 from twilio_conversations.events.typed import MessageEvents
-from twilio_conversations.models import message_queries
 from twilio_conversations.models.base import DatedModel
-from twilio_conversations.models.media import Media, media_sids_of
-from twilio_conversations.models.media_links import temporary_urls
 from twilio_conversations.transport.commands import CommandKind
 from twilio_conversations.util import checks, urls
-from twilio_conversations.values.channel_metadata import ChannelMetadata
-from twilio_conversations.values.content_templates import RICH_CONTENT, ContentData, parse_rich_content
 from twilio_conversations.values.message import MessageData
-from twilio_conversations.values.receipts import AggregatedDeliveryReceipt, DetailedDeliveryReceipt
-from twilio_conversations.values.recipients import RecipientDescriptor
 
 if TYPE_CHECKING:
     from twilio_conversations.models.conversation import Conversation
+    from twilio_conversations.models.media import Media
     from twilio_conversations.models.participant import Participant
+    from twilio_conversations.values.channel_metadata import ChannelMetadata
+    from twilio_conversations.values.content_templates import ContentData
+    from twilio_conversations.values.receipts import AggregatedDeliveryReceipt, DetailedDeliveryReceipt
+    from twilio_conversations.values.recipients import RecipientDescriptor
 
 
 @attrs.define(eq=False, repr=False)
@@ -95,6 +93,8 @@ class Message(MessageEvents, DatedModel[MessageData]):  # type: ignore[misc] # `
 
     def get_media_by_categories(self, categories: Iterable[MediaCategory | str]) -> list[Media]:
         """Return the media of some categories, in the service's order. Sends no request."""
+        from twilio_conversations.models.media import Media
+
         given = [categories] if isinstance(categories, str) else checks.several(categories, "categories")
         wanted = [checks.member(MediaCategory, category, "category") for category in given]
         return [Media(data, self._live.runtime) for data in self._live.state.visible.medias if data.category in wanted]
@@ -124,6 +124,8 @@ class Message(MessageEvents, DatedModel[MessageData]):  # type: ignore[misc] # `
         Raises:
             MediaError: one of them is not available; `.media_sid` is its sid.
         """
+        from twilio_conversations.models.media import media_sids_of
+
         return self.get_temporary_content_urls_for_media_sids(media_sids_of(content_set), timeout=timeout)
 
     def get_temporary_content_urls_for_media_sids(
@@ -134,6 +136,8 @@ class Message(MessageEvents, DatedModel[MessageData]):  # type: ignore[misc] # `
         Raises:
             MediaError: one of them is not available; `.media_sid` is its sid.
         """
+        from twilio_conversations.models.media_links import temporary_urls
+
         return temporary_urls(self._live.runtime, media_sids, self._live.runtime.deadline(timeout))
 
     # -- changing -----------------------------------------------------------------------------------------------------
@@ -179,6 +183,8 @@ class Message(MessageEvents, DatedModel[MessageData]):  # type: ignore[misc] # `
 
     def get_detailed_delivery_receipts(self, *, timeout: float | None = None) -> list[DetailedDeliveryReceipt]:
         """Return the delivery receipt of each non-chat participant (``GET .../Messages/{sid}/Receipts``)."""
+        from twilio_conversations.models import message_queries
+
         return message_queries.receipts(self._live.runtime, self.conversation.sid, self.sid, timeout)
 
     def get_content_data(self, *, timeout: float | None = None) -> ContentData | None:
@@ -188,6 +194,8 @@ class Message(MessageEvents, DatedModel[MessageData]):  # type: ignore[misc] # `
             MediaError: it could not be fetched.
             ProtocolError: it is not valid content.
         """
+        from twilio_conversations.values.content_templates import RICH_CONTENT, parse_rich_content
+
         if self.content_sid is None:
             return None
         for media in self.get_media_by_categories([MediaCategory.BODY]):
@@ -200,12 +208,16 @@ class Message(MessageEvents, DatedModel[MessageData]):  # type: ignore[misc] # `
 
         Requested only if the message has channel metadata, and cached.
         """
+        from twilio_conversations.models import message_queries
+
         if not self._live.state.visible.has_channel_metadata:
             return None
         return message_queries.channel_metadata(self._live.runtime, self._url, self.sid, timeout)
 
     def get_message_recipients(self, *, timeout: float | None = None) -> list[RecipientDescriptor]:
         """Return its sender and recipients (``GET .../MessageRecipients?MessageSid={sid}``); cached if there are any."""
+        from twilio_conversations.models import message_queries
+
         return message_queries.recipients(self._live.runtime, self.conversation._live.url, self.sid, timeout)
 
     def _names(self) -> dict[str, Any]:

@@ -11,14 +11,14 @@ from twilio_conversations.errors import InvalidArgumentError
 from twilio_conversations.sending.attachment import Attachment, FileTuple, SendEmailOptions, SendMediaOptions, attachment
 from twilio_conversations.sending.draft import ContentVariables, Draft, MediaItem, check_limits, variables_by_name
 from twilio_conversations.sending.sender import Post, Sender, checked_progress
-from twilio_conversations.sending.uploads import UploadHandle
 from twilio_conversations.util import checks
 from twilio_conversations.util.json import copied, dumps
-from twilio_conversations.values.progress import OnProgress
 
 if TYPE_CHECKING:
     from twilio_conversations.models.message import Message
     from twilio_conversations.runtime import Runtime
+    from twilio_conversations.sending.uploads import UploadHandle
+    from twilio_conversations.values.progress import OnProgress
 
 
 @attrs.define(eq=False, repr=False)

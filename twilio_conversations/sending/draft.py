@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
@@ -13,9 +13,11 @@ from twilio_conversations.sending.attachment import SendEmailOptions, SendMediaO
 from twilio_conversations.util import checks
 from twilio_conversations.util.json import dumps
 from twilio_conversations.values.configuration import ConversationLimits
-from twilio_conversations.values.content_templates import ContentTemplateVariable
 
-ContentVariables = Mapping[str, str] | Iterable[ContentTemplateVariable]
+if TYPE_CHECKING:
+    from twilio_conversations.values.content_templates import ContentTemplateVariable
+
+ContentVariables: TypeAlias = "Mapping[str, str] | Iterable[ContentTemplateVariable]"
 """Values by name, or variables; of two with the same name the later wins."""
 
 MediaItem = tuple[MediaCategory, SendMediaOptions]
@@ -95,6 +97,8 @@ def variables_by_name(variables: ContentVariables) -> dict[str, str]:
     if isinstance(variables, Mapping):
         pairs = list(variables.items())
     else:
+        from twilio_conversations.values.content_templates import ContentTemplateVariable
+
         given: Any = variables
         found = list(given) if isinstance(given, Iterable) else [given]
         if not all(isinstance(one, ContentTemplateVariable) for one in found):

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from twilio_conversations.sending.attachment import Content, opened
 from twilio_conversations.sending.draft import Draft, MediaItem, check_sizes
-from twilio_conversations.sending.uploads import UploadHandle, upload
 from twilio_conversations.util import checks
 from twilio_conversations.util.futures import Deadline
 from twilio_conversations.values.configuration import ConversationLimits
 from twilio_conversations.values.media import MediaData
-from twilio_conversations.values.progress import OnProgress, UploadProgress
 
 if TYPE_CHECKING:
     from twilio_conversations.models.message import Message
     from twilio_conversations.runtime import Runtime
+    from twilio_conversations.sending.uploads import UploadHandle
     from twilio_conversations.transport.media_http import Transfer
+    from twilio_conversations.values.progress import OnProgress
 
 Post = Callable[[Mapping[str, Any], tuple[MediaData, ...], str, float | None], "Message"]
 """POST a message: the request, what was uploaded for it, its mutation id, and the time limit in seconds."""
@@ -54,11 +54,16 @@ class Sender:
 
     def send_in_background(self, draft: Draft, on_progress: OnProgress | None, timeout: float | None) -> UploadHandle:
         """As `send`, on a thread of its own; without `timeout` it may take as long as bytes are flowing."""
+        from twilio_conversations.sending.uploads import UploadHandle
+        from twilio_conversations.values.progress import UploadProgress
+
         start = UploadProgress(0, draft.known_bytes, 0, len(draft.items))
         send = functools.partial(self._deliver, draft, None)
         return UploadHandle(self._runtime, Deadline(timeout), start, send, on_progress)
 
     def _deliver(self, draft: Draft, mutation_id: str | None, transfer: Transfer, on_progress: OnProgress | None) -> Message:
+        from twilio_conversations.sending.uploads import upload
+
         items = draft.items
         done, self._uploaded = _still_there(self._uploaded, items), []
         try:
@@ -112,6 +117,8 @@ class _Progress:
 
     def tell(self, index: int, sent: int) -> None:
         """So many bytes of that medium are gone."""
+        from twilio_conversations.values.progress import UploadProgress
+
         total = sum(self._sizes)
         if self._told is not None and total:
             self._told(UploadProgress(sum(self._sizes[:index]) + sent, total, index, len(self._sizes)))

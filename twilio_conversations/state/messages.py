@@ -29,11 +29,11 @@ from twilio_conversations.util.futures import Flow, Future, flow
 from twilio_conversations.util.json import parse_index
 from twilio_conversations.values.media import MediaData
 from twilio_conversations.values.message import REASONS, MessageData
-from twilio_conversations.values.progress import OnProgress
 
 if TYPE_CHECKING:
     from twilio_conversations.models.conversation_parts import LiveConversation
     from twilio_conversations.sync.client import Handle
+    from twilio_conversations.values.progress import OnProgress
 
 _log = logs.logger(__name__)
 _MOST_PER_REQUEST = 100
