@@ -127,7 +127,7 @@ class Conversation(ConversationEvents, ConversationFacts):  # type: ignore[misc]
 
         `next_page` of the result is towards newer messages, `prev_page` towards older ones, for both directions.
         """
-        return self._live.messages.get_page(
+        return self._live.messages.pages.get_page(
             checks.positive(page_size, "page_size"),
             None if anchor is None else checks.index(anchor, "anchor"),
             checks.member(Direction, direction, "direction"),
@@ -152,7 +152,7 @@ class Conversation(ConversationEvents, ConversationFacts):  # type: ignore[misc]
         """
         start = None if after is None else checks.index(after, "after")
         most = None if limit is None else checks.index(limit, "limit")
-        return self._live.messages.walk(newest_first=bool(newest_first) and start is None, after=start, limit=most)
+        return self._live.messages.pages.walk(newest_first=bool(newest_first) and start is None, after=start, limit=most)
 
     def get_messages_count(self, *, timeout: float | None = None) -> int:
         """Return the number of messages (``GET .../Conversations/{sid}``); eventually consistent."""

@@ -28,6 +28,19 @@ if TYPE_CHECKING:
     from twilio_conversations.values.progress import OnProgress
 
 
+class MessagePages(Protocol):
+    """Reading of a conversation's messages; `timeout` is in seconds."""
+
+    def get_page(self, size: int, anchor: int | None, direction: Direction, timeout: float | None) -> Paginator[Message]:
+        """Return one page from `anchor` on, inclusive."""
+
+    def walk(self, *, newest_first: bool, after: int | None, limit: int | None) -> Iterator[Message]:
+        """Return the messages one after another."""
+
+    def newest_index(self, timeout: float | None) -> int | None:
+        """Return the index of the newest message, `None` when there is none."""
+
+
 class Messages(Protocol):
     """The messages of one conversation; `timeout` is in seconds."""
 
@@ -49,14 +62,9 @@ class Messages(Protocol):
     def prepare(self) -> MessageBuilder:
         """Return a builder of a message."""
 
-    def get_page(self, size: int, anchor: int | None, direction: Direction, timeout: float | None) -> Paginator[Message]:
-        """Return one page from `anchor` on, inclusive."""
-
-    def walk(self, *, newest_first: bool, after: int | None, limit: int | None) -> Iterator[Message]:
-        """Return the messages one after another."""
-
-    def newest_index(self, timeout: float | None) -> int | None:
-        """Return the index of the newest message, `None` when there is none."""
+    @property
+    def pages(self) -> MessagePages:
+        """The same, page by page."""
 
 
 class Participants(Protocol):

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from twilio_conversations.enums import Direction, MediaCategory, MessageType
+from twilio_conversations.enums import MediaCategory, MessageType
 from twilio_conversations.errors import InvalidArgumentError, ProtocolError, RestError
 from twilio_conversations.events.names import ClientEvent, ConversationEvent, MessageEvent
 from twilio_conversations.models.layers import ReplicatedState
 from twilio_conversations.models.live import Live, date_updated
 from twilio_conversations.models.message import Message, MessageUpdatedEventArgs
-from twilio_conversations.models.pages import Paginator
 from twilio_conversations.sending.attachment import Attachment, SendEmailOptions, attachments
 from twilio_conversations.sending.builder import MessageBuilder
 from twilio_conversations.sending.draft import ContentVariables, Draft
 from twilio_conversations.sending.sender import Sender, checked_progress
 from twilio_conversations.state.announced import AnnouncedMessages
+from twilio_conversations.state.message_pages import MOST_PER_REQUEST, MessagePages, messages_after
 from twilio_conversations.state.own_messages import OwnMessages
 from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated
 from twilio_conversations.transport.commands import CommandKind
@@ -36,19 +35,6 @@ if TYPE_CHECKING:
     from twilio_conversations.values.progress import OnProgress
 
 _log = logs.logger(__name__)
-_MOST_PER_REQUEST = 100
-_FEW = 10
-"""Messages that are asked for first where hardly any are expected."""
-Order = Literal["asc", "desc"]
-
-
-@attrs.frozen
-class _Slice:
-    """Consecutive messages, oldest first, and whether there are others on both sides."""
-
-    messages: list[Message]
-    has_older: bool
-    has_newer: bool
 
 
 class Messages:
@@ -63,6 +49,7 @@ class Messages:
         self._opened = opened
         self._held: weakref.WeakValueDictionary[int, Message] = weakref.WeakValueDictionary()
         self._announced = AnnouncedMessages()
+        self.pages = MessagePages(runtime, opened, self._show)
         self._own = OwnMessages(runtime, opened, self._show, self._newest_known)
         self._added_to = (
             (conversation, ConversationEvent.MESSAGE_ADDED),
@@ -137,21 +124,6 @@ class Messages:
         )
         message._live.leave(message)
 
-    @flow
-    def since(self, entity: Handle, moment: dt.datetime) -> Flow[list[Item]]:
-        """Read the messages written at `moment` or later, oldest first."""
-        found: list[Item] = []
-        start: Any = None
-        while True:
-            if start is None:
-                page = yield entity.page(size=_FEW, order="desc")
-            else:
-                page = yield entity.page(start=start, size=_MOST_PER_REQUEST, order="desc", bounds="exclusive")
-            found += [item for item in page.items if _written_since(item, moment)]
-            if not page.has_next or not page.items or page.items[-1] not in found[-1:] or page.items[-1].key == start:
-                return found[::-1]
-            start = page.items[-1].key
-
     def opened(self, newest: int | None) -> None:
         """Begin with an open list: messages up to index `newest` are history."""
         self._announced.begin(newest)
@@ -165,18 +137,6 @@ class Messages:
             self.changed(ItemAdded(item.key, item.data, item.event_id, item.date_updated))
             if followed_from is not None:
                 self._announced.note_page(item, followed_from)
-
-    @flow
-    def _missed(self, entity: Handle) -> Flow[list[Item]]:
-        """Read the messages above the newest that handlers know, oldest first."""
-        found: list[Item] = []
-        newest = self._announced.newest
-        while newest is not None:
-            page = yield entity.page(start=newest, size=_MOST_PER_REQUEST, bounds="exclusive")
-            newer = [item for item in page.items if item.key > newest]
-            found += newer
-            newest = newer[-1].key if page.has_next and newer else None
-        return found
 
     def held(self) -> list[Message]:
         """Return the messages that somebody has."""
@@ -208,7 +168,7 @@ class Messages:
         waiting = sorted(held)
         read: list[tuple[int, Message, Item | None]] = []
         while waiting:
-            page = yield entity.page(start=waiting[0], size=_MOST_PER_REQUEST)
+            page = yield entity.page(start=waiting[0], size=MOST_PER_REQUEST)
             last = page.items[-1].key if page.has_next and page.items else waiting[-1]
             found = {item.key: item for item in page.items}
             read += [(index, held[index], found.get(index)) for index in waiting if index <= last]
@@ -225,7 +185,7 @@ class Messages:
         is_lost = False
         for index, message, item in (yield self._read_held(entity)):
             is_lost |= self._catch_up(index, message, item, followed_from)
-        missed = yield self._missed(entity)
+        missed = yield messages_after(entity, self._announced.newest)
         self.announce_missed(missed, followed_from)
         return is_lost or any(item.event_id <= followed_from for item in missed)
 
@@ -263,44 +223,6 @@ class Messages:
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
-    def get_page(self, size: int, anchor: int | None, direction: Direction, timeout: float | None) -> Paginator[Message]:
-        """Return one page from `anchor` on, inclusive."""
-        order: Order = "desc" if direction is Direction.BACKWARDS else "asc"
-        return self._page(lambda: self._read(anchor, size, order, inclusive=True), size, timeout)
-
-    def _page(self, read: Callable[[], Future[_Slice]], size: int, timeout: float | None) -> Paginator[Message]:
-        part = self._runtime.run(read, self._runtime.deadline(timeout), "get_messages()")
-        if not part.messages:
-            return Paginator([], None, None)
-        oldest, newest = part.messages[0].index, part.messages[-1].index
-
-        def turn(start: int, order: Order) -> Callable[[float | None], Paginator[Message]]:
-            return lambda limit: self._page(lambda: self._read(start, size, order, inclusive=False), size, limit)
-
-        newer = turn(newest, "asc") if part.has_newer else None
-        older = turn(oldest, "desc") if part.has_older else None
-        return Paginator(part.messages, newer, older)
-
-    @flow
-    def _read(self, start: int | None, size: int, order: Order, *, inclusive: bool) -> Flow[_Slice]:
-        """Up to `size` messages from `start`, in as many requests as the service's largest page makes necessary."""
-        entity: Handle = yield self._opened()
-        messages: list[Message] = []
-        before = after = False
-        first = True
-        while True:
-            wanted = min(size - len(messages), _MOST_PER_REQUEST)
-            page = yield entity.page(start=start, size=wanted, order=order, bounds="inclusive" if inclusive else "exclusive")
-            before = before or (first and page.has_previous)
-            after = page.has_next
-            messages += [message for message in map(self._show, page.items[:wanted]) if message is not None]
-            if not after or len(messages) >= size or not page.items:
-                break
-            start, inclusive, first = page.items[-1].key, False, False
-        if order == "desc":
-            return _Slice(messages[::-1], has_older=after, has_newer=before)
-        return _Slice(messages, has_older=before, has_newer=after)
-
     def _show(self, item: Item) -> Message | None:
         """Return the live message of a page's item, `None` for a malformed one."""
         try:
@@ -315,23 +237,6 @@ class Messages:
         except ProtocolError as error:
             _log.warning("%r: leaving out message %r: %s", self._conversation, item.key, error)
             return None
-
-    def walk(self, *, newest_first: bool, after: int | None, limit: int | None) -> Iterator[Message]:
-        """Return the messages one after another, a page at a time."""
-        left = -1 if limit is None else limit
-        if newest_first:
-            page = self.get_page(_MOST_PER_REQUEST, None, Direction.BACKWARDS, None)
-        else:
-            page = self.get_page(_MOST_PER_REQUEST, 0 if after is None else after + 1, Direction.FORWARD, None)
-        while left != 0:
-            for message in reversed(page.items) if newest_first else page.items:
-                yield message
-                left -= 1
-                if left == 0:
-                    return
-            if not (page.has_prev_page if newest_first else page.has_next_page):
-                return
-            page = page.prev_page() if newest_first else page.next_page()
 
     @flow
     def fetch(self, message: Message) -> Flow[tuple[MessageData, int] | None]:
@@ -424,22 +329,9 @@ class Messages:
         last = self._conversation.last_message
         return -1 if last is None or last.index is None else last.index
 
-    def newest_index(self, timeout: float | None) -> int | None:
-        """Index of the newest message, `None` when there is none."""
-        page = self.get_page(1, None, Direction.BACKWARDS, timeout)
-        return page.items[-1].index if page.items else None
-
 
 def _index(key: Any) -> int:
     index = parse_index(key)
     if index is None:
         raise ProtocolError(f"{checks.shown(key)} is no message index")
     return index
-
-
-def _written_since(item: Item, moment: dt.datetime) -> bool:
-    try:
-        written = MessageData.parse(item.data).date_created
-    except ProtocolError:
-        return False
-    return written is not None and written >= moment

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from twilio_conversations.errors import ClientClosedError, ConversationsError
+from twilio_conversations.state.message_pages import messages_since
 from twilio_conversations.state.phases import Following, Phase
 from twilio_conversations.state.tracked import (
     Kind,
@@ -159,7 +160,7 @@ class Opener:
         yield self.read_participants(tracked)
         joined = live.participants.joined_at(self._runtime.configuration.identity)
         if joined is not None:
-            opened.missed = yield live.messages.since(opened.handle, joined)
+            opened.missed = yield messages_since(opened.handle, joined)
 
     @flow
     def reread(self, tracked: TrackedConversation, kind: Kind, handle: Handle, followed_from: int) -> Flow[bool]:

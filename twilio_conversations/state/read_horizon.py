@@ -45,7 +45,7 @@ class ReadHorizon:
     def all_read(self, timeout: float | None) -> int | None:
         """Move to the newest message; without any nothing is sent."""
         deadline = self._runtime.deadline(timeout)
-        newest = self._live.messages.newest_index(deadline.remaining())
+        newest = self._live.messages.pages.newest_index(deadline.remaining())
         return 0 if newest is None else self.advance(newest, deadline.remaining())
 
     def unread_count(self, timeout: float | None) -> int | None:
