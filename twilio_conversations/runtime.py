@@ -20,7 +20,8 @@ from twilio_conversations.transport.readiness import Readiness
 from twilio_conversations.transport.rest import Rest, error_body
 from twilio_conversations.transport.tunnel import Tunnel
 from twilio_conversations.util import logs
-from twilio_conversations.util.futures import Deadline, Flow, Future, flow, refuse_to_wait, settle
+from twilio_conversations.util.flows import Flow, Future, flow
+from twilio_conversations.util.futures import Deadline, SharedFuture, refuse_to_wait
 from twilio_conversations.util.lru import Lru
 from twilio_conversations.values.configuration import Configuration
 from twilio_conversations.wire.backoff import Backoff
@@ -148,14 +149,19 @@ class Runtime:
     def run(self, start: Callable[[], Future[T]], deadline: Deadline, what: str) -> T:
         """Start work on the io thread and wait for its result, within the deadline."""
         refuse_to_wait(what)
-        return self.wait(self.wait(self.connection.call(start), deadline, what), deadline, what)
+        return self.wait(self.connection.run(start), deadline, what)
 
     def run_now(self, look: Callable[[], T], deadline: Deadline, what: str) -> T:
         """Look at something that belongs to the io thread."""
         refuse_to_wait(what)
         return self.wait(self.connection.call(look), deadline, what)
 
-    def wait(self, future: Future[T], deadline: Deadline, what: str) -> T:
+    def take(self, future: Future[T], deadline: Deadline, what: str) -> T:
+        """Return the result of a future of the io thread, after waiting for it if need be."""
+        self.readiness.check()
+        return future.result() if future.done() else self.run(lambda: future, deadline, what)
+
+    def wait(self, future: SharedFuture[T], deadline: Deadline, what: str) -> T:
         """Wait for something that needs the connection, as long as the client can be used."""
         return self.readiness.wait(future, deadline, what)
 
@@ -197,7 +203,7 @@ class Runtime:
         """There is a new connection: whatever was interrupted need not wait any longer."""
         pauses, self._pauses = self._pauses, []
         for pause in pauses:
-            settle(pause, None)
+            pause.settle(None)
 
     def emit(self, payload: Any, *targets: tuple[EventEmitter, EventName]) -> None:
         """Queue one event for the handlers of each target, in this order."""

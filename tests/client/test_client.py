@@ -8,6 +8,7 @@ import os
 import pickle
 import select
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ from twilio_conversations import (
 )
 from twilio_conversations.server import LocalServer
 from twilio_conversations.state.tracked import SyncNames
+from twilio_conversations.util.flows import Future
 from twilio_conversations.util.futures import Deadline
 
 
@@ -283,14 +285,22 @@ def test_closing_wakes_who_waits_for_a_conversation(service: LocalServer, fresh:
     """A call that waits for something to appear ends at once when the client is closed."""
     client = Client(service.token(fresh("alice")), endpoint=service.url)
     client.wait_until_ready(10)
-    waits = [client._core.conversations.listed]
-    membership = client._core.runtime.run_now(
+    runtime = client._core.runtime
+    membership = runtime.run_now(
         lambda: client._core.conversations._appear("CH" + "1" * 32, SyncNames("x")), Deadline(PATIENCE), "the test"
     )
-    client.close()
+    there = threading.Event()
 
-    assert isinstance(membership.ready.exception(PATIENCE), ClientClosedError)
-    assert all(future.done() for future in waits)
+    def begin() -> Future[Any]:
+        there.set()
+        return membership.ready
+
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(runtime.run, begin, Deadline(PATIENCE), "the test")
+        assert there.wait(PATIENCE)
+        client.close()
+
+    assert isinstance(waiting.exception(), ClientClosedError)
     assert isinstance(client._core.readiness.cause, ClientClosedError)
 
 

@@ -111,7 +111,7 @@ def opened_object(driven: SyncDriven, kind: str, sid: str, head: int, watcher: W
     driven.service.objects[sid] = Stored(kind, "object", sid, head)
     future = driven.begin_open(kind, "object", watcher)
     driven.run(1)
-    return future.result(0)
+    return future.result()
 
 
 def told(expect: Shape, notifications: list[tuple[str, Any]], kind: str = "map", start: int = 0) -> None:
@@ -142,7 +142,7 @@ def read_root(kind: str, body: Shape, expect: Shape) -> None:
     driven.service.faults.append(Answer(200, body))
     future = driven.begin_open(kind, body["unique_name"])
     driven.run(1)
-    entity = future.result(0)
+    entity = future.result()
     assert (entity.sid, entity.event_id) == (body["sid"], expect["last_event_id"])
     if kind == "document":
         assert entity.data == expect["data"]

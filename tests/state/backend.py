@@ -11,7 +11,7 @@ import attrs
 from tests.sync.model_service import Answer, Pending, Service
 from twilio_conversations.models.conversation import Conversation
 from twilio_conversations.models.message import Message
-from twilio_conversations.util.futures import Future
+from twilio_conversations.util.flows import Future
 
 BASE = "http://sync.test"
 MINE = f"{BASE}/v1/Users/alice/Conversations"

@@ -6,6 +6,7 @@ what a call waits for is answered while it waits, unless the test holds it.
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 import threading
@@ -29,11 +30,12 @@ from twilio_conversations.state.conversations import Conversations
 from twilio_conversations.state.users import Users
 from twilio_conversations.sync.client import SyncClient
 from twilio_conversations.transport.lifetime import Lifetime
-from twilio_conversations.transport.pending import PendingReply
+from twilio_conversations.transport.pending import Pending, PendingReply
 from twilio_conversations.transport.readiness import Readiness
 from twilio_conversations.transport.timers import Timers
 from twilio_conversations.util import logs
-from twilio_conversations.util.futures import Deadline, Future, fail, settle, wait
+from twilio_conversations.util.flows import Future, completed
+from twilio_conversations.util.futures import Deadline, SharedFuture, wait
 from twilio_conversations.values.configuration import Configuration
 from twilio_conversations.wire.frame import json_bytes
 from twilio_conversations.wire.http_request import HttpRequest
@@ -56,17 +58,22 @@ class Wire:
         self.lifetime = Lifetime()
         self.settle: Callable[[], None] = lambda: None
 
-    def call(self, function: Callable[[], Any]) -> Future[Any]:
-        future: Future[Any] = Future()
+    def run(self, start: Callable[[], Future[Any]]) -> SharedFuture[Any]:
+        future: SharedFuture[Any] = SharedFuture()
+        pending = Pending()
+        key = pending.add(future)
         try:
-            result = function()
+            started = start()
         except Exception as error:
-            fail(future, error)
+            pending.fail(key, error)
         else:
-            settle(future, result)
-            if isinstance(result, Future) and not result.done():
+            started.add_done_callback(functools.partial(pending.finish, key))
+            if not started.done():
                 self.settle()
         return future
+
+    def call(self, function: Callable[[], Any]) -> SharedFuture[Any]:
+        return self.run(lambda: completed(function()))
 
     def post(self, function: Callable[[], object]) -> None:
         function()
@@ -74,12 +81,12 @@ class Wire:
     def sleep(self, seconds: float) -> Future[None]:
         future: Future[None] = Future()
         if seconds != float("inf"):
-            self.timers.call_later(seconds, lambda: settle(future, None))
+            self.timers.call_later(seconds, lambda: future.settle(None))
         return future
 
     def send(self, request: HttpRequest, deadline: Deadline, *, cuts: int = 0, lane: Lane = Lane.COMMAND) -> PendingReply:
         del cuts
-        reply = PendingReply(f"TM{len(self.backend.history)}")
+        reply = PendingReply(f"TM{len(self.backend.history)}", lambda id_: None)
         query = "&".join(f"{name}={value}" for name, value in request.params)
         body = request.body if "json" in request.content_type else b""
         url = f"{BASE}{request.path}?{query}"
@@ -96,16 +103,16 @@ class Wire:
 
         def answered(done: Future[Answer]) -> None:
             if (error := done.exception()) is not None:
-                fail(reply, error)
+                reply.fail(error)
             else:
                 answer = done.result()
                 body = b"" if answer.body is None else json_bytes(answer.body)
-                settle(reply, Reply(reply.id, http_status=Status(answer.code, "S"), http_headers=answer.http_headers, body=body))
+                reply.settle(Reply(reply.id, http_status=Status(answer.code, "S"), http_headers=answer.http_headers, body=body))
 
         future.add_done_callback(answered)
         return reply
 
-    def wait(self, future: Future[Any], deadline: Deadline, what: str) -> Any:
+    def wait(self, future: SharedFuture[Any], deadline: Deadline, what: str) -> Any:
         if not future.done():
             self.settle()
         return wait(future, deadline, what)
@@ -244,7 +251,8 @@ class Driven:
                     backend.requests.remove(pending)
                     if (action := backend.happening(pending)) is not None:
                         action()
-                    settle(pending.future, pending.answer)
+                    assert pending.answer is not None
+                    pending.future.settle(pending.answer)
             elif not self.hear_one():
                 return
         raise AssertionError("the wire never came to rest")

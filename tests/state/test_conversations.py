@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from tests.state.backend import OWN, page, trouble
 from tests.state.driven import Driven, load
+from tests.support.patience import PATIENCE
 from tests.sync.model_service import Answer
 from twilio_conversations.enums import ConversationStatus
 from twilio_conversations.errors import ClientClosedError, NotFoundError, ProtocolError, SyncError
 from twilio_conversations.state.phases import Following
 from twilio_conversations.util import logs
+from twilio_conversations.util.flows import Future
+from twilio_conversations.util.futures import Deadline
 
 # -- learning of one ------------------------------------------------------------------------------------------------------
 
@@ -24,12 +28,12 @@ def test_what_was_looked_up_is_known_only(alice: Driven) -> None:
     entry = {"sid": "CH1", "status": "joined"}
     ready = alice.tracked.learn(entry).ready
     alice.run(1)
-    assert ready.result(0) is alice.conversation("CH1")
+    assert ready.result() is alice.conversation("CH1")
     assert alice.told("^conv") == ["conversation_added CH1"]
     assert alice.opened == ["CH1.channel", *OWN]
     ready = alice.tracked.learn({**entry, "conversation_sid": room.sid}).ready
     alice.run(1)
-    assert ready.result(0) is alice.conversation("CH1")
+    assert ready.result() is alice.conversation("CH1")
     assert alice.told("^conv") == ["conversation_joined CH1"]
     alice.tracked.learn(entry)
     alice.run(1)
@@ -211,7 +215,7 @@ def test_a_conversation_is_refreshed_from_its_document(alice: Driven) -> None:
 
 
 def test_the_end_wakes_whoever_waits(alice: Driven) -> None:
-    """For the listing, and for each conversation; what is done stays done."""
+    """For the listing, and for each conversation; afterwards nothing is waited for, whether it is done or not."""
     one = alice.room("CH1")
     alice.backend.held = {"CH2.channel?"}
     two = alice.room("CH2")
@@ -219,7 +223,13 @@ def test_the_end_wakes_whoever_waits(alice: Driven) -> None:
     first, second = alice.tracked.known("CH1"), alice.tracked.known("CH2")
     assert first is not None
     assert second is not None
-    alice.tracked.fail(ClientClosedError("over"))
-    assert first.ready.result(0).sid == "CH1"
-    assert isinstance(second.ready.exception(0), ClientClosedError)
-    assert isinstance(alice.tracked.listed.exception(0), ClientClosedError)
+    assert alice.runtime.take(first.ready, Deadline(PATIENCE), "it").sid == "CH1"
+    pending: list[Future[Any]] = [second.ready, alice.tracked.listed]
+    with ThreadPoolExecutor() as threads:
+        waiting = [threads.submit(alice.runtime.take, future, Deadline(PATIENCE), "it") for future in pending]
+        alice.readiness._lifetime.close(0)
+        alice.readiness.end()
+    for ended in waiting:
+        assert isinstance(ended.exception(), ClientClosedError)
+    with pytest.raises(ClientClosedError):
+        alice.runtime.take(first.ready, Deadline(PATIENCE), "it")

@@ -27,7 +27,7 @@ def test_what_is_not_visible_never_appears(alice: Driven, status: int) -> None:
     assert alice.told() == []
     assert len(alice.read("CH1.channel")) == 1
     assert alice.tracked.known("CH1") is None
-    error = appearing.exception(0)
+    error = appearing.exception()
     assert getattr(error, "status", None) == status
     assert alice.opened == OWN
 

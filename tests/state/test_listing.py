@@ -19,7 +19,7 @@ def test_the_listing_is_read_page_after_page(alice: Driven) -> None:
     assert alice.told("added") == [f"conversation_added CH{number}" for number in range(3)]
     asked = [one.query for one in alice.backend.rest if one.path.endswith("/Conversations")]
     assert asked == [{"PageSize": "100"}, {"PageSize": "100", "PageToken": "two"}, {"PageSize": "100", "PageToken": "three"}]
-    assert alice.tracked.listed.result(0) is None
+    assert alice.tracked.listed.result() is None
 
 
 def test_a_size_of_pages_that_is_refused_is_left_to_the_service(alice: Driven) -> None:
@@ -37,7 +37,7 @@ def test_a_listing_that_is_refused_without_a_size_says_so(alice: Driven) -> None
     alice.backend.answer("GET", MINE, trouble(400))
     loading = alice.tracked.load()
     alice.run(1)
-    assert getattr(loading.exception(0), "status", None) == 400
+    assert getattr(loading.exception(), "status", None) == 400
     assert len(alice.backend.rest) == 2
 
 
@@ -88,7 +88,7 @@ def test_a_listing_that_is_refused_says_so(alice: Driven) -> None:
     alice.backend.answer("GET", MINE, Answer(500, {}))
     loading = alice.tracked.load()
     alice.run(1)
-    assert getattr(loading.exception(0), "status", None) == 500
+    assert getattr(loading.exception(), "status", None) == 500
     assert not alice.tracked.listed.done()
 
 

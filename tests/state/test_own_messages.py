@@ -64,7 +64,7 @@ def sends(alice: Driven, room: Room, conversation: Conversation) -> Sends:
 
 def index_of(found: Any) -> int | None:
     """The index that a look found."""
-    reply: Reply | None = found.result(0)
+    reply: Reply | None = found.result()
     return None if reply is None else reply.json()["index"]
 
 
@@ -208,7 +208,7 @@ def test_a_send_whose_time_is_over_does_not_look(alice: Driven, sends: Sends) ->
     look = sends.look(second)
     alice.run(3)
     with pytest.raises(RequestTimeoutError) as raised:
-        look.result(0)
+        look.result()
     assert raised.value.sent is True
     for sending in (second, first):
         sends.end(sending)
@@ -246,7 +246,7 @@ def test_a_list_that_cannot_be_read_fails_the_look(alice: Driven, sends: Sends) 
     alice.backend.answer("GET", alice.backend.history[-1].path, {"code": 54007}, status=403)
     found = sends.look(sending)
     with pytest.raises(SyncError):
-        found.result(0)
+        found.result()
     sends.end(sending)
 
 

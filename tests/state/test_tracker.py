@@ -7,10 +7,10 @@ import weakref
 
 import pytest
 
-from tests.state.backend import BASE, OWN, date, of
+from tests.state.backend import OWN, date, of
 from tests.state.driven import Driven
 from twilio_conversations.enums import ConversationStatus
-from twilio_conversations.errors import ClientClosedError, NotFoundError
+from twilio_conversations.errors import NotFoundError
 from twilio_conversations.util import logs
 
 
@@ -346,8 +346,8 @@ def test_following_waits_for_the_newest_wish(alice: Driven) -> None:
     assert alice.tracked.follow("CH1") is joining
     alice.backend.held = set()
     alice.run(1)
-    assert joining.result(0) is conversation
-    assert alice.tracked.follow("CH1").result(0) is conversation
+    assert joining.result() is conversation
+    assert alice.tracked.follow("CH1").result() is conversation
     alice.own(room, "notParticipating")
     alice.backend.held = {"CH1.roster?"}
     alice.run(1)
@@ -356,19 +356,7 @@ def test_following_waits_for_the_newest_wish(alice: Driven) -> None:
     assert not again.done()
     alice.disown(room)
     alice.run(1)
-    gone = again.exception(0)
+    gone = again.exception()
     assert isinstance(gone, NotFoundError)
     assert gone.status == 404
-    assert isinstance(alice.tracked.follow("CH1").exception(0), NotFoundError)
-
-
-def test_nothing_appears_after_the_end(alice: Driven) -> None:
-    """Whoever waits for a conversation is woken."""
-    alice.start()
-    alice.backend.held = {"CH1.channel?"}
-    room = alice.room("CH1", status=None)
-    membership = alice.tracked.learn(alice.entry(room))
-    alice.run(1)
-    alice.tracked.fail(ClientClosedError("over"))
-    assert isinstance(membership.ready.exception(0), ClientClosedError)
-    assert BASE in room.url
+    assert isinstance(alice.tracked.follow("CH1").exception(), NotFoundError)

@@ -107,7 +107,7 @@ def test_all_who_ask_at_once_get_one_user(alice: Driven) -> None:
     alice.run(1)
     alice.backend.held = set()
     alice.run(1)
-    assert one.result(0) is two.result(0)
+    assert one.result() is two.result()
     assert alice.asked() == ["GET /v1/Users/bob"]
     with pytest.raises(RestError):
         get(alice, "nobody")
@@ -267,7 +267,7 @@ def test_changes_while_it_is_opened_are_in_what_is_told_then(alice: Driven) -> N
     assert alice.told() == []
     alice.backend.held = set()
     alice.run(1)
-    assert coming.result(0).friendly_name == "Robert"
+    assert coming.result().friendly_name == "Robert"
     assert alice.told() == ["user_updated bob friendlyName attributes", "user_subscribed bob"]
 
 

@@ -9,7 +9,7 @@ from tests.sync.model_service import BASE, REPLAY, Service, Stored
 from twilio_conversations.sync.changes import Change, Established, ItemAdded, ItemRemoved, ItemUpdated
 from twilio_conversations.sync.client import Handle, SyncClient
 from twilio_conversations.transport.timers import Timers
-from twilio_conversations.util.futures import Future
+from twilio_conversations.util.flows import Future
 
 
 class Watcher:
@@ -54,7 +54,7 @@ class Driven:
         """Open an object by name and let its subscription be established."""
         future = self.begin_open(stored.kind, stored.name, watcher, **options)
         self.run(1)
-        return future.result(0)
+        return future.result()
 
     def begin_open(self, kind: str, name: str, watcher: Watcher | None = None, **options: Any) -> Future[Handle]:
         opener = {"document": self.client.open_document, "list": self.client.open_list, "map": self.client.open_map}[kind]

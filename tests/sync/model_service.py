@@ -14,7 +14,8 @@ from urllib.parse import unquote, urlsplit
 import attrs
 
 from twilio_conversations.errors import TransportUnavailableError
-from twilio_conversations.util.futures import Deadline, Future, fail, settle
+from twilio_conversations.util.flows import Future
+from twilio_conversations.util.futures import Deadline
 from twilio_conversations.wire.window import Lane
 
 BASE = "http://sync.test"
@@ -164,7 +165,7 @@ class Service:
         if self.faults:
             fault = self.faults.pop(0)
             if isinstance(fault, Exception):
-                fail(pending.future, fault)
+                pending.future.fail(fault)
                 self.requests.remove(pending)
                 return
             pending.answer = fault
@@ -177,7 +178,7 @@ class Service:
     def deliver(self, pending: Pending) -> None:
         self.requests.remove(pending)
         assert pending.answer is not None
-        settle(pending.future, pending.answer)
+        pending.future.settle(pending.answer)
 
     def cut(self) -> None:
         """The connection breaks: what is on the wire is lost, as the tunnel tells it."""
@@ -187,7 +188,7 @@ class Service:
             pending.answer = None
             if not pending.idempotent:
                 self.requests.remove(pending)
-                fail(pending.future, TransportUnavailableError("cut", sent=True))
+                pending.future.fail(TransportUnavailableError("cut", sent=True))
 
     @property
     def pokes(self) -> list[dict[str, Any]]:

@@ -168,8 +168,8 @@ def test_close_of_the_client() -> None:
     sent = len(driven.service.history)
     driven.client.close()
     driven.client.close()
-    assert isinstance(waiting.exception(0), ClientClosedError)
-    assert isinstance(driven.begin_open("list", "l").exception(0), ClientClosedError)
+    assert isinstance(waiting.exception(), ClientClosedError)
+    assert isinstance(driven.begin_open("list", "l").exception(), ClientClosedError)
     driven.service.add(messages, 0)
     driven.client.connected()
     driven.run(60)
@@ -211,7 +211,7 @@ def test_an_answer_after_the_close_is_nobody_s() -> None:
     driven.client.close()
     driven.service.execute(pending)
     driven.service.deliver(pending)
-    assert isinstance(waiting.exception(0), ClientClosedError)
+    assert isinstance(waiting.exception(), ClientClosedError)
     assert driven.timers.next_deadline() is None
 
 
@@ -222,7 +222,7 @@ def test_an_object_without_a_name_is_known_by_its_sid() -> None:
     document.name = None  # type: ignore[assignment]
     entity = driven.begin_open("document", document.sid)
     driven.run(1)
-    assert entity.result(0).data == 1
+    assert entity.result().data == 1
 
 
 def test_two_holders_of_one_object() -> None:
@@ -258,7 +258,7 @@ def test_a_name_that_went_to_another_object_stays_there() -> None:
     driven.run(1)
     entity.close()
     requests = len(driven.service.history)
-    assert driven.begin_open("list", "l").result(0).root is future.result(0).root
+    assert driven.begin_open("list", "l").result().root is future.result().root
     assert len(driven.service.history) == requests
 
 
@@ -277,4 +277,4 @@ def test_a_document_without_data_is_refused(answer: Answer) -> None:
     driven.service.faults.append(answer)
     future = driven.begin_open("document", "d")
     driven.settle()
-    assert isinstance(future.exception(0), ProtocolError)
+    assert isinstance(future.exception(), ProtocolError)

@@ -26,7 +26,7 @@ def test_many_objects_in_batches(events_first: bool) -> None:
     driven.service.poke_answer["max_batch_size"] = 100
     futures = [driven.begin_open("list", driven.service.create("list", f"l{n}").name) for n in range(350)]
     driven.run(0.1)
-    assert all(future.result(0).established for future in futures)
+    assert all(future.result().established for future in futures)
     assert [len(poke["requests"]) for poke in driven.service.pokes] == [100, 100, 100, 50]
 
 
@@ -188,7 +188,7 @@ def test_silence_is_answered_by_another_poke() -> None:
     assert 4 < len(driven.service.pokes) < 15
     driven.service.silent = False
     driven.run(60)
-    assert future.result(0).established
+    assert future.result().established
 
 
 def test_late_established_is_ignored() -> None:
@@ -202,8 +202,8 @@ def test_late_established_is_ignored() -> None:
     old = driven.service.pokes[0]["correlation_id"]
     event = {"object_sid": messages.sid, "replay_status": "completed", "last_event_id": 7}
     driven.say({"event_type": "subscription_established", "correlation_id": old, "events": [event]})
-    assert not future.result(0).established
-    assert future.result(0).event_id == -1
+    assert not future.result().established
+    assert future.result().event_id == -1
 
 
 def test_refused_subscriptions() -> None:
@@ -218,17 +218,17 @@ def test_refused_subscriptions() -> None:
         entities[name] = driven.begin_open("list", name, watchers[name])
     driven.run(0.05)
     assert watchers["gone"].changes == [EntityRemoved()]
-    assert not entities["gone"].result(0).open
+    assert not entities["gone"].result().open
     (forbidden,) = watchers["forbidden"].of(EntityFailed)
     assert (forbidden.error.status, forbidden.error.code, forbidden.will_retry) == (403, 54007, False)
     assert [change.will_retry for change in watchers["busy"].of(EntityFailed)] == [True]
     assert [change.will_retry for change in watchers["odd"].of(EntityFailed)] == [True]
     driven.service.forbidden.clear()
     driven.run(5)
-    assert [entities[name].result(0).established for name in ("gone", "forbidden", "busy", "odd")] == [False, False, True, True]
+    assert [entities[name].result().established for name in ("gone", "forbidden", "busy", "odd")] == [False, False, True, True]
     driven.client.token_updated()
     driven.run(1)
-    assert entities["forbidden"].result(0).established
+    assert entities["forbidden"].result().established
     assert watchers["gone"].changes == [EntityRemoved()]
 
 
@@ -297,7 +297,7 @@ def test_close_before_the_poke() -> None:
     driven = Driven()
     future = driven.begin_open("list", driven.service.create("list", "l").name)
     driven.settle()
-    future.result(0).close()
+    future.result().close()
     driven.run(1)
     assert driven.service.pokes == []
 

@@ -37,7 +37,7 @@ class History(RuleBasedStateMachine):
         self.watchers = {kind: Watcher() for kind in self.stored}
         futures = [self.driven.begin_open(kind, kind_of.name, self.watchers[kind]) for kind, kind_of in self.stored.items()]
         self.driven.settle()
-        self.entities = dict(zip(self.stored, (future.result(0) for future in futures), strict=True))
+        self.entities = dict(zip(self.stored, (future.result() for future in futures), strict=True))
         self.opened_at = {kind: stored.head for kind, stored in self.stored.items()}
 
     # The service
@@ -117,7 +117,7 @@ class History(RuleBasedStateMachine):
 
     @rule(kind=st.sampled_from(["list", "map"]), order=st.sampled_from(["asc", "desc"]))
     def read(self, kind: str, order: Any) -> None:
-        self.entities[kind].page(order=order).add_done_callback(lambda page: self.keep(kind, page.result(0)))
+        self.entities[kind].page(order=order).add_done_callback(lambda page: self.keep(kind, page.result()))
 
     @rule(kind=st.sampled_from(["list", "map", "document"]))
     def hold(self, kind: str) -> None:

@@ -47,7 +47,7 @@ def test_names_that_cannot_be_asked_for(name: str) -> None:
     """A name that would mean another resource is refused before anything is sent."""
     driven = Driven()
     future = driven.client.open_document(name, Watcher())
-    assert isinstance(future.exception(0), InvalidArgumentError)
+    assert isinstance(future.exception(), InvalidArgumentError)
     assert not driven.service.history
 
 
@@ -58,7 +58,7 @@ def test_simultaneous_opens_share_everything() -> None:
     futures = [driven.begin_open("list", "messages", watcher) for watcher in (first, second)]
     assert len(driven.service.history) == 1
     driven.run(1)
-    one, two = (future.result(0) for future in futures)
+    one, two = (future.result() for future in futures)
     assert one is not two
     driven.service.add(messages, {})
     driven.settle()
@@ -73,7 +73,7 @@ def test_opens_by_sid_and_by_name() -> None:
     by_name = driven.begin_open("list", "messages")
     by_sid = driven.begin_open("list", messages.sid)
     driven.run(1)
-    assert by_name.result(0).root is by_sid.result(0).root
+    assert by_name.result().root is by_sid.result().root
     assert sum(len(poke["requests"]) for poke in driven.service.pokes) == 1
 
 
@@ -83,7 +83,7 @@ def test_open_again_needs_no_request() -> None:
     entity = driven.open(driven.service.create("list", "messages"))
     requests = len(driven.service.history)
     again = driven.begin_open("list", "messages")
-    assert again.result(0).root is entity.root
+    assert again.result().root is entity.root
     assert len(driven.service.history) == requests
 
 
@@ -94,7 +94,7 @@ def test_open_of_unknown_name() -> None:
     for _ in range(2):
         future = driven.begin_open("map", "nothing")
         driven.settle()
-        error = future.exception(0)
+        error = future.exception()
         assert isinstance(error, SyncError)
         assert (error.status, error.code) == (404, 54300)
 
@@ -109,7 +109,7 @@ def test_open_with_a_malformed_answer(body: Any) -> None:
     driven.service.faults.append(Answer(200, body))
     future = driven.begin_open("map", "m")
     driven.settle()
-    assert isinstance(future.exception(0), ProtocolError)
+    assert isinstance(future.exception(), ProtocolError)
 
 
 def test_request_headers() -> None:
@@ -173,7 +173,7 @@ def test_items_wanted_later() -> None:
     driven.service.remove(info, "gone")
     driven.deliver_one()
     driven.run(1)
-    assert future.result(0).take_items() == ()
+    assert future.result().take_items() == ()
 
 
 def test_a_service_whose_reads_are_behind_is_not_asked_in_a_storm() -> None:
@@ -193,4 +193,4 @@ def test_a_service_whose_reads_are_behind_is_not_asked_in_a_storm() -> None:
     assert not future.done()
     assert len(driven.service.faults) == 2
     driven.run(1)
-    assert future.result(0).take_items() == ()
+    assert future.result().take_items() == ()

@@ -25,7 +25,7 @@ def read(driven: Driven, entity: Handle, **query: Any) -> Page:
     """Read one page."""
     future = entity.page(**query)
     driven.settle()
-    return future.result(0)
+    return future.result()
 
 
 def keys(page: Page) -> list[Any]:
@@ -89,7 +89,7 @@ def test_exclusive_although_the_service_ignores_it() -> None:
     future = entity.page(start=0, bounds="exclusive")
     driven.service.requests[0].query.pop("Bounds")
     driven.settle()
-    assert keys(future.result(0)) == [1, 2]
+    assert keys(future.result()) == [1, 2]
 
 
 @pytest.mark.parametrize("key", ["a/b", "a b", "a+b", "&Order=desc", "ö☃", "%41"])
@@ -101,7 +101,7 @@ def test_hostile_keys(key: str) -> None:
     entity = driven.open(roster)
     future = entity.item(key)
     driven.settle()
-    item = future.result(0)
+    item = future.result()
     assert item is not None
     assert (item.key, item.data) == (key, 1)
     assert keys(read(driven, entity, start=key)) == [key]
@@ -113,8 +113,8 @@ def test_item() -> None:
     entity = driven.open(filled(driven, 1))
     present, absent = entity.item(0), entity.item(7)
     driven.settle()
-    assert present.result(0) == Item(0, 0, 0, "t0")
-    assert absent.result(0) is None
+    assert present.result() == Item(0, 0, 0, "t0")
+    assert absent.result() is None
 
 
 def test_item_removed_while_reading() -> None:
@@ -127,7 +127,7 @@ def test_item_removed_while_reading() -> None:
     driven.service.remove(messages, 0)
     driven.deliver_one()
     driven.settle()
-    assert future.result(0) is None
+    assert future.result() is None
 
 
 def test_pages_announce_nothing() -> None:
@@ -139,7 +139,7 @@ def test_pages_announce_nothing() -> None:
     future = entity.page()
     driven.service.execute(driven.service.requests[0])
     driven.service.deliver(driven.service.requests[0])
-    assert keys(future.result(0)) == [0]
+    assert keys(future.result()) == [0]
     assert watcher.changes == []
     driven.settle()
     assert watcher.changes == [ItemAdded(0, "new", 0, "t0")]
@@ -157,7 +157,7 @@ def test_malformed_pages(body: Any) -> None:
     driven.service.faults.append(Answer(200, body))
     future = entity.page()
     driven.settle()
-    assert isinstance(future.exception(0), ProtocolError)
+    assert isinstance(future.exception(), ProtocolError)
     driven.service.add(messages, 1)
     driven.settle()
     assert len(watcher.changes) == 1
@@ -170,7 +170,7 @@ def test_refused_page() -> None:
     driven.service.faults.append(Answer(403, {"code": 54007, "message": "no"}))
     future = entity.page()
     driven.settle()
-    error = future.exception(0)
+    error = future.exception()
     assert isinstance(error, SyncError)
     assert (error.status, error.code) == (403, 54007)
 
@@ -180,4 +180,4 @@ def test_documents_have_no_items() -> None:
     driven = Driven()
     entity = driven.open(driven.service.create("document", "d", {}))
     for future in (entity.page(), entity.item("k")):
-        assert isinstance(future.exception(0), UnsupportedOperationError)
+        assert isinstance(future.exception(), UnsupportedOperationError)

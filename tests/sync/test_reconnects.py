@@ -43,7 +43,7 @@ def test_cut_during_open_and_poke() -> None:
     driven.cut()
     driven.connect()
     driven.settle()
-    entity = future.result(0)
+    entity = future.result()
     driven.stall(0.1)
     driven.cut()
     driven.connect()
@@ -59,7 +59,7 @@ def test_failed_open_is_the_callers() -> None:
     driven.service.faults.append(RequestTimeoutError("late"))
     future = driven.begin_open("list", "l")
     driven.settle()
-    assert isinstance(future.exception(0), RequestTimeoutError)
+    assert isinstance(future.exception(), RequestTimeoutError)
 
 
 def test_poke_refused_and_object_closed_meanwhile() -> None:
@@ -70,7 +70,7 @@ def test_poke_refused_and_object_closed_meanwhile() -> None:
     driven.settle()
     driven.service.faults.append(Answer(503))
     driven.stall(0.05)
-    future.result(0).close()
+    future.result().close()
     driven.run(10)
     assert messages.sid not in driven.service.subscribed
     assert [poke["action"] for poke in driven.service.pokes] == ["establish", "cancel"]
@@ -86,7 +86,7 @@ def test_failing_pokes_back_off_and_are_reported() -> None:
     assert len({poke["correlation_id"] for poke in driven.service.pokes}) == len(driven.service.pokes) == 6
     assert len(watcher.of(EntityFailed)) == 6
     driven.run(10)
-    assert future.result(0).established
+    assert future.result().established
 
 
 def _root(sid: str) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def test_throttled_poke() -> None:
     driven.run(6.9)
     assert len(driven.service.pokes) == 1
     driven.run(1)
-    assert future.result(0).established
+    assert future.result().established
 
 
 def test_a_poke_that_came_too_early() -> None:
@@ -112,7 +112,7 @@ def test_a_poke_that_came_too_early() -> None:
     driven.service.faults += [Answer(200, _root(stored.sid)), Answer(429)]
     future = driven.begin_open("list", "l", watcher)
     driven.run(5)
-    assert future.result(0).established
+    assert future.result().established
     assert watcher.of(EntityFailed) == []
 
 
@@ -155,7 +155,7 @@ def test_poisoned_batch() -> None:
                 driven.service.faults.append(Answer(400))
             driven.service.execute(pending)
         driven.settle()
-    assert [future.result(0).established for future in futures].count(False) == 1
+    assert [future.result().established for future in futures].count(False) == 1
 
 
 def test_ttl() -> None:

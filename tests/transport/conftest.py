@@ -16,6 +16,9 @@ from tests.support.scripted_service import LIMIT, Peer, ScriptedService
 from twilio_conversations.options import BackoffPolicy, Endpoints, Options
 from twilio_conversations.transport.connection import Connection
 from twilio_conversations.transport.token_source import TokenSource
+from twilio_conversations.util.futures import Deadline, SharedFuture
+from twilio_conversations.wire.http_request import HttpRequest
+from twilio_conversations.wire.packets import Reply
 
 __all__ = ["connect"]
 
@@ -39,6 +42,10 @@ class Wired:
         peer.answer_ping()
         wait_until(lambda: (link := self.connection._io.link) is not None and link.answers_pings, "the pong is read")
         return peer
+
+    def send(self, request: HttpRequest, deadline: Deadline) -> SharedFuture[Reply]:
+        """Send a request, as a flow on the io thread would."""
+        return self.connection.run(lambda: self.connection.send(request, deadline))
 
 
 Wire = Callable[..., Wired]

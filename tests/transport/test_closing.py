@@ -50,7 +50,7 @@ def initialising(wired: Wired) -> None:
 def connected(wired: Wired) -> None:
     """Up, with a request in flight."""
     peer = wired.up()
-    wired.connection.send(GET, Deadline(60))
+    wired.send(GET, Deadline(60))
     peer.expect(RestCall)
 
 
@@ -82,7 +82,7 @@ def clogged(wired: Wired) -> None:
     peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     body = HttpRequest("POST", "h", "/p", body=b"x" * 3_000_000)
     for _ in range(4):
-        wired.connection.send(body, Deadline(60))
+        wired.send(body, Deadline(60))
     wait_until(lambda: wired.connection.stats().in_flight == 5, "these and what was pending are in the outbox")
 
 
@@ -93,7 +93,7 @@ STAGES = [never_started, connecting, initialising, connected, updating, waiting,
 def test_close_is_quick_and_complete_in_every_stage(wire: Wire, stage: Callable[[Wired], None]) -> None:
     """Pending futures fail, threads are gone, nothing connects afterwards, closing again is harmless."""
     wired = wire(reconnect=BackoffPolicy(minimum=60))
-    pending = wired.connection.send(GET, Deadline(60))
+    pending = wired.send(GET, Deadline(60))
     stage(wired)
     with within(CLOSE_LIMIT):
         wired.connection.close()
@@ -102,11 +102,11 @@ def test_close_is_quick_and_complete_in_every_stage(wire: Wire, stage: Callable[
     assert not own_threads()
     assert isinstance(pending.exception(0), ConversationsError)
     with pytest.raises(ClientClosedError):
-        wait(wired.connection.send(GET, Deadline(SOON)), Deadline(SOON), "GET")
+        wait(wired.send(GET, Deadline(SOON)), Deadline(SOON), "GET")
     with pytest.raises(ClientClosedError):
         wait(wired.connection.call(lambda: None), Deadline(SOON), "call")
     with pytest.raises(ClientClosedError):
-        wait(wired.connection.sleep(0), Deadline(SOON), "sleep")
+        wait(wired.connection.run(lambda: wired.connection.sleep(0)), Deadline(SOON), "sleep")
     with pytest.raises(ClientClosedError):
         wait(wired.connection.update_token("T9"), Deadline(SOON), "update_token")
     if stage is not never_started:
@@ -293,7 +293,7 @@ def test_a_fork_leaves_the_parent_s_connection_alone() -> None:
         child = os.fork()
         if child == 0:
             try:
-                wait(connection.send(GET, Deadline(5)), Deadline(5), "GET")
+                wait(connection.run(lambda: connection.send(GET, Deadline(5))), Deadline(5), "GET")
             except ClientClosedError as error:
                 print("child:", "forked" in str(error), flush=True)
             connection.close()
@@ -311,7 +311,7 @@ def test_a_fork_leaves_the_parent_s_connection_alone() -> None:
             print("child holds the socket:", mine in ends, flush=True)
             sys.exit(0)
         os.waitpid(child, 0)
-        future = connection.send(GET, Deadline(5))
+        future = connection.run(lambda: connection.send(GET, Deadline(5)))
         peer.answer(peer.expect(RestCall))
         print("parent:", wait(future, Deadline(5), "GET").status.ok, recorder.facts("disconnected"))
         connection.close()
@@ -331,7 +331,7 @@ def test_a_child_can_make_its_own_client() -> None:
         if child == 0:
             with ScriptedService() as own:
                 mine, recorder, peer = up(own)
-                future = mine.send(GET, Deadline(5))
+                future = mine.run(lambda: mine.send(GET, Deadline(5)))
                 peer.answer(peer.expect(RestCall))
                 print(wait(future, Deadline(5), "GET").status.ok, flush=True)
                 mine.close()

@@ -21,6 +21,7 @@ from twilio_conversations.errors import (
 )
 from twilio_conversations.options import BackoffPolicy
 from twilio_conversations.util import logs
+from twilio_conversations.util.flows import Future
 from twilio_conversations.util.futures import Deadline, wait
 from twilio_conversations.wire import frame
 from twilio_conversations.wire.http_request import HttpRequest
@@ -45,7 +46,7 @@ def test_connects_and_answers_a_request(wire: Wire) -> None:
     """Init, one request, its answer."""
     wired = wire()
     peer = wired.up()
-    future = wired.connection.send(GET, Deadline(SOON))
+    future = wired.send(GET, Deadline(SOON))
     peer.answer(peer.expect(RestCall), 201, b'{"a":1}')
 
     reply = wait(future, Deadline(SOON), "GET")
@@ -59,7 +60,7 @@ def test_connects_and_answers_a_request(wire: Wire) -> None:
 def test_requests_wait_for_the_connection_and_keep_their_order(wire: Wire) -> None:
     """Sent before the start: first in, first out."""
     wired = wire()
-    futures = [wired.connection.send(HttpRequest.from_url("GET", f"https://h/{n}"), Deadline(SOON)) for n in range(20)]
+    futures = [wired.send(HttpRequest.from_url("GET", f"https://h/{n}"), Deadline(SOON)) for n in range(20)]
     peer = wired.up()
     asked = [peer.expect(RestCall) for _ in futures]
     assert [f"/{n}" for n in range(20)] == [message.request.path for message in asked]
@@ -78,7 +79,7 @@ def test_many_threads_at_once(wire: Wire) -> None:
     def ask(name: str) -> None:
         for number in range(25):
             url = f"https://h/{name}/{number}"
-            reply = wait(wired.connection.send(HttpRequest.from_url("GET", url), Deadline(SOON)), Deadline(SOON), url)
+            reply = wait(wired.send(HttpRequest.from_url("GET", url), Deadline(SOON)), Deadline(SOON), url)
             if reply.body.decode() != f"/{name}/{number}":
                 wrong.append((url, reply.body))
 
@@ -159,7 +160,7 @@ def test_init_refused_401_denies(wire: Wire) -> None:
     assert (info.terminal, info.http_status_code, info.error_code) == (True, 401, 20104)
     assert wired.recorder.facts("token_expired")
     with pytest.raises(TransportUnavailableError):
-        wait(wired.connection.send(GET, Deadline(SOON)), Deadline(SOON), "GET")
+        wait(wired.send(GET, Deadline(SOON)), Deadline(SOON), "GET")
     assert wired.service.no_peer(0.2)
 
 
@@ -167,7 +168,7 @@ def test_init_refused_401_denies(wire: Wire) -> None:
 def test_init_refused_otherwise_is_tried_again(wire: Wire, code: int) -> None:
     """What waits goes on waiting."""
     wired = wire()
-    future = wired.connection.send(GET, Deadline(SOON))
+    future = wired.send(GET, Deadline(SOON))
     wired.connection.start()
     peer = wired.service.peer()
     peer.refuse(peer.packet(), code)
@@ -247,7 +248,7 @@ def test_what_is_in_flight_fails_when_the_line_breaks(wire: Wire) -> None:
     """At once, as sent; the client reconnects with its continuation token."""
     wired = wire()
     peer = wired.up()
-    future = wired.connection.send(GET, Deadline(SOON))
+    future = wired.send(GET, Deadline(SOON))
     peer.expect(RestCall)
     peer.cut()
     with pytest.raises(TransportUnavailableError) as raised:
@@ -326,12 +327,12 @@ def test_an_answer_on_its_way_is_taken_before_going(wire: Wire) -> None:
     """The command is not sent again; what comes meanwhile is sent on the next connection."""
     wired = wire()
     peer = wired.up()
-    answered = wired.connection.send(GET, Deadline(SOON))
+    answered = wired.send(GET, Deadline(SOON))
     call = peer.expect(RestCall)
     peer.send(Close("C1", Status(308, "OFFLOAD"), BackoffHint(50)))
     assert isinstance(peer.packet(acks=True), Reply)
     wired.recorder.wait_state(ConnectionState.RETRYING)
-    later = wired.connection.send(GET, Deadline(SOON))
+    later = wired.send(GET, Deadline(SOON))
     peer.answer(call, 201)
     assert wait(answered, Deadline(SOON), "GET").code == 201
     other = wired.service.peer()
@@ -385,7 +386,7 @@ def test_a_text_message_is_read_like_a_binary_one(wire: Wire) -> None:
     init = peer.expect(Init)
     peer.send_frame(ABNF.OPCODE_TEXT, Reply(init.id).encode())
     wired.recorder.wait_for("connected")
-    future = wired.connection.send(GET, Deadline(SOON))
+    future = wired.send(GET, Deadline(SOON))
     call = peer.expect(RestCall)
     peer.send_frame(ABNF.OPCODE_TEXT, Notification("N1", "t", "grüße").encode())
     peer.send_frame(ABNF.OPCODE_TEXT, Reply(call.id, http_status=Status(200), body=b"{}").encode())
@@ -412,13 +413,13 @@ def test_a_request_that_is_not_answered_times_out(wire: Wire) -> None:
     """Its late answer is ignored."""
     wired = wire()
     peer = wired.up()
-    future = wired.connection.send(GET, Deadline(0.1))
+    future = wired.send(GET, Deadline(0.1))
     message = peer.expect(RestCall)
     with pytest.raises(RequestTimeoutError) as raised:
         future.result(SOON)
     assert raised.value.sent is True
     peer.answer(message)
-    again = wired.connection.send(GET, Deadline(SOON))
+    again = wired.send(GET, Deadline(SOON))
     peer.answer(peer.expect(RestCall))
 
     assert wait(again, Deadline(SOON), "GET").status.ok
@@ -431,7 +432,7 @@ def test_a_request_that_is_never_sent_times_out(wire: Wire) -> None:
     wired.connection.start()
     wired.service.peer()
     with pytest.raises(RequestTimeoutError) as raised:
-        wired.connection.send(GET, Deadline(0.1)).result(SOON)
+        wired.send(GET, Deadline(0.1)).result(SOON)
 
     assert raised.value.sent is False
 
@@ -440,7 +441,7 @@ def test_a_refused_request_and_a_malformed_answer_fail_alone(wire: Wire) -> None
     """The connection stands."""
     wired = wire()
     peer = wired.up()
-    refused, malformed = (wired.connection.send(GET, Deadline(SOON)) for _ in range(2))
+    refused, malformed = (wired.send(GET, Deadline(SOON)) for _ in range(2))
     peer.refuse(peer.expect(RestCall), 429)
     peer.send(Reply(peer.expect(RestCall).id))
 
@@ -455,8 +456,13 @@ def test_a_refused_request_and_a_malformed_answer_fail_alone(wire: Wire) -> None
 def test_a_cancelled_request_is_not_sent(wire: Wire) -> None:
     """It leaves the queue."""
     wired = wire()
-    cancelled, kept = (wired.connection.send(HttpRequest.from_url("GET", f"https://h/{n}"), Deadline(SOON)) for n in "ab")
-    assert cancelled.cancel()
+
+    def send_both() -> Future[Reply]:
+        cancelled, kept = (wired.connection.send(HttpRequest.from_url("GET", f"https://h/{n}"), Deadline(SOON)) for n in "ab")
+        assert cancelled.cancel()
+        return kept
+
+    kept = wired.connection.run(send_both)
     peer = wired.up()
     message = peer.expect(RestCall)
     peer.answer(message)
@@ -486,7 +492,7 @@ def test_waiting_on_the_io_thread_is_an_error_in_words(wire: Wire) -> None:
     """It would hang the client."""
     wired = wire()
     wired.up()
-    failed = wired.connection.call(lambda: wait(wired.connection.send(GET, Deadline(SOON)), Deadline(SOON), "GET /p"))
+    failed = wired.connection.call(lambda: wait(wired.send(GET, Deadline(SOON)), Deadline(SOON), "GET /p"))
 
     with pytest.raises(RuntimeError, match="GET /p"):
         wait(failed, Deadline(SOON), "call")
@@ -497,7 +503,7 @@ def test_sleep_is_a_future(wire: Wire) -> None:
     wired = wire()
     wired.up()
     began = time.monotonic()
-    wait(wired.connection.sleep(0.05), Deadline(SOON), "sleep")
+    wait(wired.connection.run(lambda: wired.connection.sleep(0.05)), Deadline(SOON), "sleep")
 
     assert time.monotonic() - began >= 0.05
 
@@ -506,7 +512,7 @@ def test_an_end_of_the_io_thread_is_impossible_to_miss(wire: Wire) -> None:
     """State, listener and every waiter learn of it, with the cause."""
     wired = wire()
     wired.up()
-    pending = wired.connection.send(GET, Deadline(SOON))
+    pending = wired.send(GET, Deadline(SOON))
 
     class Doom(BaseException):
         """Not an Exception: nothing catches it on the way."""
@@ -521,7 +527,7 @@ def test_an_end_of_the_io_thread_is_impossible_to_miss(wire: Wire) -> None:
     with pytest.raises(TransportUnavailableError, match="the end"):
         wait(pending, Deadline(SOON), "GET")
     with pytest.raises(TransportUnavailableError, match="the end"):
-        wait(wired.connection.send(GET, Deadline(SOON)), Deadline(SOON), "GET")
+        wait(wired.send(GET, Deadline(SOON)), Deadline(SOON), "GET")
 
 
 # Tokens
@@ -596,7 +602,7 @@ def test_notices_about_the_token_are_told(wire: Wire) -> None:
     peer = wired.up()
     peer.send(ClientUpdate("U1", "token_about_to_expire"))
     wired.recorder.wait_for("token_about_to_expire")
-    wired.connection.send(GET, Deadline(SOON))
+    wired.send(GET, Deadline(SOON))
     peer.refuse(peer.expect(RestCall), 401, 20104)
 
     wired.recorder.wait_for("token_expired")

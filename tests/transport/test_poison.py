@@ -12,7 +12,7 @@ from tests.support.scripted_service import Peer
 from tests.transport.conftest import Wire, Wired
 from twilio_conversations.errors import RequestTooLargeError, TransportUnavailableError
 from twilio_conversations.transport.tunnel import MOST_CUTS, Tunnel
-from twilio_conversations.util.futures import Deadline, Future, wait
+from twilio_conversations.util.futures import Deadline, SharedFuture, wait
 from twilio_conversations.wire.inflight import SUSPECT_AFTER
 from twilio_conversations.wire.packets import Reply, RestCall
 
@@ -20,10 +20,12 @@ LIMIT = PATIENCE
 NAMED = b"frame exceeds limit of 1000 bytes"
 
 
-def ask(wired: Wired, path: str, body: bytes = b"") -> Future[Reply]:
+def ask(wired: Wired, path: str, body: bytes = b"") -> SharedFuture[Reply]:
     """Send an idempotent request."""
     tunnel = Tunnel(wired.connection, wired.connection._options)
-    return tunnel.request("PUT", f"https://h/{path}", body=body, deadline=Deadline(LIMIT), idempotent=True)
+    return wired.connection.run(
+        lambda: tunnel.request("PUT", f"https://h/{path}", body=body, deadline=Deadline(LIMIT), idempotent=True)
+    )
 
 
 def close_frame(code: int, reason: bytes) -> bytes:

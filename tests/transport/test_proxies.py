@@ -62,7 +62,7 @@ def test_an_https_proxy_is_spoken_to_in_tls(wire: Wire, authority: Authority) ->
     with Proxy(tls=authority.server_context()) as proxy, ScriptedService(tls=authority.server_context()) as service:
         wired = wire(service=service, session=session_of(authority, proxy.url()))
         peer = wired.up()
-        futures = [wired.connection.send(HttpRequest("POST", "h", "/p", body=bytes([n]) * BIG), Deadline(SOON)) for n in range(3)]
+        futures = [wired.send(HttpRequest("POST", "h", "/p", body=bytes([n]) * BIG), Deadline(SOON)) for n in range(3)]
         peer.send(Notification("N1", "t", "y" * BIG))
         assert len(wired.recorder.wait_for("notification")[1]) == BIG
         for number in range(3):

@@ -51,7 +51,7 @@ def test_tls_end_to_end(wire: Wire, secure: ScriptedService, authority: Authorit
     """Requests, and messages larger than a TLS record, both ways."""
     wired = wire(service=secure, session=session_of(authority))
     peer = wired.up()
-    future = wired.connection.send(HttpRequest("POST", "h", "/p", body=b"x" * 300_000), Deadline(SOON))
+    future = wired.send(HttpRequest("POST", "h", "/p", body=b"x" * 300_000), Deadline(SOON))
     message = peer.expect(RestCall)
     peer.send(Notification("N1", "t", "y" * 300_000))
     peer.answer(message, body=b"z" * 300_000)

@@ -205,7 +205,7 @@ def test_updates_while_initialising_the_latest_wins(wire: Wire) -> None:
     peer.send(Reply(update.id))
     for future in futures:
         wait(future, Deadline(SOON), "update_token")
-    wired.connection.send(GET, Deadline(SOON))
+    wired.send(GET, Deadline(SOON))
 
     assert (init.token, update.token) == ("T0", "T3")
     assert isinstance(peer.packet(), RestCall), "no further update"

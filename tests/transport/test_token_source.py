@@ -186,7 +186,7 @@ def test_an_explicit_update_supersedes_the_provider(wire: Wire) -> None:
     wait(future, Deadline(SOON), "update_token")
     release.set()
     wait_until(lambda: bool(provider.calls), "it answered")
-    asked = wired.connection.send(HttpRequest.from_url("GET", "https://h/p"), Deadline(SOON))
+    asked = wired.send(HttpRequest.from_url("GET", "https://h/p"), Deadline(SOON))
     peer.answer(peer.packet())  # a Message, not an Update
 
     assert wait(asked, Deadline(SOON), "GET").status.ok
@@ -229,9 +229,7 @@ def test_a_blocking_call_from_inside_the_provider_is_an_error(wire: Wire) -> Non
 
     def asks_back() -> str:
         try:
-            wait(
-                made[0].connection.send(HttpRequest.from_url("GET", "https://h/p"), Deadline(SOON)), Deadline(SOON), "client.call"
-            )
+            wait(made[0].send(HttpRequest.from_url("GET", "https://h/p"), Deadline(SOON)), Deadline(SOON), "client.call")
         except RuntimeError as error:
             seen.append(error)
         return token()

@@ -26,7 +26,8 @@ from twilio_conversations.transport.commands import LOOK_AFTER
 from twilio_conversations.transport.retries import retry_after
 from twilio_conversations.transport.tunnel import MUTATION_HEADER, SCHEME, Tunnel, TunnelAdapter
 from twilio_conversations.util import urls
-from twilio_conversations.util.futures import Deadline, Future, completed, failed, wait
+from twilio_conversations.util.flows import Future, completed, failed
+from twilio_conversations.util.futures import Deadline, wait
 from twilio_conversations.wire.http_request import HttpRequest
 from twilio_conversations.wire.packets import Reply, RestCall, Status
 
@@ -41,8 +42,8 @@ def tunnel_of(wired: Wired) -> Tunnel:
 
 
 def ask(wired: Wired, method: str = "GET", url: str = "https://h/p", *, seconds: float = SOON, **facts: Any) -> Any:
-    """Send through the tunnel."""
-    return tunnel_of(wired).request(method, url, deadline=Deadline(seconds), **facts)
+    """Send through the tunnel, as a flow on the io thread would."""
+    return wired.connection.run(lambda: tunnel_of(wired).request(method, url, deadline=Deadline(seconds), **facts))
 
 
 def test_answers_come_back_whatever_their_status_and_order(wire: Wire) -> None:
@@ -107,7 +108,7 @@ def test_query_strings_survive(query: str) -> None:
 def test_what_is_not_a_url_is_refused(wire: Wire, url: str) -> None:
     """Before anything is sent."""
     with pytest.raises(InvalidArgumentError):
-        ask(wire(), url=url)
+        tunnel_of(wire()).request("GET", url)
 
 
 # Sent again, or not
@@ -253,7 +254,7 @@ def test_calls_beyond_the_limit_are_refused(wire: Wire) -> None:
         return tunnel.call("GET", "https://h/p", deadline=Deadline(SOON))
 
     with ThreadPoolExecutor(3) as threads:
-        own = [tunnel.request("GET", "https://h/own", deadline=Deadline(SOON)) for _ in range(3)]
+        own = [ask(wired, url="https://h/own") for _ in range(3)]
         waiting = [threads.submit(call) for _ in range(2)]
         asked = [peer.expect(RestCall) for _ in range(5)]
         with pytest.raises(TransportUnavailableError, match="max_pending_requests is 2") as raised:

@@ -12,7 +12,7 @@ from tests.support.odd_values import Rude, deep
 from twilio_conversations.enums import Direction
 from twilio_conversations.errors import ArgumentTypeError, InvalidArgumentError
 from twilio_conversations.util import checks
-from twilio_conversations.util.futures import Deadline, completed, wait
+from twilio_conversations.util.futures import Deadline, SharedFuture, wait
 
 
 def kind(value: Any) -> str:
@@ -82,7 +82,9 @@ def test_a_time_limit_is_a_number(wrong: Any) -> None:
 def test_a_time_limit_may_be_far_away(seconds: Any) -> None:
     """What is longer than the system's clocks can wait is no limit."""
     deadline = Deadline(seconds)
-    assert wait(completed("x"), deadline, "x") == "x"
+    done: SharedFuture[str] = SharedFuture()
+    done.settle("x")
+    assert wait(done, deadline, "x") == "x"
     assert not deadline.passed
     assert seconds == 1e9 or deadline.remaining() is None
 

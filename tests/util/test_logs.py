@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.patience import PATIENCE
 from twilio_conversations.util import logs
-from twilio_conversations.util.futures import Deadline, Future, Role, mark_thread, wait
+from twilio_conversations.util.futures import Deadline, Role, SharedFuture, mark_thread, wait
 
 NAME = "twilio_conversations.anything"
 LIMIT = PATIENCE
@@ -278,7 +278,7 @@ def test_no_handler_waits_on_the_thread_for_records(program: Program) -> None:
 
     def block(record: logging.LogRecord) -> None:
         try:
-            wait(Future(), Deadline(LIMIT), "send_message()")
+            wait(SharedFuture(), Deadline(LIMIT), "send_message()")
         except RuntimeError as error:
             raised.append(error)
 

@@ -33,7 +33,7 @@ from twilio_conversations.transport.lifetime import Lifetime
 from twilio_conversations.transport.readiness import Readiness
 from twilio_conversations.transport.token_source import TokenSource
 from twilio_conversations.util import logs, patching
-from twilio_conversations.util.futures import Deadline, Future, current_role
+from twilio_conversations.util.futures import Deadline, SharedFuture, current_role
 from twilio_conversations.util.naming import shown
 from twilio_conversations.util.os_errors import descriptor_errors
 from twilio_conversations.wire.message_types import TYPING
@@ -82,7 +82,7 @@ class Core:
         self.state: State | None = None
         self.lock: threading.Lock = threading.Lock()
         self._closing = False
-        self.closed: Future[None] = Future()  # never done: what waits for it ends with the client
+        self.closed: SharedFuture[None] = SharedFuture()  # never done: what waits for it ends with the client
         dispatcher.root = client
         dispatcher.on_room = lambda: connection.post(self.runtime.sync.release_all)
         dispatcher.on_death = self._on_death
@@ -210,7 +210,6 @@ class Core:
         cause = self.lifetime.cause
         assert cause is not None
         self.readiness.end()
-        self.conversations.fail(cause)
         self.streams.end(cause)
 
     def _on_death(self, cause: BaseException) -> None:

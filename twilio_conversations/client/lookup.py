@@ -57,9 +57,9 @@ class Lookup:
         """Return a conversation of the current user, else any that is visible."""
         conversations = self._conversations
         if conversations.known(sid) is None:
-            self._runtime.wait(conversations.listed, deadline, what)
+            self._runtime.take(conversations.listed, deadline, what)
         if (known := conversations.known(sid)) is not None:
-            return self._runtime.wait(known.ready, deadline, what)
+            return self._runtime.take(known.ready, deadline, what)
         try:
             return self.own(sid, deadline, what)
         except RestNotFoundError:
@@ -77,7 +77,7 @@ class Lookup:
 
     def joined(self, deadline: Deadline, what: str) -> list[Conversation]:
         """Those that this identity participates in, by sid, once the list is complete."""
-        self._runtime.wait(self._conversations.listed, deadline, what)
+        self._runtime.take(self._conversations.listed, deadline, what)
         return self._runtime.run_now(self._conversations.joined, deadline, "the list")
 
     def _learn(self, answer: Any, deadline: Deadline, what: str) -> Conversation:

@@ -17,7 +17,7 @@ from twilio_conversations.errors import (
 )
 from twilio_conversations.events.names import HandlerError
 from twilio_conversations.util import logs, urls
-from twilio_conversations.util.futures import Flow, Future, fail, flow, gather
+from twilio_conversations.util.flows import Flow, Future, flow, gather
 from twilio_conversations.values.configuration import Configuration
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Startup:
         try:
             yield self._runtime.insist(self._conversations.load, "listing the conversations", _may_pass_with_a_token)
         except ConversationsError as error:
-            fail(self._conversations.listed, error)
+            self._conversations.listed.fail(error)
             if not isinstance(error, ClientClosedError):
                 _log.error("the conversations cannot be listed: %s", error)
                 self._runtime.dispatcher.report(HandlerError(error))

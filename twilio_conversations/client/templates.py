@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from twilio_conversations.models.pages import RestPart
 from twilio_conversations.util import urls
-from twilio_conversations.util.futures import Flow, Future, flow
+from twilio_conversations.util.flows import Flow, Future, flow
 from twilio_conversations.values.content_templates import ContentTemplate
 from twilio_conversations.wire.window import Lane
 

@@ -13,7 +13,8 @@ import attrs
 
 from twilio_conversations.models.live import Keeper, Live
 from twilio_conversations.util import urls
-from twilio_conversations.util.futures import Deadline, Future
+from twilio_conversations.util.flows import Future
+from twilio_conversations.util.futures import Deadline
 from twilio_conversations.values.conversation import ConversationData
 
 if TYPE_CHECKING:

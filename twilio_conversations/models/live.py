@@ -16,7 +16,7 @@ from twilio_conversations.models.layers import OVERLAY_SECONDS, ReplicatedState,
 from twilio_conversations.runtime import Runtime
 from twilio_conversations.transport.commands import CommandKind
 from twilio_conversations.util import logs
-from twilio_conversations.util.futures import Flow, Future, flow
+from twilio_conversations.util.flows import Flow, Future, flow
 from twilio_conversations.util.json import parse_time
 
 _log = logs.logger(__name__)

@@ -13,7 +13,8 @@ from twilio_conversations.events.typed import UserEvents
 from twilio_conversations.models.base import Model
 from twilio_conversations.models.live import Keeper, Live
 from twilio_conversations.util import checks, urls
-from twilio_conversations.util.futures import Deadline, Future
+from twilio_conversations.util.flows import Future
+from twilio_conversations.util.futures import Deadline
 from twilio_conversations.values.user import UserData
 
 

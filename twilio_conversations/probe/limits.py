@@ -10,7 +10,7 @@ from twilio_conversations.probe.line import FAILED, Line
 from twilio_conversations.probe.outcomes import Meaning, Seen
 from twilio_conversations.probe.stage import HOST, Stage
 from twilio_conversations.sync.changes import Kind
-from twilio_conversations.util.futures import Deadline, Future
+from twilio_conversations.util.futures import Deadline, SharedFuture
 from twilio_conversations.wire.packets import Reply
 
 BUSY: Final = 429
@@ -20,7 +20,7 @@ OBJECT_WRITES: Final = 260
 """Writes to one conversation; Twilio documents 20 a second, and bursts are possible."""
 
 
-def _answers(line: Line, under_way: list[Future[Reply]], deadline: Deadline) -> tuple[str, str]:
+def _answers(line: Line, under_way: list[SharedFuture[Reply]], deadline: Deadline) -> tuple[str, str]:
     """Wait for answers; return the outcome, and how the refusals among them look."""
     refusals: list[str] = []
     for future in under_way:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import threading
@@ -16,14 +17,14 @@ from twilio_conversations.enums import ConnectionState
 from twilio_conversations.errors import ConnectionErrorInfo, ConversationsError, InitializationError
 from twilio_conversations.options import Options
 from twilio_conversations.probe.outcomes import Stopped, Unsettled
-from twilio_conversations.sync.changes import Kind
+from twilio_conversations.sync.changes import Kind, Page
 from twilio_conversations.sync.pokes import Poke, Subscription
 from twilio_conversations.sync.resources import Resources, RootState
 from twilio_conversations.transport.connection import Connection
 from twilio_conversations.transport.token_source import TokenSource
 from twilio_conversations.transport.tunnel import MUTATION_HEADER, Tunnel
 from twilio_conversations.util import urls
-from twilio_conversations.util.futures import Deadline, Future, wait
+from twilio_conversations.util.futures import Deadline, SharedFuture, wait
 from twilio_conversations.util.json import whole_number
 from twilio_conversations.values.configuration import Configuration
 from twilio_conversations.wire.message_types import REPLAY, SYNC
@@ -115,7 +116,7 @@ class Line:
         mutation_id: str | None = None,
         form: bool = False,
         insist: bool = False,
-    ) -> Future[Reply]:
+    ) -> SharedFuture[Reply]:
         """Send a request; `insist` has it sent again after cuts and when the service is busy.
 
         Raises:
@@ -127,7 +128,9 @@ class Line:
         if method != "GET" and not form:
             headers[MUTATION_HEADER] = mutation_id or str(uuid.uuid4())
         content = _encoded(body, form)
-        return self.tunnel.request(method, url, headers=headers, body=content, deadline=deadline, idempotent=insist)
+        return self.connection.run(
+            lambda: self.tunnel.request(method, url, headers=headers, body=content, deadline=deadline, idempotent=insist)
+        )
 
     def do(self, method: str, url: str, body: Any = None, *, deadline: Deadline) -> Any:
         """Send a request until it is answered, and return the decoded answer.
@@ -138,7 +141,7 @@ class Line:
         answer = self.wait(self.begin(method, url, body, deadline=deadline, insist=True), deadline)
         return accepted(answer, method)
 
-    def wait(self, future: Future[T], deadline: Deadline) -> T:
+    def wait(self, future: SharedFuture[T], deadline: Deadline) -> T:
         """Return the result of a request. An interruption does not end this wait: the answer names what was made."""
         return wait(future, deadline, "a request of the probe", lambda: self.connection.trouble)
 
@@ -153,13 +156,19 @@ class Line:
 
     def root(self, kind: Kind, name: str, deadline: Deadline, *, items: bool = False) -> RootState:
         """Return a Sync object's root."""
-        return self.wait(self.sync.root(kind, name, items), deadline)
+        return self.wait(self.connection.run(lambda: self.sync.root(kind, name, items)), deadline)
+
+    def page(self, items_url: str, size: int, deadline: Deadline) -> Page:
+        """Return the first page of a map's items."""
+        page = functools.partial(self.sync.page, "map", items_url, None, size, "asc", "inclusive")
+        return self.wait(self.connection.run(page), deadline)
 
     def poke(self, objects: Iterable[tuple[str, Kind, int]], deadline: Deadline) -> int:
         """Ask for subscriptions, each from a cursor; return the correlation id."""
         number = next(_correlation_ids)
         wanted = [Subscription(sid, kind, lambda cursor=cursor: cursor) for sid, kind, cursor in objects]  # type: ignore[misc]
-        answer = self.wait(self.sync.poke(Poke.establish(number, wanted, 0.0, because_of_ttl=False).body), deadline)
+        body = Poke.establish(number, wanted, 0.0, because_of_ttl=False).body
+        answer = self.wait(self.connection.run(lambda: self.sync.poke(body)), deadline)
         if not 200 <= answer.code < 300:
             raise Unsettled(f"a request for subscriptions was answered {answer.code}")
         return number

@@ -14,7 +14,7 @@ from twilio_conversations.probe.line import Line, SyncEvent, accepted
 from twilio_conversations.probe.outcomes import Meaning, Seen, Unsettled
 from twilio_conversations.probe.stage import HOST, Room, Stage
 from twilio_conversations.sync.resources import RootState
-from twilio_conversations.util.futures import Deadline, Future
+from twilio_conversations.util.futures import Deadline, SharedFuture
 from twilio_conversations.wire.packets import Reply
 
 WINDOW: Final = 8
@@ -25,7 +25,7 @@ _MOST_REPLAYS: Final = 20
 
 def do_all(line: Line, method: str, requests: list[tuple[str, Any]], deadline: Deadline) -> None:
     """Send requests (address and body), a few at a time, until each is answered; raise `Unsettled` if one is refused."""
-    under_way: deque[Future[Reply]] = deque()
+    under_way: deque[SharedFuture[Reply]] = deque()
     for url, body in requests:
         if len(under_way) >= WINDOW:
             accepted(line.wait(under_way.popleft(), deadline), method)
@@ -44,7 +44,7 @@ def _roster(stage: Stage, deadline: Deadline) -> Seen:
     items_url = host.root("map", room.roster, deadline).items_url
 
     def on_a_page() -> int:
-        return len(host.wait(host.sync.page("map", items_url, None, PAGE, "asc", "inclusive"), deadline).items)
+        return len(host.page(items_url, PAGE, deadline).items)
 
     paged = stage.caught_up(on_a_page, min(count, PAGE), deadline)
     given = len(host.root("map", room.roster, deadline, items=True).items or ())

@@ -15,7 +15,7 @@ from twilio_conversations.models.media_links import media_url
 from twilio_conversations.sending.attachment import Content, SendMediaOptions
 from twilio_conversations.transport.media_http import Transfer
 from twilio_conversations.util import checks, urls
-from twilio_conversations.util.futures import Deadline, Future, fail, settle, wait
+from twilio_conversations.util.futures import Deadline, SharedFuture, wait
 from twilio_conversations.util.naming import shown
 from twilio_conversations.util.os_errors import start_thread
 from twilio_conversations.values.media import MediaData
@@ -43,8 +43,8 @@ class UploadHandle:
         """Run `send` on a thread of its own."""
         self._runtime = runtime
         self._progress = progress
-        self._future: Future[Message] = Future()
-        self._transfer = Transfer(deadline, lambda error: fail(self._future, error))
+        self._future: SharedFuture[Message] = SharedFuture()
+        self._transfer = Transfer(deadline, lambda error: self._future.fail(error))
         self._start(send, on_progress)
 
     @property
@@ -110,13 +110,13 @@ class UploadHandle:
 
         def run() -> None:
             try:
-                settle(self._future, send(self._transfer, note))
+                self._future.settle(send(self._transfer, note))
             except Exception as error:
-                fail(self._future, error)
+                self._future.fail(error)
             except BaseException as error:  # it must not end the one who waits for the result
                 ended = TransportUnavailableError(f"the uploading thread ended: {shown(error)}")
                 ended.__cause__ = error
-                fail(self._future, ended)
+                self._future.fail(ended)
             finally:
                 self._runtime.media.end(self._transfer)
 

@@ -1,7 +1,7 @@
 """Conversations of this client, by sid.
 
 The sources are the user's map of conversations (Sync), its listing (REST), and commands that just succeeded. They only say what
-is *wanted* of a conversation; `lifecycle` makes it so and announces it. Everything here runs on the io thread.
+is *wanted* of a conversation; `tracker` makes it so and announces it. Everything here runs on the io thread.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from twilio_conversations.sync.changes import (
 )
 from twilio_conversations.sync.purpose import Purpose
 from twilio_conversations.util import logs, urls
-from twilio_conversations.util.futures import Flow, Future, fail, failed, flow, settle
+from twilio_conversations.util.flows import Flow, Future, failed, flow
 from twilio_conversations.util.json import parse_text
 from twilio_conversations.values.conversation import ConversationData
 from twilio_conversations.wire.window import Lane
@@ -104,7 +104,7 @@ class Conversations:
             except ConversationsError as error:
                 _log.info("a listed conversation did not appear: %s", error)
         self._told.clear()
-        settle(self.listed, None)
+        self.listed.settle(None)
 
     def _listed_entry(self, entry: Any) -> TrackedConversation | None:
         """Take a conversation from the listing, unless the map has something newer of it."""
@@ -304,9 +304,3 @@ class Conversations:
         yield tracked.ready
         tracked.names = tracked.named_by_document()
         return tracked
-
-    def fail(self, error: BaseException) -> None:
-        """Wake whoever waits for a conversation. From any thread, when the connection is over."""
-        fail(self.listed, error)
-        for tracked in list(self._tracked.values()):
-            fail(tracked.ready, error)

@@ -24,7 +24,7 @@ from twilio_conversations.state.own_messages import OwnMessages
 from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated
 from twilio_conversations.transport.commands import CommandKind
 from twilio_conversations.util import checks, logs, urls
-from twilio_conversations.util.futures import Flow, Future, flow
+from twilio_conversations.util.flows import Flow, Future, flow
 from twilio_conversations.util.json import parse_index
 from twilio_conversations.values.media import MediaData
 from twilio_conversations.values.message import REASONS, MessageData

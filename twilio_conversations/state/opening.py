@@ -22,7 +22,7 @@ from twilio_conversations.state.tracked import (
     in_place_of,
 )
 from twilio_conversations.sync.changes import Change, Item, Key
-from twilio_conversations.util.futures import Flow, flow, gather
+from twilio_conversations.util.flows import Flow, flow, gather
 from twilio_conversations.values.conversation import LastMessage
 
 if TYPE_CHECKING:

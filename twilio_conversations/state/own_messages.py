@@ -6,8 +6,9 @@ whose message could be taken for another's, and a message that was found or answ
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +16,8 @@ import attrs
 
 from twilio_conversations.errors import ConversationsError, ProtocolError, RequestTimeoutError, ServiceError
 from twilio_conversations.sync.changes import Item
-from twilio_conversations.util.futures import Deadline, Flow, Future, flow, settle
+from twilio_conversations.util.flows import Flow, Future, flow
+from twilio_conversations.util.futures import Deadline, SharedFuture
 from twilio_conversations.util.json import Attributes, parse_index
 from twilio_conversations.values.message import MessageData
 from twilio_conversations.wire.frame import json_bytes
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from twilio_conversations.models.message import Message
     from twilio_conversations.runtime import Runtime
     from twilio_conversations.sync.client import Handle
+    from twilio_conversations.transport.pending import Settleable
 
 MOST_LEFT: Final = 64
 """Sends that ended in doubt and are remembered for the case that the program repeats them."""
@@ -103,7 +106,7 @@ class _Equals:
     under_way: set[Sending] = attrs.field(factory=set)
     in_doubt: dict[Sending, None] = attrs.field(factory=dict)
     settling: Sending | None = None
-    waiting: list[Future[None]] = attrs.field(factory=list)
+    waiting: list[SharedFuture[None]] = attrs.field(factory=list)
 
     @property
     def is_free(self) -> bool:
@@ -124,7 +127,7 @@ class _Equals:
         if self.settling is sending:
             self.settling = None
 
-    def go_on(self) -> list[Future[None]]:
+    def go_on(self) -> Sequence[Settleable]:
         """Give the turn to the next one, if nobody is in the way; return whom to wake."""
         if self.settling is None and self.in_doubt and not self.under_way:
             self.settling = next(iter(self.in_doubt))
@@ -185,7 +188,7 @@ class OwnMessages:
 
     def _begin(self, sending: Sending, mutation_id: str) -> None:
         while True:
-            turn = self._runtime.connection.sleep(_seconds(sending.deadline)) if mutation_id in self._left else None
+            turn = self._turn(sending) if mutation_id in self._left else None
             known = self._newest_known()
             with self._lock:
                 equals = self._equals.setdefault(sending.content, _Equals())
@@ -205,7 +208,8 @@ class OwnMessages:
         self._wake(woken)
 
     def _wait_to_begin(self, sending: Sending, equals: _Equals) -> None:
-        future = self._runtime.connection.sleep(_seconds(sending.deadline))
+        connection = self._runtime.connection
+        future = connection.run(lambda: connection.sleep(_seconds(sending.deadline)))
         with self._lock:
             if equals.is_free:
                 return
@@ -254,15 +258,21 @@ class OwnMessages:
             lowest = min(sending.above for sending in self._under_way)
             self._taken = {index for index in self._taken if index > lowest}
 
-    def _wake(self, futures: list[Future[None]]) -> None:
+    def _turn(self, sending: Sending) -> Future[None]:
+        """Return a future for the turn of a send, which comes at its deadline at the latest. From any thread."""
+        turn: Future[None] = Future()
+        self._runtime.later(_seconds(sending.deadline), functools.partial(turn.settle, None))
+        return turn
+
+    def _wake(self, futures: Iterable[Settleable]) -> None:
         for future in futures:
-            self._runtime.connection.post(lambda future=future: settle(future, None))  # type: ignore[misc]
+            self._runtime.connection.post(functools.partial(future.settle, None))
 
     # -- in doubt, on the io thread -----------------------------------------------------------------------------------
 
     def doubt(self, sending: Sending) -> None:
         """Take a send whose attempt was left in doubt: it gives the turn to another, and waits for its own."""
-        sending.turn = self._runtime.connection.sleep(_seconds(sending.deadline))
+        sending.turn = self._turn(sending)
         with self._lock:
             if sending not in self._under_way:
                 return

@@ -16,7 +16,8 @@ from twilio_conversations.state.own_commands import Command, OwnCommand, OwnComm
 from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated, Page
 from twilio_conversations.transport.commands import CommandKind
 from twilio_conversations.util import checks, logs, urls
-from twilio_conversations.util.futures import Deadline, Flow, Future, flow
+from twilio_conversations.util.flows import Flow, Future, flow
+from twilio_conversations.util.futures import Deadline
 from twilio_conversations.values.participant import REASONS, ParticipantData
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from twilio_conversations.state.messages import Messages
 from twilio_conversations.state.participants import Participants
 from twilio_conversations.state.read_horizon import ReadHorizon
 from twilio_conversations.state.typing import TypingIndicator
-from twilio_conversations.util.futures import Future
+from twilio_conversations.util.flows import Future
 from twilio_conversations.values.conversation import ConversationData
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from twilio_conversations.errors import ForbiddenError, NotFoundError
-from twilio_conversations.util.futures import Deadline, Future, completed, settle
+from twilio_conversations.util.futures import Deadline, SharedFuture
 from twilio_conversations.util.json import parse_index
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ class ReadHorizon:
         self._live = live
         self._runtime = live.runtime
         self._queue = threading.Lock()
-        self._last_in_line: Future[None] = completed(None)
+        self._last_in_line: SharedFuture[None] = SharedFuture()
+        self._last_in_line.settle(None)
         self._passed: list[int | None] | None = None  # marks whose events come while one is posted
 
     def advance(self, index: int, timeout: float | None) -> int | None:
@@ -106,14 +107,14 @@ class ReadHorizon:
     @contextmanager
     def _in_turn(self, deadline: Deadline) -> Iterator[None]:
         """Wait for those who came before; no lock is held meanwhile."""
-        mine: Future[None] = Future()
+        mine: SharedFuture[None] = SharedFuture()
         with self._queue:
             before, self._last_in_line = self._last_in_line, mine
         try:
             self._runtime.wait(before, deadline, "moving the read horizon")
             yield
         finally:
-            settle(mine, None)
+            mine.settle(None)
 
 
 def _reaches(mark: int | None, index: int) -> bool:

@@ -11,7 +11,7 @@ import attrs
 from twilio_conversations.models.conversation import Conversation
 from twilio_conversations.state.parts import Parts
 from twilio_conversations.state.phases import STANDINGS, Following, Phase
-from twilio_conversations.util.futures import Future
+from twilio_conversations.util.flows import Future
 from twilio_conversations.wire.backoff import Backoff
 
 if TYPE_CHECKING:

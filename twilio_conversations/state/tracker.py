@@ -27,7 +27,7 @@ from twilio_conversations.state.phases import TRANSITIONS, Action, Following, In
 from twilio_conversations.state.tracked import Kind, TrackedConversation
 from twilio_conversations.sync.changes import Change, DocumentUpdated, EntityFailed, EntityRemoved, Established, Resynced
 from twilio_conversations.util import logs
-from twilio_conversations.util.futures import Flow, fail, flow, settle
+from twilio_conversations.util.flows import Flow, flow
 from twilio_conversations.values.conversation import DOCUMENT_FIELDS, REASONS, ConversationData
 from twilio_conversations.wire.backoff import Backoff
 
@@ -97,7 +97,7 @@ class Tracker:
     def _refused(self, tracked: TrackedConversation, error: ConversationsError) -> None:
         """Remove a conversation that is not visible to this user, or whose name cannot be asked for."""
         _log.info("conversation %s cannot be opened: %s", tracked.conversation.sid, error)
-        fail(tracked.ready, error)
+        tracked.ready.fail(error)
         self.react(tracked, Input.REMOVED)
 
     @flow
@@ -169,14 +169,14 @@ class Tracker:
         tracked.waiting.clear()
         tracked.close()
         tracked.await_anew()
-        fail(tracked.ready, NotFoundError(f"conversation {sid} is gone", status=404))
+        tracked.ready.fail(NotFoundError(f"conversation {sid} is gone", status=404))
         tracked.live.typing.clear()
         self._set(tracked, lambda state: attrs.evolve(state, status=ConversationStatus.NOT_PARTICIPATING))
 
     def _release(self, tracked: TrackedConversation) -> None:
         """Apply the changes that waited; a conversation that one of them removes is not ready."""
         self._apply_waiting(tracked)
-        settle(tracked.ready, tracked.conversation)
+        tracked.ready.settle(tracked.conversation)
 
     def _apply_waiting(self, tracked: TrackedConversation) -> None:
         """Apply the changes that waited; those that still have to wait do."""

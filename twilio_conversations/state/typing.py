@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from twilio_conversations.errors import ConversationsError, RestError
 from twilio_conversations.events.names import ClientEvent, ConversationEvent, ParticipantEvent
 from twilio_conversations.util import logs, urls
-from twilio_conversations.util.futures import Flow, Future, flow, refuse_to_wait, settle
+from twilio_conversations.util.flows import Flow, Future, flow
+from twilio_conversations.util.futures import refuse_to_wait
 
 if TYPE_CHECKING:
     from twilio_conversations.models.conversation_parts import LiveConversation
@@ -81,7 +82,7 @@ class TypingIndicator:
                     self._window_ends = time.monotonic() + DEFAULT_SECONDS
             pause: Future[None] = Future()
             delay = max(0.0, self._window_ends - time.monotonic())
-            self._runtime.connection.timers.call_later(delay, functools.partial(settle, pause, None))
+            self._runtime.connection.timers.call_later(delay, functools.partial(pause.settle, None))
             yield pause
 
     @flow

@@ -15,7 +15,7 @@ from twilio_conversations.models.user import User, UserUpdatedEventArgs
 from twilio_conversations.sync.changes import Change, EntityFailed, EntityRemoved, Item, ItemAdded, ItemUpdated, Resynced
 from twilio_conversations.sync.purpose import Purpose
 from twilio_conversations.util import logs, urls
-from twilio_conversations.util.futures import Flow, Future, completed, flow
+from twilio_conversations.util.flows import Flow, Future, completed, flow
 from twilio_conversations.values.user import REASONS, UserData
 
 if TYPE_CHECKING:

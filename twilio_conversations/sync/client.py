@@ -26,7 +26,7 @@ from twilio_conversations.sync.resources import Answer, Request, Resources, Root
 from twilio_conversations.sync.router import Router
 from twilio_conversations.sync.subscriptions import Subscriptions
 from twilio_conversations.util import logs
-from twilio_conversations.util.futures import Future, fail, failed, settle
+from twilio_conversations.util.flows import Future, failed
 
 __all__ = ["Handle", "Listener", "SyncClient", "Timer", "Timers"]
 
@@ -153,7 +153,7 @@ class SyncClient:
         waiting = self._opening.pop(key, [])
         if (error := answer.exception()) is not None:
             for _, future in waiting:
-                fail(future, error)
+                future.fail(error)
         elif waiting and (root := self._adopt(*key, state := answer.result())) is not None:
             self._hand_out(root, waiting, state.items or ())
         elif waiting:
@@ -183,7 +183,7 @@ class SyncClient:
         # All attached before any of them is notified: a first user that closes at once must not end it for the others.
         root.handles += tuple(handle for handle, _ in handles)
         for handle, future in handles:
-            if not settle(future, handle):
+            if not future.settle(handle):
                 handle.close()
 
     def detach(self, entity: Handle) -> None:
@@ -220,7 +220,7 @@ class SyncClient:
         waiting = [future for futures in self._opening.values() for _, future in futures]
         self._opening.clear()
         for future in waiting:
-            fail(future, ClientClosedError("the client was closed"))
+            future.fail(ClientClosedError("the client was closed"))
 
     # The connection
 

@@ -13,7 +13,7 @@ from twilio_conversations.sync.pokes import CATCHING_UP, Subscription, Subscript
 from twilio_conversations.sync.purpose import Purpose
 from twilio_conversations.sync.replica import CollectionReplica, DocumentReplica, ItemAction
 from twilio_conversations.sync.resources import Resources, RootState
-from twilio_conversations.util.futures import Flow, Future, failed, flow
+from twilio_conversations.util.flows import Flow, Future, failed, flow
 
 Listener = Callable[["Handle", Change], None]
 """Called on the io thread with every change, in order; it must not block."""

@@ -15,7 +15,8 @@ from twilio_conversations.errors import ProtocolError, ServiceError, SyncError
 from twilio_conversations.sync.changes import Item, Key, Kind, Page
 from twilio_conversations.sync.replica import parse_key
 from twilio_conversations.transport.retries import retry_after
-from twilio_conversations.util.futures import Deadline, Flow, Future, flow
+from twilio_conversations.util.flows import Flow, Future, flow
+from twilio_conversations.util.futures import Deadline
 from twilio_conversations.util.json import whole_number
 from twilio_conversations.util.urls import join, link, with_query
 from twilio_conversations.wire.window import Lane

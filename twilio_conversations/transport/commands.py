@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 import attrs
 
-from twilio_conversations.util.futures import Future
+from twilio_conversations.util.flows import Future
 from twilio_conversations.wire.packets import Reply
 
 LOOK_AFTER: Final = 1.0

@@ -6,7 +6,7 @@ import functools
 import itertools
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import attrs
 import requests
@@ -22,7 +22,8 @@ from twilio_conversations.transport.pending import PendingReply
 from twilio_conversations.transport.timers import Timers
 from twilio_conversations.transport.token_source import TokenSource
 from twilio_conversations.util import logs
-from twilio_conversations.util.futures import Deadline, Future, current_role, wait
+from twilio_conversations.util.flows import Future, completed
+from twilio_conversations.util.futures import Deadline, SharedFuture, current_role, wait
 from twilio_conversations.wire.http_request import HttpRequest
 from twilio_conversations.wire.inflight import Submission, new_id
 from twilio_conversations.wire.packets import RestCall
@@ -57,8 +58,8 @@ class ConnectionStats:
 class Connection:
     """The connection of one client, over all reconnects.
 
-    `send`, `call`, `post`, `update_token`, `stats`, `state`, `start` and `close` may be used from any thread; `timers` on the io
-    thread only. Everything else happens on the io thread.
+    `run`, `call`, `post`, `update_token`, `stats`, `state`, `start` and `close` may be used from any thread; `timers`, `send` and
+    `sleep` on the io thread only, where everything else happens.
     """
 
     def __init__(
@@ -128,34 +129,34 @@ class Connection:
         """Claims of the token that the service accepted last; `None` before, and of one that cannot be read."""
         return self._io.session.credentials.holder
 
-    def call(self, function: Callable[[], T]) -> Future[T]:
-        """Run `function` on the io thread soon; return the future of its result."""
-        future: Future[T] = Future()
-        key = self._io.pending.add(future)
+    def run(self, start: Callable[[], Future[T]]) -> SharedFuture[T]:
+        """Run `start` on the io thread soon; return a future that ends as the one it returns, or with the connection."""
+        future: SharedFuture[T] = SharedFuture()
+        pending = self._io.pending
+        key = pending.add(future)
 
         def run() -> None:
             try:
-                value = function()
+                started = start()
             except Exception as error:
-                self._io.pending.fail(key, error)
+                pending.fail(key, error)
             else:
-                self._io.pending.settle(key, value)
+                started.add_done_callback(functools.partial(pending.finish, key))
 
         self.post(run)
         return future
 
+    def call(self, function: Callable[[], T]) -> SharedFuture[T]:
+        """Run `function` on the io thread soon; return the future of its result."""
+        return self.run(lambda: completed(function()))
+
+    # -- on the io thread ---------------------------------------------------------------------------------------------
+
     def sleep(self, seconds: float) -> Future[None]:
-        """Return a future that is done after some seconds, on the io thread; it fails if the connection ends before that."""
+        """Return a future that is done after some seconds; it fails if the connection ends before that."""
         future: Future[None] = Future()
         key = self._io.pending.add(future)
-
-        def start() -> None:
-            self.timers.call_later(seconds, lambda: self._io.pending.settle(key, None))
-
-        if self._io.is_current:
-            start()
-        else:
-            self.post(start)
+        self.timers.call_later(seconds, functools.partial(self._io.pending.settle, key, None))
         return future
 
     def send(self, request: HttpRequest, deadline: Deadline, *, cuts: int = 0, lane: Lane = Lane.COMMAND) -> PendingReply:
@@ -167,22 +168,24 @@ class Connection:
         `ClientClosedError`; `sent` is whether the request had been written. Cancelling the future takes the request back.
         """
         id_ = new_id()
-        future = PendingReply(id_)
+        future = PendingReply(id_, self._take_back)
         submission = Submission(id_, RestCall(id_, request).encode(), deadline.at, cuts, lane)
         self._io.pending.add(future, id_)
-        future.add_done_callback(functools.partial(self._on_done, id_))
-        if self._io.is_current:
-            self._io.submit(submission)
-        else:
-            self.post(lambda: self._io.submit(submission))
+        self._io.submit(submission)
         return future
+
+    def _take_back(self, id_: str) -> None:
+        if self._io.pending.forget(id_):
+            self._io.apply(self._io.session.cancel(id_, time.monotonic()))
+
+    # -- from any thread ----------------------------------------------------------------------------------------------
 
     @property
     def trouble(self) -> str | None:
         """Reason for the missing connection in words; `None` while there is one."""
         return self._io.session.trouble
 
-    def wait(self, future: Future[T], deadline: Deadline, what: str) -> T:
+    def wait(self, future: SharedFuture[T], deadline: Deadline, what: str) -> T:
         """Wait as `futures.wait` does; the error of a time limit names what keeps the connection away."""
         return wait(future, deadline, what, lambda: self.trouble)
 
@@ -190,9 +193,9 @@ class Connection:
         """Return whether the request of a pending answer was written."""
         return self._io.session.requests.has_written(answer.id)
 
-    def update_token(self, token: str, deadline: Deadline | None = None) -> Future[None]:
+    def update_token(self, token: str, deadline: Deadline | None = None) -> SharedFuture[None]:
         """Use another token; the future is done when the service has accepted it, and fails when it was refused for good."""
-        future: Future[None] = Future()
+        future: SharedFuture[None] = SharedFuture()
         until = (deadline or Deadline(self._options.default_timeout)).at
         key = self._io.pending.add(future)
 
@@ -226,7 +229,3 @@ class Connection:
     def set_disconnected(self) -> None:
         """Report the end of the connection after closing, whatever the io thread still does."""
         self._io.become(ConnectionState.DISCONNECTED)
-
-    def _on_done(self, id_: str, future: Future[Any]) -> None:
-        if future.cancelled() and self._io.pending.forget(id_):
-            self.post(lambda: self._io.apply(self._io.session.cancel(id_, time.monotonic())))

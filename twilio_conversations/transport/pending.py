@@ -3,33 +3,60 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from twilio_conversations.errors import ConversationsError
-from twilio_conversations.util.futures import Future, fail, settle
+from twilio_conversations.util.flows import Future
 from twilio_conversations.wire.packets import Reply
+
+
+class Settleable(Protocol):
+    """A future of either kind."""
+
+    def settle(self, value: Any, /) -> bool:
+        """Set the result."""
+        ...
+
+    def fail(self, error: BaseException, /) -> bool:
+        """Set the error."""
+        ...
 
 
 class PendingReply(Future[Reply]):
     """Future answer to one request. `id` names the request."""
 
-    def __init__(self, id_: str) -> None:
+    __slots__ = ("_take_back", "id")
+
+    def __init__(self, id_: str, take_back: Callable[[str], object]) -> None:
+        """`take_back` receives the id of a request that is cancelled."""
         super().__init__()
         self.id = id_
+        self._take_back = take_back
+
+    def cancel(self) -> bool:
+        """Take the request back, unless it is answered."""
+        if not super().cancel():
+            return False
+        self._take_back(self.id)
+        return True
 
 
 class Pending:
-    """Futures by key. Usable from any thread without a lock: a future is settled by the thread that removes it."""
+    """Futures by key. Usable from any thread without a lock: a future is settled by the thread that removes it.
+
+    Those of flows belong to the io thread; it alone may add them.
+    """
 
     def __init__(self) -> None:
-        self._futures: dict[str, Future[Any]] = {}
+        self._futures: dict[str, Settleable] = {}
         self._numbers = itertools.count()
         self._over: ConversationsError | None = None
 
     def __len__(self) -> int:
         return len(self._futures)
 
-    def add(self, future: Future[Any], key: str | None = None) -> str:
+    def add(self, future: Settleable, key: str | None = None) -> str:
         """Keep a future, under a key of its own if none is given."""
         key = key or f"own-{next(self._numbers)}"
         self._futures[key] = future
@@ -41,12 +68,19 @@ class Pending:
     def settle(self, key: str, value: Any) -> None:
         """Complete a future; nothing happens if that was done before."""
         if (future := self._futures.pop(key, None)) is not None:
-            settle(future, value)
+            future.settle(value)
 
     def fail(self, key: str, error: BaseException) -> None:
         """Fail a future; nothing happens if that was done before."""
         if (future := self._futures.pop(key, None)) is not None:
-            fail(future, error)
+            future.fail(error)
+
+    def finish(self, key: str, done: Future[Any]) -> None:
+        """Complete or fail a future as another one that is done; nothing happens if that was done before."""
+        if (error := done.exception()) is not None:
+            self.fail(key, error)
+        else:
+            self.settle(key, done.result())
 
     def forget(self, key: str) -> bool:
         """Remove a future that was settled elsewhere; return whether it was still here."""

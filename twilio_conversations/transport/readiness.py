@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from twilio_conversations.errors import ConversationsError, NotReadyError, RequestTimeoutError
 from twilio_conversations.transport.lifetime import Lifetime
-from twilio_conversations.util.futures import Deadline, Future, fail, refuse_to_wait, settle, wait
+from twilio_conversations.util.futures import Deadline, SharedFuture, refuse_to_wait, wait
 
 T = TypeVar("T")
 
@@ -24,9 +25,9 @@ class Readiness:
         self.started = False
         self._lifetime = lifetime
         self._trouble = trouble
-        self._ready: Future[None] = Future()
+        self._ready: SharedFuture[None] = SharedFuture()
         self._refusal: ConversationsError | None = None
-        self._waits: dict[Future[Any], Future[Any]] = {}  # what is waited for -> what its callers wait on
+        self._waits: dict[Future[Any], SharedFuture[Any]] = {}  # what is waited for -> what its callers wait on
         self._lock = threading.Lock()
 
     @property
@@ -53,7 +54,7 @@ class Readiness:
 
     def ready(self) -> None:
         """Mark the start as successful."""
-        settle(self._ready, None)
+        self._ready.settle(None)
 
     def refuse(self, cause: ConversationsError) -> None:
         """Fail every wait, and those that begin before another token comes."""
@@ -73,7 +74,7 @@ class Readiness:
         with self._lock:  # whoever begins to wait looks at the cause under the lock: afterwards nobody waits any more
             waits, self._waits = self._waits, {}
         for waiting in waits.values():
-            fail(waiting, cause.again())
+            waiting.fail(cause.again())
 
     def forget_in_child(self) -> None:
         """Forget the waits in a forked child. Other threads may have held the lock."""
@@ -101,7 +102,7 @@ class Readiness:
             raise
         return deadline
 
-    def wait(self, future: Future[T], deadline: Deadline, what: str) -> T:
+    def wait(self, future: SharedFuture[T], deadline: Deadline, what: str) -> T:
         """Wait as `futures.wait` does; raise the cause if the client ends meanwhile, or has ended."""
         self.check()
         if future.done():
@@ -109,14 +110,14 @@ class Readiness:
         refuse_to_wait(what)
         return wait(self._watched(future), deadline, what, self._trouble)
 
-    def _watched(self, future: Future[T]) -> Future[T]:
+    def _watched(self, future: SharedFuture[T]) -> SharedFuture[T]:
         """Return a future that ends as `future` does, or with the client; one for all callers."""
         with self._lock:
             self.check()
             waiting = self._waits.get(future)
             if waiting is not None:
                 return waiting
-            waiting = self._waits[future] = Future()
+            waiting = self._waits[future] = SharedFuture()
         future.add_done_callback(self._done)
         return waiting
 
@@ -128,6 +129,6 @@ class Readiness:
         if future.cancelled():
             waiting.cancel()
         elif (error := future.exception()) is not None:
-            fail(waiting, error)
+            waiting.fail(error)
         else:
-            settle(waiting, future.result())
+            waiting.settle(future.result())

@@ -19,7 +19,8 @@ from twilio_conversations.transport.connection import Connection
 from twilio_conversations.transport.pending import PendingReply
 from twilio_conversations.transport.retries import RESENDS, TEMPORARY, retry_after
 from twilio_conversations.util import checks
-from twilio_conversations.util.futures import Deadline, Future, fail, refuse_to_wait, settle
+from twilio_conversations.util.flows import Future
+from twilio_conversations.util.futures import Deadline, refuse_to_wait
 from twilio_conversations.wire.backoff import Backoff
 from twilio_conversations.wire.http_request import HttpRequest
 from twilio_conversations.wire.packets import Reply
@@ -37,7 +38,7 @@ IN_PROGRESS: Final = 20409
 
 
 class Tunnel:
-    """Sends REST calls through a connection. Usable from any thread; nothing here waits."""
+    """Sends REST calls through a connection: `request` for flows on the io thread, `call` for any other thread."""
 
     def __init__(self, connection: Connection, options: Options) -> None:
         self._connection = connection
@@ -74,7 +75,7 @@ class Tunnel:
         `ClientClosedError`, whose `sent` is whether any attempt had been written, and whose `attempts` is their number.
         """
         deadline = deadline or Deadline(self._options.default_timeout)
-        return self._begin(method, url, headers, body, deadline, idempotent, lane).result
+        return self._exchange(method, url, headers, body, deadline, idempotent, lane).begin()
 
     def call(
         self,
@@ -97,9 +98,9 @@ class Tunnel:
         what = f"{method} {url}"
         refuse_to_wait(what)
         with self._place():
-            exchange = self._begin(method, url, headers, body, deadline, idempotent, Lane.COMMAND, look)
+            exchange = self._exchange(method, url, headers, body, deadline, idempotent, Lane.COMMAND, look)
             try:
-                return self._connection.wait(exchange.result, deadline, what)
+                return self._connection.wait(self._connection.run(exchange.begin), deadline, what)
             except RequestTimeoutError as error:
                 if error.attempts is None:  # the caller's clock was faster than the io thread's
                     error.sent, error.attempts = exchange.sent, exchange.attempts
@@ -121,7 +122,7 @@ class Tunnel:
             with self._count:
                 self._waiting -= 1
 
-    def _begin(
+    def _exchange(
         self,
         method: str,
         url: str,
@@ -136,13 +137,28 @@ class Tunnel:
         resend = self._options.resend
         repeated_in_doubt = idempotent and (resend != "never" or MUTATION_HEADER not in request.headers)
         look = look if resend == "look" else None
-        exchange = _Exchange(self._connection, request, deadline, lane, idempotent, repeated_in_doubt, look)
-        exchange.begin()
-        return exchange
+        return _Exchange(self._connection, request, deadline, lane, idempotent, repeated_in_doubt, look)
 
 
 class _Exchange:
-    """One call and its attempts. After the first attempt it lives on the io thread."""
+    """One call and its attempts, on the io thread."""
+
+    __slots__ = (
+        "_backoff",
+        "_connection",
+        "_cuts",
+        "_deadline",
+        "_idempotent",
+        "_in_doubt",
+        "_lane",
+        "_latest",
+        "_look",
+        "_repeated_in_doubt",
+        "_request",
+        "_result",
+        "_sent",
+        "attempts",
+    )
 
     def __init__(
         self,
@@ -154,7 +170,7 @@ class _Exchange:
         repeated_in_doubt: bool,
         look: Look | None,
     ) -> None:
-        self.result: Future[Reply] = Future()
+        self._result: Future[Reply] = Future()
         self._connection = connection
         self._request = request
         self._deadline = deadline
@@ -174,12 +190,13 @@ class _Exchange:
         """Whether any attempt has been written, as far as is known; for any thread."""
         return self._sent or (self._latest is not None and self._connection.has_written(self._latest))
 
-    def begin(self) -> None:
-        """Send; a command that an earlier call has left in doubt is looked for first."""
+    def begin(self) -> Future[Reply]:
+        """Send; a command that an earlier call has left in doubt is looked for first. Return the future of the answer."""
         if self._in_doubt:
             self._connection.sleep(0.0).add_done_callback(self._on_slept)
         else:
             self._send()
+        return self._result
 
     def _send(self) -> None:
         self.attempts += 1
@@ -196,7 +213,7 @@ class _Exchange:
         elif isinstance(error, ConversationsError):
             self._on_error(error)
         else:
-            fail(self.result, error)
+            self._result.fail(error)
 
     def _known(self, reply: Reply) -> Reply:
         return attrs.evolve(reply, attempts=self.attempts, in_doubt=self._in_doubt)
@@ -209,7 +226,7 @@ class _Exchange:
             self._doubt()
             again = self._repeated_in_doubt
         if not again or not self._try_later(retry_after(reply.http_headers)):
-            settle(self.result, reply)
+            self._result.settle(reply)
 
     def _on_error(self, error: ConversationsError) -> None:
         self._sent = self._sent or bool(error.sent)
@@ -220,7 +237,7 @@ class _Exchange:
         may_be_repeated = not self._sent or (self._repeated_in_doubt if self._in_doubt else self._idempotent)
         again = isinstance(error, TransportUnavailableError | ReplyError) and error.retryable and may_be_repeated
         if not again or not self._try_later(0.0):
-            fail(self.result, error)
+            self._result.fail(error)
 
     def _doubt(self) -> None:
         self._in_doubt = True
@@ -241,7 +258,7 @@ class _Exchange:
 
     def _try_later(self, asked: float) -> bool:
         """Send again after a delay, unless the deadline comes first."""
-        if self.result.done():
+        if self._result.done():
             return True
         if self._backoff is None:
             self._backoff = Backoff(RESENDS)
@@ -258,10 +275,10 @@ class _Exchange:
 
     def _on_slept(self, future: Future[None]) -> None:
         if (error := future.exception()) is not None:
-            fail(self.result, error)
-        elif self._look is not None and self._in_doubt and not self.result.cancelled():
+            self._result.fail(error)
+        elif self._look is not None and self._in_doubt and not self._result.cancelled():
             self._look.look().add_done_callback(self._on_looked)
-        elif not self.result.cancelled():
+        elif not self._result.cancelled():
             self._send()
 
     def _on_looked(self, future: Future[Reply | None]) -> None:
@@ -269,10 +286,10 @@ class _Exchange:
         if isinstance(error, ConversationsError):
             error.sent, error.attempts = True, self.attempts
         if error is not None:
-            fail(self.result, error)
+            self._result.fail(error)
         elif (found := future.result()) is not None:
-            settle(self.result, self._known(found))
-        elif not self.result.cancelled():
+            self._result.settle(self._known(found))
+        elif not self._result.cancelled():
             self._send()
 
 

@@ -1,43 +1,24 @@
-"""Futures, deadlines, and the one function that waits.
+"""Deadlines, roles of threads, and the one function that waits.
 
-Work that needs the connection is written as a *flow*: a generator that yields futures and is resumed on the thread that
-settles them (the io thread). So a start-up or a membership change reads from top to bottom and blocks no thread. Everybody
-else waits through `wait`, which ends on the caller's own clock and refuses to run where waiting would hang the client.
+A thread of the program waits through `wait`, which ends on the caller's own clock and refuses to run where waiting would hang the
+client. The io thread never waits: its work is written as flows (`util.flows`).
 """
 
 from __future__ import annotations
 
+import concurrent.futures
 import enum
-import functools
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, InvalidStateError
+from collections.abc import Callable
+from concurrent.futures import InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Final, TypeVar
 
 from twilio_conversations.errors import RequestTimeoutError, WrongThreadError
 from twilio_conversations.util import checks
 
-__all__ = [
-    "Deadline",
-    "Flow",
-    "Future",
-    "Role",
-    "completed",
-    "current_role",
-    "fail",
-    "failed",
-    "flow",
-    "gather",
-    "mark_thread",
-    "settle",
-    "wait",
-]
-
 T = TypeVar("T")
-P = ParamSpec("P")
-Flow = Generator[Future[Any], Any, T]
 
 SLICE: Final = 1.0
 """Seconds for which a thread waits at most without looking up."""
@@ -129,7 +110,27 @@ def refuse_to_wait(what: str) -> None:
         raise WrongThreadError(f"{what} blocks and must not be called on the client's own thread {thread!r}{_NO_WAITING[role]}")
 
 
-def wait(future: Future[T], deadline: Deadline, what: str, trouble: Callable[[], str | None] = lambda: None) -> T:
+class SharedFuture(concurrent.futures.Future[T]):
+    """A result for which threads wait. Any thread may settle it."""
+
+    def settle(self, value: T) -> bool:
+        """Set the result unless somebody was faster; return whether it was this call."""
+        try:
+            self.set_result(value)
+        except InvalidStateError:
+            return False
+        return True
+
+    def fail(self, error: BaseException) -> bool:
+        """Set the error unless somebody was faster; return whether it was this call."""
+        try:
+            self.set_exception(error)
+        except InvalidStateError:
+            return False
+        return True
+
+
+def wait(future: SharedFuture[T], deadline: Deadline, what: str, trouble: Callable[[], str | None] = lambda: None) -> T:
     """Wait for `future` and return its result. `trouble` is asked, when the time is over, what stands in the way.
 
     Raises:
@@ -148,95 +149,3 @@ def wait(future: Future[T], deadline: Deadline, what: str, trouble: Callable[[],
                 break
     why = trouble()
     raise RequestTimeoutError(f"{what}: no answer within the time limit{f': {why}' if why else ''}", retryable=True)
-
-
-def completed(value: T) -> Future[T]:
-    """Return a future that is done."""
-    future: Future[T] = Future()
-    future.set_result(value)
-    return future
-
-
-def failed(error: BaseException) -> Future[Any]:
-    """Return a future that has failed."""
-    future: Future[Any] = Future()
-    future.set_exception(error)
-    return future
-
-
-def settle(future: Future[T], value: T) -> bool:
-    """Set the result unless somebody was faster; say whether it was us."""
-    try:
-        future.set_result(value)
-    except InvalidStateError:
-        return False
-    return True
-
-
-def fail(future: Future[Any], error: BaseException) -> bool:
-    """Set the error unless somebody was faster; say whether it was us."""
-    try:
-        future.set_exception(error)
-    except InvalidStateError:
-        return False
-    return True
-
-
-def gather(futures: Iterable[Future[T]]) -> Future[list[T]]:
-    """Return a future of all results, in order; it fails as soon as one fails."""
-    members = list(futures)
-    result: Future[list[T]] = Future()
-    missing = len(members)
-    if not missing:
-        result.set_result([])
-        return result
-
-    def one_done(future: Future[T]) -> None:
-        nonlocal missing
-        missing -= 1
-        error = future.exception()
-        if error is not None:
-            fail(result, error)
-        elif missing == 0 and not result.done():
-            settle(result, [member.result() for member in members])
-
-    for member in members:
-        member.add_done_callback(one_done)
-    return result
-
-
-def flow(function: Callable[P, Flow[T]]) -> Callable[P, Future[T]]:
-    """Turn a generator of futures into a function that returns a future.
-
-    The generator runs at once up to its first unfinished future, then goes on where that future is settled.
-    """
-
-    @functools.wraps(function)
-    def start(*args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        result: Future[T] = Future()
-        _advance(function(*args, **kwargs), result, None)
-        return result
-
-    return start
-
-
-def _advance(steps: Flow[T], result: Future[T], settled: Future[Any] | None) -> None:
-    """Run `steps` until it yields a future that is not done yet (a loop: recursion would grow with finished futures)."""
-    while True:
-        try:
-            if settled is None:
-                pending = next(steps)
-            elif (error := settled.exception()) is not None:
-                pending = steps.throw(error)
-            else:
-                pending = steps.send(settled.result())
-        except StopIteration as stop:
-            settle(result, stop.value)
-            return
-        except Exception as error:
-            fail(result, error)
-            return
-        if not pending.done():
-            pending.add_done_callback(functools.partial(_advance, steps, result))
-            return
-        settled = pending
