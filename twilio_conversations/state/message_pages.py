@@ -13,7 +13,7 @@ from twilio_conversations.errors import ProtocolError
 from twilio_conversations.models.message import Message
 from twilio_conversations.models.pages import Paginator
 from twilio_conversations.sync.changes import Item
-from twilio_conversations.util.futures import Flow, Future, flow
+from twilio_conversations.util.flows import Flow, Future, flow
 from twilio_conversations.values.message import MessageData
 
 if TYPE_CHECKING:
