@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from websocket import ABNF
+from websocket import ABNF, WebSocketException, continuous_frame, frame_buffer
 
 from twilio_conversations.errors import ProtocolError
 from twilio_conversations.transport import ws_codec as stream
@@ -64,6 +65,76 @@ def test_one_byte_at_a_time(expected: list[WsMessage]) -> None:
     data = b"".join(frame(opcode, payload) for opcode, payload in expected)
 
     assert expected == feed(data, list(range(len(data))))
+
+
+@st.composite
+def any_frames(draw: st.DrawFn) -> bytes:
+    """Whole frames, most of them as they should be, with lengths spelled in any way."""
+    first = draw(st.sampled_from([0x82, 0x82, 0x81, 0x02, 0x00, 0x80, 0x89, 0x8A, 0x88]) | st.integers(0, 255))
+    payload = draw(st.binary(max_size=140) | st.sampled_from([b"\x03\xe8", b"\x03\xed", b"\x13\x87late", b"x" * 70_000]))
+    size = len(payload)
+    spellings = [bytes([127]) + size.to_bytes(8, "big")]
+    if size < 1 << 16:
+        spellings.append(bytes([126]) + size.to_bytes(2, "big"))
+    if size < 126:
+        spellings += [bytes([size])] * 5
+    length = draw(st.sampled_from(spellings))
+    if draw(st.integers(0, 30)) == 0:
+        key = draw(st.binary(min_size=4, max_size=4))
+        return bytes([first, length[0] | 0x80]) + length[1:] + key + payload
+    return bytes([first]) + length + payload
+
+
+def by_the_library(data: bytes) -> tuple[list[WsMessage], bool]:
+    """The messages that websocket-client reads from whole frames, and whether the bytes break a rule, ours included."""
+    rest, found, fragments = io.BytesIO(data), list[WsMessage](), continuous_frame(False, True)
+    frames = frame_buffer(rest.read, True)
+    while rest.tell() < len(data):
+        try:
+            read = frames.recv_frame()
+            if read.mask_value or (read.opcode >= 8 and (not read.fin or len(read.data) > 125)):
+                return found, True
+            if read.opcode >= 8:
+                found.append((read.opcode, bytes(read.data)))  # type: ignore[arg-type]
+                continue
+            fragments.validate(read)
+            fragments.add(read)
+            if fragments.is_fire(read):
+                opcode, whole = fragments.extract(read)
+                found.append((opcode, whole.data))
+        except WebSocketException:
+            return found, True
+    return found, False
+
+
+@given(st.lists(any_frames(), max_size=8).map(b"".join), st.lists(st.integers(0, 10**6), max_size=10))
+def test_any_frames_read_as_by_websocket_client(data: bytes, cuts: list[int]) -> None:
+    """The parser of our own gives the same messages, and refuses what the library refuses."""
+    expected, is_bad = by_the_library(data)
+    edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    receiver, received = Stream(10**6), list[WsMessage]()
+    try:
+        for start, end in itertools.pairwise(edges):
+            received.extend(receiver.feed(data[start:end]))  # extends one by one
+        raised = False
+    except ProtocolError:
+        raised = True
+
+    assert (expected, is_bad) == (received, raised)
+
+
+@given(
+    st.sampled_from([BINARY, PONG]),
+    st.binary(max_size=300) | st.sampled_from([b"x" * 125, b"x" * 126, b"x" * 65_535, b"x" * 65_536]),
+)
+def test_frames_are_built_as_by_websocket_client(opcode: int, payload: bytes) -> None:
+    """But for the key, which is new each time."""
+    built = stream.build(opcode, payload)
+    size = {126: 4, 127: 10}.get(built[1] & 0x7F, 2)
+    expected = ABNF.create_frame(payload, opcode)
+    expected.get_mask_key = lambda _: built[size : size + 4]
+
+    assert expected.format() == built
 
 
 @given(st.binary(max_size=300), st.lists(st.integers(0, 10**6), max_size=5), st.lists(st.integers(0, 10**6), max_size=20))
