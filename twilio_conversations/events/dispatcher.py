@@ -276,9 +276,10 @@ class Dispatcher:
             _log.warning("the handler %s still runs after the client was closed", self._busy_with or "of an event")
 
     def _put(self, item: _Item) -> None:
-        """Queue an item, and wake the thread only if it sleeps: a wake-up costs more than the delivery."""
+        """Queue an item, and wake the thread only if it sleeps and nobody woke it: a wake-up costs more than the delivery."""
         self._queue.append(item)
         if self._idle:
+            self._idle = False
             self._wakeups.put(None)
 
     def _take(self) -> _Item | None:
