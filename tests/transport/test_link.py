@@ -108,3 +108,17 @@ def test_a_ping_of_the_peer_is_answered(line: Line) -> None:
 
     assert line.peer.frame() == (ABNF.OPCODE_PONG, b"there?")
     assert line.link.next_deadline() == line.now + OPTIONS.keepalive_interval
+
+
+def test_acknowledgements_keep_their_place(line: Line) -> None:
+    """They go out together, ahead of what is sent after them, also of the close frame."""
+    line.link.acknowledge("N1")
+    line.link.acknowledge("N2")
+    line.link.send(Unknown("P1", "ping").encode())
+    line.link.acknowledge("N3")
+    assert line.link.wants_write
+    line.link.close()
+
+    assert ["N1", "N2"] == [line.peer.expect_acknowledgement() for _ in range(2)]
+    assert "P1" == line.peer.packet().id
+    assert "N3" == line.peer.expect_acknowledgement()

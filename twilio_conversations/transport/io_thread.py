@@ -265,10 +265,13 @@ class IoThread:
             self.link.send(effect.data)
 
     def _do_notification(self, effect: Notification) -> None:
+        link = self.link
         try:
             self._listener.on_notification(effect.message_type, effect.payload)
         except Exception:
             _log.exception("a listener failed")
+        if effect.id and link is not None:
+            link.acknowledge(effect.id)
 
     def _do_open(self, effect: fx.OpenSocket) -> None:
         try:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from twilio_conversations.errors import ProtocolError
 from twilio_conversations.options import Options
+from twilio_conversations.transport import acknowledgements
 from twilio_conversations.transport import ws_codec as stream
 from twilio_conversations.transport.dialling import close_descriptor
 from twilio_conversations.transport.ws_codec import Stream, WsMessage
@@ -47,6 +48,7 @@ class Link:
         self._encrypted = not hasattr(opened, "recvmsg_into") or isinstance(opened, ssl.SSLSocket)
         self._stream = Stream(options.max_frame_bytes)
         self._outbox = bytearray()
+        self._unacknowledged: list[str] = []  # ids whose acknowledgements come next in the outbox
         self._interval = options.keepalive_interval
         self._patience = options.keepalive_timeout
         self._pinged_at: float | None = None
@@ -103,32 +105,46 @@ class Link:
                 if opcode == stream.BINARY or opcode == stream.TEXT:
                     yield opcode, payload
                 elif opcode == stream.PING:
-                    self._outbox += stream.build(stream.PONG, payload)
+                    self._put(stream.PONG, payload)
                 elif opcode == stream.PONG:
                     self.answers_pings = True
                 elif opcode == stream.CLOSE:
-                    self._outbox += stream.build(stream.CLOSE, payload[:2])
+                    self._put(stream.CLOSE, payload[:2])
                     raise LinkLost(*_closed(payload))
         except ProtocolError as error:
-            self._outbox += stream.build(stream.CLOSE, _PROTOCOL_ERROR)
+            self._put(stream.CLOSE, _PROTOCOL_ERROR)
             raise LinkLost(str(error)) from error
 
     # Sending
 
     def send(self, packet: bytes) -> None:
         """Put a packet into the outbox, as one binary message."""
-        self._outbox += stream.build(stream.BINARY, packet)
+        self._put(stream.BINARY, packet)
+
+    def acknowledge(self, id_: str) -> None:
+        """Acknowledge a packet, ahead of what is sent afterwards."""
+        self._unacknowledged.append(id_)
+
+    def _put(self, opcode: int, payload: bytes) -> None:
+        self._put_acknowledgements()
+        self._outbox += stream.build(opcode, payload)
+
+    def _put_acknowledgements(self) -> None:
+        if self._unacknowledged:
+            self._outbox += acknowledgements.frames(self._unacknowledged)
+            self._unacknowledged.clear()
 
     @property
     def wants_write(self) -> bool:
         """Whether `flush` should be called when the socket is writable."""
-        return bool(self._outbox)
+        return bool(self._outbox or self._unacknowledged)
 
     def flush(self) -> None:
         """Write the outbox as far as the peer takes it.
 
         If the peer takes nothing any more, `read` raises that, after the messages that the peer sent before.
         """
+        self._put_acknowledgements()
         outbox = self._outbox
         while outbox and self._broken is None:
             try:
@@ -173,13 +189,13 @@ class Link:
         """Send a ping; without any byte in time, `check` raises `LinkLost`."""
         if self._pinged_at is None:
             self._pinged_at = now
-            self._outbox += stream.build(stream.PING, b"")
+            self._put(stream.PING, b"")
 
     # The end
 
     def close(self) -> None:
         """Write what the system takes at once, send a close frame, and close the descriptor. Waits for nothing."""
-        self._outbox += stream.build(stream.CLOSE, _GOING_AWAY)
+        self._put(stream.CLOSE, _GOING_AWAY)
         self.flush()
         try:
             self._socket.close()

@@ -1,6 +1,7 @@
 """Effects of the session: values that the owner of the socket, the clock and the listeners executes, in order.
 
-Besides these, a `packets.Notification` (deliver it) and an `errors.ConnectionErrorInfo` (report it) are effects too.
+Besides these, a `packets.Notification` (deliver it, then acknowledge its id, if it has one) and an `errors.ConnectionErrorInfo`
+(report it) are effects too.
 """
 
 from __future__ import annotations

@@ -237,8 +237,6 @@ class Session:
         if type(packet) is packets.Notification:
             if self._phase is Phase.LEAVING:
                 return []  # the next connection replays it
-            if packet.id:
-                return [Send(packets.acknowledgement(packet.id)), packet]
             return [packet]
         self._now = now
         if type(packet) is Reply:
