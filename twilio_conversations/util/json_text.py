@@ -15,6 +15,9 @@ from typing import Any, Final
 LEVELS: Final = 250
 """Containers within containers that are read: few enough for every recursion of Python's, copying included."""
 
+_SHALLOW: Final = 2 * LEVELS
+"""A shorter text has too few brackets, and as many that close, to be too deep."""
+
 _MOST_MARKS = 100_000
 """Brackets and quotation marks in a text that is too deep: going through them takes about a microsecond each."""
 
@@ -33,6 +36,17 @@ def loads(text: str) -> Any:
         ValueError: it is not JSON.
     """
     try:
+        value, end = _scan(text, 0)
+        if end == len(text) and (end < _SHALLOW or text.count("[") + text.count("{") <= LEVELS):
+            return value
+    except (StopIteration, ValueError, RecursionError):
+        pass
+    return _loads_the_rest(text)
+
+
+def _loads_the_rest(text: str) -> Any:
+    """Read what is unusual: white space around it, long numbers, many brackets, or no JSON at all."""
+    try:
         value = _read(text)
         if text.count("[") + text.count("{") <= LEVELS or not _is_deep(value):
             return value
@@ -42,12 +56,6 @@ def loads(text: str) -> Any:
 
 
 def _read(text: str) -> Any:
-    try:
-        value, end = _scan(text, 0)
-        if end == len(text):
-            return value
-    except (StopIteration, ValueError):
-        pass
     return json.loads(text, parse_int=_whole_number)
 
 

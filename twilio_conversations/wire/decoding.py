@@ -11,7 +11,7 @@ from typing import Any
 
 from twilio_conversations.errors import ProtocolError
 from twilio_conversations.wire import frame
-from twilio_conversations.wire.frame import MAX_FRAME, Frame, parse_json
+from twilio_conversations.wire.frame import MAX_FRAME, parse_json
 from twilio_conversations.wire.http_request import JSON_TYPE, HttpRequest
 from twilio_conversations.wire.packets import (
     BackoffHint,
@@ -27,6 +27,8 @@ from twilio_conversations.wire.packets import (
     Update,
     text,
 )
+
+_Header = dict[str, Any]
 
 
 class PacketError(ProtocolError):
@@ -49,13 +51,12 @@ def decode(data: bytes, *, max_bytes: int = MAX_FRAME) -> Packet:
     Raises:
         ProtocolError: the bytes are not a frame; a `PacketError` when the header was readable.
     """
-    received = frame.decode(data, max_bytes=max_bytes)
-    header = received.header
+    header, payload = frame.decode(data, max_bytes=max_bytes)
     method, id_ = header.get("method"), header.get("id")
-    if not isinstance(method, str) or not (id_ is None or isinstance(id_, str)):
+    if type(method) is not str or not (id_ is None or type(id_) is str):
         raise PacketError("a header without method or with a strange id", id_=None, method=None)
     try:
-        return _READERS.get(method, _read_unknown)(id_, received)
+        return _READERS.get(method, _read_unknown)(id_, header, payload)
     except ProtocolError as error:
         raise PacketError(f"{method}: {error}", id_=id_, method=method) from error
 
@@ -66,36 +67,35 @@ def _required_id(id_: str | None) -> str:
     return id_
 
 
-def _token(received: Frame) -> str:
-    token = received.header.get("token")
+def _token(header: _Header) -> str:
+    token = header.get("token")
     if not isinstance(token, str):
         raise ProtocolError("no token")
     return token
 
 
-def _content(received: Frame) -> Any:
+def _content(header: _Header, payload: bytes) -> Any:
     """Return the payload by its type: JSON (the default), text, or nothing that we know how to read."""
-    if not received.payload:
+    if not payload:
         return None
-    kind = received.header.get("payload_type", JSON_TYPE)
+    kind = header.get("payload_type", JSON_TYPE)
     if not isinstance(kind, str):
         raise ProtocolError("payload_type is not text")
     if kind.startswith(JSON_TYPE):
-        return parse_json(received.payload)
+        return parse_json(payload)
     if kind.startswith("text/plain"):
         try:
-            return received.payload.decode()
+            return payload.decode()
         except UnicodeDecodeError as error:
             raise ProtocolError("the text is not UTF-8") from error
     return None
 
 
-def _read_init(id_: str | None, received: Frame) -> Packet:
-    header = received.header
+def _read_init(id_: str | None, header: _Header, payload: bytes) -> Packet:
     registrations, capabilities, metadata = (header.get(name) for name in ("registrations", "capabilities", "metadata"))
     return Init(
         _required_id(id_),
-        _token(received),
+        _token(header),
         text(header.get("continuation_token")),
         metadata if isinstance(metadata, dict) else {},
         tuple(item for item in registrations if isinstance(item, dict)) if isinstance(registrations, list) else (),
@@ -104,51 +104,50 @@ def _read_init(id_: str | None, received: Frame) -> Packet:
     )
 
 
-def _read_update(id_: str | None, received: Frame) -> Packet:
-    return Update(_required_id(id_), _token(received))
+def _read_update(id_: str | None, header: _Header, payload: bytes) -> Packet:
+    return Update(_required_id(id_), _token(header))
 
 
-def _read_message(id_: str | None, received: Frame) -> Packet:
-    request = HttpRequest.parse(received.header.get("http_request"), received.payload)
-    return RestCall(_required_id(id_), request, text(received.header.get("active_grant")) or "")
+def _read_message(id_: str | None, header: _Header, payload: bytes) -> Packet:
+    request = HttpRequest.parse(header.get("http_request"), payload)
+    return RestCall(_required_id(id_), request, text(header.get("active_grant")) or "")
 
 
-def _read_reply(id_: str | None, received: Frame) -> Packet:
-    header = received.header
+def _read_reply(id_: str | None, header: _Header, payload: bytes) -> Packet:
     http_status, headers, kind = header.get("http_status"), header.get("http_headers"), header.get("payload_type")
     return Reply(
         _required_id(id_),
         Status.parse(header.get("status")),
         None if http_status is None else Status.parse(http_status),
         {name.lower(): str(value) for name, value in headers.items()} if isinstance(headers, dict) else {},
-        received.payload,
+        payload,
         text(kind),
         header,
     )
 
 
-def _read_notification(id_: str | None, received: Frame) -> Packet:
-    message_type = received.header.get("message_type")
+def _read_notification(id_: str | None, header: _Header, payload: bytes) -> Packet:
+    message_type = header.get("message_type")
     if not isinstance(message_type, str):
         raise ProtocolError("a notification without message_type")
-    return Notification(id_, message_type, _content(received))
+    return Notification(id_, message_type, _content(header, payload))
 
 
-def _read_client_update(id_: str | None, received: Frame) -> Packet:
-    return ClientUpdate(id_, text(received.header.get("client_update_type")) or "")
+def _read_client_update(id_: str | None, header: _Header, payload: bytes) -> Packet:
+    return ClientUpdate(id_, text(header.get("client_update_type")) or "")
 
 
-def _read_close(id_: str | None, received: Frame) -> Packet:
-    status = received.header.get("status")
-    hint = BackoffHint.parse(_content(received))
+def _read_close(id_: str | None, header: _Header, payload: bytes) -> Packet:
+    status = header.get("status")
+    hint = BackoffHint.parse(_content(header, payload))
     return Close(id_, None if status is None else Status.parse(status), hint)
 
 
-def _read_unknown(id_: str | None, received: Frame) -> Packet:
-    return Unknown(id_, received.header["method"], received.header, received.payload)
+def _read_unknown(id_: str | None, header: _Header, payload: bytes) -> Packet:
+    return Unknown(id_, header["method"], header, payload)
 
 
-_READERS: dict[str, Callable[[str | None, Frame], Packet]] = {
+_READERS: dict[str, Callable[[str | None, _Header, bytes], Packet]] = {
     "init": _read_init,
     "update": _read_update,
     "message": _read_message,

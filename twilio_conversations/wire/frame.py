@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
-
-import attrs
+from typing import Any, Final
 
 from twilio_conversations.errors import ProtocolError
 from twilio_conversations.util import json_text
@@ -22,19 +20,17 @@ from twilio_conversations.util import json_text
 MAX_FRAME = 32 * 1024 * 1024
 """Largest frame that is read or written unless told otherwise, in bytes."""
 
-_MAGIC = b"TWILSOCK V3.0 "
-_CRLF = b"\r\n"
-_LONGEST_SIZE = 10
+_MAGIC: Final = b"TWILSOCK V3.0 "
+_CRLF: Final = b"\r\n"
+_SIZE_START: Final = len(_MAGIC)
+_SIZE_END: Final = _SIZE_START + 10 + len(_CRLF)
+"""Where the size of the header begins, and where its line has ended at the latest."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
-@attrs.frozen
-class Frame:
-    """A decoded frame: its header, and its payload as bytes."""
-
-    header: dict[str, Any]
-    payload: bytes
+Frame = tuple[dict[str, Any], bytes]
+"""A decoded frame: its header, and its payload as bytes."""
 
 
 def encode(header: Mapping[str, Any], payload: bytes = b"") -> bytes:
@@ -53,16 +49,18 @@ def decode(data: bytes, *, max_bytes: int = MAX_FRAME) -> Frame:
         raise ProtocolError(f"a frame of {len(data)} bytes is over the limit of {max_bytes}")
     if not data.startswith(_MAGIC):
         raise ProtocolError("not a TWILSOCK V3.0 frame")
-    line_end = data.find(_CRLF, len(_MAGIC), len(_MAGIC) + _LONGEST_SIZE + len(_CRLF))
-    size_text = data[len(_MAGIC) : line_end] if line_end >= 0 else b""
+    line_end = data.find(_CRLF, _SIZE_START, _SIZE_END)
+    size_text = data[_SIZE_START:line_end] if line_end >= 0 else b""
     if not size_text.isdigit():
         raise ProtocolError("the header size is not a number")
     head_start = line_end + len(_CRLF)
     head_end = head_start + int(size_text)
     if head_end > len(data):
         raise ProtocolError("the header is longer than the frame")
-    header = _json_object(data[head_start:head_end])
-    return Frame(header, _payload(data, head_end, header.get("payload_size", 0)))
+    header = parse_json(data[head_start:head_end])
+    if type(header) is not dict:
+        raise ProtocolError("the header is not a JSON object")
+    return header, _payload(data, head_end, header.get("payload_size", 0))
 
 
 def _payload(data: bytes, head_end: int, size: Any) -> bytes:
@@ -76,13 +74,6 @@ def _payload(data: bytes, head_end: int, size: Any) -> bytes:
     if start + size > len(data):
         raise ProtocolError("the payload is shorter than payload_size")
     return data[start : start + size]
-
-
-def _json_object(data: bytes) -> dict[str, Any]:
-    value = parse_json(data)
-    if type(value) is not dict:
-        raise ProtocolError("the header is not a JSON object")
-    return value
 
 
 def parse_json(data: bytes) -> Any:

@@ -49,10 +49,10 @@ class RecordedFrame:
             "direction": self.direction,
         }
         try:
-            decoded = frame.decode(self.data)
+            header, payload = frame.decode(self.data)
         except ProtocolError as error:
             return {**fields, "unreadable": str(error), "bytes": len(self.data)}
-        return {**fields, "header": _redacted(decoded.header), "payload": _redacted(_payload(decoded.payload))}
+        return {**fields, "header": _redacted(header), "payload": _redacted(_payload(payload))}
 
 
 class Traffic:
