@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated
+from twilio_conversations.sync.changes import Item, ItemAdded, ItemChange, ItemRemoved
 from twilio_conversations.util.json import parse_index
 
 _REMOVED: Final = math.inf
@@ -30,21 +30,17 @@ class AnnouncedMessages:
         self._early.clear()
         self._latest_early = -1
 
-    def take(self, change: Change) -> bool:
-        """Note a change from an event; return whether it was announced before, from a page that was ahead of the events.
+    def take(self, index: int, change: ItemChange) -> bool:
+        """Note a change of a message from an event; return whether it was announced before, from a page that was ahead of the
+        events.
 
         A message that came and went before the page was read is not announced at all.
         """
-        if not isinstance(change, ItemAdded | ItemUpdated | ItemRemoved):
-            return False
-        index = parse_index(change.key)
-        if index is None:
-            return False
         if isinstance(change, ItemAdded) and (self.newest is None or index > self.newest):
             self.newest = index
         return bool(self._early) and self._is_early(index, change)
 
-    def _is_early(self, index: int, change: ItemAdded | ItemUpdated | ItemRemoved) -> bool:
+    def _is_early(self, index: int, change: ItemChange) -> bool:
         early = self._early
         if isinstance(change, ItemAdded) and index not in early and index < self._latest_early:
             early[index] = _REMOVED

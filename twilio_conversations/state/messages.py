@@ -21,7 +21,7 @@ from twilio_conversations.sending.sender import Sender, checked_progress
 from twilio_conversations.state.announced import AnnouncedMessages
 from twilio_conversations.state.message_pages import MOST_PER_REQUEST, MessagePages, messages_after
 from twilio_conversations.state.own_messages import OwnMessages
-from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated
+from twilio_conversations.sync.changes import Item, ItemAdded, ItemChange, ItemRemoved, ItemUpdated
 from twilio_conversations.transport.commands import CommandKind
 from twilio_conversations.util import checks, logs, urls
 from twilio_conversations.util.flows import Flow, Future, flow
@@ -58,29 +58,30 @@ class Messages:
 
     # -- from Sync, on the io thread ----------------------------------------------------------------------------------
 
-    def changed(self, change: Change) -> None:
+    def changed(self, change: ItemChange) -> None:
         """Apply a change of the list and announce it; what cannot be a message is left out."""
         try:
-            if self._announced.take(change):
+            index = _index(change.key)
+            if self._announced.take(index, change):
                 return
             if isinstance(change, ItemAdded):
-                self._added(change)
+                self._added(index, change)
             elif isinstance(change, ItemUpdated):
-                self._updated(change)
-            elif isinstance(change, ItemRemoved):
-                self._removed(change)
+                self._updated(index, change)
+            else:
+                self._removed(index, change)
         except ProtocolError as error:
             _log.warning("%r: leaving out a change of the messages: %s", self._conversation, error)
 
-    def _added(self, change: ItemAdded) -> None:
-        message, _, current = self._apply(change)
-        self._own.told(message.index)
+    def _added(self, index: int, change: ItemAdded) -> None:
+        message, _, current = self._apply(index, change)
+        self._own.told(index)
         if current.author is not None:
             self._typing_ended(current.author)
         self._runtime.dispatcher.post(self._added_to, message)
 
-    def _updated(self, change: ItemUpdated) -> None:
-        message, former, current = self._apply(change)
+    def _updated(self, index: int, change: ItemUpdated) -> None:
+        message, former, current = self._apply(index, change)
         self.announce_update(message, former, current)
 
     def announce_update(self, message: Message, former: MessageData | None, current: MessageData) -> None:
@@ -94,9 +95,8 @@ class Messages:
                 (self._runtime.events, ClientEvent.MESSAGE_UPDATED),
             )
 
-    def _apply(self, change: ItemAdded | ItemUpdated) -> tuple[Message, MessageData | None, MessageData]:
+    def _apply(self, index: int, change: ItemAdded | ItemUpdated) -> tuple[Message, MessageData | None, MessageData]:
         """Apply a change; return the live message, its state before (`None` when that is not known), and that now."""
-        index = _index(change.key)
         with self._runtime.lock:
             message = self._held.get(index)
             if message is None:
@@ -106,8 +106,7 @@ class Messages:
             current = MessageData.parse(change.data, state.replica)
             return message, state.apply(current, change.event_id), current
 
-    def _removed(self, change: ItemRemoved) -> None:
-        index = _index(change.key)
+    def _removed(self, index: int, change: ItemRemoved) -> None:
         with self._runtime.lock:
             message = self._held.pop(index, None)
             if message is None:

@@ -13,7 +13,7 @@ from twilio_conversations.models.layers import OVERLAY_SECONDS, ReplicatedState
 from twilio_conversations.models.live import Live, date_updated
 from twilio_conversations.models.participant import Participant, ParticipantUpdatedEventArgs
 from twilio_conversations.state.own_commands import Command, OwnCommand, OwnCommands
-from twilio_conversations.sync.changes import Change, Item, ItemAdded, ItemRemoved, ItemUpdated, Page
+from twilio_conversations.sync.changes import Item, ItemAdded, ItemChange, ItemRemoved, ItemUpdated, Page
 from twilio_conversations.transport.commands import CommandKind
 from twilio_conversations.util import checks, logs, urls
 from twilio_conversations.util.flows import Flow, Future, flow
@@ -146,9 +146,9 @@ class Participants:
             for participant in self._by_sid.values():
                 participant._live.state.expect_anything()
 
-    def changed(self, change: Change) -> None:
+    def changed(self, change: ItemChange) -> None:
         """Apply a change of the map and announce it."""
-        if not isinstance(change, ItemAdded | ItemUpdated | ItemRemoved) or self._is_early(str(change.key), change):
+        if self._is_early(str(change.key), change):
             return
         self._catch_up_surveys(str(change.key), change)
         if isinstance(change, ItemRemoved):
@@ -156,7 +156,7 @@ class Participants:
         else:
             self._added_or_updated(change)
 
-    def _catch_up_surveys(self, sid: str, change: ItemAdded | ItemUpdated | ItemRemoved) -> None:
+    def _catch_up_surveys(self, sid: str, change: ItemChange) -> None:
         """End the wait for the event of a participant that a page has shown; whoever turns out to have been there for
         longer is given to the late handlers."""
         if sid in self._ahead:
@@ -167,7 +167,7 @@ class Participants:
             if not self._ahead:
                 self._surveys.clear()
 
-    def _is_early(self, sid: str, change: ItemAdded | ItemUpdated | ItemRemoved) -> bool:
+    def _is_early(self, sid: str, change: ItemChange) -> bool:
         """Return whether joining or leaving was announced before, from a page that was ahead of the events."""
         until = self._early.get(sid, -1)
         if isinstance(change, ItemUpdated):

@@ -106,6 +106,7 @@ class TrackedConversation:
         live: the inside of the conversation.
         item: its item of the user's map.
         phase: row of `phases.TRANSITIONS`.
+        is_opening: whether its objects are being opened; their changes wait until it was announced.
         attempt: identity of what is wanted now; an opening that began under another one is outdated.
         ready: done when the attempt has led to what is wanted.
         applied: contents of the document that were applied last.
@@ -118,6 +119,7 @@ class TrackedConversation:
     names: SyncNames
     item: Mapping[str, Any] = attrs.field(factory=dict)
     phase: Phase = Phase.NEW
+    is_opening: bool = STANDINGS[Phase.NEW].is_opening
     attempt: object = attrs.field(factory=object)
     ready: Future[Conversation] = attrs.field(factory=Future)
     document: OpenDocument | None = None
@@ -145,11 +147,6 @@ class TrackedConversation:
         return STANDINGS[self.phase].wanted
 
     @property
-    def is_opening(self) -> bool:
-        """Whether its objects are being opened; their changes wait until it was announced."""
-        return STANDINGS[self.phase].is_opening
-
-    @property
     def is_settled(self) -> bool:
         """Whether nothing of it is under way."""
         return not (self.is_opening or self.rereading or self.waiting)
@@ -164,6 +161,7 @@ class TrackedConversation:
         """Enter a phase; with another one, what is under way is outdated."""
         if phase is not self.phase:
             self.phase = phase
+            self.is_opening = STANDINGS[phase].is_opening
             self.attempt = object()
 
     def await_anew(self) -> None:

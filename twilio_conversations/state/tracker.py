@@ -25,7 +25,15 @@ from twilio_conversations.models.conversation import Conversation, ConversationU
 from twilio_conversations.state.opening import GONE_STATUS, Opener, may_pass
 from twilio_conversations.state.phases import TRANSITIONS, Action, Following, Input, Phase
 from twilio_conversations.state.tracked import Kind, TrackedConversation
-from twilio_conversations.sync.changes import Change, DocumentUpdated, EntityFailed, EntityRemoved, Established, Resynced
+from twilio_conversations.sync.changes import (
+    ITEM_CHANGES,
+    Change,
+    DocumentUpdated,
+    EntityFailed,
+    EntityRemoved,
+    Established,
+    Resynced,
+)
 from twilio_conversations.util import logs
 from twilio_conversations.util.flows import Flow, flow
 from twilio_conversations.values.conversation import DOCUMENT_FIELDS, REASONS, ConversationData
@@ -193,7 +201,12 @@ class Tracker:
         if tracked.is_opening or kind in tracked.rereading:
             tracked.waiting.append(functools.partial(self._object_changed, tracked, kind, handle, change))
             return
-        if isinstance(change, EntityFailed):
+        if isinstance(change, ITEM_CHANGES):
+            (tracked.live.messages if kind is Kind.MESSAGES else tracked.live.participants).changed(change)
+        elif isinstance(change, DocumentUpdated):
+            former, tracked.applied = tracked.applied, change.data
+            self.apply(tracked, lambda state: state.with_document(change.data, former))
+        elif isinstance(change, EntityFailed):
             _log.warning("%r cannot be followed: %s", tracked.conversation, change.error)
             self._runtime.dispatcher.report(HandlerError(change.error))
             self._announce_resynced(tracked)
@@ -204,13 +217,6 @@ class Tracker:
             self._resynced(tracked, kind, handle, change)
         elif isinstance(change, Established):
             self._announce_resynced(tracked)
-        elif kind is Kind.MESSAGES:
-            tracked.live.messages.changed(change)
-        elif kind is Kind.PARTICIPANTS:
-            tracked.live.participants.changed(change)
-        elif isinstance(change, DocumentUpdated):
-            former, tracked.applied = tracked.applied, change.data
-            self.apply(tracked, lambda state: state.with_document(change.data, former))
 
     @flow
     def _resynced(self, tracked: TrackedConversation, kind: Kind, handle: Handle, change: Resynced) -> Flow[None]:

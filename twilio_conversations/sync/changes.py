@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import attrs
 
@@ -81,6 +81,11 @@ class ItemRemoved:
     event_id: int
 
 
+ItemChange = ItemAdded | ItemUpdated | ItemRemoved
+ITEM_CHANGES: Final = (ItemAdded, ItemUpdated, ItemRemoved)
+"""The same for `isinstance`, on the path of every event."""
+
+
 @attrs.frozen
 class EntityRemoved:
     """The object itself is gone, or no longer visible; nothing follows."""
@@ -117,4 +122,4 @@ class Established:
     """The service has replayed what it has, and sends every change from now on."""
 
 
-Change = DocumentUpdated | ItemAdded | ItemUpdated | ItemRemoved | EntityRemoved | EntityFailed | Resynced | Established
+Change = DocumentUpdated | ItemChange | EntityRemoved | EntityFailed | Resynced | Established

@@ -23,6 +23,7 @@ from twilio_conversations.sync.changes import (
     DocumentUpdated,
     Item,
     ItemAdded,
+    ItemChange,
     ItemRemoved,
     ItemUpdated,
     Key,
@@ -32,7 +33,6 @@ from twilio_conversations.sync.event_ids import AppliedIds
 from twilio_conversations.util.checks import shown
 from twilio_conversations.util.json import parse_index, whole_number
 
-ItemChange = ItemAdded | ItemUpdated | ItemRemoved
 ItemAction = type[ItemAdded] | type[ItemUpdated] | type[ItemRemoved]
 
 MAX_RECORDS = 10_000

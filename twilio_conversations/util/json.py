@@ -118,8 +118,8 @@ def whole_number(value: Any) -> int | None:
 
 def parse_index(value: Any) -> int | None:
     """Return a message index: a number, or its decimal text; anything else reads as `None`."""
-    if isinstance(value, int):
-        return whole_number(value)
+    if type(value) is int:
+        return value if -_MOST <= value < _MOST else None
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
         return int(value)
     return None

@@ -15,6 +15,7 @@ import attrs
 
 from twilio_conversations.enums import known
 from twilio_conversations.errors import ProtocolError
+from twilio_conversations.util.json import parse_text, text_or_empty
 
 Data = TypeVar("Data", bound=attrs.AttrsInstance)
 Reason = TypeVar("Reason", bound=Enum)
@@ -80,10 +81,18 @@ def flag(value: Any) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
+_AS_SENT: Final[Mapping[Callable[[Any], Any], frozenset[type]]] = {
+    parse_text: frozenset({str, type(None)}),
+    text_or_empty: frozenset({str}),
+    flag: frozenset({bool, type(None)}),
+}
+"""Types that a reader returns as they are: it need not be called for them, and most fields of most events are such."""
+
+
 class Fields(Generic[Data]):
     """Reads what the service sends into values of one class, by its rows."""
 
-    __slots__ = ("_all", "_defaults", "_kept", "_kind", "_readers", "_rest_names", "_syncs", "names")
+    __slots__ = ("_all", "_columns", "_defaults", "_kept", "_kind", "_rest_names", "names")
 
     def __init__(self, kind: type[Data], part: str = "") -> None:
         """`kind` has at least two attributes; its rows of the given `part` are read, the others stay as they are."""
@@ -91,8 +100,9 @@ class Fields(Generic[Data]):
         rows = [_row(attribute, part) for attribute in attributes]
         self._kind: Callable[..., Data] = kind
         self._all: Callable[[Any], tuple[Any, ...]] = operator.attrgetter(*(attribute.name for attribute in attributes))
-        self._syncs = tuple(None if row is None else row.sync for row in rows)
-        self._readers = tuple(_nothing if row is None else row.read for row in rows)
+        self._columns = {
+            row.sync: (place, _AS_SENT.get(row.read, frozenset()), row.read) for place, row in enumerate(rows) if row is not None
+        }
         self._defaults = tuple(attribute.default for attribute in attributes)
         self._kept = tuple(place for place, row in enumerate(rows) if row is not None and row.keeps)
         self._rest_names = {row.rest: row.sync for row in rows if row is not None and row.rest is not None}
@@ -104,8 +114,11 @@ class Fields(Generic[Data]):
     def read(self, item: Mapping[Any, Any], base: Data | None = None) -> Data:
         """Return the value of an item of Sync's; what it does not mention is as in `base`."""
         former = self._defaults if base is None else self._all(base)
-        columns = zip(self._syncs, self._readers, former)  # noqa: B905 - equally long, and on the path of every event
-        values = [read(item[sync]) if sync in item else value for sync, read, value in columns]
+        values, columns = [*former], self._columns
+        for sync, value in item.items():
+            if sync in columns:
+                place, as_sent, read = columns[sync]
+                values[place] = value if type(value) in as_sent else read(value)
         for place in self._kept:
             if values[place] is None:
                 values[place] = former[place]
@@ -145,7 +158,8 @@ class Reasons(Generic[Reason]):
         before, after = self._values(former), self._values(current)
         if before == after:
             return ()
-        return tuple(reason for reason, old, new in zip(self.reasons, before, after, strict=True) if old != new)
+        compared = zip(self.reasons, before, after, strict=True)
+        return tuple([reason for reason, old, new in compared if old is not new and old != new])
 
 
 def _rows(kind: type[attrs.AttrsInstance]) -> dict[str, Row]:
@@ -155,7 +169,3 @@ def _rows(kind: type[attrs.AttrsInstance]) -> dict[str, Row]:
 def _row(attribute: attrs.Attribute[Any], part: str) -> Row | None:
     found: Row | None = attribute.metadata.get(_ROW)
     return found if found is not None and found.part == part else None
-
-
-def _nothing(value: Any) -> None:
-    """Stands where an attribute has no row."""
