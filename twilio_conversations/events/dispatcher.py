@@ -7,7 +7,7 @@ import functools
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Protocol
 
 import attrs
@@ -20,7 +20,7 @@ from twilio_conversations.util.naming import name_of, shown
 from twilio_conversations.util.os_errors import start_thread
 
 _log = logs.logger(__name__)
-Calls = list[tuple[Callable[..., Any], Callable[..., Any]]]
+Calls = Sequence[tuple[Callable[..., Any], Callable[..., Any]]]
 """For each receiver the program's own function, and what is to be called for it."""
 
 
@@ -76,7 +76,7 @@ class _Item(Protocol):
         """Return the name of the first handler that this would run now, if any; the caller holds `registering`."""
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class _Delivery:
     """An event for all who are registered when its turn comes."""
 
@@ -84,9 +84,10 @@ class _Delivery:
     payload: Any
 
     def deliver(self, dispatcher: Dispatcher) -> None:
+        payload = self.payload
         for emitter, event in self.targets:
-            for handler, receiver in emitter._live.deliver(emitter, event, self.payload):
-                dispatcher.run(handler, event, functools.partial(receiver, emitter, event=event, payload=self.payload))
+            for handler, receiver in emitter._live.deliver(emitter, event, payload):
+                dispatcher.run(handler, event, functools.partial(receiver, emitter, event=event, payload=payload))
 
     def first(self) -> str | None:
         handlers = ((handler, event) for emitter, event in self.targets for handler, _ in emitter._live.connected(emitter, event))
@@ -141,7 +142,8 @@ class Dispatcher:
         self._limit = limit
         self._full = False
         self._closed = False
-        self._busy_with: str | None = None  # the handler that runs, or ran last since the queue was empty
+        # the handler that runs, or ran last since the queue was empty, and its event
+        self._busy_with: tuple[Callable[..., Any], EventName | None] | None = None
         self._pins: dict[Emitter, None] = {}
         self.registering: threading.Lock = threading.Lock()
         """Held for a few assignments while registrations and remembered payloads of any emitter change."""
@@ -213,7 +215,7 @@ class Dispatcher:
         `None` if the events that wait, or that have been delivered meanwhile, have no handler: then nobody is slow.
         """
         if (busy := self._busy_with) is not None:
-            return busy
+            return _named(*busy)
         with self.registering:
             waiting = (item.first() for item in self._queue.copy())
             return next((name for name in waiting if name is not None), None)
@@ -273,7 +275,9 @@ class Dispatcher:
         if self.running:
             self._thread.join(deadline.remaining())
         if self.running:
-            _log.warning("the handler %s still runs after the client was closed", self._busy_with or "of an event")
+            busy = self._busy_with
+            name = "of an event" if busy is None else _named(*busy)
+            _log.warning("the handler %s still runs after the client was closed", name)
 
     def _put(self, item: _Item) -> None:
         """Queue an item, and wake the thread only if it sleeps and nobody woke it: a wake-up costs more than the delivery."""
@@ -332,22 +336,22 @@ class Dispatcher:
 
     def run(self, handler: Callable[..., Any], event: EventName | None, call: Callable[[], object]) -> None:
         """Run a handler by `call`, on the events thread: what it raises is logged and reported, and stops nothing."""
-        name = self._busy_with = _named(handler, event)
+        self._busy_with = handler, event
         started = time.monotonic()
         try:
             checks.ran(call(), "a handler", handler)
         except _ENDING as error:
             if not self._closed:
                 raise
-            _log.info("the handler %s raised %s, and the thread ends anyway", name, shown(error))
+            _log.info("the handler %s raised %s, and the thread ends anyway", _named(handler, event), shown(error))
         except BaseException as error:  # a cancelled task, a timeout of gevent's, a test's outcome: one handler's trouble
-            _log.error("the handler %s raised", name, exc_info=error)
+            _log.error("the handler %s raised", _named(handler, event), exc_info=error)
             if event is not ClientEvent.ERROR:
                 self.report(HandlerError(error, event, handler))
         finally:
             took = time.monotonic() - started
             if took > 1:
-                _log.info("the handler %s took %.1f s", name, took)
+                _log.info("the handler %s took %.1f s", _named(handler, event), took)
 
     def report(self, failure: HandlerError) -> None:
         """Call the client's ``error`` handlers; an end because the client was closed is not a failure."""

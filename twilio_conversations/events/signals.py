@@ -60,17 +60,38 @@ class Signal(blinker.Signal):
         super().__init__(name)
         self.name = name
         self._changed = changed
+        self._forget_calls()
 
     def connect(self, receiver: Handler, sender: Any = blinker.ANY, weak: bool = True) -> Handler:
         """Connect a receiver, as blinker has it."""
         super().connect(checks.function(receiver, "a receiver"), sender, weak)
+        self._forget_calls()
         self._changed()
         return receiver
 
     def _disconnect(self, receiver_id: Any, sender_id: Any) -> None:
         """Every way in which a receiver goes comes through here, also that of one that is collected: no lock is taken."""
         super()._disconnect(receiver_id, sender_id)
+        self._forget_calls()
         self._changed()
+
+    def calls(self, emitter: Emitter) -> Calls:
+        """Return the program's function and what is to be called for it, for each receiver of the emitter whose signal this is.
+
+        They are remembered until there are other receivers, but for those that the program holds itself.
+        """
+        version, calls = self._calls
+        if version is not self._version:
+            version = self._version  # before the receivers are read: one that comes meanwhile makes this outdated
+            calls = [(one.handler if isinstance(one, Subscription) else one, one) for one in self.receivers_for(emitter)]
+            if not any(isinstance(held, weakref.ref) for held in [*self.receivers.values()]):
+                self._calls = version, calls
+        return calls
+
+    def _forget_calls(self) -> None:
+        """Have `calls` look again, after each change of the receivers."""
+        self._version = object()
+        self._calls: tuple[object, Calls] = object(), ()  # with the version that they are of
 
     def __repr__(self) -> str:
         return f"<Signal {self.name} {len(self.receivers)} receivers>"
@@ -221,9 +242,9 @@ class Receivers:
 
         The caller holds `Dispatcher.registering`.
         """
-        signal = self.signals.known(event) if self.signals is not None else None
-        receivers = signal.receivers_for(emitter) if signal is not None and not signal.is_muted else ()
-        return [(one.handler if isinstance(one, Subscription) else one, one) for one in receivers]
+        if self.signals is None or (signal := self.signals.known(event)) is None or signal.is_muted:
+            return ()
+        return signal.calls(emitter)
 
 
 def _pinning(reference: weakref.ref[Emitter]) -> Callable[[], None]:
