@@ -60,7 +60,8 @@ class Signal(blinker.Signal):
         super().__init__(name)
         self.name = name
         self._changed = changed
-        self._forget_calls()
+        self._version = object()
+        self._calls: tuple[object, Calls] = object(), ()  # with the version that they are of
 
     def connect(self, receiver: Handler, sender: Any = blinker.ANY, weak: bool = True) -> Handler:
         """Connect a receiver, as blinker has it."""
@@ -91,7 +92,7 @@ class Signal(blinker.Signal):
     def _forget_calls(self) -> None:
         """Have `calls` look again, after each change of the receivers."""
         self._version = object()
-        self._calls: tuple[object, Calls] = object(), ()  # with the version that they are of
+        self._calls = object(), ()
 
     def __repr__(self) -> str:
         return f"<Signal {self.name} {len(self.receivers)} receivers>"
