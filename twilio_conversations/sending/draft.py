@@ -64,7 +64,8 @@ class Draft:
         elif content_variables:
             raise InvalidArgumentError("content_variables need a content_sid")
         items = [_item(one) for one in checks.several(media, "media_content")]
-        check_limits(items, limits() if items else ConversationLimits())
+        if items:
+            check_limits(items, limits())
         return cls(request, tuple(items))
 
     @property

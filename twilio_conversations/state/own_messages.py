@@ -10,7 +10,7 @@ import functools
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import attrs
 
@@ -38,8 +38,7 @@ MOST_TAKEN: Final = 10_000
 _PAGE: Final = 50
 
 
-@attrs.frozen
-class Content:
+class Content(NamedTuple):
     """The fields in which equal messages agree."""
 
     body: str

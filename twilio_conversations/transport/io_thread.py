@@ -176,7 +176,8 @@ class IoThread:
                 _log.critical("the io thread failed", exc_info=error)
 
     def _turn(self) -> None:
-        readable = self._loop.turn(self._next_deadline())
+        due = self.session.next_deadline()
+        readable = self._loop.turn(self._next_deadline(due))
         if self._over:
             return
         now = time.monotonic()
@@ -184,19 +185,19 @@ class IoThread:
         link = self.link
         if link is not None and (readable or link.has_more):
             self._read(link)
-        deadline = self.session.next_deadline()
-        if deadline is not None and deadline <= now:
+        if due is not None and due <= now:
             self.apply(self.session.on_time(now))
         if self.link is not None:
             self._serve(self.link)
 
-    def _next_deadline(self) -> float | None:
-        link, deadline = self.link, self.session.next_deadline()
+    def _next_deadline(self, due: float | None) -> float | None:
+        """Return the time of the next turn, if nothing happens before: what the session has `due`, or the link."""
+        link = self.link
         if link is None:
-            return deadline
+            return due
         if link.has_more:
             return 0.0
-        return link.next_deadline() if deadline is None else min(deadline, link.next_deadline())
+        return link.next_deadline() if due is None else min(due, link.next_deadline())
 
     def _read(self, link: Link) -> None:
         now = time.monotonic()

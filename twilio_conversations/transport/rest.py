@@ -6,7 +6,6 @@ import contextlib
 import functools
 import uuid
 from collections.abc import Callable, Mapping
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final, cast
 from urllib.parse import quote, urljoin
 
@@ -118,8 +117,7 @@ class Rest:
         gone_is_fine: bool = False,
     ) -> Reply:
         # The adapter accepts the call's deadline, and leaves the reply in `raw`.
-        facts: dict[str, Any] = {"timeout": deadline, "allow_redirects": False}
-        answer = cast(Reply, self._session.send(_prepared(method, url, headers, body, look), **facts).raw)
+        answer = cast(Reply, self._session.send(_prepared(method, url, headers, body, look), timeout=deadline).raw)
         if not answer.ok and not (gone_is_fine and answer.code == _NOT_FOUND):
             refusal = RestError.from_answer(
                 f"{method} {url}", answer.code, error_body(answer), request_id=answer.request_id, attempts=answer.attempts
@@ -144,13 +142,13 @@ class _PrivateSession(PlainSession):
     def __init__(self, adapter: TunnelAdapter) -> None:
         super().__init__()
         self.trust_env = False
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self.headers.clear()
         self.adapters.clear()
         self.mount(SCHEME, adapter)
+        self._adapter = adapter
 
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return `None`: even if redirects are not followed, requests would prepare the next request."""
+    def send(self, request: requests.PreparedRequest, **facts: Any) -> requests.Response:
+        """Hand a request to the adapter: proxies, cookies, hooks and redirects have no use in the tunnel."""
+        return self._adapter.send(request, **facts)
 
 
 class _Prepared(requests.PreparedRequest):

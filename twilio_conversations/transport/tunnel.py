@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import attrs
@@ -97,7 +96,8 @@ class Tunnel:
         """
         what = f"{method} {url}"
         refuse_to_wait(what)
-        with self._place():
+        self._take_place()
+        try:
             exchange = self._exchange(method, url, headers, body, deadline, idempotent, Lane.COMMAND, look)
             try:
                 return self._connection.wait(self._connection.run(exchange.begin), deadline, what)
@@ -105,9 +105,10 @@ class Tunnel:
                 if error.attempts is None:  # the caller's clock was faster than the io thread's
                     error.sent, error.attempts = exchange.sent, exchange.attempts
                 raise
+        finally:
+            self._leave_place()
 
-    @contextmanager
-    def _place(self) -> Iterator[None]:
+    def _take_place(self) -> None:
         """Take one of the places for callers that wait."""
         self._connection.lifetime.check()  # before the lock, which a forked child may have inherited held
         with self._count:
@@ -116,11 +117,10 @@ class Tunnel:
                     f"too many requests are waiting (max_pending_requests is {most})", sent=False, retryable=True
                 )
             self._waiting += 1
-        try:
-            yield
-        finally:
-            with self._count:
-                self._waiting -= 1
+
+    def _leave_place(self) -> None:
+        with self._count:
+            self._waiting -= 1
 
     def _exchange(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
@@ -36,8 +37,9 @@ def _value(value: str | int) -> str:
         raise InvalidArgumentError(f"{checks.shown(value)} is not valid Unicode text") from error
 
 
+@functools.lru_cache(maxsize=256)
 def join(base: str, *segments: str) -> str:
-    """`base` followed by the encoded `segments`."""
+    """`base` followed by the encoded `segments`; those used last are remembered, as a program writes to few resources."""
     return "/".join([base.rstrip("/"), *(segment(part) for part in segments)])
 
 

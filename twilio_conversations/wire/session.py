@@ -156,9 +156,11 @@ class Session:
 
     def next_deadline(self) -> float | None:
         """Return the time at which `on_time` must be called next, if nothing else happens."""
-        requests = self._requests
-        moments = (self._timer, requests.next_deadline(), requests.window.resumes_at, self._credentials.updates.next_deadline())
-        return min((moment for moment in moments if moment is not None), default=None)
+        requests, due = self._requests, self._timer
+        for moment in (requests.next_deadline(), requests.window.resumes_at, self._credentials.updates.next_deadline()):
+            if moment is not None and (due is None or moment < due):
+                due = moment
+        return due
 
     # Inputs
 

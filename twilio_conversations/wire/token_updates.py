@@ -37,7 +37,7 @@ class TokenUpdates:
 
     def next_deadline(self) -> float | None:
         """Return the earliest deadline, `None` without updates."""
-        return min((update.deadline for update in self._pending.values()), default=None)
+        return min(update.deadline for update in self._pending.values()) if self._pending else None
 
     def _remove(self, keys: list[str]) -> list[str]:
         for key in keys:
