@@ -165,7 +165,6 @@ class Runtime:
         """Wait for something that needs the connection, as long as the client can be used."""
         return self.readiness.wait(future, deadline, what)
 
-    @flow
     def get_json(self, url: str, *, lane: Lane = Lane.READ) -> Flow[Any]:
         """Return the decoded answer to a GET, resent as needed within the default time limit; for flows on the io thread."""
         answer = yield self.tunnel.request(

@@ -30,7 +30,7 @@ from twilio_conversations.state.conversations import Conversations
 from twilio_conversations.state.users import Users
 from twilio_conversations.sync.client import SyncClient
 from twilio_conversations.transport.lifetime import Lifetime
-from twilio_conversations.transport.pending import Pending, PendingReply
+from twilio_conversations.transport.pending import Pending, Receiver
 from twilio_conversations.transport.readiness import Readiness
 from twilio_conversations.transport.timers import Timers
 from twilio_conversations.util import logs
@@ -84,9 +84,11 @@ class Wire:
             self.timers.call_later(seconds, lambda: future.settle(None))
         return future
 
-    def send(self, request: HttpRequest, deadline: Deadline, *, cuts: int = 0, lane: Lane = Lane.COMMAND) -> PendingReply:
+    def send(
+        self, request: HttpRequest, deadline: Deadline, receiver: Receiver, *, cuts: int = 0, lane: Lane = Lane.COMMAND
+    ) -> str:
         del cuts
-        reply = PendingReply(f"TM{len(self.backend.history)}", lambda id_: None)
+        id_ = f"TM{len(self.backend.history)}"
         query = "&".join(f"{name}={value}" for name, value in request.params)
         body = request.body if "json" in request.content_type else b""
         url = f"{BASE}{request.path}?{query}"
@@ -103,22 +105,22 @@ class Wire:
 
         def answered(done: Future[Answer]) -> None:
             if (error := done.exception()) is not None:
-                reply.fail(error)
+                receiver.fail(error)
             else:
                 answer = done.result()
                 body = b"" if answer.body is None else json_bytes(answer.body)
-                reply.settle(Reply(reply.id, http_status=Status(answer.code, "S"), http_headers=answer.http_headers, body=body))
+                receiver.settle(Reply(id_, http_status=Status(answer.code, "S"), http_headers=answer.http_headers, body=body))
 
         future.add_done_callback(answered)
-        return reply
+        return id_
 
     def wait(self, future: SharedFuture[Any], deadline: Deadline, what: str) -> Any:
         if not future.done():
             self.settle()
         return wait(future, deadline, what)
 
-    def has_written(self, answer: PendingReply) -> bool:
-        del answer
+    def has_written(self, id_: str) -> bool:
+        del id_
         return True
 
 

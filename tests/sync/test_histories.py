@@ -14,6 +14,7 @@ from tests.sync.driven import Driven, Watcher
 from tests.sync.model_service import LIVE, REPLAY
 from twilio_conversations.sync.changes import ItemAdded, ItemRemoved, ItemUpdated, Page, Resynced
 from twilio_conversations.sync.router import Router
+from twilio_conversations.util.flows import flow
 
 _KIND = {"item_added": ItemAdded, "item_updated": ItemUpdated, "item_removed": ItemRemoved}
 
@@ -117,7 +118,7 @@ class History(RuleBasedStateMachine):
 
     @rule(kind=st.sampled_from(["list", "map"]), order=st.sampled_from(["asc", "desc"]))
     def read(self, kind: str, order: Any) -> None:
-        self.entities[kind].page(order=order).add_done_callback(lambda page: self.keep(kind, page.result()))
+        flow(self.entities[kind].page)(order=order).add_done_callback(lambda page: self.keep(kind, page.result()))
 
     @rule(kind=st.sampled_from(["list", "map", "document"]))
     def hold(self, kind: str) -> None:

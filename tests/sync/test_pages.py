@@ -11,6 +11,7 @@ from tests.sync.model_service import Answer, Stored
 from twilio_conversations.errors import ProtocolError, SyncError, UnsupportedOperationError
 from twilio_conversations.sync.changes import Item, ItemAdded, Page
 from twilio_conversations.sync.client import Handle
+from twilio_conversations.util.flows import flow
 
 
 def filled(driven: Driven, count: int) -> Stored:
@@ -23,7 +24,7 @@ def filled(driven: Driven, count: int) -> Stored:
 
 def read(driven: Driven, entity: Handle, **query: Any) -> Page:
     """Read one page."""
-    future = entity.page(**query)
+    future = flow(entity.page)(**query)
     driven.settle()
     return future.result()
 
@@ -86,7 +87,7 @@ def test_exclusive_although_the_service_ignores_it() -> None:
     """An exclusive start is left out even by a service that does not know the parameter."""
     driven = Driven()
     entity = driven.open(filled(driven, 3))
-    future = entity.page(start=0, bounds="exclusive")
+    future = flow(entity.page)(start=0, bounds="exclusive")
     driven.service.requests[0].query.pop("Bounds")
     driven.settle()
     assert keys(future.result()) == [1, 2]
@@ -99,7 +100,7 @@ def test_hostile_keys(key: str) -> None:
     roster = driven.service.create("map", "roster")
     driven.service.add(roster, 1, key)
     entity = driven.open(roster)
-    future = entity.item(key)
+    future = flow(entity.item)(key)
     driven.settle()
     item = future.result()
     assert item is not None
@@ -111,7 +112,7 @@ def test_item() -> None:
     """A single item is read by its index, 0 included; one that is not there reads as `None`."""
     driven = Driven()
     entity = driven.open(filled(driven, 1))
-    present, absent = entity.item(0), entity.item(7)
+    present, absent = flow(entity.item)(0), flow(entity.item)(7)
     driven.settle()
     assert present.result() == Item(0, 0, 0, "t0")
     assert absent.result() is None
@@ -122,7 +123,7 @@ def test_item_removed_while_reading() -> None:
     driven = Driven()
     messages = filled(driven, 1)
     entity = driven.open(messages)
-    future = entity.item(0)
+    future = flow(entity.item)(0)
     driven.service.execute(driven.service.requests[0])
     driven.service.remove(messages, 0)
     driven.deliver_one()
@@ -136,7 +137,7 @@ def test_pages_announce_nothing() -> None:
     messages = filled(driven, 0)
     entity = driven.open(messages, watcher)
     driven.service.add(messages, "new")
-    future = entity.page()
+    future = flow(entity.page)()
     driven.service.execute(driven.service.requests[0])
     driven.service.deliver(driven.service.requests[0])
     assert keys(future.result()) == [0]
@@ -155,7 +156,7 @@ def test_malformed_pages(body: Any) -> None:
     messages = filled(driven, 0)
     entity = driven.open(messages, watcher)
     driven.service.faults.append(Answer(200, body))
-    future = entity.page()
+    future = flow(entity.page)()
     driven.settle()
     assert isinstance(future.exception(), ProtocolError)
     driven.service.add(messages, 1)
@@ -168,7 +169,7 @@ def test_refused_page() -> None:
     driven = Driven()
     entity = driven.open(filled(driven, 0))
     driven.service.faults.append(Answer(403, {"code": 54007, "message": "no"}))
-    future = entity.page()
+    future = flow(entity.page)()
     driven.settle()
     error = future.exception()
     assert isinstance(error, SyncError)
@@ -179,5 +180,5 @@ def test_documents_have_no_items() -> None:
     """Asking a document for items is the caller's mistake."""
     driven = Driven()
     entity = driven.open(driven.service.create("document", "d", {}))
-    for future in (entity.page(), entity.item("k")):
+    for future in (flow(entity.page)(), flow(entity.item)("k")):
         assert isinstance(future.exception(), UnsupportedOperationError)

@@ -12,6 +12,7 @@ from tests.sync.model_service import REPLAY, Stored
 from tests.sync.test_histories import Chaos, History
 from twilio_conversations.sync.changes import Change, ItemAdded, Page, Resynced
 from twilio_conversations.sync.client import Handle
+from twilio_conversations.util.flows import flow
 
 KINDS = ("list", "map", "document")
 COLLECTIONS = KINDS[:2]
@@ -119,7 +120,7 @@ class Forgetful(Rough):
                 watcher.items = {item.key: (item.event_id, item.data) for item in found.items}
 
         if isinstance(change, Resynced):
-            entity.page(size=100).add_done_callback(read)
+            flow(entity.page)(size=100).add_done_callback(read)
 
     def forget_events(self, kind: str) -> None:
         """The log is lost, the numbers go on: a replay ends ahead of what it has told."""

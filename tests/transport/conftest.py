@@ -16,6 +16,7 @@ from tests.support.scripted_service import LIMIT, Peer, ScriptedService
 from twilio_conversations.options import BackoffPolicy, Endpoints, Options
 from twilio_conversations.transport.connection import Connection
 from twilio_conversations.transport.token_source import TokenSource
+from twilio_conversations.util.flows import Future
 from twilio_conversations.util.futures import Deadline, SharedFuture
 from twilio_conversations.wire.http_request import HttpRequest
 from twilio_conversations.wire.packets import Reply
@@ -45,7 +46,18 @@ class Wired:
 
     def send(self, request: HttpRequest, deadline: Deadline) -> SharedFuture[Reply]:
         """Send a request, as a flow on the io thread would."""
-        return self.connection.run(lambda: self.connection.send(request, deadline))
+        return sent(self.connection, request, deadline)
+
+
+def sent(connection: Connection, request: HttpRequest, deadline: Deadline) -> SharedFuture[Reply]:
+    """Send a request, as a flow on the io thread would; return what a test can wait for."""
+
+    def begin() -> Future[Reply]:
+        answer: Future[Reply] = Future()
+        connection.send(request, deadline, answer)
+        return answer
+
+    return connection.run(begin)
 
 
 Wire = Callable[..., Wired]

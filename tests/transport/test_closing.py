@@ -219,6 +219,7 @@ PROLOGUE = """
 import os, sys, threading, time
 from tests.support.recorder import Recorder
 from tests.support.scripted_service import ScriptedService
+from tests.transport.conftest import sent
 from twilio_conversations.errors import ClientClosedError
 from twilio_conversations.util.futures import Deadline, wait
 from twilio_conversations.transport.connection import Connection
@@ -293,7 +294,7 @@ def test_a_fork_leaves_the_parent_s_connection_alone() -> None:
         child = os.fork()
         if child == 0:
             try:
-                wait(connection.run(lambda: connection.send(GET, Deadline(5))), Deadline(5), "GET")
+                wait(sent(connection, GET, Deadline(5)), Deadline(5), "GET")
             except ClientClosedError as error:
                 print("child:", "forked" in str(error), flush=True)
             connection.close()
@@ -311,7 +312,7 @@ def test_a_fork_leaves_the_parent_s_connection_alone() -> None:
             print("child holds the socket:", mine in ends, flush=True)
             sys.exit(0)
         os.waitpid(child, 0)
-        future = connection.run(lambda: connection.send(GET, Deadline(5)))
+        future = sent(connection, GET, Deadline(5))
         peer.answer(peer.expect(RestCall))
         print("parent:", wait(future, Deadline(5), "GET").status.ok, recorder.facts("disconnected"))
         connection.close()
@@ -331,7 +332,7 @@ def test_a_child_can_make_its_own_client() -> None:
         if child == 0:
             with ScriptedService() as own:
                 mine, recorder, peer = up(own)
-                future = mine.run(lambda: mine.send(GET, Deadline(5)))
+                future = sent(mine, GET, Deadline(5))
                 peer.answer(peer.expect(RestCall))
                 print(wait(future, Deadline(5), "GET").status.ok, flush=True)
                 mine.close()

@@ -456,18 +456,20 @@ def test_a_refused_request_and_a_malformed_answer_fail_alone(wire: Wire) -> None
 def test_a_cancelled_request_is_not_sent(wire: Wire) -> None:
     """It leaves the queue."""
     wired = wire()
+    connection = wired.connection
+    cancelled: Future[Reply] = Future()
 
-    def send_both() -> Future[Reply]:
-        cancelled, kept = (wired.connection.send(HttpRequest.from_url("GET", f"https://h/{n}"), Deadline(SOON)) for n in "ab")
-        assert cancelled.cancel()
-        return kept
+    def send_and_cancel() -> None:
+        connection.cancel(connection.send(HttpRequest.from_url("GET", "https://h/a"), Deadline(SOON), cancelled))
 
-    kept = wired.connection.run(send_both)
+    done = connection.call(send_and_cancel)
+    kept = wired.send(HttpRequest.from_url("GET", "https://h/b"), Deadline(SOON))
     peer = wired.up()
     message = peer.expect(RestCall)
     peer.answer(message)
 
     assert message.request.path == "/b"
+    assert (done.result(SOON), cancelled.done()) == (None, False)
     assert wait(kept, Deadline(SOON), "GET").status.ok
 
 

@@ -77,7 +77,7 @@ class Startup:
     @flow
     def _configure(self) -> Flow[None]:
         url = urls.join(self._runtime.options.endpoints.api, "Client", "v2", "Configuration")
-        self._runtime.known_configuration = Configuration.parse((yield self._runtime.get_json(url)))
+        self._runtime.known_configuration = Configuration.parse((yield from self._runtime.get_json(url)))
 
     @flow
     def _load(self) -> Flow[None]:

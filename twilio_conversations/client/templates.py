@@ -40,7 +40,7 @@ class Templates:
         token: str | None = None
         while True:
             page = urls.with_query(url, [("PageSize", _PAGE_SIZE), ("PageToken", token)])
-            body = yield self._runtime.get_json(page, lane=Lane.COMMAND)
+            body = yield from self._runtime.get_json(page, lane=Lane.COMMAND)
             part: RestPart[ContentTemplate] = RestPart.parse(body, "templates", ContentTemplate.parse)
             found += part.items
             if part.next_token in (None, token):

@@ -24,6 +24,7 @@ from twilio_conversations.transport.connection import Connection
 from twilio_conversations.transport.token_source import TokenSource
 from twilio_conversations.transport.tunnel import MUTATION_HEADER, Tunnel
 from twilio_conversations.util import urls
+from twilio_conversations.util.flows import flow
 from twilio_conversations.util.futures import Deadline, SharedFuture, wait
 from twilio_conversations.util.json import whole_number
 from twilio_conversations.values.configuration import Configuration
@@ -160,7 +161,7 @@ class Line:
 
     def page(self, items_url: str, size: int, deadline: Deadline) -> Page:
         """Return the first page of a map's items."""
-        page = functools.partial(self.sync.page, "map", items_url, None, size, "asc", "inclusive")
+        page = functools.partial(flow(self.sync.page), "map", items_url, None, size, "asc", "inclusive")
         return self.wait(self.connection.run(page), deadline)
 
     def poke(self, objects: Iterable[tuple[str, Kind, int]], deadline: Deadline) -> int:

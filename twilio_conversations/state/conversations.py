@@ -82,7 +82,7 @@ class Conversations:
         while True:
             try:
                 page = urls.with_query(url, [("PageSize", size), ("PageToken", token)])
-                body = yield self._runtime.get_json(page, lane=Lane.COMMAND)  # ahead of what the pages before have to open
+                body = yield from self._runtime.get_json(page, lane=Lane.COMMAND)  # ahead of what the pages before have to open
             except RestError as error:
                 if error.status != 400 or size is None:
                     raise
@@ -205,7 +205,7 @@ class Conversations:
         assert own is not None
         try:
             items: list[Item] = yield self._runtime.insist(
-                lambda: all_items(own), "reading the list of conversations again", may_pass
+                lambda: flow(all_items)(own), "reading the list of conversations again", may_pass
             )
         except ConversationsError as error:
             if not isinstance(error, ClientClosedError):
@@ -257,7 +257,7 @@ class Conversations:
         if tracked is None or document is None:
             return None
         url = urls.join(self._runtime.options.endpoints.sync, "v3", "Documents", document.handle.sid)
-        body = yield self._runtime.get_json(url)
+        body = yield from self._runtime.get_json(url)
         replica = tracked.live.state.replica or ConversationData()
         return replica.with_document(body.get("data") if isinstance(body, dict) else None), 0
 
@@ -275,7 +275,7 @@ class Conversations:
     @flow
     def _messages_of(self, sid: str) -> Flow[Handle]:
         """Return the message list of a conversation; where the user has not joined, it is opened for reading."""
-        tracked = yield self._ready(sid)
+        tracked = yield from self._ready(sid)
         if tracked.messages is None:
             yield self._tracker.opener.open_messages(tracked)
         if tracked.messages is None:
@@ -286,16 +286,15 @@ class Conversations:
     @flow
     def _participants_of(self, sid: str) -> Flow[Handle]:
         """Return the map of participants, loaded; where the user has not joined, it is opened for reading."""
-        tracked = yield self._ready(sid)
+        tracked = yield from self._ready(sid)
         if tracked.participants is None:
             yield self._tracker.opener.open_participants(tracked)
-        yield self._tracker.opener.read_participants(tracked)
+        yield from self._tracker.opener.read_participants(tracked)
         if tracked.participants is None:
             raise SyncError(f"conversation {sid} has no roster to read", status=404)
         handle: Handle = tracked.participants.handle
         return handle
 
-    @flow
     def _ready(self, sid: str) -> Flow[TrackedConversation]:
         """Return a conversation when it was announced, with the names that its document gives."""
         tracked = self._tracked.get(sid)

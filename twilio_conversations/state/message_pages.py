@@ -12,7 +12,7 @@ from twilio_conversations.enums import Direction
 from twilio_conversations.errors import ProtocolError
 from twilio_conversations.models.message import Message
 from twilio_conversations.models.pages import Paginator
-from twilio_conversations.sync.changes import Item
+from twilio_conversations.sync.changes import Bounds, Item
 from twilio_conversations.util.flows import Flow, Future, flow
 from twilio_conversations.values.message import MessageData
 
@@ -72,7 +72,8 @@ class MessagePages:
         first = True
         while True:
             wanted = min(size - len(messages), MOST_PER_REQUEST)
-            page = yield entity.page(start=start, size=wanted, order=order, bounds="inclusive" if inclusive else "exclusive")
+            bounds: Bounds = "inclusive" if inclusive else "exclusive"
+            page: Any = yield from entity.page(start=start, size=wanted, order=order, bounds=bounds)
             before = before or (first and page.has_previous)
             after = page.has_next
             messages += [message for message in map(self._show, page.items[:wanted]) if message is not None]
@@ -106,28 +107,26 @@ class MessagePages:
         return page.items[-1].index if page.items else None
 
 
-@flow
 def messages_since(entity: Handle, moment: dt.datetime) -> Flow[list[Item]]:
     """Read the messages written at `moment` or later, oldest first."""
     found: list[Item] = []
     start: Any = None
     while True:
         if start is None:
-            page = yield entity.page(size=_FEW, order="desc")
+            page = yield from entity.page(size=_FEW, order="desc")
         else:
-            page = yield entity.page(start=start, size=MOST_PER_REQUEST, order="desc", bounds="exclusive")
+            page = yield from entity.page(start=start, size=MOST_PER_REQUEST, order="desc", bounds="exclusive")
         found += [item for item in page.items if _written_since(item, moment)]
         if not page.has_next or not page.items or page.items[-1] not in found[-1:] or page.items[-1].key == start:
             return found[::-1]
         start = page.items[-1].key
 
 
-@flow
 def messages_after(entity: Handle, newest: int | None) -> Flow[list[Item]]:
     """Read the messages above an index, oldest first; `None` where it is not known: then there are none to be read."""
     found: list[Item] = []
     while newest is not None:
-        page = yield entity.page(start=newest, size=MOST_PER_REQUEST, bounds="exclusive")
+        page: Any = yield from entity.page(start=newest, size=MOST_PER_REQUEST, bounds="exclusive")
         newer = [item for item in page.items if item.key > newest]
         found += newer
         newest = newer[-1].key if page.has_next and newer else None

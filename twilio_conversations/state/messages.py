@@ -142,10 +142,9 @@ class Messages:
         with self._runtime.lock:
             return list(self._held.values())
 
-    @flow
     def reread(self, entity: Handle) -> Flow[None]:
         """Bring what is held up to date after a time without events, and forget what is gone."""
-        for index, message, item in (yield self._read_held(entity)):
+        for index, message, item in (yield from self._read_held(entity)):
             try:
                 with self._runtime.lock:
                     if item is None:
@@ -156,7 +155,6 @@ class Messages:
             except ProtocolError as error:
                 _log.warning("%r: leaving out message %s: %s", self._conversation, index, error)
 
-    @flow
     def _read_held(self, entity: Handle) -> Flow[list[tuple[int, Message, Item | None]]]:
         """Read the messages that are held; `None` for those that are gone."""
         self._announced.begin_again()
@@ -167,14 +165,13 @@ class Messages:
         waiting = sorted(held)
         read: list[tuple[int, Message, Item | None]] = []
         while waiting:
-            page = yield entity.page(start=waiting[0], size=MOST_PER_REQUEST)
+            page: Any = yield from entity.page(start=waiting[0], size=MOST_PER_REQUEST)
             last = page.items[-1].key if page.has_next and page.items else waiting[-1]
             found = {item.key: item for item in page.items}
             read += [(index, held[index], found.get(index)) for index in waiting if index <= last]
             waiting = [index for index in waiting if index > last]
         return read
 
-    @flow
     def resync(self, entity: Handle, followed_from: int) -> Flow[bool]:
         """Bring everything up to date after events up to `followed_from` were lost.
 
@@ -182,9 +179,9 @@ class Messages:
         `followed_from` have events of their own. Return whether others are found.
         """
         is_lost = False
-        for index, message, item in (yield self._read_held(entity)):
+        for index, message, item in (yield from self._read_held(entity)):
             is_lost |= self._catch_up(index, message, item, followed_from)
-        missed = yield messages_after(entity, self._announced.newest)
+        missed = yield from messages_after(entity, self._announced.newest)
         self.announce_missed(missed, followed_from)
         return is_lost or any(item.event_id <= followed_from for item in missed)
 
@@ -241,7 +238,7 @@ class Messages:
     def fetch(self, message: Message) -> Flow[tuple[MessageData, int] | None]:
         """Read one message as the service has it now."""
         entity: Handle = yield self._opened()
-        item: Item | None = yield entity.item(message.index)
+        item = yield from entity.item(message.index)
         return None if item is None else (MessageData.parse(item.data), item.event_id)
 
     def confirmed(self, answer: Any) -> Mapping[str, Any]:

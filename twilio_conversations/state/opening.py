@@ -34,13 +34,12 @@ Changed = Callable[[TrackedConversation, Kind, "Handle", Change], None]
 GONE_STATUS = frozenset({403, 404})
 
 
-@flow
 def all_items(handle: Handle, start: Key | None = None) -> Flow[list[Item]]:
     """Return all items of a map behind `start`, page after page, until there are none or they lead back."""
     items: list[Item] = []
     seen: set[Key] = set()
     while True:
-        page = yield handle.page(start=start, size=100, bounds="inclusive" if start is None else "exclusive")
+        page = yield from handle.page(start=start, size=100, bounds="inclusive" if start is None else "exclusive")
         items += page.items
         if not page.has_next or not page.items:
             return items
@@ -64,7 +63,6 @@ class Opener:
         self._has_started = has_started
         self._changed = changed
 
-    @flow
     def open(self, tracked: TrackedConversation) -> Flow[None]:
         """Open what is wanted and not open: the document, and for a participant the messages and participants beside it."""
         if tracked.wanted is not Following.EVERYTHING:
@@ -76,8 +74,8 @@ class Opener:
             tracked.names = named
             yield gather([self.open_messages(tracked), self.open_participants(tracked)])
         self._load_first_participants(tracked)
-        yield self._catch_up_messages(tracked)
-        yield self._find_missed(tracked)
+        yield from self._catch_up_messages(tracked)
+        yield from self._find_missed(tracked)
 
     @flow
     def open_document(self, tracked: TrackedConversation) -> Flow[None]:
@@ -125,7 +123,6 @@ class Opener:
             items, opened.items = opened.items, None
             tracked.live.participants.load_first(items)
 
-    @flow
     def read_participants(self, tracked: TrackedConversation) -> Flow[None]:
         """Read all participants, page by page, once for each opening of the map."""
         opened = tracked.participants
@@ -139,28 +136,26 @@ class Opener:
 
     @flow
     def _load_participants(self, tracked: TrackedConversation, handle: Handle) -> Flow[None]:
-        items = yield all_items(handle)
+        items = yield from all_items(handle)
         tracked.live.participants.load(items, handle.event_id)
 
-    @flow
     def _catch_up_messages(self, tracked: TrackedConversation) -> Flow[None]:
         """Read the messages again that the program holds from before it left: they have changed or gone meanwhile."""
         opened = tracked.messages
         if opened is not None and opened.is_behind:
-            yield tracked.live.messages.reread(opened.handle)
+            yield from tracked.live.messages.reread(opened.handle)
             tracked.live.messages.opened(_newest_message(tracked))
             opened.is_behind = False
 
-    @flow
     def _find_missed(self, tracked: TrackedConversation) -> Flow[None]:
         """Read what was written between the user's joining and the opening of the list."""
         opened, live = tracked.messages, tracked.live
         if opened is None or opened.followed_from is None or opened.followed_from < 0:
             return  # without any event yet nothing was written
-        yield self.read_participants(tracked)
+        yield from self.read_participants(tracked)
         joined = live.participants.joined_at(self._runtime.configuration.identity)
         if joined is not None:
-            opened.missed = yield messages_since(opened.handle, joined)
+            opened.missed = yield from messages_since(opened.handle, joined)
 
     @flow
     def reread(self, tracked: TrackedConversation, kind: Kind, handle: Handle, followed_from: int) -> Flow[bool]:
@@ -169,13 +164,13 @@ class Opener:
         Return whether there was a change without an event.
         """
         if kind is Kind.MESSAGES:
-            differs: bool = yield tracked.live.messages.resync(handle, followed_from)
+            differs = yield from tracked.live.messages.resync(handle, followed_from)
             return differs
         if kind is Kind.PARTICIPANTS:
             participants = tracked.live.participants
             participants.reading()
             participants.resynced()
-            return participants.load_anew((yield all_items(handle)), followed_from)
+            return participants.load_anew((yield from all_items(handle)), followed_from)
         return False
 
 

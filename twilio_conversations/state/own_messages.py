@@ -10,7 +10,7 @@ import functools
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import attrs
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from twilio_conversations.models.message import Message
     from twilio_conversations.runtime import Runtime
     from twilio_conversations.sync.client import Handle
-    from twilio_conversations.transport.pending import Settleable
+    from twilio_conversations.transport.pending import Receiver
 
 MOST_LEFT: Final = 64
 """Sends that ended in doubt and are remembered for the case that the program repeats them."""
@@ -126,7 +126,7 @@ class _Equals:
         if self.settling is sending:
             self.settling = None
 
-    def go_on(self) -> Sequence[Settleable]:
+    def go_on(self) -> Sequence[Receiver]:
         """Give the turn to the next one, if nobody is in the way; return whom to wake."""
         if self.settling is None and self.in_doubt and not self.under_way:
             self.settling = next(iter(self.in_doubt))
@@ -263,7 +263,7 @@ class OwnMessages:
         self._runtime.later(_seconds(sending.deadline), functools.partial(turn.settle, None))
         return turn
 
-    def _wake(self, futures: Iterable[Settleable]) -> None:
+    def _wake(self, futures: Iterable[Receiver]) -> None:
         for future in futures:
             self._runtime.connection.post(functools.partial(future.settle, None))
 
@@ -287,11 +287,11 @@ class OwnMessages:
             yield sending.turn
         if not self._has_turn(sending):
             raise RequestTimeoutError("the service did not answer within the time limit", sent=True, retryable=True)
-        items = yield self._candidates(sending)
+        items = yield from self._candidates(sending)
         with self._lock:
             free = [item for item in items if item.key not in self._taken and sending in self._under_way]
             if free:
-                self._taken.add(free[0].key)
+                self._taken.add(cast(int, free[0].key))
         if not free:
             return None
         sending.found = self._shown(free[0])
@@ -302,7 +302,6 @@ class OwnMessages:
             equals = self._equals.get(sending.content)
             return equals is not None and equals.settling is sending
 
-    @flow
     def _candidates(self, sending: Sending) -> Flow[list[Item]]:
         """Read the messages that may be the one of a send, oldest first."""
         entity: Handle = yield self._opened()
@@ -310,7 +309,9 @@ class OwnMessages:
         found: list[Item] = []
         start: Any = None
         while True:
-            page = yield entity.page(start=start, size=_PAGE, order="desc", bounds="inclusive" if start is None else "exclusive")
+            page = yield from entity.page(
+                start=start, size=_PAGE, order="desc", bounds="inclusive" if start is None else "exclusive"
+            )
             newer = [item for item in page.items if (parse_index(item.key) or 0) > sending.above]
             found += [item for item in newer if _is_own(item, identity, sending.content)]
             if len(newer) < len(page.items) or not page.has_next or not page.items:

@@ -13,7 +13,7 @@ from twilio_conversations.models.layers import OVERLAY_SECONDS, ReplicatedState
 from twilio_conversations.models.live import Live, date_updated
 from twilio_conversations.models.participant import Participant, ParticipantUpdatedEventArgs
 from twilio_conversations.state.own_commands import Command, OwnCommand, OwnCommands
-from twilio_conversations.sync.changes import Item, ItemAdded, ItemChange, ItemRemoved, ItemUpdated, Page
+from twilio_conversations.sync.changes import Item, ItemAdded, ItemChange, ItemRemoved, ItemUpdated
 from twilio_conversations.transport.commands import CommandKind
 from twilio_conversations.util import checks, logs, urls
 from twilio_conversations.util.flows import Flow, Future, flow
@@ -306,7 +306,7 @@ class Participants:
         entity: Handle = yield self._loaded()
         start: Any = None
         while True:
-            page: Page = yield entity.page(start=start, size=100, bounds="inclusive" if start is None else "exclusive")
+            page = yield from entity.page(start=start, size=100, bounds="inclusive" if start is None else "exclusive")
             for item in page.items:
                 if _is_wanted(item.data, request):
                     return item
@@ -389,7 +389,7 @@ class Participants:
     def fetch(self, participant: Participant) -> Flow[tuple[ParticipantData, int] | None]:
         """Read one participant as the service has it now."""
         entity: Handle = yield self._loaded()
-        item: Item | None = yield entity.item(participant.sid)
+        item = yield from entity.item(participant.sid)
         return None if item is None else (ParticipantData.parse(item.data), item.event_id)
 
     def confirmed(self, answer: Any) -> Mapping[str, Any]:

@@ -89,7 +89,7 @@ class Tracker:
         is_open = False
         while tracked.attempt is attempt and not is_open:
             try:
-                yield self.opener.open(tracked)
+                yield from self.opener.open(tracked)
                 is_open = True
             except ClientClosedError:
                 return
@@ -99,7 +99,7 @@ class Tracker:
                 if error.status in GONE_STATUS or isinstance(error, InvalidArgumentError):
                     self._refused(tracked, error)
                     return
-                yield self._back_off(tracked, error)
+                yield from self._back_off(tracked, error)
         self.react(tracked, Input.OPENED if tracked.attempt is attempt else Input.OUTDATED)
 
     def _refused(self, tracked: TrackedConversation, error: ConversationsError) -> None:
@@ -108,7 +108,6 @@ class Tracker:
         tracked.ready.fail(error)
         self.react(tracked, Input.REMOVED)
 
-    @flow
     def _back_off(self, tracked: TrackedConversation, error: ConversationsError) -> Flow[None]:
         """Report what went wrong, unless the client has failed as a whole, and wait."""
         if self._runtime.readiness.cause is None:

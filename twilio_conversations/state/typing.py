@@ -76,7 +76,7 @@ class TypingIndicator:
         while not over.is_set():
             if time.monotonic() >= self._window_ends:
                 try:
-                    yield self._send_from_io_thread()
+                    yield from self._send_from_io_thread()
                 except ConversationsError as error:
                     _log.info("%r: could not send the typing notification: %s", self._conversation, error)
                     self._window_ends = time.monotonic() + DEFAULT_SECONDS
@@ -85,7 +85,6 @@ class TypingIndicator:
             self._runtime.connection.timers.call_later(delay, functools.partial(pause.settle, None))
             yield pause
 
-    @flow
     def _send_from_io_thread(self) -> Flow[None]:
         url = self._runtime.configuration.typing_url
         answer = yield self._runtime.tunnel.request(

@@ -52,7 +52,7 @@ class Users:
         """Follow the current user's map; everything about it is announced as new."""
         configuration = self._runtime.configuration
         self.myself.identity = configuration.identity
-        yield self._open_map(self.myself, configuration.my_user_info_map)
+        yield from self._open_map(self.myself, configuration.my_user_info_map)
         self._begin(self.myself, None)
 
     def get(self, identity: str, map_name: str | None = None) -> Future[User]:
@@ -85,9 +85,9 @@ class Users:
         """Read a user as the service has it now; of one that is not followed, by ``GET .../Users/{identity}``."""
         entity = self._maps.get(user)
         if entity is not None:
-            page = yield entity.page(size=50)
+            page = yield from entity.page(size=50)
             return _read(page.items), 0
-        body = yield self._runtime.get_json(urls.join(self._runtime.configuration.users_url, user.identity))
+        body = yield from self._runtime.get_json(urls.join(self._runtime.configuration.users_url, user.identity))
         return UserData.from_rest(body), 0
 
     def confirmed(self, answer: Any) -> Mapping[str, Any]:
@@ -103,19 +103,18 @@ class Users:
         if user is None:
             user = self._live[identity] = self._make(identity)
         if map_name is None:
-            body = yield self._runtime.get_json(urls.join(self._runtime.configuration.users_url, identity))
+            body = yield from self._runtime.get_json(urls.join(self._runtime.configuration.users_url, identity))
             objects = body.get("sync_objects") if isinstance(body, dict) else None
             map_name = objects.get("user_info_map") if isinstance(objects, dict) else None
             if not isinstance(map_name, str) or not map_name:
                 self._apply(user, UserData.from_rest(body))
                 return user
-        former = yield self._open_map(user, map_name)
+        former = yield from self._open_map(user, map_name)
         self._make_room()
         self._followed[identity] = user
         self._begin(user, former)
         return user
 
-    @flow
     def _open_map(self, user: User, name: str) -> Flow[UserData]:
         """Open a user's map (``GET .../Maps/{name}?Include=items``) and apply it; return the state before."""
         former = user._live.state.replica or UserData()
@@ -124,7 +123,7 @@ class Users:
         )
         items: list[Item] = list(entity.take_items())
         if not items:
-            page = yield entity.page(size=50)
+            page = yield from entity.page(size=50)
             items = list(page.items)
         self._maps[user] = entity
         self._apply(user, _read(items))
@@ -151,7 +150,7 @@ class Users:
 
     @flow
     def _refollow_myself(self) -> Flow[None]:
-        former = yield self._open_map(self.myself, self._runtime.configuration.my_user_info_map)
+        former = yield from self._open_map(self.myself, self._runtime.configuration.my_user_info_map)
         self._begin(self.myself, former)
 
     # -- from Sync ----------------------------------------------------------------------------------------------------
@@ -171,7 +170,7 @@ class Users:
     @flow
     def _reread(self, user: User, entity: Handle) -> Flow[None]:
         """Changes were made that no event told."""
-        page = yield entity.page(size=50)
+        page = yield from entity.page(size=50)
         if self._maps.get(user) is entity:
             self._tell(user, _read(page.items))
 

@@ -9,6 +9,7 @@ import attrs
 from twilio_conversations.errors import ConversationsError
 
 Kind = Literal["document", "list", "map"]
+Bounds = Literal["inclusive", "exclusive"]
 Key = str | int
 
 

@@ -8,12 +8,12 @@ from typing import Any, Literal, Protocol
 import attrs
 
 from twilio_conversations.errors import UnsupportedOperationError
-from twilio_conversations.sync.changes import Change, Item, Key, Kind, Page
+from twilio_conversations.sync.changes import Bounds, Change, Item, Key, Kind, Page
 from twilio_conversations.sync.pokes import CATCHING_UP, Subscription, SubscriptionPhase
 from twilio_conversations.sync.purpose import Purpose
 from twilio_conversations.sync.replica import CollectionReplica, DocumentReplica, ItemAction
 from twilio_conversations.sync.resources import Resources, RootState
-from twilio_conversations.util.flows import Flow, Future, failed, flow
+from twilio_conversations.util.flows import Flow
 
 Listener = Callable[["Handle", Change], None]
 """Called on the io thread with every change, in order; it must not block."""
@@ -152,8 +152,8 @@ class Handle:
         start: Key | None = None,
         size: int = 50,
         order: Literal["asc", "desc"] = "asc",
-        bounds: Literal["inclusive", "exclusive"] = "inclusive",
-    ) -> Future[Page]:
+        bounds: Bounds = "inclusive",
+    ) -> Flow[Page]:
         """Read one page from the service; announces nothing.
 
         Args:
@@ -162,31 +162,29 @@ class Handle:
             order: ``asc`` or ``desc``.
             bounds: whether the item at `start` itself belongs to the page.
 
-        The future fails with `SyncError`, `TransportUnavailableError` or `RequestTimeoutError`.
+        Raises:
+            SyncError, TransportUnavailableError, RequestTimeoutError: it cannot be read.
         """
         kind = self.kind
         if kind == "document":
-            return failed(UnsupportedOperationError("a document has no items"))
-        return self._fetch(self._owner.resources.page(kind, self.root.items_url, start, size, order, bounds))
+            raise UnsupportedOperationError("a document has no items")
+        return (yield from self._fetch(self._owner.resources.page(kind, self.root.items_url, start, size, order, bounds)))
 
-    @flow
     def item(self, key: Key) -> Flow[Item | None]:
         """Read one item from the service; `None` if there is none. Fails as `page` does."""
         kind = self.kind
         if kind == "document":
             raise UnsupportedOperationError("a document has no items")
-        page: Page = yield self._fetch(self._owner.resources.item(kind, self.root.items_url, key))
+        page = yield from self._fetch(self._owner.resources.item(kind, self.root.items_url, key))
         return page.items[0] if page.items else None
 
-    @flow
-    def _fetch(self, request: Future[Page]) -> Flow[Page]:
+    def _fetch(self, request: Flow[Page]) -> Flow[Page]:
         replica = self.root.replica
         assert isinstance(replica, CollectionReplica)
-        # Noted before the answer can have come: the request was sent, but events are applied on this same thread.
         number = replica.begin_fetch()
         items: tuple[Item, ...] = ()
         try:
-            page: Page = yield request
+            page = yield from request
             items = page.items
         finally:
             items = replica.end_fetch(number, items)

@@ -103,10 +103,9 @@ class Resources:
         url = join(self._base_url, "v3", _COLLECTIONS[kind], name)
         if include_items:
             url = with_query(url, [("Include", "items")])
-        body = yield self._get(url, f"open {kind} {name!r}", Lane.READ)
-        return _root(kind, body, include_items)
+        answer = yield self._send("GET", url, b"", Lane.READ)
+        return _root(kind, _accepted(answer, f"open {kind} {name!r}"), include_items)
 
-    @flow
     def page(
         self,
         kind: Literal["list", "map"],
@@ -120,31 +119,24 @@ class Resources:
         query: list[tuple[str, str | int | None]] = [("HideExpired", "true"), ("PageSize", size), ("Order", order)]
         if start is not None:
             query += [("From", start), ("Bounds", "exclusive" if bounds == "exclusive" else None)]
-        body = yield self._get(with_query(items_url, query), f"read {kind}", Lane.COMMAND)
-        page = _page(kind, body)
+        answer = yield self._send("GET", with_query(items_url, query), b"", Lane.COMMAND)
+        page = _page(kind, _accepted(answer, f"read {kind}"))
         if bounds == "exclusive" and start is not None:
             # Said again here: `Bounds` is documented, but the official clients do without it.
             page = attrs.evolve(page, items=tuple(item for item in page.items if item.key != start))
         return page
 
-    @flow
     def item(self, kind: Literal["list", "map"], items_url: str, key: Key) -> Flow[Page]:
         """``GET {links.items}?Key=`` or ``Index=``: a page of one item or none."""
         name = "Index" if kind == "list" else "Key"
-        body = yield self._get(with_query(items_url, [("HideExpired", "true"), (name, key)]), f"read {kind} item", Lane.COMMAND)
-        return _page(kind, body)
+        url = with_query(items_url, [("HideExpired", "true"), (name, key)])
+        answer = yield self._send("GET", url, b"", Lane.COMMAND)
+        return _page(kind, _accepted(answer, f"read {kind} item"))
 
     def poke(self, body: dict[str, Any]) -> Future[Answer]:
         """``POST /v4/Subscriptions``: the answer as it is. Never sent again with an old body: a newer poke is built instead."""
         url = join(self._base_url, "v4", "Subscriptions")
         return self._send("POST", url, json.dumps(body, separators=(",", ":")).encode(), Lane.COMMAND)
-
-    @flow
-    def _get(self, url: str, what: str, lane: Lane) -> Flow[Any]:
-        answer = yield self._send("GET", url, b"", lane)
-        if not 200 <= answer.code < 300:
-            raise refusal(answer, what)
-        return content(answer)
 
     def _send(self, method: str, url: str, body: bytes, lane: Lane) -> Future[Answer]:
         headers = {
@@ -154,6 +146,13 @@ class Resources:
         }
         deadline = Deadline(self._timeout)
         return self._request(method, url, headers=headers, body=body, deadline=deadline, idempotent=method == "GET", lane=lane)
+
+
+def _accepted(answer: Answer, what: str) -> Any:
+    """Return the decoded body of an answer, or raise its refusal."""
+    if not 200 <= answer.code < 300:
+        raise refusal(answer, what)
+    return content(answer)
 
 
 def content(answer: Answer) -> Any:

@@ -18,7 +18,7 @@ from twilio_conversations.tokens import Claims
 from twilio_conversations.transport.io_thread import CLOSE_LIMIT, IoThread
 from twilio_conversations.transport.lifetime import Lifetime
 from twilio_conversations.transport.listener import Listener
-from twilio_conversations.transport.pending import PendingReply
+from twilio_conversations.transport.pending import Receiver
 from twilio_conversations.transport.timers import Timers
 from twilio_conversations.transport.token_source import TokenSource
 from twilio_conversations.util import logs
@@ -58,8 +58,8 @@ class ConnectionStats:
 class Connection:
     """The connection of one client, over all reconnects.
 
-    `run`, `call`, `post`, `update_token`, `stats`, `state`, `start` and `close` may be used from any thread; `timers`, `send` and
-    `sleep` on the io thread only, where everything else happens.
+    `run`, `call`, `post`, `update_token`, `stats`, `state`, `start` and `close` may be used from any thread; `timers`, `send`,
+    `cancel` and `sleep` on the io thread only, where everything else happens.
     """
 
     def __init__(
@@ -159,22 +159,24 @@ class Connection:
         self.timers.call_later(seconds, functools.partial(self._io.pending.settle, key, None))
         return future
 
-    def send(self, request: HttpRequest, deadline: Deadline, *, cuts: int = 0, lane: Lane = Lane.COMMAND) -> PendingReply:
-        """Send a REST call through the connection, or queue it until there is one with room.
+    def send(
+        self, request: HttpRequest, deadline: Deadline, receiver: Receiver, *, cuts: int = 0, lane: Lane = Lane.COMMAND
+    ) -> str:
+        """Send a REST call through the connection, or queue it until there is one with room. Return its id.
 
         `cuts` is the number of connections in a row that have ended while it was under way; `lane` is its importance.
 
-        The future fails with `RequestTimeoutError`, `TransportUnavailableError`, `ReplyError`, `ProtocolError` or
-        `ClientClosedError`; `sent` is whether the request had been written. Cancelling the future takes the request back.
+        `receiver` receives the `Reply`, or `RequestTimeoutError`, `TransportUnavailableError`, `ReplyError`, `ProtocolError` or
+        `ClientClosedError`, whose `sent` is whether the request had been written.
         """
         id_ = new_id()
-        future = PendingReply(id_, self._take_back)
         submission = Submission(id_, RestCall(id_, request).encode(), deadline.at, cuts, lane)
-        self._io.pending.add(future, id_)
+        self._io.pending.add(receiver, id_)
         self._io.submit(submission)
-        return future
+        return id_
 
-    def _take_back(self, id_: str) -> None:
+    def cancel(self, id_: str) -> None:
+        """Take a request back: it is not written any more, and its receiver receives nothing."""
         if self._io.pending.forget(id_):
             self._io.apply(self._io.session.cancel(id_, time.monotonic()))
 
@@ -189,9 +191,9 @@ class Connection:
         """Wait as `futures.wait` does; the error of a time limit names what keeps the connection away."""
         return wait(future, deadline, what, lambda: self.trouble)
 
-    def has_written(self, answer: PendingReply) -> bool:
-        """Return whether the request of a pending answer was written."""
-        return self._io.session.requests.has_written(answer.id)
+    def has_written(self, id_: str) -> bool:
+        """Return whether a request was written and waits for its answer."""
+        return self._io.session.requests.has_written(id_)
 
     def update_token(self, token: str, deadline: Deadline | None = None) -> SharedFuture[None]:
         """Use another token; the future is done when the service has accepted it, and fails when it was refused for good."""

@@ -3,60 +3,40 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from twilio_conversations.errors import ConversationsError
 from twilio_conversations.util.flows import Future
-from twilio_conversations.wire.packets import Reply
 
 
-class Settleable(Protocol):
-    """A future of either kind."""
+class Receiver(Protocol):
+    """What receives the outcome of something pending, such as a future of either kind."""
 
-    def settle(self, value: Any, /) -> bool:
-        """Set the result."""
+    def settle(self, value: Any, /) -> object:
+        """Receive the result."""
         ...
 
-    def fail(self, error: BaseException, /) -> bool:
-        """Set the error."""
+    def fail(self, error: BaseException, /) -> object:
+        """Receive the error."""
         ...
-
-
-class PendingReply(Future[Reply]):
-    """Future answer to one request. `id` names the request."""
-
-    __slots__ = ("_take_back", "id")
-
-    def __init__(self, id_: str, take_back: Callable[[str], object]) -> None:
-        """`take_back` receives the id of a request that is cancelled."""
-        super().__init__()
-        self.id = id_
-        self._take_back = take_back
-
-    def cancel(self) -> bool:
-        """Take the request back, unless it is answered."""
-        if not super().cancel():
-            return False
-        self._take_back(self.id)
-        return True
 
 
 class Pending:
-    """Futures by key. Usable from any thread without a lock: a future is settled by the thread that removes it.
+    """Futures, and other receivers of an outcome, by key.
 
-    Those of flows belong to the io thread; it alone may add them.
+    Usable from any thread without a lock: an outcome is received on the thread that removes the receiver. Receivers that are not
+    for any thread, such as the futures of flows, are added by the io thread alone.
     """
 
     def __init__(self) -> None:
-        self._futures: dict[str, Settleable] = {}
+        self._futures: dict[str, Receiver] = {}
         self._numbers = itertools.count()
         self._over: ConversationsError | None = None
 
     def __len__(self) -> int:
         return len(self._futures)
 
-    def add(self, future: Settleable, key: str | None = None) -> str:
+    def add(self, future: Receiver, key: str | None = None) -> str:
         """Keep a future, under a key of its own if none is given."""
         key = key or f"own-{next(self._numbers)}"
         self._futures[key] = future
@@ -83,7 +63,7 @@ class Pending:
             self.settle(key, done.result())
 
     def forget(self, key: str) -> bool:
-        """Remove a future that was settled elsewhere; return whether it was still here."""
+        """Remove a receiver, which receives nothing; return whether it was still here."""
         return self._futures.pop(key, None) is not None
 
     def end(self, why: ConversationsError) -> None:

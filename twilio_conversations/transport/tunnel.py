@@ -15,7 +15,6 @@ from twilio_conversations.errors import ConversationsError, ReplyError, RequestT
 from twilio_conversations.options import Options
 from twilio_conversations.transport.commands import DOUBTFUL, LOOK_AFTER, Look
 from twilio_conversations.transport.connection import Connection
-from twilio_conversations.transport.pending import PendingReply
 from twilio_conversations.transport.retries import RESENDS, TEMPORARY, retry_after
 from twilio_conversations.util import checks
 from twilio_conversations.util.flows import Future
@@ -141,7 +140,7 @@ class Tunnel:
 
 
 class _Exchange:
-    """One call and its attempts, on the io thread."""
+    """One call and its attempts, on the io thread. It receives the outcome of each attempt."""
 
     __slots__ = (
         "_backoff",
@@ -183,7 +182,7 @@ class _Exchange:
         self.attempts = 0
         self._cuts = 0
         self._sent = self._in_doubt
-        self._latest: PendingReply | None = None
+        self._latest: str | None = None
 
     @property
     def sent(self) -> bool:
@@ -200,25 +199,12 @@ class _Exchange:
 
     def _send(self) -> None:
         self.attempts += 1
-        self._latest = self._connection.send(self._request, self._deadline, cuts=self._cuts, lane=self._lane)
-        self._latest.add_done_callback(self._on_reply)
+        self._latest = self._connection.send(self._request, self._deadline, self, cuts=self._cuts, lane=self._lane)
 
-    def _on_reply(self, future: Future[Reply]) -> None:
-        if future.cancelled():
-            return
-        error = future.exception()
-        if error is None:
-            reply = future.result()
-            self._on_answer(reply if self.attempts == 1 and not self._in_doubt else self._known(reply))
-        elif isinstance(error, ConversationsError):
-            self._on_error(error)
-        else:
-            self._result.fail(error)
-
-    def _known(self, reply: Reply) -> Reply:
-        return attrs.evolve(reply, attempts=self.attempts, in_doubt=self._in_doubt)
-
-    def _on_answer(self, reply: Reply) -> None:
+    def settle(self, reply: Reply) -> None:
+        """Receive the answer to an attempt."""
+        if self.attempts > 1 or self._in_doubt:
+            reply = self._known(reply)
         self._sent = True
         self._cuts = 0
         again = self._idempotent and (reply.code in TEMPORARY or _in_progress(reply))
@@ -228,7 +214,11 @@ class _Exchange:
         if not again or not self._try_later(retry_after(reply.http_headers)):
             self._result.settle(reply)
 
-    def _on_error(self, error: ConversationsError) -> None:
+    def fail(self, error: BaseException) -> None:
+        """Receive the error of an attempt."""
+        if not isinstance(error, ConversationsError):
+            self._result.fail(error)
+            return
         self._sent = self._sent or bool(error.sent)
         if error.sent and (isinstance(error, TransportUnavailableError) or error.status in DOUBTFUL):
             self._doubt()
@@ -238,6 +228,9 @@ class _Exchange:
         again = isinstance(error, TransportUnavailableError | ReplyError) and error.retryable and may_be_repeated
         if not again or not self._try_later(0.0):
             self._result.fail(error)
+
+    def _known(self, reply: Reply) -> Reply:
+        return attrs.evolve(reply, attempts=self.attempts, in_doubt=self._in_doubt)
 
     def _doubt(self) -> None:
         self._in_doubt = True
