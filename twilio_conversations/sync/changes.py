@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 import attrs
 
 from twilio_conversations.errors import ConversationsError
+from twilio_conversations.util.values import value
 
 Kind = Literal["document", "list", "map"]
 Bounds = Literal["inclusive", "exclusive"]
@@ -45,7 +46,7 @@ class Page:
     has_previous: bool
 
 
-@attrs.frozen
+@value
 class DocumentUpdated:
     """The document has new contents (all of them)."""
 
@@ -53,7 +54,7 @@ class DocumentUpdated:
     event_id: int
 
 
-@attrs.frozen
+@value
 class ItemAdded:
     """An item was created, whether or not a page has included it before; `event_id` shows which data is newer."""
 
@@ -63,7 +64,7 @@ class ItemAdded:
     date_updated: str | None = None
 
 
-@attrs.frozen
+@value
 class ItemUpdated:
     """An item changed; it may be one that the listener has not seen yet."""
 
@@ -73,7 +74,7 @@ class ItemUpdated:
     date_updated: str | None = None
 
 
-@attrs.frozen
+@value
 class ItemRemoved:
     """An item is gone; `data` is its last value, if the service sent it."""
 

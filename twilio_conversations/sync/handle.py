@@ -78,17 +78,18 @@ class Handle:
     Several handles may share one object. The object is followed until the last of them is closed.
     """
 
-    __slots__ = ("_items", "_open", "_owner", "listener", "root")
+    __slots__ = ("_items", "_owner", "listener", "open", "root")
 
     def __init__(self, owner: HandleOwner, root: SyncObject, listener: Listener, items: tuple[Item, ...] = ()) -> None:
         self._owner = owner
-        self._open = True
+        self.open: bool = True
+        """Whether changes still reach the listener: `False` after `close()` and once the object is removed."""
         self._items = items
         self.root: SyncObject = root
         self.listener: Listener = listener
 
     def __repr__(self) -> str:
-        return f"<{self.kind} {self.sid} {self.unique_name!r}{'' if self._open else ' closed'}>"
+        return f"<{self.kind} {self.sid} {self.unique_name!r}{'' if self.open else ' closed'}>"
 
     @property
     def sid(self) -> str:
@@ -131,20 +132,15 @@ class Handle:
         """Whether the service has yet to replay what it has."""
         return self.root.subscription.phase in CATCHING_UP
 
-    @property
-    def open(self) -> bool:
-        """Whether changes still reach the listener: `False` after `close()` and once the object is removed."""
-        return self._open
-
     def close(self) -> None:
         """Stop listening. The last handle's close ends the subscription. Calling it again does nothing."""
-        if self._open:
-            self._open = False
+        if self.open:
+            self.open = False
             self._owner.detach(self)
 
     def ended(self) -> None:
         """Report the removal of the object; no event follows."""
-        self._open = False
+        self.open = False
 
     def page(
         self,

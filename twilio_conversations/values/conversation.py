@@ -16,6 +16,7 @@ from twilio_conversations.enums import (
 )
 from twilio_conversations.errors import ProtocolError
 from twilio_conversations.util.json import Attributes, parse_index, parse_time, text_or_empty, text_or_none
+from twilio_conversations.util.values import value
 from twilio_conversations.values.bindings import ConversationBindings
 from twilio_conversations.values.fields import Fields, Reasons, field, word
 
@@ -54,7 +55,7 @@ class ConversationState:
         return cls(known(ConversationStateValue, current, current), parse_time(value.get("dateUpdated")))
 
 
-@attrs.frozen
+@value
 class ConversationData:
     """Fields of the conversation's document and of the current user's membership, under our names."""
 

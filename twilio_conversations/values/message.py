@@ -10,6 +10,7 @@ import attrs
 from twilio_conversations.enums import MessageType, MessageUpdateReason
 from twilio_conversations.errors import ProtocolError
 from twilio_conversations.util.json import Attributes, parse_text, parse_time, text_or_none
+from twilio_conversations.util.values import value
 from twilio_conversations.values.fields import Fields, Reasons, field, row, word
 from twilio_conversations.values.media import MediaData, parse_medias
 from twilio_conversations.values.receipts import AggregatedDeliveryReceipt
@@ -17,7 +18,7 @@ from twilio_conversations.values.receipts import AggregatedDeliveryReceipt
 _Reason = MessageUpdateReason
 
 
-@attrs.frozen
+@value
 class MessageData:
     """Fields of a message list item, under our names."""
 

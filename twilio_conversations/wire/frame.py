@@ -60,20 +60,17 @@ def decode(data: bytes, *, max_bytes: int = MAX_FRAME) -> Frame:
     header = parse_json(data[head_start:head_end])
     if type(header) is not dict:
         raise ProtocolError("the header is not a JSON object")
-    return header, _payload(data, head_end, header.get("payload_size", 0))
-
-
-def _payload(data: bytes, head_end: int, size: Any) -> bytes:
+    size = header.get("payload_size", 0)
     if size is None or size == 0:
-        return b""
+        return header, b""
     if type(size) is not int or size < 0:
         raise ProtocolError("payload_size is not a size")
     start = head_end + len(_CRLF)
-    if data[head_end:start] != _CRLF:
+    if not data.startswith(_CRLF, head_end):
         raise ProtocolError("no line end between header and payload")
     if start + size > len(data):
         raise ProtocolError("the payload is shorter than payload_size")
-    return data[start : start + size]
+    return header, data[start : start + size]
 
 
 def parse_json(data: bytes) -> Any:

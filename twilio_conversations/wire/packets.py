@@ -10,6 +10,7 @@ import attrs
 
 from twilio_conversations.errors import ProtocolError
 from twilio_conversations.util.json import whole_number
+from twilio_conversations.util.values import value
 from twilio_conversations.wire import frame
 from twilio_conversations.wire.frame import parse_json
 from twilio_conversations.wire.http_request import JSON_TYPE, HttpRequest
@@ -183,7 +184,7 @@ class Reply:
         return frame.encode(fields, self.body)
 
 
-@attrs.frozen
+@value
 class Notification:
     """Notification of an event: `payload` is the decoded JSON (or text), `None` when there is none."""
 
