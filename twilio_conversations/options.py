@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Literal, TypedDict, get_args
 
 import attrs
@@ -21,6 +22,9 @@ LONGEST = 366 * 86400.0
 
 Resend = Literal["look", "always", "never"]
 """Treatment of a command whose response was lost."""
+
+HandlerContext = Callable[[], AbstractContextManager[object]]
+"""Function that returns what is entered around each call of a handler."""
 
 _WEB = ("http", "https")
 
@@ -129,6 +133,10 @@ def _resend(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         raise InvalidArgumentError(f"{attribute.name} must be one of {', '.join(map(repr, choices))}, not {checks.shown(value)}")
 
 
+def _function(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    checks.function(value, attribute.name)
+
+
 def _metadata(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
     dumps(checks.instance(dict, value, attribute.name), attribute.name)
 
@@ -171,6 +179,9 @@ class Options:
         max_pending_events: events waiting for handlers before live events are left with the service (see the events guide).
         max_pending_requests: calls of the program that may wait for a connection or a response; further ones raise an error.
             Requests of the client itself, and pages of messages, are not counted.
+        handler_context: a function that returns a context manager, entered around each call of a handler, on its thread: to
+            close old database connections, or to set what the handler's log records carry. What it raises is reported as
+            raised by the handler.
         max_frame_bytes: largest frame accepted from the service.
         typing_timeout: duration of one `typing()`; `None` uses the service's value.
         user_infos_to_subscribe: largest number of other subscribed users; `None` uses the service's value.
@@ -192,6 +203,7 @@ class Options:
     resend: Resend = attrs.field(default="look", validator=_resend)
     max_pending_events: int = attrs.field(default=10_000, validator=_amount)
     max_pending_requests: int = attrs.field(default=10_000, validator=_amount)
+    handler_context: HandlerContext | None = attrs.field(default=None, validator=attrs.validators.optional(_function))
     max_frame_bytes: int = attrs.field(default=32 * 1024 * 1024, validator=_amount)
     typing_timeout: float | None = attrs.field(default=None, validator=attrs.validators.optional(_duration))
     user_infos_to_subscribe: int | None = attrs.field(default=None, validator=attrs.validators.optional(_amount))
@@ -228,6 +240,7 @@ class OptionFields(TypedDict, total=False):
     resend: Resend
     max_pending_events: int
     max_pending_requests: int
+    handler_context: HandlerContext | None
     max_frame_bytes: int
     typing_timeout: float | None
     user_infos_to_subscribe: int | None

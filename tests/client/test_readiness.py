@@ -252,3 +252,17 @@ def test_the_own_identity_is_known_as_soon_as_the_provider_has_answered(service:
         release.set()
         until(lambda: user.identity == "alice", "the identity is known")
         assert client.identity == "alice"
+
+
+@pytest.mark.row("BY40")
+def test_a_program_can_ask_whether_a_client_is_over(service: LocalServer) -> None:
+    """`ended_by` is the error that calls would raise, known without a call: closed, or rejected until another token."""
+    with Client(forged(service.token("alice")), endpoint=service.url, auto_connect=False) as client:
+        assert client.ended_by is None
+        rejected = outcome(client.connect().wait)
+        assert client.ended_by is not None
+        assert str(client.ended_by) == str(rejected)
+        client.update_token(service.token("alice"))
+        client.wait_until_ready(PATIENCE)
+        assert client.ended_by is None
+    assert isinstance(client.ended_by, ClientClosedError)

@@ -12,7 +12,7 @@ import requests
 from twilio_conversations._version import __version__
 from twilio_conversations.client.core import SURVEYED, Core
 from twilio_conversations.enums import ConnectionState, NotificationsChannelType, State
-from twilio_conversations.errors import ClientClosedError, NotPicklableError, RequestTimeoutError
+from twilio_conversations.errors import ClientClosedError, ConversationsError, NotPicklableError, RequestTimeoutError
 from twilio_conversations.events.names import ClientEvent, EventName
 from twilio_conversations.events.signals import Receivers
 from twilio_conversations.events.typed import ClientEvents
@@ -200,6 +200,14 @@ class Client(ClientEvents):
     def is_ready(self) -> bool:
         """Whether the client is ready: the start has succeeded, and it was not rejected, has not failed and is not closed."""
         return self._core.readiness.is_ready
+
+    @property
+    def ended_by(self) -> ConversationsError | None:
+        """Error that calls raise because the client was closed or rejected, has failed, or was left behind by a fork.
+
+        `None` while the client works or is still trying. After a rejection `update_token` may make it usable again.
+        """
+        return self._core.readiness.cause
 
     @property
     def identity(self) -> str:

@@ -70,7 +70,7 @@ class Core:
         self.lifetime: Lifetime = connection.lifetime
         self.readiness: Readiness = Readiness(self.lifetime, lambda: connection.trouble)
         self.dispatcher: Dispatcher
-        self.dispatcher = dispatcher = Dispatcher(connection.name, options.max_pending_events)
+        self.dispatcher = dispatcher = Dispatcher(connection.name, options.max_pending_events, options.handler_context)
         self.streams: Streams = Streams(options.max_pending_events, self._check_source, lambda: self.readiness.cause)
         self.runtime: Runtime = Runtime.assembled(options, session, connection, self.readiness, dispatcher, client)
         self.conversations: Conversations = Conversations(self.runtime)

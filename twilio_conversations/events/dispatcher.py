@@ -8,6 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Final, Protocol
 
 import attrs
@@ -135,7 +136,9 @@ class Dispatcher:
     io thread stop reading further ones, and `on_room` is called once the queue is half empty again.
     """
 
-    def __init__(self, name: str, limit: int) -> None:
+    def __init__(self, name: str, limit: int, context: Callable[[], AbstractContextManager[object]] | None = None) -> None:
+        """`context` returns what is entered around each handler."""
+        self._context = context
         self._queue: collections.deque[_Item] = collections.deque()
         self._idle = False
         self._wakeups: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -339,7 +342,7 @@ class Dispatcher:
         self._busy_with = handler, event
         started = time.monotonic()
         try:
-            checks.ran(call(), "a handler", handler)
+            checks.ran(call() if self._context is None else _within(self._context, call), "a handler", handler)
         except _ENDING as error:
             if not self._closed:
                 raise
@@ -357,6 +360,11 @@ class Dispatcher:
         """Call the client's ``error`` handlers; an end because the client was closed is not a failure."""
         if self.root is not None and not isinstance(failure.error, ClientClosedError):
             self.post(((self.root, ClientEvent.ERROR),), failure)
+
+
+def _within(context: Callable[[], AbstractContextManager[object]], call: Callable[[], object]) -> object:
+    with context():
+        return call()
 
 
 def _named(handler: Callable[..., Any], event: EventName | None) -> str:
