@@ -36,6 +36,7 @@ def run(data: Path, *, cycles: int, seed: int) -> Figures:
             catch_up(members, lambda: kept_messages(data))
             return Figures(
                 "ours",
+                "default",
                 seed,
                 time.monotonic() - start,
                 count_faults(

@@ -17,7 +17,7 @@ from tests.faults.logs import LogWatch
 from tests.faults.members import OFFICIAL_PACKAGE, Member, OfficialMember, OurMember, sending, stop
 from tests.faults.plan import Cuts, Ending
 from tests.faults.proxy import FaultProxy
-from tests.faults.service_faults import ServiceFaults
+from tests.faults.service_faults import SERVICES, ServiceFaults
 from tests.interop.official import Driver
 from tests.support.patience import PATIENCE
 from tests.support.service_process import ServiceProcess
@@ -52,6 +52,7 @@ class Figures:
     """Result of a run: `counts` of messages and faults, `log` with the errors and tracebacks of client and service."""
 
     client: str
+    service: str
     seed: int
     seconds: float
     counts: Counts
@@ -74,6 +75,7 @@ def run(
     seconds: float,
     seed: int,
     client: str = "ours",
+    service: str = "default",
     kills: bool = False,
     rate: float = RATE,
     cuts: Cuts = DEFAULT_CUTS,
@@ -81,13 +83,15 @@ def run(
     """Run for so many seconds, wait until everybody has caught up, and count."""
     with ServiceProcess(data) as served, FaultProxy(served.address, seed=seed, cuts=cuts) as proxy:
         sids = set_up(served)
+        is_ours = client == "ours"  # the official SDK has no function for tokens
+        service_faults = ServiceFaults(served, seed, IDENTITIES, tokens=is_ours, kills=kills, service=SERVICES[service])
         start = time.monotonic()
         with (
             LogWatch() as watch,
             members_of(client, served, proxy.url, sids) as members,
             sending(members, sids, each=SENDERS_EACH, rate=rate) as senders,
         ):
-            service_faults = ServiceFaults(served, seed, IDENTITIES, tokens=client == "ours", kills=kills)
+            service_faults.start()
             threading.Event().wait(seconds)
             service_faults.stop()
             proxy.pause_cuts()
@@ -98,6 +102,7 @@ def run(
             )
             return Figures(
                 client,
+                service,
                 seed,
                 time.monotonic() - start,
                 counts,

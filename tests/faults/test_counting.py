@@ -1,4 +1,4 @@
-"""Counting lost, missed and doubled messages; the integrity of a database; what the log watch collects; orders from a seed."""
+"""Counts of lost, missed and doubled messages and their table; integrity of a database; the log watch; orders from a seed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ import pytest
 
 from tests.faults.counting import Counts, Send, count_faults
 from tests.faults.database import integrity
+from tests.faults.laboratory import Figures
 from tests.faults.logs import LogWatch
-from tests.faults.service_faults import KILL, draw
+from tests.faults.report import table_of
+from tests.faults.service_faults import CONFIGURE, CONTRARY_KINDS, KILL, SERVICES, WITHOUT, draw
+from tests.support.contrary import AT_START, CONTRARY, defaults
 from twilio_conversations.server.storage.database import DATABASE_FILE
 
 KEPT = {"CH1": [(0, "a 0"), (1, "b 0"), (2, "a 1")]}
@@ -96,3 +99,42 @@ def test_the_same_seed_orders_the_same_faults() -> None:
     assert sum(order.kind == KILL for _, order in everything) == 30
     gentle = {draw(5, number, people, tokens=False, kills=False)[1].kind for number in range(300)}
     assert gentle == {order.kind for _, order in everything} - {KILL, "expire_tokens"}
+
+
+def test_contrary_settings_are_drawn_from_the_seed() -> None:
+    """All of them come up, at the start and in orders; a service with its default settings has other orders, and no settings."""
+    drawn = SERVICES["drawn"]
+    orders = [draw(5, number, ["alice"], tokens=True, kills=False, service=drawn)[1] for number in range(2000)]
+    usual = drawn.settings(5, 0) | defaults(CONTRARY)
+    changed = {name for order in orders if order.kind == CONFIGURE for name in usual if order.fields[name] != usual[name]}
+    at_start = {name for number in range(100) for name in usual if drawn.settings(number, 0)[name] != usual[name]}
+    assert {order.kind for order in orders} >= set(CONTRARY_KINDS)
+    assert changed == CONTRARY.keys() - WITHOUT - AT_START
+    assert at_start == CONTRARY.keys() - WITHOUT
+    assert orders == [draw(5, number, ["alice"], tokens=True, kills=False, service=drawn)[1] for number in range(2000)]
+
+    default = SERVICES["default"]
+    assert default.settings(5, 0) == defaults(CONTRARY)
+    assert not {draw(5, number, ["alice"], tokens=True, kills=False, service=default)[1].kind for number in range(300)} & {
+        *CONTRARY_KINDS
+    }
+
+
+def test_a_service_that_ignores_mutation_ids_never_honours_them() -> None:
+    """Whatever else is drawn."""
+    service = SERVICES["ids-ignored"]
+    every = [draw(5, number, ["alice"], tokens=True, kills=True, service=service)[1] for number in range(1000)]
+    settings = [service.settings(5, 0), *(order.fields for order in every if order.kind == CONFIGURE)]
+    assert {one["honour_mutation_ids"] for one in settings} == {False}
+    assert len({str(one) for one in settings}) > 10
+
+
+def test_the_table_has_a_column_for_each_client_and_service() -> None:
+    """With what was lost, doubled, and failed though kept."""
+    counts = Counts(messages=1234, doubled=2, raised=4, unknown=3)
+    runs = [Figures(client, "ids-ignored", 1, 60.0, counts, 5, {}, 6, 1.5, [], 0) for client in ("ours", "official")]
+    table = table_of(runs)
+    titles, ours, official = ([column.header, *column.cells] for column in table.columns)
+    assert (ours[0], official[0]) == tuple(f"{one}, service that ignores mutation ids" for one in ("ours", "official"))
+    found = dict(zip(titles, ours, strict=True))
+    assert [found[name] for name in ("messages", "lost", "doubled", "raised", "of them kept")] == ["1,234", "0", "2", "4", "3"]

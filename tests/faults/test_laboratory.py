@@ -210,7 +210,7 @@ def test_ten_seconds_of_everything(tmp_path: Path) -> None:
     process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LONG_PATIENCE, check=False)
     print(process.stdout, process.stderr)
     assert process.returncode == 0
-    figures = json.loads(written.read_text())
+    (figures,) = json.loads(written.read_text())
     assert (figures["clean"], figures["seed"]) == (True, seed)
     assert [figures["counts"][name] for name in COMPLAINTS] == [0] * 6
     assert figures["counts"]["messages"] >= 50
