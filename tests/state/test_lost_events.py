@@ -261,3 +261,44 @@ def test_a_replay_that_begins_late_announces_what_it_left_out(alice: Driven, fur
     expected = [f"own message_added CH1/{index}" for index in range(1, last + 1)]
     assert alice.told("own") == [*expected, "own message_updated CH1/0 body", *["own resynced CH1"] * further]
     assert zero.body == "replayed"
+
+
+@pytest.mark.parametrize("part", ["messages", "roster"])
+def test_what_pages_have_announced_is_not_announced_by_the_next_replay(alice: Driven, part: str) -> None:
+    """The line breaks before the events come that a page has overtaken, and the next replay begins behind the first of them."""
+    room = alice.room("CH1")
+    alice.start()
+    stored = getattr(room, part)
+    add = (lambda name: room.post(name)) if part == "messages" else (lambda name: room.add(f"MB{name}", name))
+    away(alice, lambda room: add("0"), room, part)
+    alice.backend.held = {f"{stored.sid}/Items"}
+    alice.run(1)
+    add("1")
+    add("2")
+    alice.backend.outbox.clear()
+    alice.backend.held = set()
+    alice.run(1)
+    event, keys = ("message_added", "CH1/0 CH1/1 CH1/2") if part == "messages" else ("participant_joined", "MB0 MB1 MB2")
+    expected = [f"own {event} {key}" for key in keys.split()]
+    assert alice.told("own") == [*expected, "own resynced CH1"]
+
+    alice.backend.cut()
+    alice.sync.disconnected()
+    del stored.journal[0]
+    alice.sync.connected()
+    alice.run(1)
+    assert alice.told(f"own {event}") == []
+
+
+def test_who_joined_meanwhile_is_announced_in_the_order_of_joining(alice: Driven) -> None:
+    """A map is in the order of its keys; the dates of its items are those of joining."""
+    room = alice.room("CH1")
+    alice.start()
+
+    def happens(room: Room) -> None:
+        for second, sid in enumerate(("MB3", "MB1", "MB2")):
+            room.add(sid, sid.lower(), dateCreated=date(second))
+
+    away(alice, happens, room, "roster")
+    alice.run(1)
+    assert alice.told("own par") == [f"own participant_joined {sid}" for sid in ("MB3", "MB1", "MB2")]

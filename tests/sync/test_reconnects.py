@@ -188,7 +188,7 @@ def test_service_lost_its_numbering() -> None:
     driven.connect()
     driven.run(1)
     assert watcher.changes == [DocumentUpdated({"v": "restored"}, 3)]
-    assert list_watcher.changes == [Resynced(5)]
+    assert list_watcher.changes == [Resynced(5, is_restart=True)]
     driven.service.add(messages, {})
     driven.settle()
     assert added(list_watcher) == [0]

@@ -168,7 +168,7 @@ def test_completed_closes_gaps() -> None:
 def test_completed_elsewhere(head: int, asked_from: int) -> None:
     """A replay that ends ahead of its events, or below where it was asked from, says that pages are to be read again."""
     replica = CollectionReplica("map", 4)
-    assert replica.completed(head, asked_from) == Resynced(head)
+    assert replica.completed(head, asked_from) == Resynced(head, is_restart=head < asked_from)
     assert replica.cursor == head
 
 

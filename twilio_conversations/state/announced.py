@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Any, Final
 
-from twilio_conversations.sync.changes import Item, ItemAdded, ItemChange, ItemRemoved
+from twilio_conversations.sync.changes import Item, ItemAdded, ItemChange, ItemRemoved, Resynced
 from twilio_conversations.util.json import parse_index
 
 _REMOVED: Final = math.inf
+
+
+def ahead_of(early: dict[Any, float], loss: Resynced) -> dict[Any, float]:
+    """Return what of `early` (items that were announced from a page, each up to an event) is ahead of the events after a loss."""
+    return {} if loss.is_restart else {key: until for key, until in early.items() if until > loss.event_id}
 
 
 class AnnouncedMessages:
@@ -26,9 +31,13 @@ class AnnouncedMessages:
         self.begin_again()
 
     def begin_again(self) -> None:
-        """Begin again after lost events, whose ids may start from below: nothing was announced ahead of those that come now."""
+        """Begin again: nothing was announced ahead of the events that come now."""
         self._early.clear()
         self._latest_early = -1
+
+    def lost(self, loss: Resynced) -> None:
+        """Note that events were lost; those behind them come, and may be of messages that a page has announced before."""
+        self._early = ahead_of(self._early, loss)
 
     def take(self, index: int, change: ItemChange) -> bool:
         """Note a change of a message from an event; return whether it was announced before, from a page that was ahead of the

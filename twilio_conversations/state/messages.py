@@ -21,7 +21,7 @@ from twilio_conversations.sending.sender import Sender, checked_progress
 from twilio_conversations.state.announced import AnnouncedMessages
 from twilio_conversations.state.message_pages import MOST_PER_REQUEST, MessagePages, messages_after
 from twilio_conversations.state.own_messages import OwnMessages
-from twilio_conversations.sync.changes import Item, ItemAdded, ItemChange, ItemRemoved, ItemUpdated
+from twilio_conversations.sync.changes import Item, ItemAdded, ItemChange, ItemRemoved, ItemUpdated, Resynced
 from twilio_conversations.transport.commands import CommandKind
 from twilio_conversations.util import checks, logs, urls
 from twilio_conversations.util.flows import Flow, Future, flow
@@ -157,7 +157,6 @@ class Messages:
 
     def _read_held(self, entity: Handle) -> Flow[list[tuple[int, Message, Item | None]]]:
         """Read the messages that are held; `None` for those that are gone."""
-        self._announced.begin_again()
         with self._runtime.lock:
             held = dict(self._held)
             for message in held.values():
@@ -172,13 +171,14 @@ class Messages:
             waiting = [index for index in waiting if index > last]
         return read
 
-    def resync(self, entity: Handle, followed_from: int) -> Flow[bool]:
-        """Bring everything up to date after events up to `followed_from` were lost.
+    def resync(self, entity: Handle, loss: Resynced) -> Flow[bool]:
+        """Bring everything up to date after events were lost.
 
         Messages that were written or removed meanwhile are announced, in order; edits of held ones are not. Changes behind
-        `followed_from` have events of their own. Return whether others are found.
+        the lost ones have events of their own. Return whether others are found.
         """
-        is_lost = False
+        followed_from, is_lost = loss.event_id, False
+        self._announced.lost(loss)
         for index, message, item in (yield from self._read_held(entity)):
             is_lost |= self._catch_up(index, message, item, followed_from)
         missed = yield from messages_after(entity, self._announced.newest)

@@ -21,7 +21,7 @@ from twilio_conversations.state.tracked import (
     TrackedConversation,
     in_place_of,
 )
-from twilio_conversations.sync.changes import Change, Item, Key
+from twilio_conversations.sync.changes import Change, Item, Key, Resynced
 from twilio_conversations.util.flows import Flow, flow, gather
 from twilio_conversations.values.conversation import LastMessage
 
@@ -158,19 +158,19 @@ class Opener:
             opened.missed = yield from messages_since(opened.handle, joined)
 
     @flow
-    def reread(self, tracked: TrackedConversation, kind: Kind, handle: Handle, followed_from: int) -> Flow[bool]:
+    def reread(self, tracked: TrackedConversation, kind: Kind, handle: Handle, loss: Resynced) -> Flow[bool]:
         """Read an object again whose events were lost, and announce what and who came meanwhile; a document is up to date.
 
         Return whether there was a change without an event.
         """
         if kind is Kind.MESSAGES:
-            differs = yield from tracked.live.messages.resync(handle, followed_from)
+            differs = yield from tracked.live.messages.resync(handle, loss)
             return differs
         if kind is Kind.PARTICIPANTS:
             participants = tracked.live.participants
             participants.reading()
-            participants.resynced()
-            return participants.load_anew((yield from all_items(handle)), followed_from)
+            participants.resynced(loss)
+            return participants.load_anew((yield from all_items(handle)), loss.event_id)
         return False
 
 

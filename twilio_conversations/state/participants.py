@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import operator
 from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,8 +13,9 @@ from twilio_conversations.events.names import ClientEvent, ConversationEvent, Pa
 from twilio_conversations.models.layers import OVERLAY_SECONDS, ReplicatedState
 from twilio_conversations.models.live import Live, date_updated
 from twilio_conversations.models.participant import Participant, ParticipantUpdatedEventArgs
+from twilio_conversations.state.announced import ahead_of
 from twilio_conversations.state.own_commands import Command, OwnCommand, OwnCommands
-from twilio_conversations.sync.changes import Item, ItemAdded, ItemChange, ItemRemoved, ItemUpdated
+from twilio_conversations.sync.changes import Item, ItemAdded, ItemChange, ItemRemoved, ItemUpdated, Resynced
 from twilio_conversations.transport.commands import CommandKind
 from twilio_conversations.util import checks, logs, urls
 from twilio_conversations.util.flows import Flow, Future, flow
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 _log = logs.logger(__name__)
 _GONE: Final = math.inf
+_JOINING: Final = operator.itemgetter(0, 1)
+"""Date of joining and id of the latest change."""
 
 
 class Participants:
@@ -91,6 +95,7 @@ class Participants:
         self._is_whole = True
         is_lost = False
         known = set()
+        joined: list[tuple[float, int, Participant]] = []
         for item in items:
             sid = str(item.key)
             was_told = self._is_told(sid)
@@ -100,12 +105,16 @@ class Participants:
                 continue
             taken = self._take(sid, item.data, item.event_id)
             if taken is not None:
+                participant, former, current = taken
                 known.add(sid)
-                is_lost |= taken[1] != taken[2] and item.event_id <= followed_from
+                is_lost |= former != current and item.event_id <= followed_from
                 if not was_told:
                     self._ahead.discard(sid)
                     self._early[sid] = item.event_id
-                    self._emit(taken[0], ConversationEvent.PARTICIPANT_JOINED, ClientEvent.PARTICIPANT_JOINED)
+                    since = current.date_created
+                    joined.append((0.0 if since is None else since.timestamp(), item.event_id, participant))
+        for _, _, participant in sorted(joined, key=_JOINING):  # the map is in the order of its keys
+            self._emit(participant, ConversationEvent.PARTICIPANT_JOINED, ClientEvent.PARTICIPANT_JOINED)
         for sid in self._missing(known):
             if self._is_told(sid):
                 self._early[sid] = _GONE
@@ -139,9 +148,9 @@ class Participants:
         participant = self._by_sid.get(sid)
         return participant is not None and participant._live.state.replica is not None and sid not in self._ahead
 
-    def resynced(self) -> None:
+    def resynced(self, loss: Resynced) -> None:
         """Take whatever is loaded next as newer than what is held: event ids may have started from below."""
-        self._early.clear()
+        self._early = ahead_of(self._early, loss)
         with self._runtime.lock:
             for participant in self._by_sid.values():
                 participant._live.state.expect_anything()

@@ -231,7 +231,7 @@ class Tracker:
         tracked.rereading.append(kind)
         try:
             what = f"reading {conversation.sid} again"
-            reread = functools.partial(self.opener.reread, tracked, kind, handle, change.event_id)
+            reread = functools.partial(self.opener.reread, tracked, kind, handle, change)
             differs = yield self._runtime.insist(reread, what, is_worth_repeating)
             tracked.has_lost_events |= differs or change.is_certain
         except ConversationsError as error:

@@ -247,7 +247,7 @@ class CollectionReplica:
             self._applied = AppliedIds(last_event_id)
             self._records.clear()
             self._recent.clear()
-            return Resynced(last_event_id)
+            return Resynced(last_event_id, is_restart=True)
         untold = last_event_id > applied.head
         applied.close_up_to(last_event_id)
         self._forget()
