@@ -332,6 +332,43 @@ def test_a_live_event_does_not_wait_for_ever() -> None:
     assert sorted(keys(watcher)) == [0, 1, 2, 3]
 
 
+def test_a_live_event_after_a_failed_poke_waits_for_the_next_one() -> None:
+    """The service has done what the poke asked for, and its answer says that it has not."""
+    driven, watcher = Driven(), Watcher()
+    messages = driven.service.create("list", "l")
+    driven.open(messages, watcher)
+    come_back(driven, messages, 3)
+    poke = driven.service.requests[0]
+    driven.service.execute(poke)
+    driven.service.add(messages, 3)
+    driven.service.outbox.insert(0, driven.service.outbox.pop())
+    poke.answer = Answer(504)
+    driven.service.deliver(poke)
+    driven.settle()
+    assert keys(watcher) == []
+    driven.run(60)
+    assert (keys(watcher), watcher.of(Resynced)) == ([0, 1, 2, 3], [])
+
+
+def test_a_live_event_of_what_was_held_never_comes_before_the_events_that_were_dropped() -> None:
+    """However long the replay takes that brings them."""
+    driven, watcher = Driven(), Watcher()
+    messages = driven.service.create("list", "l")
+    entity = driven.open(messages, watcher)
+    driven.client.hold(entity)
+    driven.service.add(messages, 0)
+    driven.settle()
+    driven.service.silent = True
+    driven.client.release(entity)
+    driven.service.add(messages, 1)
+    driven.deliver_one()
+    driven.run(FIRST_PATIENCE + 1)
+    assert keys(watcher) == []
+    driven.service.silent = False
+    driven.run(600)
+    assert (keys(watcher), watcher.of(Resynced)) == ([0, 1], [])
+
+
 def test_live_events_that_wait_are_bounded() -> None:
     """More than that are told at once, in order."""
     driven, watcher = Driven(), Watcher()

@@ -19,7 +19,7 @@ from twilio_conversations.sync.changes import (
     ItemUpdated,
 )
 from twilio_conversations.sync.handle import FIRST_PATIENCE, LAST_PATIENCE, EarlyEvent, Handle, SyncObject
-from twilio_conversations.sync.pokes import Refusal, SubscriptionPhase
+from twilio_conversations.sync.pokes import CATCHING_UP, Refusal, SubscriptionPhase
 from twilio_conversations.sync.replica import CollectionReplica, DocumentReplica, ItemAction, event_id_of
 from twilio_conversations.sync.subscriptions import Subscriptions
 from twilio_conversations.util import logs
@@ -120,7 +120,7 @@ class Router:
         if not isinstance(root.replica, CollectionReplica):
             return
         subscription = root.subscription
-        if subscription.poke is not None and not subscription.awaits(correlation):
+        if subscription.phase in CATCHING_UP and not subscription.awaits(correlation):
             self._keep(root, event, action)
         elif not (root.muted and self._deaf(root, correlation)):
             self._apply(root, event, action, correlation is not None and subscription.awaits(correlation))
@@ -142,7 +142,7 @@ class Router:
         if (lost := root.replica.begin_replay(event_id_of(event))) is not None:
             self.emit(root, lost)
 
-    # Live events that come before replayed ones
+    # Live events that come before replayed ones, also those of a subscription whose poke has failed after it was granted
 
     def _keep(self, root: SyncObject, event: dict[str, Any], action: ItemAction) -> None:
         """Keep a live event until the replay below it has ended, for some time and up to a number."""
@@ -154,8 +154,11 @@ class Router:
             self._watch(root, min(root.patience, FIRST_PATIENCE))
 
     def _take_early(self, root: SyncObject, replayed_to: int | None = None) -> None:
-        """Apply what was kept, in order: that up to `replayed_to` as a part of the replay, all of it if that is `None`."""
-        early = sorted(root.early, key=_by_id)
+        """Apply what was kept, in order: that up to `replayed_to` as a part of the replay, all of it if that is `None`.
+
+        Without a replay it is dropped if events below it were dropped, too.
+        """
+        early = [] if root.muted else sorted(root.early, key=_by_id)
         root.early = [] if replayed_to is None else [one for one in early if event_id_of(one[0]) > replayed_to]
         for event, action in early[: len(early) - len(root.early)]:
             try:
