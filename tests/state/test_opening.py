@@ -160,7 +160,7 @@ def test_pages_that_lead_back_are_read_once(alice: Driven) -> None:
 
 @pytest.mark.parametrize("first", [0, 1, 20])
 def test_few_participants_may_come_with_the_map(alice: Driven, first: int) -> None:
-    """Events of those that did not come are raised all the same, and the program is given all of them."""
+    """Events of those that did not come are raised all the same, without reasons; the program is given all of them."""
     room = alice.room("CH1")
     alice.backend.first_items = first
     for number in range(60):
@@ -171,7 +171,7 @@ def test_few_participants_may_come_with_the_map(alice: Driven, first: int) -> No
     room.alter("MB051", attributes='{"a": 1}')
     alice.run(1)
     conversation = alice.conversation("CH1")
-    assert alice.told("own par") == ["own participant_left MB050"]
+    assert alice.told("own par") == ["own participant_left MB050", "own participant_updated MB051"]
     participants = conversation.get_participants()
     assert sorted(one.sid for one in participants) == [f"MB{number:03}" for number in range(60) if number != 50]
     assert conversation.get_participant_by_sid("MB051").attributes == {"a": 1}

@@ -110,7 +110,7 @@ def test_an_entry_that_is_no_participant_is_left_out(
     assert "leaving out participant MB3" in caplog.text
     alice.backend.update(room.roster, "MB3", {"identity": "dave"})
     alice.run(1)
-    assert alice.told() == []
+    assert alice.told("own") == ["own participant_updated MB3"]
     assert sids(conversation) == ["MB1", "MB2", "MB3"]
 
 

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class ParticipantUpdatedEventArgs:
-    """Payload of ``participant_updated`` and of a participant's ``updated``."""
+    """Payload of ``participant_updated`` and of a participant's ``updated``.
+
+    `update_reasons` is empty if the previous state of the participant is not known.
+    """
 
     participant: Participant
     update_reasons: tuple[ParticipantUpdateReason, ...]

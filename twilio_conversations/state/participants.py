@@ -195,8 +195,9 @@ class Participants:
         self.announce_update(participant, former, current)
 
     def announce_update(self, participant: Participant, former: ParticipantData | None, current: ParticipantData) -> None:
-        """Raise ``updated`` for what differs between two states, if anything."""
-        if found := REASONS.between(former, current):
+        """Raise ``updated`` for what differs between two states; also when the one before is not known."""
+        found = REASONS.between(former, current)
+        if found or former is None:
             self._runtime.emit(
                 ParticipantUpdatedEventArgs(participant, found),
                 (participant, ParticipantEvent.UPDATED),
