@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.histories.client_events import ClientEvent, ClientEvents, of_conversation, of_message, of_participant
-from tests.histories.commands import ORDERED_STATUS, Sent
+from tests.histories.commands import ORDERED, Sent
 from tests.histories.environment import Environment, Person
 from tests.histories.service_tables import LoggedEvent, Room
 from twilio_conversations.util.json import parse_time
@@ -25,6 +25,7 @@ KINDS = {
     "participant_left": "removed",
 }
 TYPING = ("typing_started", "typing_ended")
+RESYNCED = "conversation_resynced"
 
 
 def check_history(environment: Environment, confirmed: Sequence[Sent]) -> None:
@@ -34,7 +35,7 @@ def check_history(environment: Environment, confirmed: Sequence[Sent]) -> None:
         check_models(person, rooms)
         for events in (*person.past, person.events):
             current = events is person.events
-            unexpected = [error for error in events.errors if getattr(error, "status", None) != ORDERED_STATUS]
+            unexpected = [error for error in events.errors if getattr(error, "status", None) not in ORDERED]
             assert not unexpected, f"{person.identity} received errors: {unexpected}"
             for sid, room in rooms.items():
                 try:
@@ -135,7 +136,8 @@ def check_events(environment: Environment, events: ClientEvents, sid: str, room:
     told = events.of(sid)
     lifecycle = "".join(LETTERS.get(entry.event.removeprefix("conversation_"), "") for entry in told)
     assert LIFECYCLE.fullmatch(lifecycle), f"order of added, joined, left, removed: {lifecycle}"
-    assert not [entry for entry in told if entry.event == "conversation_resynced"], "resynced, though no event was lost"
+    resynced = [entry for entry in told if entry.event == RESYNCED]
+    assert environment.forgets or not resynced, "resynced, though no event was lost"
     if current:
         assert lifecycle.endswith("J") == (room.member(identity) is not None), f"joined at the end? events {lifecycle}"
         assert room.row is not None or not lifecycle.endswith(("A", "J")), f"deleted, but events {lifecycle}"
@@ -146,7 +148,7 @@ def check_events(environment: Environment, events: ClientEvents, sid: str, room:
             marks = epoch[0].marks
             assert marks is not None
             log = environment.tables.log(f"{sid}.{name}")
-            if environment.compacts:
+            if environment.compacts or environment.forgets:
                 check_compacted(items, log, marks[number], over=over)
             else:
                 messages = name == "messages"
@@ -226,7 +228,21 @@ def _tells(told: list[tuple[str, Any]], log: list[LoggedEvent], covered: int, sh
 
 
 def check_compacted(items: list[ClientEvent], log: list[LoggedEvent], mark: int, *, over: bool) -> None:
-    """Check against a compacted log: each item's events in order, none twice; present items were added, others removed."""
+    """Check against a service that has compacted its log, or forgets events: each item's events in order, none twice; present
+    items were added, others removed.
+    """
+    told = check_items(items, log)
+    if not over:
+        removed = {event.key for event in log if event.what == "removed"}
+        new = {event.key for event in log if event.what == "added" and event.id > mark} - removed
+        missed = {key for key in new if "added" not in told.get(key, ())}
+        assert not missed, f"no event for these, which were added: {missed}"
+        kept = {key for key, kinds in told.items() if key in removed and kinds[-1] != "removed"}
+        assert not kept, f"no event for these, which were removed: {kept}"
+
+
+def check_items(items: list[ClientEvent], log: list[LoggedEvent]) -> dict[Any, list[str]]:
+    """Check that no item was added or removed twice, or had events before or after; return the events of each."""
     told: dict[Any, list[str]] = {}
     for entry in items:
         told.setdefault(entry.key, []).append(KINDS[entry.event])
@@ -235,21 +251,21 @@ def check_compacted(items: list[ClientEvent], log: list[LoggedEvent], mark: int,
         assert "added" not in kinds[1:], f"{key} had an event before it was added: {kinds}"
         assert "removed" not in kinds[:-1], f"{key} had an event after it was removed: {kinds}"
     added = {event.key: event.id for event in log if event.what == "added"}
-    removed = {event.key: event.id for event in log if event.what == "removed"}
     assert told.keys() <= added.keys(), "an item was invented"
     order = [added[entry.key] for entry in items if KINDS[entry.event] == "added"]
     assert order == sorted(order), f"added out of order: {order}"
-    if not over:
-        new = {key for key, event_id in added.items() if event_id > mark and key not in removed}
-        missed = {key for key in new if "added" not in told.get(key, ())}
-        assert not missed, f"no event for these, which were added: {missed}"
-        kept = {key for key, kinds in told.items() if key in removed and kinds[-1] != "removed"}
-        assert not kept, f"no event for these, which were removed: {kept}"
+    return told
 
 
 def check_last_states(epoch: list[ClientEvent], room: Room, identity: str) -> None:
-    """Check that what handlers saw last of each object is its true state."""
-    last = {(entry.event.split("_")[0], entry.key): entry.state for entry in epoch if entry.event not in TYPING}
+    """Check that what handlers saw last of each object, at its event or a later ``conversation_resynced``, is its true state."""
+    last: dict[tuple[str, Any], Any] = {}
+    for entry in epoch:
+        if entry.event not in TYPING:
+            last[entry.event.split("_")[0], entry.key] = entry.state
+        for key, state in (entry.items or {}).items():
+            if key in last:
+                last[key] = state
     for (kind, key), state in last.items():
         if kind == "conversation":
             _same(state, conversation_row(room, identity), "the last event")

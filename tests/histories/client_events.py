@@ -7,20 +7,26 @@ from typing import Any
 
 import attrs
 
-from twilio_conversations import Client, Conversation, Message
+from twilio_conversations import Client, Conversation, Message, Participant
 
 Marks = Callable[[str], tuple[int, int]]
 
 
 @attrs.frozen
 class ClientEvent:
-    """One event: its conversation, the key of its item, and the item's values when the handler ran."""
+    """One event: its conversation, the key of its item, and the item's values when the handler ran.
+
+    Attributes:
+        marks: of ``conversation_joined``, the newest event ids of the conversation's messages and participants.
+        items: of ``conversation_resynced``, the values of all items of earlier events, by kind and key.
+    """
 
     event: str
     room: str
     key: Any = None
     state: dict[str, Any] | None = None
     marks: tuple[int, int] | None = None
+    items: dict[tuple[str, Any], dict[str, Any]] | None = None
 
     def __str__(self) -> str:
         return f"{self.event} {self.room[-4:]} {self.key if not isinstance(self.key, str) else self.key[-4:]}"
@@ -76,6 +82,7 @@ class ClientEvents:
         self.errors: list[BaseException] = []
         self.rooms: dict[str, Conversation] = {}
         self.messages: dict[str, list[Message]] = {}
+        self._items: dict[str, dict[tuple[str, Any], Message | Participant]] = {}
         self._marks = marks
         listen: Callable[[str, Callable[[Any], None]], Any] = client.on  # type: ignore[assignment]  # names that a loop makes
         for event in ("added", "joined", "left", "removed", "resynced"):
@@ -96,13 +103,20 @@ class ClientEvents:
         if isinstance(what, Conversation):
             self.rooms[what.sid] = what
             marks = self._marks(what.sid) if event == "conversation_joined" else None
-            self.entries.append(ClientEvent(event, what.sid, None, of_conversation(what), marks))
+            items = self._values(what.sid) if event == "conversation_resynced" else None
+            self.entries.append(ClientEvent(event, what.sid, None, of_conversation(what), marks, items))
         elif isinstance(what, Message):
             if event == "message_added":
                 self.messages.setdefault(what.conversation.sid, []).append(what)
+            self._items.setdefault(what.conversation.sid, {})["message", what.index] = what
             self.entries.append(ClientEvent(event, what.conversation.sid, what.index, of_message(what)))
         else:
+            self._items.setdefault(what.conversation.sid, {})["participant", what.sid] = what
             self.entries.append(ClientEvent(event, what.conversation.sid, what.sid, of_participant(what)))
+
+    def _values(self, room: str) -> dict[tuple[str, Any], dict[str, Any]]:
+        items = self._items.get(room, {}).items()
+        return {key: of_message(item) if isinstance(item, Message) else of_participant(item) for key, item in items}
 
     def of(self, room: str) -> list[ClientEvent]:
         """Return the events of one conversation."""
@@ -113,3 +127,4 @@ class ClientEvents:
         self.entries.clear()
         self.rooms.clear()
         self.messages.clear()
+        self._items.clear()

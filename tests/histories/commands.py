@@ -15,6 +15,11 @@ from twilio_conversations.enums import ConversationStatus, NotificationLevel
 REFUSALS = (403, 404, 409)
 ORDERED_STATUS = 503
 """Status of requests that a history has refused for some time."""
+ORDERED = frozenset({ORDERED_STATUS, 429, 504})
+"""Statuses of failed requests that may be reported: refused on command, too many, or failed after they were carried out."""
+TOKEN_REFUSED = 401
+"""Status of a token that a history has refused once, which may meet a token that a command gives."""
+GIVES_A_TOKEN = ("update token", "expire token")
 
 
 @attrs.frozen
@@ -64,7 +69,7 @@ class Action:
         except NotFoundError:
             pass
         except ConversationsError as error:
-            if error.status not in REFUSALS:
+            if error.status not in REFUSALS and not (error.status == TOKEN_REFUSED and name in GIVES_A_TOKEN):
                 error.add_note(f"{self.person.identity} could not {name}")
                 raise
 

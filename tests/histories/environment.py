@@ -6,13 +6,15 @@ import itertools
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 from tests.histories.client_events import ClientEvents
 from tests.histories.service_tables import ServiceTables
+from tests.support.contrary import AT_START, defaults
 from tests.support.patience import PATIENCE
 from tests.support.waiting import until
 from twilio_conversations import BackoffPolicy, Client
@@ -23,6 +25,8 @@ from twilio_conversations.sync.pokes import SubscriptionPhase
 from twilio_conversations.util.futures import Deadline
 
 PEOPLE = ("alice", "bob", "carol")
+PROVIDER = "carol"
+"""Whose client has a function for tokens."""
 RETAINED, REPLAY_LIMIT = Settings().events_retained, Settings().replay_limit
 _lives = itertools.count(3600)
 
@@ -121,15 +125,18 @@ class Person:
 class Environment:
     """The service, its database, and the people."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """`settings`: contrary ones, from the start."""
         self.data_dir = Path(tempfile.mkdtemp(prefix="histories-"))
         self.server = LocalServer(self.data_dir).start()
         self.tables = ServiceTables(self.data_dir)
         self.rooms: list[str] = []
         self.compacts = False  # whether the service has deleted superseded events in this history
+        self.settings = dict(settings)  # contrary ones of this history
+        self.server.configure(**self.settings)
         # Bob's handlers count as slow at once (rule R7); Carol's client asks for its tokens.
         self.people = [
-            Person(self, name, provides=name == "carol", max_pending_events=4 if name == "bob" else 10_000) for name in PEOPLE
+            Person(self, name, provides=name == PROVIDER, max_pending_events=4 if name == "bob" else 10_000) for name in PEOPLE
         ]
         self.settle()
 
@@ -142,10 +149,27 @@ class Environment:
         self.compacts = True
         self.server.configure(events_retained=events)
 
+    @property
+    def forgets(self) -> bool:
+        """Whether the service replays fewer events than a client may have missed."""
+        return self.settings.get("journal_limit") is not None
+
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Give the service contrary settings until the end of this history; all clients start anew if it matters to a start."""
+        self.settings = dict(settings)
+        self.server.configure(**self.settings)
+        if AT_START & settings.keys():
+            for person in self.people:
+                person.reopen()
+            self.settle()
+            for person in self.people:
+                person.clear()
+
     def restart(self) -> None:
         """Stop the service and start it again, on the same data and port."""
         self.server.stop()
         self.server.start()
+        self.server.configure(**self.settings)
 
     def heal(self) -> None:
         """Remove all faults, and wait until all commands have ended and every client has caught up."""
@@ -176,8 +200,9 @@ class Environment:
                 creator = next(person for person in self.people if person.identity == row["created_by"])
                 creator.client.peek_conversation_by_sid(sid).delete()
         self.settle()
-        self.server.configure(events_retained=RETAINED, replay_limit=REPLAY_LIMIT)
+        self.server.configure(events_retained=RETAINED, replay_limit=REPLAY_LIMIT, **defaults(self.settings))
         self.compacts = False
+        self.settings = {}
         self.rooms.clear()
         self.tables.clear()
         for person in self.people:

@@ -15,14 +15,18 @@ import os
 import random
 import sys
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
 from tests.histories import checks
 from tests.histories.commands import COMMANDS, OFTEN, ORDERED_STATUS, Action, Sent
-from tests.histories.environment import PEOPLE, REPLAY_LIMIT, Environment
+from tests.histories.environment import PEOPLE, PROVIDER, REPLAY_LIMIT, Environment
+from tests.support.contrary import draw_settings
 from tests.support.patience import PATIENCE
 from tests.support.stories import Moves, run_stories
+from twilio_conversations.server.http.replies import TUNNEL_TOO_MANY
 
 IN_CI = 50
 STEPS = 16
@@ -32,13 +36,18 @@ WAIT = PATIENCE
 EVERYTHING = OFTEN + tuple(name for name in COMMANDS if name not in OFTEN)
 TROUBLE = (
     "cut", "cut", "offload", "lose an answer", "refuse", "refuse connections", "cut in the middle", "hold events",
-    "release events", "interrupt replays",
+    "release events", "interrupt replays", "fail an answer", "delay an answer", "refuse a token", "refuse tersely",
 )  # fmt: skip
 LIMITS = (0, 1, 2, REPLAY_LIMIT)
 RESTARTS = 0.01
 """Share of the steps that stop and start the service, which takes a while."""
 COMPACTED = 0.25
 """Share of the histories in which the log is compacted while they last."""
+CONTRARY_SHARE = 0.5
+"""Share of the histories with contrary settings of the service, each of which is drawn with a probability of"""
+SETTING_SHARE = 0.2
+RENEWED = 0.05
+"""Share of those that have a new service, with users that it does not know."""
 
 MOVES: Moves = {
     "act": lambda rng: {
@@ -70,10 +79,14 @@ class Runner:
         self._announce = announce
         self._began = time.monotonic()
 
-    def environment(self) -> Environment:
-        """Return an environment without conversations."""
+    def environment(self, settings: Mapping[str, Any], *, is_new: bool) -> Environment:
+        """Return an environment without conversations, whose service has these contrary settings."""
+        if is_new:
+            self.close()
         if self._environment is None:
-            self._environment = Environment()
+            self._environment = Environment(settings)
+        else:
+            self._environment.configure(settings)
         return self._environment
 
     def succeeded(self, environment: Environment) -> None:
@@ -96,14 +109,16 @@ class History:
 
     def __init__(self, runner: Runner, rng: random.Random) -> None:
         self.runner = runner
-        self.environment = runner.environment()
+        settings = draw_settings(rng, share=SETTING_SHARE) if rng.random() < CONTRARY_SHARE else {}
         self.confirmed: list[Sent] = []
         try:
+            self.environment = runner.environment(settings, is_new=bool(settings) and rng.random() < RENEWED)
             if rng.random() < COMPACTED:
                 self.environment.retain(rng.choice([0, 2]))
             for person, name in enumerate(("create", "send", "send")):
                 self.act(max(0, person - 1), name, 0, 7, wait=True)
-        except BaseException:
+        except BaseException as error:
+            error.add_note(f"contrary settings: {settings}")
             runner.close()
             raise
 
@@ -153,6 +168,15 @@ class History:
                 faults.hold_events(whom)
             case "release events":
                 faults.release_events(whom)
+            case "fail an answer":
+                faults.fail_answers(1, identity=identity, content_type="text/plain" if number % 2 else "application/json")
+            case "delay an answer":
+                faults.delay_answers(0.02 * number, 1, identity=identity)
+            case "refuse a token":
+                faults.refuse_connections(1, status=401, code=0, identity=PROVIDER)
+                faults.drop(PROVIDER)
+            case "refuse tersely":
+                faults.refuse(1, status=429, code=TUNNEL_TOO_MANY, refused_by="tunnel", identity=identity)
             case "interrupt replays":
                 self.environment.server.configure(replay_limit=LIMITS[number % 4])
             case "restart":
@@ -164,7 +188,8 @@ class History:
             self.environment.heal()
             checks.check_history(self.environment, self.confirmed)
             self.runner.succeeded(self.environment)
-        except BaseException:
+        except BaseException as error:
+            error.add_note(f"contrary settings: {self.environment.settings}")
             self.runner.close()
             raise
 
