@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gc
 import weakref
+from typing import Any
 
 import pytest
 
-from tests.state.backend import Room, date, sids
+from tests.state.backend import Room, date, sids, trouble
 from tests.state.driven import Driven
 from twilio_conversations.errors import NotFoundError, RequestTimeoutError
 from twilio_conversations.models.conversation import Conversation
@@ -306,3 +307,25 @@ def test_reading_has_a_limit(alice: Driven) -> None:
     assert sids(conversation) == ["MB1"]
     alice.run(1)
     assert "CH1.roster" in alice.opened
+
+
+@pytest.mark.parametrize("answer", [None, trouble(403), trouble(404)])
+def test_a_write_to_who_has_gone_is_not_announced_as_undone(
+    alice: Driven, room: Room, conversation: Conversation, answer: Any
+) -> None:
+    """Events are late, and when the client looks for the write, the participant is not there: they tell all of it, in order."""
+    bob = conversation.get_participants()[0]
+    alice.told()
+    alice.backend.answer("POST", f"{PARTICIPANTS}/MB1", {"sid": bob.sid, "attributes": '{"a": 1}'})
+    bob.update_attributes({"a": 1})
+    room.alter(bob.sid, attributes='{"a": 1}')
+    room.drop(bob.sid)
+    late = alice.backend.outbox[:]
+    alice.backend.outbox.clear()
+    if answer is not None:
+        alice.backend.answer("GET", f"/v3/Maps/{room.roster.sid}/Items/{bob.sid}", answer)
+    alice.run(10)
+    assert alice.told() == []
+    alice.backend.outbox.extend(late)
+    alice.run(1)
+    assert alice.told("own") == ["own participant_updated MB1 attributes", "own participant_left MB1"]

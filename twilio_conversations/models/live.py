@@ -6,7 +6,7 @@ A model is a facade over its `Live`; the names in here are for `state/` and the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import attrs
 
@@ -20,6 +20,7 @@ from twilio_conversations.util.flows import Flow, Future, flow
 from twilio_conversations.util.json import parse_time
 
 _log = logs.logger(__name__)
+_GONE: Final = frozenset({403, 404})
 Data = TypeVar("Data", bound=attrs.AttrsInstance)
 
 
@@ -86,15 +87,23 @@ class Live(Receivers, Generic[Data, K]):
 
     @flow
     def _settle(self, model: Any, overlay: int) -> Flow[None]:
-        """Fetch an object whose write Sync has not delivered in time, and show the state that the service returns."""
+        """Fetch an object whose write Sync has not delivered in time, and show the state that the service returns.
+
+        Of one that is gone, or that the user may not see any more, the events tell what became of it.
+        """
         if not self.state.has_overlay(overlay):
             return
         try:
             found = yield self.keeper.fetch(model)
+            is_gone = found is None
         except ConversationsError as error:
             _log.info("%r: could not look whether a write arrived: %s", model, error)
-            found = None
-        self.take(model, found, overlay)
+            found, is_gone = None, error.status in _GONE
+        if not is_gone:
+            self.take(model, found, overlay)
+            return
+        with self.runtime.lock:
+            self.state.drop_overlay(overlay)
 
     def take(self, model: Any, found: tuple[Data, int] | None, overlay: int) -> None:
         """Show the state that the service returned in place of writes up to `overlay`; all of it, if nothing was written since.
