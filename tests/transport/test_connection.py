@@ -310,6 +310,19 @@ def test_a_quiet_but_living_peer_is_kept(wire: Wire) -> None:
     assert not wired.recorder.facts("disconnected")
 
 
+def test_a_connection_that_is_dead_from_its_beginning_is_noticed(wire: Wire) -> None:
+    """The one before has shown that the service answers pings."""
+    wired = wire(keepalive_interval=0.1, keepalive_timeout=0.3)
+    wired.up().cut()
+    silent = wired.service.peer()
+    silent.accept_init()
+    wired.recorder.wait_for("connected", count=2)
+    with within(20):
+        wired.service.peer().accept_init()
+
+    wired.recorder.wait_for("connected", count=3)
+
+
 @pytest.mark.parametrize("code", [308, 503])
 def test_an_order_to_go_is_obeyed_at_once(wire: Wire, code: int) -> None:
     """Acknowledged, the socket closed, another opened after the hint, not after three seconds."""

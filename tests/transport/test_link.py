@@ -99,6 +99,18 @@ def test_a_ping_that_is_not_answered_by_a_new_peer(line: Line) -> None:
     assert line.now == START + SILENCE
 
 
+def test_what_the_connection_before_has_shown_holds_until_the_next_one_is_silent(line: Line) -> None:
+    """A new connection that is dead from its beginning is noticed early; if its peer only does not answer, the next has time."""
+    own, other = socket.socketpair()
+    with own, other:
+        line.link = Link(own, 2, OPTIONS, line.now, answers_pings=True)
+        line.link.probe(line.now)
+        assert line.link.wants_write
+        with pytest.raises(LinkLost, match="not a byte for 10 seconds"):
+            line.wait(SILENCE)
+        assert not line.link.answers_pings
+
+
 def test_a_ping_of_the_peer_is_answered(line: Line) -> None:
     """With its own words, and it is a sign of life."""
     line.wait(29)

@@ -93,6 +93,7 @@ class IoThread:
         )
         self.state: ConnectionState = self.session.state
         self.link: Link | None = None
+        self._answers_pings = False  # by the connection before
         self._log = ConnectionLog(name, options.endpoints.twilsock)
         self.tokens: TokenExchange = TokenExchange(tokens, self.session, listener, self._log, self.apply)
         self._attempts = Attempts(
@@ -287,13 +288,14 @@ class IoThread:
         except Exception as error:
             self.apply(self.session.socket_lost(attempt.generation, error, now))
             return
-        self.link = Link(opened, attempt.generation, self._options, now)
+        self.link = Link(opened, attempt.generation, self._options, now, answers_pings=self._answers_pings)
         self._loop.watch(self.link)
         self.apply(self.session.socket_opened(attempt.generation, now))
 
     def _do_close_socket(self, _: fx.CloseSocket) -> None:
         link, self.link = self.link, None
         if link is not None:
+            self._answers_pings = link.answers_pings
             self._loop.unwatch()
             link.close()
         self._attempts.abandon()

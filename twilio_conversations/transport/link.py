@@ -38,9 +38,13 @@ class LinkLost(Exception):
 
 
 class Link:
-    """A socket after the upgrade. Its owner calls `read` and `flush` when the socket is ready, and `check` in time."""
+    """A socket after the upgrade. Its owner calls `read` and `flush` when the socket is ready, and `check` in time.
 
-    def __init__(self, opened: Any, generation: int, options: Options, now: float) -> None:
+    Attributes:
+        answers_pings: whether the peer answers pings, as far as is known: this one, or else the one of the connection before.
+    """
+
+    def __init__(self, opened: Any, generation: int, options: Options, now: float, *, answers_pings: bool = False) -> None:
         """`opened` is a connected, non-blocking socket (plain, TLS, or TLS in TLS)."""
         self.generation = generation
         self.last_byte_at: float = now
@@ -52,7 +56,8 @@ class Link:
         self._interval = options.keepalive_interval
         self._patience = options.keepalive_timeout
         self._pinged_at: float | None = None
-        self.answers_pings: bool = False  # as far as is known
+        self.answers_pings: bool = answers_pings
+        self._has_answered = False
         self._broken: Exception | None = None  # nothing can be written any more
         self.has_more: bool = self._encrypted
 
@@ -107,7 +112,7 @@ class Link:
                 elif opcode == stream.PING:
                     self._put(stream.PONG, payload)
                 elif opcode == stream.PONG:
-                    self.answers_pings = True
+                    self.answers_pings = self._has_answered = True
                 elif opcode == stream.CLOSE:
                     self._put(stream.CLOSE, payload[:2])
                     raise LinkLost(*_closed(payload))
@@ -177,12 +182,13 @@ class Link:
         if now < self.next_deadline():
             return
         if self._pinged_at is not None:
+            self.answers_pings = self._has_answered  # if that is not known of this one, the next has more time
             raise LinkLost(f"not a byte for {now - self.last_byte_at:.0f} seconds, and no answer to a ping")
         self.ping(now)
 
     def probe(self, now: float) -> None:
         """Find out whether the peer answers pings, unless that is known: if so, silence is a sign of death much earlier."""
-        if not self.answers_pings:
+        if not self._has_answered:
             self.ping(now)
 
     def ping(self, now: float) -> None:
