@@ -105,7 +105,7 @@ def prose_of_page(text: str) -> list[tuple[int, str]]:
 def public_docstrings() -> Iterator[Docstring]:
     """Yield the docstring of everything that can be imported from the package and its service, with all public members."""
     seen: set[type] = set()
-    for package in ("twilio_conversations", "twilio_conversations.server"):
+    for package in ("twilio_conversations", "twilio_conversations.bot", "twilio_conversations.server"):
         module = importlib.import_module(package)
         yield Docstring(package, module.__doc__ or "", is_function=False)
         for name in module.__all__:

@@ -272,6 +272,17 @@ class Client(ClientEvents):
         deadline = self._core.await_ready(timeout, "peek_conversation_by_sid()")
         return self._core.lookup.any(sid, deadline, "peek_conversation_by_sid()")
 
+    def peek_conversation_by_unique_name(self, unique_name: str, *, timeout: float | None = None) -> Conversation:
+        """Return a conversation in which this identity need not participate (``GET .../Conversations/{unique name}``).
+
+        Raises:
+            NotFoundError: there is none.
+            ForbiddenError: this identity may not read it.
+        """
+        name = checks.filled(unique_name, "unique_name")
+        deadline = self._core.await_ready(timeout, "peek_conversation_by_unique_name()")
+        return self._core.lookup.any(name, deadline, "peek_conversation_by_unique_name()")
+
     def get_conversation_by_unique_name(self, unique_name: str, *, timeout: float | None = None) -> Conversation:
         """Return the current user's conversation with that unique name (``GET .../Users/{...}/Conversations/{unique name}``).
 

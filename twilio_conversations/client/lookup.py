@@ -70,9 +70,9 @@ class Lookup:
         url = urls.join(self._runtime.configuration.my_conversations_url, key)
         return self._learn(self._runtime.rest.get(url, timeout=deadline.remaining()), deadline, what)
 
-    def any(self, sid: str, deadline: Deadline, what: str) -> Conversation:
-        """Return a conversation in which this identity need not participate (``GET .../Conversations/{sid}``)."""
-        url = urls.join(self._runtime.configuration.conversations_url, sid)
+    def any(self, key: str, deadline: Deadline, what: str) -> Conversation:
+        """Return a conversation, by sid or unique name, in which this identity need not participate."""
+        url = urls.join(self._runtime.configuration.conversations_url, key)
         return self._learn(self._runtime.rest.get(url, timeout=deadline.remaining()), deadline, what)
 
     def joined(self, deadline: Deadline, what: str) -> list[Conversation]:

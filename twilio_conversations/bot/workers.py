@@ -1,0 +1,117 @@
+"""Worker threads of a bot: a bounded number, each for one turn at a time."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from twilio_conversations.util.futures import Deadline
+from twilio_conversations.util.os_errors import start_thread
+
+Turn = Callable[[], bool]
+"""A piece of work; returns whether there is more of it, which then comes after all that waits."""
+
+
+class Workers:
+    """Threads that run turns, in the order in which they were added.
+
+    Up to `limit` turns run at once. Besides, up to `dialogues` threads may wait for an answer (`away`) without counting.
+    Threads are started when they are needed, are daemons, and end with `stop`.
+    """
+
+    def __init__(self, limit: int, dialogues: int) -> None:
+        self._limit = limit
+        self._dialogues = dialogues
+        self._changed = threading.Condition()
+        self._ready: deque[Turn] = deque()
+        self._threads: set[threading.Thread] = set()
+        self._numbers = itertools.count(1)
+        self._idle = 0
+        self._away = 0
+        self._stopping = False
+
+    def add(self, turn: Turn) -> None:
+        """Have `turn` run, after what waits already.
+
+        Raises:
+            NoThreadError: no thread runs yet, and the system gives none.
+        """
+        with self._changed:
+            if not self._stopping:
+                self._ready.append(turn)
+                self._call_one()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Leave the place of the calling thread to another turn while the block waits.
+
+        When too many wait already, the thread keeps its place: turns are then held up, and threads stay bounded.
+        """
+        with self._changed:
+            leaves = self._away < self._dialogues
+            if leaves:
+                self._away += 1
+                if self._ready:
+                    self._call_one()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._away -= leaves
+
+    def stop(self, timeout: float) -> bool:
+        """Run no further turn; wait for those that run, at most `timeout` seconds. Return whether they have ended."""
+        deadline = Deadline(timeout)
+        with self._changed:
+            self._stopping = True
+            self._ready.clear()
+            self._changed.notify_all()
+            running = self._threads - {threading.current_thread()}
+        for thread in running:
+            thread.join(deadline.remaining())
+        return not any(thread.is_alive() for thread in running)
+
+    @property
+    def _surplus(self) -> bool:
+        """Whether there are more threads than may run turns."""
+        return len(self._threads) - self._away > self._limit
+
+    def _call_one(self) -> None:
+        """Wake a thread, or start one, for a turn that is ready; the caller holds the lock."""
+        if self._idle >= len(self._ready):
+            self._changed.notify()
+        elif len(self._threads) - self._away < self._limit:
+            thread = threading.Thread(target=self._work, name=f"conversations-bot-{next(self._numbers)}", daemon=True)
+            self._threads.add(thread)
+            try:
+                start_thread(thread)
+            except BaseException:
+                self._threads.discard(thread)
+                if not self._threads:
+                    raise
+
+    def _work(self) -> None:
+        try:
+            while (turn := self._take()) is not None:
+                if turn():
+                    with self._changed:
+                        if not self._stopping:
+                            self._ready.append(turn)
+                del turn
+        finally:
+            with self._changed:
+                self._threads.discard(threading.current_thread())
+
+    def _take(self) -> Turn | None:
+        """Return the next turn, waiting for one; `None` when this thread is to end."""
+        with self._changed:
+            while not self._stopping and not self._surplus:
+                if self._ready:
+                    return self._ready.popleft()
+                self._idle += 1
+                self._changed.wait()
+                self._idle -= 1
+            return None
