@@ -89,7 +89,7 @@ class Live(Receivers, Generic[Data, K]):
     def _settle(self, model: Any, overlay: int) -> Flow[None]:
         """Fetch an object whose write Sync has not delivered in time, and show the state that the service returns.
 
-        Of one that is gone, or that the user may not see any more, the events tell what became of it.
+        Of one that is gone, or is not visible to the user any more, events report the rest.
         """
         if not self.state.has_overlay(overlay):
             return
