@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -82,12 +83,16 @@ class Core:
         self.state: State | None = None
         self.lock: threading.Lock = threading.Lock()
         self._closing = False
-        self.closed: SharedFuture[None] = SharedFuture()  # never done: what waits for it ends with the client
         dispatcher.root = client
         dispatcher.on_room = lambda: connection.post(self.runtime.sync.release_all)
         dispatcher.on_death = self._on_death
 
     # -- made at first use --------------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def closed(self) -> SharedFuture[None]:
+        """Never done: what waits for it ends with the client."""
+        return SharedFuture()
 
     @property
     def templates(self) -> Templates:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import attrs
 
@@ -34,6 +34,9 @@ from twilio_conversations.util.checks import shown
 from twilio_conversations.util.json import parse_index, whole_number
 
 ItemAction = type[ItemAdded] | type[ItemUpdated] | type[ItemRemoved]
+
+_NONE: Final[deque[tuple[int, Any, int]]] = deque(maxlen=0)
+"""Stands for an empty one: most collections have nothing to remember, and an empty deque takes 700 bytes."""
 
 MAX_RECORDS = 10_000
 """More are not kept, however long a gap stays open: an overtaken event of a forgotten item would then count as news."""
@@ -127,7 +130,7 @@ class CollectionReplica:
         self._applied = AppliedIds(event_id)
         self._records: dict[Key, _Record] = {}
         self._replay_from: int | None = None  # where a replay that has begun started: what it calls "added" is new since then
-        self._recent: deque[tuple[int, Key, int]] = deque()  # (state id, key, fetches begun by then), oldest first
+        self._recent: deque[tuple[int, Key, int]] = _NONE  # (state id, key, fetches begun by then), oldest first
         self._numbers = itertools.count(1)
         self._fetches: dict[int, None] = {}  # running ones, oldest first; a dict for its order
 
@@ -246,7 +249,7 @@ class CollectionReplica:
         if last_event_id < asked_from:
             self._applied = AppliedIds(last_event_id)
             self._records.clear()
-            self._recent.clear()
+            self._recent = _NONE
             return Resynced(last_event_id, is_restart=True)
         untold = last_event_id > applied.head
         applied.close_up_to(last_event_id)
@@ -284,6 +287,8 @@ class CollectionReplica:
 
     def _remember(self, key: Key, record: _Record) -> None:
         started = next(reversed(self._fetches)) if self._fetches else 0
+        if self._recent is _NONE:
+            self._recent = deque()
         self._recent.append((record.state, key, started))
         self._forget()
 

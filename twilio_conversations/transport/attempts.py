@@ -66,6 +66,11 @@ class Attempts:
         if attempt is not None:
             attempt.abandon()
 
+    def tidy(self) -> None:
+        """Forget the latest attempt once its thread has ended."""
+        if self._latest is not None and self._latest.has_ended:
+            self._latest = None
+
     def join(self, timeout: float) -> None:
         """Wait for the latest thread, at most `timeout` seconds."""
         if self._latest is not None:

@@ -83,6 +83,11 @@ class Attempt:
         if ready is not None:
             ready.close()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the thread was started and is over."""
+        return self._thread is not None and not self._thread.is_alive()
+
     def join(self, timeout: float) -> None:
         """Wait for the thread."""
         if self._thread is not None:

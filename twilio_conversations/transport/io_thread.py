@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
@@ -99,7 +98,7 @@ class IoThread:
         self._attempts = Attempts(
             options.endpoints.twilsock, http_session, options.connect_timeout, name, self.post, self._take_attempt
         )
-        self._effects: deque[fx.Effect] = deque()
+        self._effects: list[fx.Effect] = []
         self._applying = False
         self._thread: threading.Thread | None = None
         self._over = False  # then nothing more is carried out
@@ -255,11 +254,14 @@ class IoThread:
         if self._applying:
             return
         self._applying = True
+        done = 0
         try:
-            while effects:
-                effect = effects.popleft()
+            while done < len(effects):
+                effect = effects[done]
+                done += 1
                 self._PERFORM[type(effect)](self, effect)
         finally:
+            del effects[:done]
             self._applying = False
 
     def _do_send(self, effect: fx.Send) -> None:
@@ -322,6 +324,7 @@ class IoThread:
     def _do_connected(self, effect: fx.Connected) -> None:
         if self.link is not None:
             self.link.probe(time.monotonic())
+        self._attempts.tidy()
         self._log.connected(effect.resumed)
         notify(self._listener.on_connected, effect.resumed)
 

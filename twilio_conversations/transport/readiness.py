@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from twilio_conversations.errors import ConversationsError, NotReadyError, RequestTimeoutError
 from twilio_conversations.transport.lifetime import Lifetime
 from twilio_conversations.util.futures import Deadline, SharedFuture, refuse_to_wait, wait
 
 T = TypeVar("T")
+_READY: Final[SharedFuture[None]] = SharedFuture()
+_READY.settle(None)
 
 
 class Readiness:
@@ -55,6 +57,7 @@ class Readiness:
     def ready(self) -> None:
         """Mark the start as successful."""
         self._ready.settle(None)
+        self._ready = _READY  # the same for all clients: one of its own takes a kilobyte
 
     def refuse(self, cause: ConversationsError) -> None:
         """Fail every wait, and those that begin before another token comes."""

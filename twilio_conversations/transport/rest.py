@@ -43,7 +43,11 @@ class Rest:
 
     def __init__(self, tunnel: Tunnel, options: Options) -> None:
         self._options = options
-        self._session = _PrivateSession(TunnelAdapter(tunnel))
+        self._tunnel = tunnel
+
+    @functools.cached_property
+    def _session(self) -> _PrivateSession:
+        return _PrivateSession(TunnelAdapter(self._tunnel))
 
     def get(self, url: str, *, timeout: float | None = None) -> Any:
         """GET; return the decoded answer. Repeated as needed."""
@@ -96,10 +100,6 @@ class Rest:
         """POST a form; return the decoded answer. Never repeated: it is for what is worth nothing later, such as typing."""
         form = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in fields.items())
         return _content(url, self._send("POST", url, {"Content-Type": _FORM}, form.encode(), self._deadline(timeout)))
-
-    def close(self) -> None:
-        """Close the private session; the connection stays."""
-        self._session.close()
 
     def _deadline(self, timeout: float | None) -> Deadline:
         return Deadline(self._options.default_timeout if timeout is None else timeout)

@@ -117,6 +117,8 @@ class Stream:
             elif (message := self._collect(first, data[start:at])) is not None:
                 yield message
         self._missing = at + 2 - end
+        if at == end:
+            self._data, self._at = b"", 0  # an idle connection holds nothing
 
     def _supply(self, data: bytes) -> bool:
         """Add bytes; return whether the missing piece is complete (a long one is put together once, at its end)."""
