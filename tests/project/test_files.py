@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -68,16 +70,45 @@ def test_no_registry_and_no_home_in_own_files() -> None:
     assert [path for path in files if forbidden.search(path.read_text(encoding="utf-8", errors="replace"))] == []
 
 
+def build(folder: Path, umask: int) -> list[Path]:
+    """Build sdist and wheel from a copy of the sources, made with this umask; return both."""
+    copy = folder / "copy"  # building writes beside the sources
+    copy.mkdir(parents=True)
+    for file in own_files():
+        name = file.relative_to(ROOT)
+        if name.parts[0] == "twilio_conversations" or name.name in SOURCES:
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy / name)
+    command = [sys.executable, "-m", "build", "--outdir", str(folder), str(copy)]
+    subprocess.run(command, capture_output=True, text=True, timeout=LONG_PATIENCE, check=True, umask=umask)
+    return sorted(path for path in folder.iterdir() if path.is_file())
+
+
+SOURCES = ("setup.cfg", "setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE")
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Wheel and sdist."""
+    return sorted(build(tmp_path_factory.mktemp("first"), 0o022), key=lambda path: path.suffix, reverse=True)
+
+
 @pytest.mark.slow
-def test_wheel_holds_the_package_and_its_marker(tmp_path: Path) -> None:
-    """A built wheel holds every module, `py.typed` and the licence, and no tests."""
-    copy = tmp_path / "copy"  # building writes beside the sources
-    shutil.copytree(ROOT / "twilio_conversations", copy / "twilio_conversations", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, copy)
-    build = [sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path), str(copy)]
-    subprocess.run(build, capture_output=True, text=True, timeout=LONG_PATIENCE, check=True)
-    (wheel,) = tmp_path.glob("*.whl")
+def test_two_builds_are_alike(first: list[Path], tmp_path: Path) -> None:
+    """Made at another time, in another folder and with another umask, wheel and sdist have the same bytes."""
+    second = sorted(build(tmp_path, 0o077), key=lambda path: path.suffix, reverse=True)
+    assert [path.name for path in first] == [path.name for path in second]
+    assert [path.suffix for path in first] == [".whl", ".gz"]
+    for one, other in zip(first, second, strict=True):
+        assert hashlib.sha256(one.read_bytes()).digest() == hashlib.sha256(other.read_bytes()).digest(), one.name
+
+
+@pytest.mark.slow
+def test_wheel_holds_the_package_and_its_marker(first: list[Path]) -> None:
+    """A built wheel holds every module, `py.typed` and the licence, and no tests; the sdist neither."""
+    wheel, sdist = first
+    with tarfile.open(sdist) as source:
+        assert not [name for name in source.getnames() if "/tests" in name or "/docs" in name]
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         metadata = next(archive.read(name).decode() for name in names if name.endswith("METADATA"))
