@@ -155,10 +155,7 @@ class Reasons(Generic[Reason]):
         """Return the reasons for the differences between two states; none if there was no state before."""
         if former is None or former is current:
             return ()
-        before, after = self._values(former), self._values(current)
-        if before == after:
-            return ()
-        compared = zip(self.reasons, before, after, strict=True)
+        compared = zip(self.reasons, self._values(former), self._values(current), strict=True)
         return tuple([reason for reason, old, new in compared if old is not new and old != new])
 
 

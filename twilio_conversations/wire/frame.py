@@ -22,8 +22,9 @@ MAX_FRAME = 32 * 1024 * 1024
 
 _MAGIC: Final = b"TWILSOCK V3.0 "
 _CRLF: Final = b"\r\n"
+_LINE_END: Final = len(_CRLF)
 _SIZE_START: Final = len(_MAGIC)
-_SIZE_END: Final = _SIZE_START + 10 + len(_CRLF)
+_SIZE_END: Final = _SIZE_START + 10 + _LINE_END
 """Where the size of the header begins, and where its line has ended at the latest."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
@@ -45,17 +46,18 @@ def decode(data: bytes, *, max_bytes: int = MAX_FRAME) -> Frame:
     Raises:
         ProtocolError: the bytes are not a frame, or exceed `max_bytes`.
     """
-    if len(data) > max_bytes:
-        raise ProtocolError(f"a frame of {len(data)} bytes is over the limit of {max_bytes}")
+    length = len(data)
+    if length > max_bytes:
+        raise ProtocolError(f"a frame of {length} bytes is over the limit of {max_bytes}")
     if not data.startswith(_MAGIC):
         raise ProtocolError("not a TWILSOCK V3.0 frame")
     line_end = data.find(_CRLF, _SIZE_START, _SIZE_END)
     size_text = data[_SIZE_START:line_end] if line_end >= 0 else b""
     if not size_text.isdigit():
         raise ProtocolError("the header size is not a number")
-    head_start = line_end + len(_CRLF)
+    head_start = line_end + _LINE_END
     head_end = head_start + int(size_text)
-    if head_end > len(data):
+    if head_end > length:
         raise ProtocolError("the header is longer than the frame")
     header = parse_json(data[head_start:head_end])
     if type(header) is not dict:
@@ -65,10 +67,10 @@ def decode(data: bytes, *, max_bytes: int = MAX_FRAME) -> Frame:
         return header, b""
     if type(size) is not int or size < 0:
         raise ProtocolError("payload_size is not a size")
-    start = head_end + len(_CRLF)
+    start = head_end + _LINE_END
     if not data.startswith(_CRLF, head_end):
         raise ProtocolError("no line end between header and payload")
-    if start + size > len(data):
+    if start + size > length:
         raise ProtocolError("the payload is shorter than payload_size")
     return header, data[start : start + size]
 
