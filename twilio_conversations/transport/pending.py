@@ -10,7 +10,7 @@ from twilio_conversations.util.flows import Future
 
 
 class Receiver(Protocol):
-    """What receives the outcome of something pending, such as a future of either kind."""
+    """Receiver of the outcome of something pending, such as a future of either kind."""
 
     def settle(self, value: Any, /) -> object:
         """Receive the result."""
