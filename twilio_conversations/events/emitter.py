@@ -10,7 +10,6 @@ import attrs
 
 from twilio_conversations.events.names import STICKY, EventName
 from twilio_conversations.events.signals import Receivers, Signals, Subscription
-from twilio_conversations.util.display import public_names
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 _NEVER = object()
@@ -118,4 +117,7 @@ class EventEmitter:
         return [receiver for receiver in receivers if isinstance(receiver, Subscription)]
 
     def __dir__(self) -> list[str]:
-        return public_names(super().__dir__())
+        """Return the names that tab completion offers; not the constants of events, which are many, sort first, and are on the
+        class.
+        """
+        return [name for name in super().__dir__() if not name.startswith("_") and not name.isupper()]

@@ -25,7 +25,6 @@ from twilio_conversations.errors import ConversationsError, InvalidArgumentError
 from twilio_conversations.transport.diagnosis import answer_in, in_words
 from twilio_conversations.transport.dialling import Connecting, close_descriptor
 from twilio_conversations.transport.http_connections import DialledConnection, DialledTlsConnection
-from twilio_conversations.transport.nested_tls import NestedTls
 from twilio_conversations.transport.route import ProxyRoute, named_by_environment
 from twilio_conversations.transport.socks_proxy import SocksProxy
 from twilio_conversations.transport.upgrade import upgrade
@@ -136,6 +135,8 @@ def open_socket(url: str, route: ProxyRoute, deadline: Deadline, connecting: Con
         opened = connection.sock
         upgrade(url, opened, deadline)
         if isinstance(opened, SSLTransport):
+            from twilio_conversations.transport.nested_tls import NestedTls
+
             return NestedTls(opened)
         opened.setblocking(False)
     except Exception as error:
