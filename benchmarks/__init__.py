@@ -2,6 +2,8 @@
 
     __main__.py     the command: runs the rows, prints the table, writes the JSON
     rows.py         what is measured, round by round, alternating between the clients
+    program_rows.py rows of programs: threads that send at once, an import, a script that sends one message
+    programs.py     runs programs as whole processes, with compiled modules
     report.py       medians, aims, the table and its Markdown
     processes.py    the processes: the service, the delay, the blaster, and one worker for each client
     ours.py  official.js  bare.py       the workers; they answer the same questions

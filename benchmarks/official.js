@@ -66,6 +66,21 @@ async function send(place) {
 }
 
 let feed = null;
+async function send_together(place) {
+  const { client, ready } = connect(place);
+  await ready;
+  await client.getSubscribedConversations();
+  const conversation = await client.getConversationBySid(place.sid);
+  const work = async sender => {
+    for (let number = 0; number < place.count; number++) await conversation.sendMessage(`message ${number} of ${sender}`);
+  };
+  const began = seconds();
+  await Promise.all(Array.from({ length: place.senders }, (_, sender) => work(sender)));
+  const answer = { seconds: seconds() - began };
+  await client.shutdown();
+  return answer;
+}
+
 async function open_feed(place) {
   const { client, ready } = connect(place);
   feed = { client, seen: 0, last: -1, disordered: 0, wanted: Infinity, done: null };
@@ -104,7 +119,7 @@ async function idle(place) {
   return { kib, threads: more };
 }
 
-const doings = { start_up, list, send, open_feed, collect, idle };
+const doings = { start_up, list, send, send_together, open_feed, collect, idle };
 process.on('unhandledRejection', () => {}); // the SDK leaves some behind at shutdown
 let turn = Promise.resolve();
 readline.createInterface({ input: process.stdin }).on('line', line => {

@@ -7,6 +7,7 @@ import statistics
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from benchmarks.worker import answer_lines, resident_kib, threads
@@ -49,6 +50,20 @@ def send(token: str, url: str, sid: str, count: int, **_: Any) -> Mapping[str, A
             conversation.send_message(f"message {number}")
             times.append(time.perf_counter() - began)
         return {"p50": statistics.median(times)}
+
+
+def send_together(token: str, url: str, sid: str, count: int, senders: int, **_: Any) -> Mapping[str, Any]:
+    """`count` messages by each of several threads; the time of all, seconds."""
+    with Client(token, endpoint=url) as client, ThreadPoolExecutor(senders) as pool:
+        conversation = client.get_conversation_by_sid(sid)
+
+        def work(sender: int) -> None:
+            for number in range(count):
+                conversation.send_message(f"message {number} of {sender}")
+
+        began = time.perf_counter()
+        list(pool.map(work, range(senders)))
+        return {"seconds": time.perf_counter() - began}
 
 
 class Feed:
@@ -115,6 +130,7 @@ if __name__ == "__main__":
             "start_up": start_up,
             "list": list_conversations,
             "send": send,
+            "send_together": send_together,
             "open_feed": feed.open,
             "collect": feed.collect,
             "idle": idle,

@@ -1,0 +1,54 @@
+"""Short programs as whole processes, with compiled modules as after an installation: an import, a script with one message."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from benchmarks.processes import ROOT, Failed
+
+IMPORT: Final = "from twilio_conversations import Client"
+LIBRARIES: Final = "import attrs, blinker, jwt, requests, websocket"
+ONE_MESSAGE: Final = """
+import sys
+from twilio_conversations import Client
+with Client(sys.argv[1], endpoint=sys.argv[2]) as client:
+    client.get_conversation_by_sid(sys.argv[3]).send_message("hello")
+"""
+
+
+class Programs:
+    """Runs programs in new interpreters that share one folder of compiled modules."""
+
+    def __init__(self, compiled: str) -> None:
+        self._env = {**os.environ, "PYTHONPYCACHEPREFIX": compiled}
+        self._env.pop("PYTHONDONTWRITEBYTECODE", None)
+        self._known: set[str] = set()
+
+    def seconds(self, code: str, arguments: Sequence[str] = ()) -> float:
+        """Return how long a program takes, from its start to its end; the first run of each, which compiles, is not measured."""
+        if code not in self._known:
+            self._known.add(code)
+            self._run(code, arguments)
+        return self._run(code, arguments)
+
+    def _run(self, code: str, arguments: Sequence[str]) -> float:
+        began = time.perf_counter()
+        try:
+            subprocess.run([sys.executable, "-c", code, *arguments], cwd=ROOT, env=self._env, check=True, timeout=60)
+        except subprocess.SubprocessError as error:
+            raise Failed(str(error)) from error
+        return time.perf_counter() - began
+
+
+@contextmanager
+def programs() -> Iterator[Programs]:
+    """Provide what runs programs."""
+    with tempfile.TemporaryDirectory() as compiled:
+        yield Programs(compiled)
