@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Unpack
 
 from twilio_conversations.bot.calls import Calls
@@ -27,10 +26,9 @@ from twilio_conversations.bot.rooms import Rooms
 from twilio_conversations.bot.running import Loop, ended_by_signals, log_readably
 from twilio_conversations.bot.workers import Workers
 from twilio_conversations.client.client import Client
-from twilio_conversations.errors import InvalidArgumentError
+from twilio_conversations.errors import ClientClosedError, InvalidArgumentError
 from twilio_conversations.options import Endpoints, OptionFields
 from twilio_conversations.util import checks, logs
-from twilio_conversations.util.os_errors import start_thread
 
 if TYPE_CHECKING:
     import requests
@@ -74,8 +72,8 @@ class Bot:
         workers: largest number of handlers that run at once.
         dialogues: largest number of handlers that wait in `ask` without counting as running.
         stop_timeout: seconds that handlers which are running have to finish when the bot stops.
-        around: returns a context manager, in which each handler runs.
-        options: the arguments of `Client`, such as ``endpoint``.
+        options: the arguments of `Client`, such as ``endpoint``; its ``handler_context`` is entered around the bot's handlers,
+            too, and may also be given with a client.
 
     Raises:
         TokenError: the token cannot work.
@@ -93,7 +91,6 @@ class Bot:
         workers: int = 8,
         dialogues: int = 100,
         stop_timeout: float = 30.0,
-        around: Callable[[], AbstractContextManager[object]] = nullcontext,
         **options: Unpack[ClientOptions],
     ) -> None:
         self._catch_up = bool(catch_up)
@@ -103,12 +100,12 @@ class Bot:
         self._joined: list[Handler] = []
         self._repeated: list[tuple[float, Handler]] = []
         self._loop = Loop()
-        self._calls = Calls(checks.function(around, "around"), self._loop.end)
         self._makes_client = not isinstance(token, Client)
         if not isinstance(token, Client):
             token = Client(token, auto_connect=False, **options)
-        elif options:
-            raise InvalidArgumentError(f"the client exists: it cannot be given {next(iter(options))!r} any more")
+        elif others := sorted(options.keys() - {"handler_context"}):
+            raise InvalidArgumentError(f"the client exists: it cannot be given {others[0]!r} any more")
+        self._calls = Calls(options.get("handler_context") or nullcontext, self._loop.end)
         self.client: Client = token
 
     # -- handlers -----------------------------------------------------------------------------------------------------
@@ -208,12 +205,11 @@ class Bot:
         rooms = Rooms(desk)
         try:
             self.client.connect()
-            watch = threading.Thread(target=self._watch, name="conversations-bot-watch", daemon=True)
-            start_thread(watch)
             for seconds, handler in self._repeated:
                 self._repeat(workers, seconds, handler)
             _log.info("the bot runs; handlers for messages: %d", len(self._messages))
-            return self._loop.run()
+            cause = self._loop.run(lambda: self.client.ended_by)
+            return None if isinstance(cause, ClientClosedError) else cause
         finally:
             _log.info("the bot stops")
             rooms.close()
@@ -221,15 +217,6 @@ class Bot:
                 _log.warning("still running after %.0f s: %s", self._stop_timeout, ", ".join(self._calls.running))
             if self._makes_client:
                 self.client.close()
-
-    def _watch(self) -> None:
-        """End the loop with the client; on a thread of its own."""
-        try:
-            self.client.wait()
-        except BaseException as error:
-            self._loop.end(error)
-        else:
-            self._loop.end()
 
     def _repeat(self, workers: Workers, seconds: float, handler: Handler) -> None:
         def turn() -> bool:

@@ -19,11 +19,13 @@ _ENDING: Final = (SystemExit, KeyboardInterrupt)
 
 
 class Calls:
-    """Calls handlers, within `around()`; `end` ends the bot with an exception."""
+    """Calls handlers, within `handler_context()`; `end` ends the bot with an exception."""
 
-    def __init__(self, around: Callable[[], AbstractContextManager[object]], end: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self, handler_context: Callable[[], AbstractContextManager[object]], end: Callable[[BaseException], None]
+    ) -> None:
         self.error_handlers: list[Handler] = []
-        self._around = around
+        self._handler_context = handler_context
         self._end = end
         self._running: dict[int, str] = {}
 
@@ -53,7 +55,7 @@ class Calls:
         thread = threading.get_ident()
         self._running[thread] = handler.name
         try:
-            with self._around():
+            with self._handler_context():
                 handler.call(context)
             _log.info("%s: %s has finished", what, handler.name)
         except NoAnswerError as error:

@@ -15,12 +15,11 @@ from twilio_conversations.bot.horizon import Horizon
 from twilio_conversations.bot.inbox import Inbox, Item
 from twilio_conversations.bot.workers import Workers
 from twilio_conversations.client.client import Client
+from twilio_conversations.enums import ConversationStatus
 from twilio_conversations.errors import (
     ClientClosedError,
     ConversationsError,
-    ForbiddenError,
     InitializationError,
-    NotFoundError,
     RequestTimeoutError,
 )
 from twilio_conversations.models.conversation import Conversation
@@ -35,7 +34,6 @@ MOST_WAITING: Final = 100
 _RETRIES: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds until a turn is repeated that the service has failed; the last one for ever."""
 _OVER: Final = (ClientClosedError, InitializationError)
-_GONE: Final = (NotFoundError, ForbiddenError)
 
 
 @attrs.frozen
@@ -100,16 +98,11 @@ class Room:
         """Hand over one item; return whether another turn is to follow."""
         try:
             more = self._hand_over_next()
-        except DialogueCutError:
-            return False
-        except _OVER:
-            return False
-        except _GONE as error:
-            _log.info("%r: the bot is no participant any more: %s", self._conversation, error)
-            self.close()
+        except (DialogueCutError, *_OVER):
             return False
         except ConversationsError as error:
-            self._repeat(error)
+            if self._conversation.status is ConversationStatus.JOINED:
+                self._repeat(error)
             return False
         self._failures = 0
         return more

@@ -55,9 +55,12 @@ class Loop:
         """End `run`, which returns `cause`."""
         self._entries.put(_End(cause))
 
-    def run(self) -> BaseException | None:
-        """Return when the end has come; until then, call what is due."""
-        while True:
+    def run(self, ended_by: Callable[[], BaseException | None]) -> BaseException | None:
+        """Return when the end has come, with its cause; until then, call what is due.
+
+        `ended_by` is asked from time to time for another cause.
+        """
+        while (cause := ended_by()) is None:
             now = time.monotonic()
             while self._due and self._due[0].at <= now:
                 heapq.heappop(self._due).call()
@@ -68,6 +71,7 @@ class Loop:
             if isinstance(entry, _End):
                 return entry.cause
             heapq.heappush(self._due, entry)
+        return cause
 
 
 @contextmanager
