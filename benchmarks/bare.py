@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import socket
-import statistics
 import time
 import uuid
 from collections.abc import Iterable, Mapping
@@ -16,7 +15,7 @@ from urllib.parse import urlsplit
 
 import websocket
 
-from benchmarks.worker import answer_lines
+from benchmarks.worker import answer_lines, spread
 
 Answer = tuple[int, Any]  # HTTP status, body
 
@@ -198,7 +197,7 @@ class Feed:
 
 
 def send(twilsock: str, token: str, sid: str, count: int, **_: Any) -> Mapping[str, Any]:
-    """`count` messages, each after the answer to the one before; the median time of one, seconds."""
+    """`count` messages, each after the answer to the one before; the median and the 99th percentile, seconds."""
     bare = Bare(twilsock, token)
     links = bare.get("/Client/v2/Configuration")["links"]
     path = urlsplit(links["conversations"]).path + f"/{sid}/Messages"
@@ -210,7 +209,7 @@ def send(twilsock: str, token: str, sid: str, count: int, **_: Any) -> Mapping[s
         if status >= 300:
             raise ConnectionError(f"status {status}")
     bare.close()
-    return {"p50": statistics.median(times)}
+    return spread(times)
 
 
 if __name__ == "__main__":

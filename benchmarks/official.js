@@ -62,7 +62,23 @@ async function send(place) {
     times.push(seconds() - began);
   }
   await client.shutdown();
-  return { p50: median(times) };
+  const ordered = times.slice().sort((a, b) => a - b);
+  return { p50: median(times), p99: ordered[Math.min(ordered.length - 1, Math.round(0.99 * ordered.length))] };
+}
+
+async function history(place) {
+  const { client, ready } = connect(place);
+  await ready;
+  const conversation = await client.getConversationBySid(place.sid);
+  const began = seconds();
+  let page = await conversation.getMessages(100), count = page.items.length;
+  while (page.hasPrevPage) {
+    page = await page.prevPage();
+    count += page.items.length;
+  }
+  const answer = { seconds: seconds() - began, messages: count };
+  await client.shutdown();
+  return answer;
 }
 
 let feed = null;
@@ -119,7 +135,7 @@ async function idle(place) {
   return { kib, threads: more };
 }
 
-const doings = { start_up, list, send, send_together, open_feed, collect, idle };
+const doings = { start_up, list, send, history, open_feed, collect, idle };
 process.on('unhandledRejection', () => {}); // the SDK leaves some behind at shutdown
 let turn = Promise.resolve();
 readline.createInterface({ input: process.stdin }).on('line', line => {

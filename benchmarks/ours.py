@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import gc
-import statistics
 import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from benchmarks.worker import answer_lines, resident_kib, threads
+from benchmarks.worker import answer_lines, resident_kib, spread, threads
 from twilio_conversations import Client
 
 TIMEOUT = 60.0
@@ -41,7 +40,7 @@ def list_conversations(token: str, url: str, **_: Any) -> Mapping[str, Any]:
 
 
 def send(token: str, url: str, sid: str, count: int, **_: Any) -> Mapping[str, Any]:
-    """`count` messages one after the other; the median time of one, seconds."""
+    """`count` messages one after the other; the median and the 99th percentile, seconds."""
     with Client(token, endpoint=url) as client:
         conversation = client.get_conversation_by_sid(sid)
         times = []
@@ -49,7 +48,20 @@ def send(token: str, url: str, sid: str, count: int, **_: Any) -> Mapping[str, A
             began = time.perf_counter()
             conversation.send_message(f"message {number}")
             times.append(time.perf_counter() - began)
-        return {"p50": statistics.median(times)}
+        return spread(times)
+
+
+def history(token: str, url: str, sid: str, **_: Any) -> Mapping[str, Any]:
+    """All messages of a conversation, by pages of 100 from the newest to the oldest."""
+    with Client(token, endpoint=url) as client:
+        conversation = client.get_conversation_by_sid(sid)
+        began = time.perf_counter()
+        page = conversation.get_messages(page_size=100)
+        count = len(page)
+        while page.has_prev_page:
+            page = page.prev_page()
+            count += len(page)
+        return {"seconds": time.perf_counter() - began, "messages": count}
 
 
 def send_together(token: str, url: str, sid: str, count: int, senders: int, **_: Any) -> Mapping[str, Any]:
@@ -130,7 +142,7 @@ if __name__ == "__main__":
             "start_up": start_up,
             "list": list_conversations,
             "send": send,
-            "send_together": send_together,
+            "history": history,
             "open_feed": feed.open,
             "collect": feed.collect,
             "idle": idle,

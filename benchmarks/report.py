@@ -1,94 +1,22 @@
-"""Medians, aims, and the table in three forms: for the terminal, as JSON, as Markdown."""
+"""The tables of a run in three forms: for the terminal, as JSON, and as Markdown, which `docs/performance.md` shows."""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
-import statistics
+import re
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import attrs
+from benchmarks.figures import Row, Table
 
-CLIENTS = {
-    "ours": "ours",
-    "official": "official SDK 3.0.1",
-    "bare": "bare loop, acknowledging",
-    "bare_silent": "bare loop, no acks",
-    "libraries": "the five libraries",
-}
-
-
-@attrs.frozen
-class Aim:
-    """What we want of a row: our median compared with another client's (times `factor`), or with a plain `limit`."""
-
-    sense: Literal["at least", "at most"]
-    factor: float
-    other: str | None = None
-
-    def judge(self, medians: Mapping[str, float]) -> tuple[str, bool | None]:
-        """The aim in words with what was reached; met, missed, or None where the other client has no figure."""
-        ours = medians.get("ours")
-        if self.other is None:
-            words, value = f"{self.sense} {self.factor:g}", ours
-        else:
-            other = medians.get(self.other)
-            words = f"{self.sense} {self.factor:g} x {CLIENTS[self.other]}"
-            value = ours / other if ours is not None and other else None
-        if value is None:
-            return f"{words}: not measured", None
-        met = value >= self.factor if self.sense == "at least" else value <= self.factor
-        return f"{words}: {value:.3g}", met
-
-
-@attrs.define
-class Row:
-    """One thing that is measured: for each client the figures of all rounds."""
-
-    name: str
-    unit: str
-    aims: Sequence[Aim] = ()
-    rounds: dict[str, list[float]] = attrs.field(factory=dict)
-    failures: dict[str, str] = attrs.field(factory=dict)
-
-    def add(self, client: str, value: float) -> None:
-        """One round's figure."""
-        self.rounds.setdefault(client, []).append(value)
-
-    @property
-    def medians(self) -> dict[str, float]:
-        """The median of each client's rounds."""
-        return {client: statistics.median(values) for client, values in self.rounds.items()}
-
-    def cell(self, client: str) -> str:
-        """One client's median as text, or why there is none."""
-        if client in self.failures:
-            return "failed"
-        return shown(self.medians[client]) if client in self.rounds else ""
-
-    def verdicts(self) -> list[str]:
-        """Every aim with what was reached."""
-        marks = {True: "met", False: "MISSED", None: "open"}
-        return [f"{words} ({marks[met]})" for words, met in (aim.judge(self.medians) for aim in self.aims)]
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {
-            "name": self.name,
-            "unit": self.unit,
-            "medians": self.medians,
-            "rounds": self.rounds,
-            "aims": self.verdicts(),
-            "failures": self.failures,
-        }
-
-
-def shown(value: float) -> str:
-    """A figure with as many digits as mean something."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "performance.md"
+PUBLISHED = Path(__file__).parent / "results" / "published.json"
+"""The run that the page shows; it is committed."""
 
 
 def machine() -> dict[str, Any]:
@@ -102,41 +30,82 @@ def machine() -> dict[str, Any]:
         platform.machine(),
     )
     load = os.getloadavg()[1]  # much above 1 means that others were at work, and the figures mean little
-    return {"python": platform.python_version(), "system": platform.system(), "cpu": model, "cores": os.cpu_count(), "load": load}
+    facts = {"python": platform.python_version(), "system": platform.system(), "cpu": model, "cores": os.cpu_count()}
+    return {"commit": commit(), **facts, "load": round(load, 1)}
 
 
-def as_markdown(rows: Sequence[Row]) -> str:
-    """The table for docs/performance.md."""
-    lines = ["| | " + " | ".join(CLIENTS.values()) + " | aim: reached |", "| --- |" + " ---: |" * len(CLIENTS) + " --- |"]
-    for row in rows:
-        cells = " | ".join(row.cell(client) for client in CLIENTS)
-        lines.append(f"| {row.name} ({row.unit}) | {cells} | {'; '.join(row.verdicts())} |")
+def commit() -> str:
+    """The commit that was measured; with a plus where files were changed since."""
+    try:
+        command = ["git", "describe", "--always", "--exclude=*", "--dirty=+"]
+        return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+
+
+def as_markdown(table: Table) -> str:
+    """A table for docs/performance.md."""
+    columns = table.used
+    heads = [*columns.values(), table.last] if table.last else [*columns.values()]
+    lines = ["| | " + " | ".join(heads) + " |", "| --- |" + " ---: |" * len(columns) + " --- |" * bool(table.last)]
+    for row in table.rows:
+        cells = [f"{row.name} ({row.unit})", *(row.cell(column) for column in columns)]
+        lines.append("| " + " | ".join([*cells, "; ".join(row.verdicts(table.columns))][: len(heads) + 1]) + " |")
     return "\n".join(lines) + "\n"
 
 
-def write_json(rows: Sequence[Row], path: Path, settings: Mapping[str, Any]) -> None:
+def about(content: Mapping[str, Any]) -> str:
+    """The sentence about the run of some JSON."""
+    facts, rounds = content["machine"], content["settings"]["rounds"]
+    where = f"Python {facts['python']}, {facts['cpu']}, {facts['cores']} cores, load {facts['load']} at the end"
+    return f"Commit {facts['commit']}, {rounds} rounds: medians, with the least and the largest. {where}.\n"
+
+
+def page_with(content: Mapping[str, Any], page: str) -> str:
+    """The page with the tables of some JSON, each between the comments that name it."""
+    parts = {table["name"]: as_markdown(Table.from_dict(table)) for table in content["tables"]}
+    parts["run"] = about(content)
+    for name, text in parts.items():
+        comments = (f"<!-- {name}: made by python -m benchmarks.publish -->", f"<!-- end of {name} -->")
+        pattern = re.compile(re.escape(comments[0]) + ".*?" + re.escape(comments[1]), re.DOTALL)
+        page = pattern.sub(lambda _, comments=comments, text=text: f"{comments[0]}\n\n{text}\n{comments[1]}", page)
+    return page
+
+
+def as_json(tables: Sequence[Table], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Everything, each round included."""
+    return {"machine": machine(), "settings": dict(settings), "tables": [table.to_dict() for table in tables]}
+
+
+def write_json(content: Mapping[str, Any], path: Path) -> None:
+    """Write the JSON of a run."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = {"machine": machine(), "settings": dict(settings), "rows": [row.to_dict() for row in rows]}
     path.write_text(json.dumps(content, indent=1) + "\n")
 
 
-def show(rows: Sequence[Row]) -> None:
-    """The table on the terminal, drawn by rich where it is installed."""
+def show(table: Table) -> None:
+    """A table on the terminal, drawn by rich where it is installed; then why figures are missing."""
     try:
         from rich.console import Console
-        from rich.table import Table
+        from rich.table import Table as Drawn
     except ImportError:
-        print(as_markdown(rows))
+        print(f"{table.title}\n\n{as_markdown(table)}")
     else:
-        table = Table(title="medians", show_lines=True)
-        table.add_column("")
-        for label in CLIENTS.values():
-            table.add_column(label, justify="right")
-        table.add_column("aim: reached")
-        for row in rows:
-            table.add_row(f"{row.name}\n({row.unit})", *(row.cell(client) for client in CLIENTS), "\n".join(row.verdicts()))
-        Console(width=140).print(table)
-    for row in rows:
-        for client, reason in row.failures.items():
-            print(f"{row.name}: {CLIENTS[client]} failed: {reason}")
+        drawn = Drawn(title=table.title, show_lines=True)
+        drawn.add_column("")
+        for label in table.used.values():
+            drawn.add_column(label, justify="right")
+        if table.last:
+            drawn.add_column(table.last)
+        for row in table.rows:
+            last = ["\n".join(row.verdicts(table.columns))] if table.last else []
+            drawn.add_row(f"{row.name}\n({row.unit})", *(row.cell(column) for column in table.used), *last)
+        Console(width=150).print(drawn)
+    for row in table.rows:
+        show_failures(table, row)
+
+
+def show_failures(table: Table, row: Row) -> None:
+    """The reasons for figures that are missing."""
+    for column, reason in row.failures.items():
+        print(f"{row.name}: {table.columns[column]} failed: {reason}")

@@ -1,117 +1,72 @@
-"""What is measured, round by round, alternating between the clients."""
+"""The clients' rows, measured round by round, alternating between the clients."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 from urllib.parse import urlsplit
 
-import attrs
-
-from benchmarks.processes import Child, Failed, Service, missing_official, official, python
-from benchmarks.report import Aim, Row
+from benchmarks.bench import Bench
+from benchmarks.figures import Aim, Row
+from benchmarks.processes import Child, Failed, Service, official, python
 from benchmarks.script import CONVERSATION, IDENTITY
-from benchmarks.seed import seed_conversations
+from benchmarks.seed import seed_conversations, seed_messages
 
+CLIENTS = {
+    "ours": "ours",
+    "official": "official SDK 3.0.1",
+    "bare": "bare loop, acknowledging",
+    "bare_silent": "bare loop, no acks",
+}
 ROUND_TRIP = 0.05
-
-
-@attrs.frozen(kw_only=True)
-class Settings:
-    """How long to measure."""
-
-    rounds: int = 5
-    conversations: int = 500
-    messages: int = 10_000
-    messages_official: int = 1_500
-    sends: int = 200
-    idle_clients: int = 50
-
-    @classmethod
-    def quick(cls) -> Settings:
-        """A run of about a minute, for a look."""
-        return cls(rounds=2, conversations=100, messages=3_000, messages_official=400, sends=50, idle_clients=10)
-
-
-@attrs.frozen
-class Bench:
-    """Everything that a row needs: the running service and a worker for each client."""
-
-    settings: Settings
-    service: Service
-    workers: Mapping[str, Child]
-    absent: Mapping[str, str]
-    tell: Callable[[str], None] = print
-
-    def place(self, identity: str, **more: Any) -> dict[str, Any]:
-        """Where a worker connects to, and as whom."""
-        return {"token": self.service.token(identity), "url": self.service.url, "twilsock": self.service.twilsock, **more}
-
-    def alternate(self, row: Row, clients: tuple[str, ...], measure: Callable[[str, Child], None]) -> None:
-        """All rounds, the clients taking turns; a client that fails once is left out from then on."""
-        for client in clients:
-            if client in self.absent:
-                row.failures[client] = self.absent[client]
-        for number in range(self.settings.rounds):
-            for client in clients:
-                if client in row.failures:
-                    continue
-                self.tell(f"{row.name}: round {number + 1}, {client}")
-                try:
-                    measure(client, self.workers[client])
-                except (Failed, OSError) as failure:
-                    row.failures[client] = str(failure)
-
-
-@contextlib.contextmanager
-def workers() -> Iterator[tuple[dict[str, Child], dict[str, str]]]:
-    """A worker for each client that can take part, and why the others cannot."""
-    absent = {}
-    with contextlib.ExitStack() as stack:
-        running = {
-            "ours": stack.enter_context(python("benchmarks.ours")),
-            "bare": stack.enter_context(python("benchmarks.bare")),
-        }
-        running["bare_silent"] = running["libraries"] = running["bare"]
-        if (reason := missing_official()) is None:
-            running["official"] = stack.enter_context(official())
-        else:
-            absent["official"] = reason
-        yield running, absent
 
 
 def start_up(bench: Bench) -> list[Row]:
     """Constructor to `initialized`, for a user with a single conversation."""
-    row = Row("constructor to initialized", "ms")
+    row = Row("constructor to initialized", "ms", [Aim("at most", 0.5, "official")])
     place = bench.place("starter")
 
     def measure(client: str, worker: Child) -> None:
         row.add(client, worker.ask("start_up", **place)["seconds"] * 1000)
 
-    bench.alternate(row, ("ours", "official"), measure)
+    bench.alternate([row], ("ours", "official"), measure)
     return [row]
 
 
 def list_loaded(bench: Bench) -> list[Row]:
-    """All conversations listed and alive, at no delay and at a round trip of 50 ms."""
-    count = bench.settings.conversations
-    place = bench.place("lister")
-    seed_conversations(place["twilsock"], place["token"], "lister", count)
-    rows = []
-    for round_trip, factor in ((0.0, 0.25), (ROUND_TRIP, 0.5)):
-        row = Row(f"list of {count} loaded, {round_trip * 1000:.0f} ms round trip", "ms", [Aim("at most", factor, "official")])
-        with delayed(bench.service, round_trip) as address:
+    """All conversations listed and alive, at no delay and at a round trip of 50 ms; and nearly as many as a user may have."""
+    count, most = bench.settings.conversations, bench.settings.most_conversations
+    for number in {count, most}:
+        token = bench.service.token(lister(number))
+        seed_conversations(bench.service.twilsock, token, lister(number), number)
+    return [
+        *_list_of(bench, count, 0.0, 0.2),
+        *_list_of(bench, count, ROUND_TRIP, 0.35),
+        *_list_of(bench, most, 0.0, 0.2, cpu=0.15),
+    ]
 
-            def measure(client: str, worker: Child, row: Row = row, address: Mapping[str, str] = address) -> None:
-                answer = worker.ask("list", timeout=120, **{**place, **address})
-                if answer["conversations"] != count:
-                    raise Failed(f"{answer['conversations']} of {count} conversations")
-                row.add(client, answer["seconds"] * 1000)
 
-            bench.alternate(row, ("ours", "official"), measure)
-        rows.append(row)
-    return rows
+def lister(count: int) -> str:
+    """The user who has so many conversations."""
+    return f"lister of {count}"
+
+
+def _list_of(bench: Bench, count: int, round_trip: float, aim: float, cpu: float | None = None) -> list[Row]:
+    what = f"list of {count} loaded, {round_trip * 1000:.0f} ms round trip"
+    time = Row(what, "ms", [Aim("at most", aim, "official")])
+    used = Row(f"cpu of {what}", "ms", [Aim("at most", cpu, "official")] if cpu else [])
+    place = bench.place(lister(count))
+    with delayed(bench.service, round_trip) as address:
+
+        def measure(client: str, worker: Child) -> None:
+            answer = worker.ask("list", timeout=120, **{**place, **address})
+            if answer["conversations"] != count:
+                raise Failed(f"{answer['conversations']} of {count} conversations")
+            time.add(client, answer["seconds"] * 1000)
+            used.add(client, answer["cpu"] * 1000)
+
+        bench.alternate([time, used], ("ours", "official"), measure)
+    return [time, used]
 
 
 @contextlib.contextmanager
@@ -126,9 +81,8 @@ def delayed(service: Service, round_trip: float) -> Iterator[Mapping[str, str]]:
 
 def events(bench: Bench) -> list[Row]:
     """`message_added`, from a scripted service that is never the brake."""
-    aims = [Aim("at least", 0.7, "bare"), Aim("at least", 15, "official")]
-    speed = Row("message_added", "per second", aims)
-    cpu = Row("cpu of one message_added", "us")
+    speed = Row("message_added", "per second", [Aim("at least", 0.85, "bare"), Aim("at least", 13, "official")])
+    cpu = Row("cpu of one message_added", "us", [Aim("at most", 1.2, "bare")])
     token = bench.service.token(IDENTITY)
     with python("benchmarks.blaster") as blaster:
         place = {**blaster.read(), "token": token, "sid": CONVERSATION}
@@ -146,21 +100,41 @@ def events(bench: Bench) -> list[Row]:
             speed.add(client, count / (answer["finished"] - started))
             cpu.add(client, answer["cpu"] / count * 1e6)
 
-        bench.alternate(speed, ("ours", "official", "bare", "bare_silent"), measure)
-    cpu.failures.update(speed.failures)
+        bench.alternate([speed, cpu], ("ours", "official", "bare", "bare_silent"), measure)
     return [speed, cpu]
 
 
 def send_message(bench: Bench) -> list[Row]:
     """`send_message` until it returns, one after the other."""
-    row = Row("send_message round trip, p50", "ms", [Aim("at most", 0.5, "official")])
+    middle = Row("send_message round trip, p50", "ms", [Aim("at most", 0.5, "official")])
+    slow = Row("send_message round trip, p99", "ms")
     place = bench.place("sender", count=bench.settings.sends)
     place["sid"] = seed_conversations(place["twilsock"], place["token"], "sender", 1)[0]
 
     def measure(client: str, worker: Child) -> None:
-        row.add(client, worker.ask("send", timeout=120, **place)["p50"] * 1000)
+        answer = worker.ask("send", timeout=120, **place)
+        middle.add(client, answer["p50"] * 1000)
+        slow.add(client, answer["p99"] * 1000)
 
-    bench.alternate(row, ("ours", "official", "bare"), measure)
+    bench.alternate([middle, slow], ("ours", "official", "bare"), measure)
+    return [middle, slow, middle.less("own part of a send: p50 less the bare loop's", "bare", Aim("at most", 0.25))]
+
+
+def history(bench: Bench) -> list[Row]:
+    """All messages of a conversation, read by pages of 100 from the newest to the oldest."""
+    row = Row("history walked", "messages per second", [Aim("at least", 15, "official")])
+    count = bench.settings.history
+    place = bench.place("historian")
+    place["sid"] = seed_conversations(place["twilsock"], place["token"], "historian", 1)[0]
+    seed_messages(place["twilsock"], place["token"], place["sid"], count)
+
+    def measure(client: str, worker: Child) -> None:
+        answer = worker.ask("history", timeout=120, **place)
+        if answer["messages"] != count:
+            raise Failed(f"{answer['messages']} of {count} messages")
+        row.add(client, count / answer["seconds"])
+
+    bench.alternate([row], ("ours", "official"), measure)
     return [row]
 
 
@@ -177,9 +151,15 @@ def idle(bench: Bench) -> list[Row]:
         memory.add(client, answer["kib"])
         running.add(client, answer["threads"])
 
-    bench.alternate(memory, ("ours", "official"), measure)
-    running.failures.update(memory.failures)
+    bench.alternate([memory, running], ("ours", "official"), measure)
     return [memory, running]
 
 
-ROWS = {"start_up": start_up, "list": list_loaded, "events": events, "send": send_message, "idle": idle}
+ROWS: Mapping[str, Callable[[Bench], list[Row]]] = {
+    "start_up": start_up,
+    "list": list_loaded,
+    "events": events,
+    "send": send_message,
+    "history": history,
+    "idle": idle,
+}

@@ -21,3 +21,16 @@ def seed_conversations(twilsock: str, token: str, identity: str, count: int) -> 
         return sids
     finally:
         bare.close()
+
+
+def seed_messages(twilsock: str, token: str, sid: str, count: int) -> None:
+    """Send `count` messages into a conversation."""
+    bare = Bare(twilsock, token)
+    try:
+        path = urlsplit(bare.get("/Client/v2/Configuration")["links"]["conversations"]).path + f"/{sid}/Messages"
+        sent = bare.pipeline(("POST", path, {"body": f"message {n}", "attributes": "{}"}) for n in range(count))
+        refused = [status for status, _ in sent if status >= 300]
+        if refused:
+            raise RuntimeError(f"{len(refused)} messages refused, the first with {refused[0]}")
+    finally:
+        bare.close()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import statistics
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,12 @@ def answer_lines(doings: Mapping[str, Callable[..., Mapping[str, Any]]]) -> None
             traceback.print_exc()
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(dict(answer)), flush=True)
+
+
+def spread(times: Sequence[float]) -> Mapping[str, float]:
+    """The median and the 99th percentile of some times."""
+    ordered = sorted(times)
+    return {"p50": statistics.median(ordered), "p99": ordered[min(len(ordered) - 1, round(0.99 * len(ordered)))]}
 
 
 def resident_kib() -> float:

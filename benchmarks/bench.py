@@ -1,0 +1,84 @@
+"""A run: its settings, the service, and the workers that take turns."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from benchmarks.figures import Row
+from benchmarks.processes import Child, Failed, Service, missing_official, official, python
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """How long to measure."""
+
+    rounds: int = 7
+    conversations: int = 500
+    most_conversations: int = 990
+    messages: int = 10_000
+    messages_official: int = 1_500
+    sends: int = 200
+    history: int = 5_000
+    idle_clients: int = 50
+
+    @classmethod
+    def quick(cls) -> Settings:
+        """A run of about a minute, for a look."""
+        small = cls(rounds=2, conversations=50, most_conversations=100, messages=2_000, messages_official=300)
+        return attrs.evolve(small, sends=50, history=500, idle_clients=10)
+
+
+@attrs.frozen
+class Bench:
+    """Everything that a row needs: the running service and a worker for each client; what an absent one needs."""
+
+    settings: Settings
+    service: Service
+    workers: Mapping[str, Child]
+    absent: Mapping[str, str]
+    tell: Callable[[str], None] = print
+
+    def place(self, identity: str, **more: Any) -> dict[str, Any]:
+        """Where a worker connects to, and as whom."""
+        return {"token": self.service.token(identity), "url": self.service.url, "twilsock": self.service.twilsock, **more}
+
+    def alternate(self, rows: Sequence[Row], clients: tuple[str, ...], measure: Callable[[str, Child], None]) -> None:
+        """All rounds, the clients taking turns; each round begins with another one. One that fails once is left out then."""
+        first = rows[0]
+        absent = {client: self.absent[client] for client in clients if client in self.absent}
+        failures: dict[str, str] = {}
+        for row in rows:
+            row.needs |= absent
+        for number in range(self.settings.rounds):
+            start = number % len(clients)
+            for client in clients[start:] + clients[:start]:
+                if client in absent or client in failures:
+                    continue
+                self.tell(f"{first.name}: round {number + 1}, {client}")
+                try:
+                    measure(client, self.workers[client])
+                except (Failed, OSError) as failure:
+                    failures[client] = str(failure)
+        for row in rows:
+            row.failures |= failures
+
+
+@contextlib.contextmanager
+def workers() -> Iterator[tuple[dict[str, Child], dict[str, str]]]:
+    """A worker for each client that can take part, and what the others need for it."""
+    absent = {}
+    with contextlib.ExitStack() as stack:
+        running = {
+            "ours": stack.enter_context(python("benchmarks.ours")),
+            "bare": stack.enter_context(python("benchmarks.bare")),
+        }
+        running["bare_silent"] = running["bare"]
+        if (need := missing_official()) is None:
+            running["official"] = stack.enter_context(official())
+        else:
+            absent["official"] = need
+        yield running, absent
