@@ -158,6 +158,18 @@ def acknowledgement(name: str) -> bytes:
     return websocket.ABNF.create_frame(packet, websocket.ABNF.OPCODE_BINARY).format()
 
 
+def subscribe(bare: Bare, sid: str) -> None:
+    """Subscribe to a conversation's list of messages and to its document."""
+    messages = bare.get(f"/v3/Lists/{sid}.messages")
+    document = bare.get(f"/v3/Documents/{sid}.channel")
+    wanted = [
+        {"object_sid": messages["sid"], "object_type": "list", "last_event_id": messages["last_event_id"]},
+        {"object_sid": document["sid"], "object_type": "document", "last_event_id": document["last_event_id"]},
+    ]
+    poke = {"event_protocol_version": 4, "action": "establish", "correlation_id": 1, "retried_requests": 0, "ttl_in_s": -1}
+    bare.request("POST", "/v4/Subscriptions", {**poke, "requests": wanted})
+
+
 # as a worker
 
 
@@ -171,14 +183,7 @@ class Feed:
     def open(self, twilsock: str, token: str, sid: str, **_: Any) -> Mapping[str, Any]:
         """Subscribe to the conversation's list and document."""
         self.connection = bare = Bare(twilsock, token)
-        messages = bare.get(f"/v3/Lists/{sid}.messages")
-        document = bare.get(f"/v3/Documents/{sid}.channel")
-        wanted = [
-            {"object_sid": messages["sid"], "object_type": "list", "last_event_id": messages["last_event_id"]},
-            {"object_sid": document["sid"], "object_type": "document", "last_event_id": document["last_event_id"]},
-        ]
-        poke = {"event_protocol_version": 4, "action": "establish", "correlation_id": 1, "retried_requests": 0, "ttl_in_s": -1}
-        bare.request("POST", "/v4/Subscriptions", {**poke, "requests": wanted})
+        subscribe(bare, sid)
         self.cpu = time.process_time()
         return {}
 

@@ -24,12 +24,18 @@ class Settings:
     sends: int = 200
     history: int = 5_000
     idle_clients: int = 50
+    followers: int = 100
+    deliveries: int = 200
+    commands: int = 1_000
+    senders: int = 64
+    connections: int = 1_000
 
     @classmethod
     def quick(cls) -> Settings:
         """A run of about a minute, for a look."""
         small = cls(rounds=2, conversations=50, most_conversations=100, messages=2_000, messages_official=300)
-        return attrs.evolve(small, sends=50, history=500, idle_clients=10)
+        small = attrs.evolve(small, sends=50, history=500, idle_clients=10)
+        return attrs.evolve(small, followers=20, deliveries=50, commands=200, connections=100)
 
 
 @attrs.frozen
@@ -68,17 +74,14 @@ class Bench:
 
 
 @contextlib.contextmanager
-def workers() -> Iterator[tuple[dict[str, Child], dict[str, str]]]:
-    """A worker for each client that can take part, and what the others need for it."""
+def workers(names: Sequence[str]) -> Iterator[tuple[dict[str, Child], dict[str, str]]]:
+    """A worker for each of some clients that can take part, and what the others need for it."""
+    start = {"ours": lambda: python("benchmarks.ours"), "bare": lambda: python("benchmarks.bare"), "official": official}
     absent = {}
+    if "official" in names and (need := missing_official()) is not None:
+        absent["official"] = need
     with contextlib.ExitStack() as stack:
-        running = {
-            "ours": stack.enter_context(python("benchmarks.ours")),
-            "bare": stack.enter_context(python("benchmarks.bare")),
-        }
-        running["bare_silent"] = running["bare"]
-        if (need := missing_official()) is None:
-            running["official"] = stack.enter_context(official())
-        else:
-            absent["official"] = need
+        running = {name: stack.enter_context(start[name]()) for name in names if name not in absent}
+        if "bare" in running:
+            running["bare_silent"] = running["bare"]
         yield running, absent

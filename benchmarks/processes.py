@@ -14,12 +14,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+import requests
+
 from twilio_conversations.server.storage.credentials import load_or_create
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 NODE_MODULES = ROOT / "tests" / "interop" / "node_modules"
 OFFICIAL = NODE_MODULES / "conversations-3.0.1"
+SEEDED_AT_ONCE = 500
 INSTALL = "npm ci --ignore-scripts --prefix tests/interop"
 
 
@@ -108,12 +111,32 @@ class Service(Child):
         self._data = data
         super().__init__([command_line(), "serve", "--json", "--port", "0", "--data", str(data)])
         ready = self.read(30)
+        self._credentials = load_or_create(data)
         self.url: str = ready["url"]
         self.twilsock: str = ready["twilsock"]
 
     def token(self, identity: str) -> str:
         """An access token for `identity`."""
-        return load_or_create(self._data).mint(identity)
+        return self._credentials.mint(identity)
+
+    def tokens(self, *identities: str) -> list[str]:
+        """Access tokens for several."""
+        return [self.token(identity) for identity in identities]
+
+    def control(self, operation: str, timeout: float = 300.0, **body: Any) -> Any:
+        """The answer of the control plane to a POST."""
+        key = (self._credentials.api_key_sid, self._credentials.api_key_secret)
+        answer = requests.post(f"{self.url}/_local/{operation}", json=body, auth=key, timeout=timeout)
+        answer.raise_for_status()
+        return answer.json()
+
+    def seed(self, *conversations: Mapping[str, Any], **more: Any) -> list[str]:
+        """Create conversations as a seed describes them, in parts of a size that the control plane takes; their sids."""
+        sids: list[str] = []
+        for start in range(0, len(conversations), SEEDED_AT_ONCE):
+            made = self.control("seed", conversations=conversations[start : start + SEEDED_AT_ONCE], **more)
+            sids += [one["sid"] for one in made["conversations"]]
+        return sids
 
 
 @contextlib.contextmanager

@@ -6,21 +6,23 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
-from benchmarks import rows
+from benchmarks import rows, service_rows
 from benchmarks.bench import Bench, Settings
 from benchmarks.figures import Row, Table
 
 
 @attrs.frozen
 class Kind:
-    """A table: how it begins, and the functions that measure its rows."""
+    """A table: how it begins, the functions that measure its rows, and the workers of these."""
 
     table: Callable[[Settings], Table]
     rows: Mapping[str, Callable[[Bench], list[Row]]]
+    workers: tuple[str, ...] = ()
 
 
 KINDS: Mapping[str, Kind] = {
-    "clients": Kind(lambda _: Table("clients", "Clients: medians", rows.CLIENTS, "aim: reached"), rows.ROWS),
+    "clients": Kind(lambda _: Table("clients", "Clients", rows.CLIENTS, "aim: reached"), rows.ROWS, ("ours", "bare", "official")),
+    "service": Kind(lambda _: Table("service", "The service", service_rows.COLUMNS), service_rows.ROWS),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import statistics
 import sys
@@ -29,18 +30,27 @@ def spread(times: Sequence[float]) -> Mapping[str, float]:
     return {"p50": statistics.median(ordered), "p99": ordered[min(len(ordered) - 1, round(0.99 * len(ordered)))]}
 
 
-def resident_kib() -> float:
-    """This process's memory, KiB."""
-    return _status("VmRSS")
+def resident_kib(process: str = "self") -> float:
+    """A process's memory, KiB."""
+    return _status("VmRSS", process)
 
 
 def threads() -> int:
     """This process's threads, as the kernel counts them."""
-    return int(_status("Threads"))
+    return int(_status("Threads", "self"))
 
 
-def _status(field: str) -> float:
-    for line in Path("/proc/self/status").read_text().splitlines():
+def cpu_seconds(pid: int) -> float:
+    """The time that a process's threads have run."""
+    spent = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):  # a thread that has just ended
+            spent += int((task / "schedstat").read_text().split()[0])
+    return spent / 1e9
+
+
+def _status(field: str, process: str) -> float:
+    for line in Path(f"/proc/{process}/status").read_text().splitlines():
         if line.startswith(field + ":"):
             return float(line.split()[1])
     raise LookupError(field)
