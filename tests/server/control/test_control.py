@@ -14,6 +14,7 @@ import requests
 
 from tests.server.peer import TIMEOUT, Peer
 from twilio_conversations.server import LocalServer
+from twilio_conversations.server.storage.tables import timers
 
 SEED: dict[str, Any] = {
     "roles": [{"friendly_name": "reader", "permissions": ["leaveConversation"]}],
@@ -247,9 +248,11 @@ def test_a_data_directory_of_an_earlier_version(tmp_path: Path) -> None:
         alice.say(room, "kept")
     later = {
         "messages": ("channel_metadata", "delivery"),
-        "conversations": ("timer_inactive", "date_closed", "bindings", "last_sid", "last_author"),
+        "conversations": ("timer_inactive", "date_closed", "bindings", "last_sid", "last_author", "messages_count"),
     }
     with sqlite3.connect(tmp_path / "conversations.sqlite3") as database:
+        for index in timers:
+            database.execute(f"DROP INDEX {index.name}")
         for table, columns in later.items():
             for column in columns:
                 database.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
@@ -261,6 +264,7 @@ def test_a_data_directory_of_an_earlier_version(tmp_path: Path) -> None:
         server.update_conversation(room.rsplit("/", 1)[1], timers={"closed": "PT10M"})
         kept = alice.open("document", f"{room.rsplit('/', 1)[1]}.channel")["data"]["lastMessage"]
         assert kept["author"] == "alice"
+        assert alice.get(again).body["messages_count"] == 1
         assert alice.say(again, "new")["index"] == 1
         assert [item["data"]["text"] for item in alice.items("list", f"{room.rsplit('/', 1)[1]}.messages")] == ["kept", "new"]
         assert [item["key"] for item in alice.items("map", "alice.channels")] == [room.rsplit("/", 1)[1]]

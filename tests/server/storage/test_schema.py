@@ -7,7 +7,7 @@ import hashlib
 from twilio_conversations.server.storage.schema import VERSION
 from twilio_conversations.server.storage.tables import metadata
 
-KNOWN = {1: "2a07bd91334a0a50", 2: "10ec5bd242c7bd65"}
+KNOWN = {1: "2a07bd91334a0a50", 2: "10ec5bd242c7bd65", 3: "d5ea52cedb86c070"}
 """The tables and columns of each version. Whoever changes them adds a step to `schema.STEPS`, and a line here."""
 
 

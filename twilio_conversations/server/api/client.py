@@ -41,7 +41,7 @@ _CONVERSATION = _CONVERSATIONS + "/{conversation}"
 _C, _P, _M = conversations_table.c, participants_table.c, messages_table.c
 _UNREAD = (
     select(func.count())
-    .where(_M.conversation_sid == _P.conversation_sid, _M.index > func.coalesce(_P.last_read_index, -1))
+    .where(_M.conversation_sid == _P.conversation_sid, _M.index > _P.last_read_index)  # without a horizon, none are counted
     .scalar_subquery()
 )
 _MINE = (
@@ -66,9 +66,6 @@ _MY_PAGE = Query(
     _MINE.where(_P.conversation_sid > bindparam("after")).order_by(_P.conversation_sid).limit(bindparam("limit")),
 )
 _MY_ONE = Query(MyConversation, _MINE.where((_C.sid == bindparam("ref")) | (_C.unique_name == bindparam("ref"))))
-_COUNT_MESSAGES = Values(
-    int, select(func.count()).select_from(messages_table).where(_M.conversation_sid == bindparam("conversation"))
-)
 _COUNT_PARTICIPANTS = Values(
     int, select(func.count()).select_from(participants_table).where(_P.conversation_sid == bindparam("conversation"))
 )
@@ -152,12 +149,9 @@ class ClientApi:
     def _conversation(
         self, caller: Caller, conversation: Conversation, member: conversations.Member | None, source: Connection | Transaction
     ) -> dict[str, Any]:
-        """Return a conversation with its counts, read from `source`."""
-        counts = {
-            "participants": source.value(_COUNT_PARTICIPANTS, conversation=conversation.sid) or 0,
-            "messages": source.value(_COUNT_MESSAGES, conversation=conversation.sid) or 0,
-        }
-        return self._links(caller).conversation(conversation, member=member, **counts)
+        """Return a conversation with the number of its participants, read from `source`."""
+        count = source.value(_COUNT_PARTICIPANTS, conversation=conversation.sid) or 0
+        return self._links(caller).conversation(conversation, member=member, participants=count)
 
     def _user(self, reference: str) -> User:
         return _found(self.reader.first(users.BY_REFERENCE, ref=reference), 50200)
@@ -182,7 +176,7 @@ class ClientApi:
 
         def command(tx: Transaction) -> Response:
             row = conversations.create(tx, caller.identity, body)
-            value = self._links(caller).conversation(row, member=None, participants=0, messages=0)
+            value = self._links(caller).conversation(row, member=None, participants=0)
             return Response.json(201, value, self._links(caller).path("Conversations", row.sid))
 
         return command
@@ -273,8 +267,9 @@ class ClientApi:
         def command(tx: Transaction) -> Response:
             conversation, _ = participants.read(tx, caller.identity, reference, body)
             (row,) = tx.all(_MY_ONE, identity=caller.identity, ref=conversation.sid)
+            unread = conversation.messages_count if row.last_read_index is None else row.unread
             links = self._links(caller)
-            value = links.my_conversation(row, caller.identity) | {"unread_messages_count": row.unread}
+            value = links.my_conversation(row, caller.identity) | {"unread_messages_count": unread}
             return Response.json(200, value, links.path("Users", caller.identity, "Conversations", conversation.sid))
 
         return command

@@ -58,7 +58,7 @@ class Links:
             "date_updated": row.date_updated,
         }
 
-    def conversation(self, row: Conversation, *, member: Member | None, participants: int, messages: int) -> dict[str, Any]:
+    def conversation(self, row: Conversation, *, member: Member | None, participants: int) -> dict[str, Any]:
         """Return a conversation; `member` is the caller's participant row, if any."""
         return {
             **self._common(row),
@@ -72,7 +72,7 @@ class Links:
             "status": "notParticipating" if member is None else "joined",
             "last_read_message_index": None if member is None else member.last_read_index,
             "notification_level": "default" if member is None else member.notification_level,
-            "messages_count": messages,
+            "messages_count": row.messages_count,
             "participants_count": participants,
             "url": self.url("Conversations", row.sid),
             "links": {name: self.url("Conversations", row.sid, name.capitalize()) for name in ("messages", "participants")},

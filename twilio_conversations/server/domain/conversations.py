@@ -200,6 +200,7 @@ def create(tx: Transaction, caller: str, body: dict[str, Any]) -> Conversation:
         last_timestamp=None,
         last_sid=None,
         last_author=None,
+        messages_count=0,
         timer_inactive=None,
         timer_closed=None,
         date_inactive=None,

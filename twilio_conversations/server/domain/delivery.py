@@ -30,7 +30,11 @@ _COUNTED_AS = {
 
 _NON_CHAT = Query(
     Participant,
-    select(participants).where(participants.c.conversation_sid == bindparam("conversation"), participants.c.address.is_not(None)),
+    select(participants).where(
+        participants.c.conversation_sid == bindparam("conversation"),
+        participants.c.identity.is_(None),  # by which they are next to each other in the index: chat participants are not read
+        participants.c.address.is_not(None),
+    ),
 )
 _OF_MESSAGE = Query(Receipt, select(receipts).where(receipts.c.message_sid == bindparam("of")))
 _FORGET = (

@@ -140,6 +140,7 @@ def _activate(tx: Transaction, conversation: Conversation, message: Message) -> 
         last_timestamp=message.date_created,
         last_sid=message.sid,
         last_author=message.author,
+        messages_count=conversation.messages_count + 1,
         state=ACTIVE,
         state_updated=conversation.state_updated if conversation.state == ACTIVE else tx.now,
         date_inactive=date_inactive,
@@ -204,11 +205,12 @@ def remove(tx: Transaction, caller: str, reference: str, sid: str) -> None:
     delivery.forget(tx, sid)
     tx.execute(_DROP, {"of": sid})
     projection.remove_item(tx, message_list(conversation.sid), message.index)
+    fewer = tx.update(conversation, conversation._replace(messages_count=conversation.messages_count - 1))
     if message.index == conversation.last_index:
         newest = tx.first(_NEWEST, conversation=conversation.sid)
         index, date, of, author = (None, None, None, None) if newest is None else newest
-        after = conversation._replace(last_index=index, last_timestamp=date, last_sid=of, last_author=author)
-        conversations.publish(tx, tx.update(conversation, after))
+        after = fewer._replace(last_index=index, last_timestamp=date, last_sid=of, last_author=author)
+        conversations.publish(tx, tx.update(fewer, after))
 
 
 def _is_own(message: Message, caller: str) -> bool:

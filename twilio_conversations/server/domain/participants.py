@@ -40,7 +40,9 @@ BY_REFERENCE = Query(
 )
 _COUNT = Query(
     Counts,
-    select(func.count(), func.count(participants.c.address)).where(participants.c.conversation_sid == bindparam("conversation")),
+    select(func.count(), func.count() - func.count(participants.c.identity)).where(  # the index has both columns
+        participants.c.conversation_sid == bindparam("conversation")
+    ),
 )
 _COUNT_OF_IDENTITY = Values(int, select(func.count()).where(participants.c.identity == bindparam("identity")))
 _DROP = delete(participants).where(participants.c.sid == bindparam("of"))

@@ -51,6 +51,7 @@ class Conversation(NamedTuple):
     last_timestamp: str | None
     last_sid: str | None
     last_author: str | None
+    messages_count: int
     timer_inactive: str | None
     timer_closed: str | None
     date_inactive: str | None

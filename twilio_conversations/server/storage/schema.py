@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import Connection as Checkout
 
 from twilio_conversations.server.start_errors import DAMAGED, DataDirectoryError
-from twilio_conversations.server.storage.tables import metadata
+from twilio_conversations.server.storage.tables import metadata, timers
 
 Step = Callable[[Checkout], None]
 
@@ -40,7 +40,20 @@ _LAST_MESSAGES = (
     "UPDATE conversations SET (last_sid, last_author) = (SELECT sid, author FROM messages"
     ' WHERE conversation_sid = conversations.sid AND "index" = conversations.last_index)'
 )
-STEPS: Final[tuple[Step, ...]] = (_add_columns, _like_the_cloud)
+_COUNTS = (
+    "UPDATE conversations SET messages_count = (SELECT COUNT(*) FROM messages WHERE conversation_sid = conversations.sid)"
+)
+
+
+def _constant_costs(checkout: Checkout) -> None:
+    """A conversation has the number of its messages, and those with timers are in indexes."""
+    _add_columns(checkout)
+    checkout.exec_driver_sql(_COUNTS)
+    for index in timers:
+        index.create(checkout, checkfirst=True)
+
+
+STEPS: Final[tuple[Step, ...]] = (_add_columns, _like_the_cloud, _constant_costs)
 """Step at index n migrates from version n to n + 1. A change of the tables appends a step."""
 
 VERSION: Final = len(STEPS)

@@ -50,6 +50,7 @@ conversations = Table(
     Column("last_timestamp", TIME),
     Column("last_sid", SID),
     Column("last_author", String(256)),
+    Column("messages_count", Integer),
     # Timers are ISO-8601 durations; the dates are those of their end.
     Column("timer_inactive", String(32)),
     Column("timer_closed", String(32)),
@@ -59,6 +60,11 @@ conversations = Table(
     Column("date_created", TIME, nullable=False),
     Column("date_updated", TIME, nullable=False),
 )
+timers = tuple(
+    Index(f"conversations_by_{column.name}", column, sqlite_where=column.is_not(None), postgresql_where=column.is_not(None))
+    for column in (conversations.c.date_inactive, conversations.c.date_closed)
+)
+"""Indexes of the conversations that have a timer: the next one is read whenever a timer starts."""
 
 participants = Table(
     "participants",

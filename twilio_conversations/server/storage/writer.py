@@ -36,7 +36,9 @@ _log = logs.logger(__name__)
 
 MAX_MUTATION_ID = 64
 SWEEP_EVERY = 10_000
-"""Commands between two deletions of expired mutation ids."""
+"""Fewest commands between two deletions of expired mutation ids."""
+SWEEPS_PER_LIFETIME = 24
+"""Most deletions while one of them lives: each reads all that there are."""
 MAX_TOGETHER = 64
 """Most commands in one commit: the first of them waits for the last."""
 
@@ -183,6 +185,7 @@ class Writer:
         self._publish = publish
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._until_sweep = 0
+        self._no_sweep_before = dt.datetime.min.replace(tzinfo=dt.UTC)
         self._thread = threading.Thread(target=self._loop, name="conversations-writer", daemon=True)
 
     def start(self) -> None:
@@ -249,12 +252,13 @@ class Writer:
 
     def _sweep(self, count: int) -> None:
         self._until_sweep -= count
-        if self._until_sweep >= 0:
+        now = dt.datetime.now(dt.UTC)
+        if self._until_sweep >= 0 or now < self._no_sweep_before:
             return
-        self._until_sweep = SWEEP_EVERY
         lifetime = dt.timedelta(seconds=self._settings.current.mutation_id_lifetime)
+        self._until_sweep, self._no_sweep_before = SWEEP_EVERY, now + lifetime / SWEEPS_PER_LIFETIME
         try:
-            self._connection.execute(_SWEEP, {"before": timestamp(dt.datetime.now(dt.UTC) - lifetime)})
+            self._connection.execute(_SWEEP, {"before": timestamp(now - lifetime)})
         except Exception:
             _log.exception("old mutation ids could not be deleted")
 

@@ -19,7 +19,7 @@ from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.settings import Clock, LiveSettings
 from twilio_conversations.server.storage.database import Connection, timestamp
 from twilio_conversations.server.storage.rows import SyncEntity
-from twilio_conversations.server.storage.statements import Query
+from twilio_conversations.server.storage.statements import Query, Values
 from twilio_conversations.server.storage.tables import participants, sync_entities
 from twilio_conversations.server.storage.writer import Commit
 from twilio_conversations.server.sync.projection import DOCUMENT, LIST, MAP, PREFIXES, revision
@@ -48,6 +48,12 @@ _OF_CONVERSATIONS = Query(
 )
 _MEMBERS = select(participants.c.conversation_sid, participants.c.identity).where(participants.c.identity.is_not(None))
 _MEMBERS_OF_ONE = Query(Membership, _MEMBERS.where(participants.c.conversation_sid == bindparam("conversation")))
+_IS_MEMBER = Values(
+    str,
+    select(participants.c.identity).where(
+        participants.c.conversation_sid == bindparam("conversation"), participants.c.identity == bindparam("identity")
+    ),
+)
 _MEMBERS_OF_SEVERAL = Query(Membership, _MEMBERS.where(participants.c.conversation_sid.in_(bindparam("sids", expanding=True))))
 
 K = TypeVar("K")
@@ -167,7 +173,14 @@ class SyncObjects:
         """
         if entity.owner is None or entity.owner == identity:
             return True
-        return entity.conversation_sid is not None and identity in self.members(entity.conversation_sid)
+        return entity.conversation_sid is not None and self.is_member(identity, entity.conversation_sid)
+
+    def is_member(self, identity: str, conversation_sid: str) -> bool:
+        """Return whether a user is a chat participant. All of them are not read for one: they may have changed a moment ago."""
+        members = self._members.get(conversation_sid)
+        if members is None:
+            return self._reader.value(_IS_MEMBER, conversation=conversation_sid, identity=identity) is not None
+        return identity in members
 
     def members(self, conversation_sid: str) -> frozenset[str]:
         """Return the identities of a conversation's chat participants."""

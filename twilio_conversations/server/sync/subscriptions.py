@@ -83,6 +83,9 @@ class Subscriptions:
         self._by_entity: dict[str, dict[Subscriber, Subscription]] = {}
         self._by_subscriber: dict[Subscriber, dict[str, Subscription]] = {}
         self._behind: dict[Subscriber, dict[str, Subscription]] = {}
+        self._of_identity: dict[str, set[Subscriber]] = {}
+        self._of_conversation: dict[str | None, dict[str, None]] = {}
+        """Objects of each conversation that have subscribers, in the order of their first subscriptions."""
 
     # -- requests of clients -----------------------------------------------------------------------------------------------
 
@@ -135,6 +138,8 @@ class Subscriptions:
         subscription = Subscription(poke.subscriber, entity, cursor, poke.correlation_id)
         self._by_entity.setdefault(entity.sid, {})[poke.subscriber] = subscription
         self._by_subscriber.setdefault(poke.subscriber, {})[entity.sid] = subscription
+        self._of_identity.setdefault(poke.subscriber.identity, set()).add(poke.subscriber)
+        self._of_conversation.setdefault(entity.conversation_sid, {})[entity.sid] = None
         return subscription
 
     # -- commits and connections -------------------------------------------------------------------------------------------
@@ -163,23 +168,33 @@ class Subscriptions:
             self._forget(subscriber, sid)
         self._by_subscriber.pop(subscriber, None)
         self._behind.pop(subscriber, None)
+        if (others := self._of_identity.get(subscriber.identity)) is not None:
+            others.discard(subscriber)
+            if not others:
+                del self._of_identity[subscriber.identity]
 
     def _withdraw(self, identity: str, conversation_sid: str) -> Iterator[Subscription]:
-        for subscriber, subscriptions in self._by_subscriber.items():
-            if subscriber.identity == identity:
-                for subscription in list(subscriptions.values()):
-                    if subscription.entity.conversation_sid == conversation_sid:
-                        self._forget(subscriber, subscription.entity.sid)
-                        yield subscription
+        """End a user's subscriptions of a conversation, which are found without a look at all others."""
+        for subscriber in self._of_identity.get(identity, ()):
+            subscriptions = self._by_subscriber[subscriber]
+            for sid in list(self._of_conversation.get(conversation_sid, ())):
+                if (subscription := subscriptions.get(sid)) is not None:
+                    self._forget(subscriber, sid)
+                    yield subscription
 
     def _forget(self, subscriber: Subscriber, sid: str) -> None:
-        self._by_subscriber.get(subscriber, {}).pop(sid, None)
+        subscription = self._by_subscriber.get(subscriber, {}).pop(sid, None)
+        if subscription is None:
+            return
         self._behind.get(subscriber, {}).pop(sid, None)
-        subscriptions = self._by_entity.get(sid)
-        if subscriptions is not None:
-            subscriptions.pop(subscriber, None)
-            if not subscriptions:
-                del self._by_entity[sid]
+        of_entity = self._by_entity[sid]
+        del of_entity[subscriber]
+        if not of_entity:
+            del self._by_entity[sid]
+            of_conversation = self._of_conversation[subscription.entity.conversation_sid]
+            del of_conversation[sid]
+            if not of_conversation:
+                del self._of_conversation[subscription.entity.conversation_sid]
 
     # -- moving cursors ----------------------------------------------------------------------------------------------------
 
