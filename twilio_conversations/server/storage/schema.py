@@ -46,7 +46,7 @@ _COUNTS = (
 
 
 def _constant_costs(checkout: Checkout) -> None:
-    """A conversation has the number of its messages, and those with timers are in indexes."""
+    """Count the messages of each conversation, and index those with timers."""
     _add_columns(checkout)
     checkout.exec_driver_sql(_COUNTS)
     for index in timers:
