@@ -49,7 +49,7 @@ def run(settings: Settings, names: list[str]) -> list[Table]:
 
 def fill(kind: Kind, settings: Settings, names: list[str]) -> Table:
     """A table with the rows called `names`, against one service with one set of data."""
-    table = kind.table(settings)
+    table = kind.table()
     with service() as running, workers(kind.workers) as (each, absent):
         bench = Bench(settings, running, each, absent, lambda text: print(text, file=sys.stderr))
         for name in names:

@@ -29,13 +29,22 @@ class Settings:
     commands: int = 1_000
     senders: int = 64
     connections: int = 1_000
+    growth_rounds: int = 3
+    grown_requests: int = 200
+    grown_messages: tuple[int, ...] = (1_000, 10_000, 100_000)
+    grown_conversations: tuple[int, ...] = (100, 1_000, 10_000)
+    grown_participants: tuple[int, ...] = (10, 100, 1_000)
+    grown_clients: tuple[int, ...] = (10, 100, 1_000)
+    limited: tuple[int, ...] = (10, 100, 900)
 
     @classmethod
     def quick(cls) -> Settings:
         """A run of about a minute, for a look."""
         small = cls(rounds=2, conversations=50, most_conversations=100, messages=2_000, messages_official=300)
         small = attrs.evolve(small, sends=50, history=500, idle_clients=10)
-        return attrs.evolve(small, followers=20, deliveries=50, commands=200, connections=100)
+        small = attrs.evolve(small, followers=20, deliveries=50, commands=200, connections=100)
+        small = attrs.evolve(small, growth_rounds=1, grown_requests=50, grown_messages=(100, 1_000), limited=(10, 50))
+        return attrs.evolve(small, grown_conversations=(10, 100), grown_participants=(10, 100), grown_clients=(10, 50))
 
 
 @attrs.frozen

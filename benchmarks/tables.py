@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
-from benchmarks import rows, service_rows
-from benchmarks.bench import Bench, Settings
+from benchmarks import growth_rows, rows, service_rows
+from benchmarks.bench import Bench
 from benchmarks.figures import Row, Table
 
 
@@ -15,14 +15,15 @@ from benchmarks.figures import Row, Table
 class Kind:
     """A table: how it begins, the functions that measure its rows, and the workers of these."""
 
-    table: Callable[[Settings], Table]
+    table: Callable[[], Table]
     rows: Mapping[str, Callable[[Bench], list[Row]]]
     workers: tuple[str, ...] = ()
 
 
 KINDS: Mapping[str, Kind] = {
-    "clients": Kind(lambda _: Table("clients", "Clients", rows.CLIENTS, "aim: reached"), rows.ROWS, ("ours", "bare", "official")),
-    "service": Kind(lambda _: Table("service", "The service", service_rows.COLUMNS), service_rows.ROWS),
+    "clients": Kind(lambda: Table("clients", "Clients", rows.CLIENTS, "aim: reached"), rows.ROWS, ("ours", "bare", "official")),
+    "service": Kind(lambda: Table("service", "The service", service_rows.COLUMNS), service_rows.ROWS),
+    "growth": Kind(lambda: Table("growth", "Growth", growth_rows.COLUMNS, "grows"), growth_rows.ROWS),
 }
 
 

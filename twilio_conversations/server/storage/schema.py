@@ -16,7 +16,7 @@ Step = Callable[[Checkout], None]
 
 
 def _add_columns(checkout: Checkout) -> None:
-    """Add the columns that a file of an earlier version lacks; all of them are nullable."""
+    """Add the columns that a file of an earlier version lacks, without values; a later step has those that may not be null."""
     for table in metadata.sorted_tables:
         known = {row.name for row in checkout.exec_driver_sql(f"PRAGMA table_info({table.name})")}
         for column in table.columns:

@@ -50,7 +50,7 @@ conversations = Table(
     Column("last_timestamp", TIME),
     Column("last_sid", SID),
     Column("last_author", String(256)),
-    Column("messages_count", Integer),
+    Column("messages_count", Integer, nullable=False),
     # Timers are ISO-8601 durations; the dates are those of their end.
     Column("timer_inactive", String(32)),
     Column("timer_closed", String(32)),
