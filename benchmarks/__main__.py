@@ -14,7 +14,6 @@ from benchmarks.processes import service
 from benchmarks.report import as_json, as_markdown, show, write_json
 from benchmarks.tables import KINDS, Kind, choices
 
-ALL = {**ROWS, **PROGRAM_ROWS}
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 
 

@@ -81,7 +81,7 @@ async function history(place) {
   return answer;
 }
 
-let feed = null;
+
 async function send_together(place) {
   const { client, ready } = connect(place);
   await ready;
@@ -97,6 +97,7 @@ async function send_together(place) {
   return answer;
 }
 
+let feed = null;
 async function open_feed(place) {
   const { client, ready } = connect(place);
   feed = { client, seen: 0, last: -1, disordered: 0, wanted: Infinity, done: null };
@@ -135,7 +136,7 @@ async function idle(place) {
   return { kib, threads: more };
 }
 
-const doings = { start_up, list, send, history, open_feed, collect, idle };
+const doings = { start_up, list, send, send_together, history, open_feed, collect, idle };
 process.on('unhandledRejection', () => {}); // the SDK leaves some behind at shutdown
 let turn = Promise.resolve();
 readline.createInterface({ input: process.stdin }).on('line', line => {

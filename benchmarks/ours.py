@@ -142,6 +142,7 @@ if __name__ == "__main__":
             "start_up": start_up,
             "list": list_conversations,
             "send": send,
+            "send_together": send_together,
             "history": history,
             "open_feed": feed.open,
             "collect": feed.collect,

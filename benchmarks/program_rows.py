@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from benchmarks.bench import Bench
+from benchmarks.figures import Aim, Row
 from benchmarks.processes import Child
 from benchmarks.programs import IMPORT, LIBRARIES, ONE_MESSAGE, programs
-from benchmarks.report import Aim, Row
-from benchmarks.rows import Bench
 from benchmarks.seed import seed_conversations
 
 SENDERS: Final = 16
@@ -23,7 +23,7 @@ def send_together(bench: Bench) -> list[Row]:
     def measure(client: str, worker: Child) -> None:
         row.add(client, SENDERS * bench.settings.sends / worker.ask("send_together", timeout=120, **place)["seconds"])
 
-    bench.alternate(row, ("ours", "official"), measure)
+    bench.alternate([row], ("ours", "official"), measure)
     return [row]
 
 
@@ -41,8 +41,7 @@ def short_programs(bench: Bench) -> list[Row]:
             if client == "ours":
                 script.add(client, run.seconds(ONE_MESSAGE, (place["token"], place["url"], sid)) * 1000)
 
-        bench.alternate(imports, ("ours", "libraries"), measure)
-    script.failures.update(imports.failures)
+        bench.alternate([imports, script], ("ours", "libraries"), measure)
     return [imports, script]
 
 

@@ -17,6 +17,7 @@ CLIENTS = {
     "official": "official SDK 3.0.1",
     "bare": "bare loop, acknowledging",
     "bare_silent": "bare loop, no acks",
+    "libraries": "the five libraries",
 }
 ROUND_TRIP = 0.05
 

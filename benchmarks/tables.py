@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
-from benchmarks import growth_rows, rows, service_rows
+from benchmarks import growth_rows, program_rows, rows, service_rows
 from benchmarks.bench import Bench
 from benchmarks.figures import Row, Table
 
@@ -21,7 +21,11 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "clients": Kind(lambda: Table("clients", "Clients", rows.CLIENTS, "aim: reached"), rows.ROWS, ("ours", "bare", "official")),
+    "clients": Kind(
+        lambda: Table("clients", "Clients", rows.CLIENTS, "aim: reached"),
+        {**rows.ROWS, **program_rows.PROGRAM_ROWS},
+        ("ours", "bare", "official"),
+    ),
     "service": Kind(lambda: Table("service", "The service", service_rows.COLUMNS), service_rows.ROWS),
     "growth": Kind(lambda: Table("growth", "Growth", growth_rows.COLUMNS, "grows"), growth_rows.ROWS),
 }
