@@ -23,8 +23,7 @@ class ReadHorizon:
         self._live = live
         self._runtime = live.runtime
         self._queue = threading.Lock()
-        self._last_in_line: SharedFuture[None] = SharedFuture()
-        self._last_in_line.settle(None)
+        self._last_in_line: SharedFuture[None] | None = None
         self._passed: list[int | None] | None = None  # marks whose events come while one is posted
 
     def advance(self, index: int, timeout: float | None) -> int | None:
@@ -111,7 +110,8 @@ class ReadHorizon:
         with self._queue:
             before, self._last_in_line = self._last_in_line, mine
         try:
-            self._runtime.wait(before, deadline, "moving the read horizon")
+            if before is not None:
+                self._runtime.wait(before, deadline, "moving the read horizon")
             yield
         finally:
             mine.settle(None)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
-import uuid
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
@@ -142,7 +142,7 @@ class Resources:
         headers = {
             "Content-Type": "application/json",
             "Twilio-Sync-Client-Info": _CLIENT_INFO,
-            "Twilio-Request-Id": f"RQ{uuid.uuid4().hex}",
+            "Twilio-Request-Id": f"RQ{os.urandom(16).hex()}",
         }
         deadline = Deadline(self._timeout)
         return self._request(method, url, headers=headers, body=body, deadline=deadline, idempotent=method == "GET", lane=lane)

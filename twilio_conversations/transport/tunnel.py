@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -346,8 +347,12 @@ def carried(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> dict[str,
         ArgumentTypeError: a value is not text, over which the service would end the connection.
     """
     pairs = headers.items() if isinstance(headers, Mapping) else headers
-    kept = {name: value for name, value in pairs if name.lower().startswith(("content-type", "x-twilio-", "twilio-"))}
-    return {name: checks.text(value, name) for name, value in kept.items()}
+    return {name: checks.text(value, name) for name, value in pairs if _is_carried(name)}
+
+
+@functools.lru_cache(maxsize=256)
+def _is_carried(name: str) -> bool:
+    return name.lower().startswith(("content-type", "x-twilio-", "twilio-"))
 
 
 def _in_progress(reply: Reply) -> bool:

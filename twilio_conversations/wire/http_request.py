@@ -40,6 +40,8 @@ class HttpRequest:
     @property
     def content_type(self) -> str:
         """The request's own content type, else JSON."""
+        if (usual := self.headers.get("Content-Type")) is not None:
+            return usual
         return next((value for name, value in self.headers.items() if name.lower() == "content-type"), JSON_TYPE)
 
     def to_json(self) -> dict[str, Any]:

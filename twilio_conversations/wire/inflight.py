@@ -8,7 +8,7 @@ the next end shows which one it is; only the other suspects wait for it.
 from __future__ import annotations
 
 import heapq
-import uuid
+import os
 from collections.abc import Iterator
 from typing import Final
 
@@ -59,7 +59,7 @@ class Written:
 
 def new_id() -> str:
     """Return a name for a frame."""
-    return f"TM{uuid.uuid4()}"
+    return f"TM{os.urandom(16).hex()}"
 
 
 class Requests:
