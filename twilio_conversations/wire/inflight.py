@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import os
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Final
 
@@ -71,8 +72,9 @@ class Requests:
 
     def __init__(self) -> None:
         self.window: Window = Window()
-        self._suspects: dict[str, Submission] = {}
-        self._lanes: tuple[dict[str, Submission], ...] = tuple({} for _ in Lane)
+        # Ordered ones: to find the first entry of a `dict`, the places of all that were before it are passed.
+        self._suspects: OrderedDict[str, Submission] = OrderedDict()
+        self._lanes: tuple[OrderedDict[str, Submission], ...] = tuple(OrderedDict() for _ in Lane)
         self._queues = (self._suspects, *self._lanes)
         self._written: dict[str, Written] = {}
         self._deadlines: list[tuple[float, str]] = []
