@@ -7,7 +7,7 @@ import functools
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final, Protocol
 
@@ -28,6 +28,10 @@ Calls = Sequence[tuple[Callable[..., Any], Callable[..., Any]]]
 _UNDO_LIMIT: Final = 2.0  # seconds for a thread to end that has run nothing
 _ENDING: Final = (SystemExit, KeyboardInterrupt)
 """What ends the thread when a handler raises it; everything else is reported, also what is no `Exception`."""
+
+
+observers: Final[list[Callable[[HandlerError], object]]] = []
+"""Called on the thread of a handler that raised, of whichever client; for tests. They must not raise."""
 
 
 class Receiving(Protocol):
@@ -153,6 +157,8 @@ class Dispatcher:
         self._name = name
         self._thread: threading.Thread | None = None
         self._released: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self.taken: int = 0
+        """Number of items that the thread has taken from the queue."""
         self.root: Emitter | None = None
         """Where failures of handlers are reported: the client."""
         self.on_room: Callable[[], None] = lambda: None
@@ -222,6 +228,17 @@ class Dispatcher:
         with self.registering:
             waiting = (item.first() for item in self._queue.copy())
             return next((name for name in waiting if name is not None), None)
+
+    def under_way(self) -> Iterator[str]:
+        """Yield what is under way, in words; from any thread.
+
+        The queue first: a thread that is idle after it was seen empty runs nothing at that moment. What was put meanwhile is
+        still there at a second look, or has changed `taken`.
+        """
+        waiting = len(self._queue)
+        if self.running and (waiting or not self._idle):
+            busy = self._busy_with
+            yield f"{waiting} events that wait for {'handlers' if busy is None else _named(*busy)}"
 
     def post(self, targets: Targets, payload: Any) -> None:
         """Deliver `payload` to the handlers of each target, in this order; from any thread, never blocks."""
@@ -320,6 +337,7 @@ class Dispatcher:
 
     def _work(self) -> None:
         while (item := self._take()) is not None:
+            self.taken += 1
             item.deliver(self)
             del item  # nothing of it is kept while nothing happens
             if self._full and len(self._queue) <= self._limit // 2:
@@ -349,6 +367,8 @@ class Dispatcher:
             _log.info("the handler %s raised %s, and the thread ends anyway", _named(handler, event), shown(error))
         except BaseException as error:  # a cancelled task, a timeout of gevent's, a test's outcome: one handler's trouble
             _log.error("the handler %s raised", _named(handler, event), exc_info=error)
+            for observe in observers:
+                observe(HandlerError(error, event, handler))
             if event is not ClientEvent.ERROR:
                 self.report(HandlerError(error, event, handler))
         finally:

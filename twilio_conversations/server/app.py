@@ -74,8 +74,9 @@ class App:
             Route("/{path:path}", self._rest, methods=methods),
         ]
         faulty = Middleware(FaultyHttp, faults=lambda: self.service.faults)
+        counted = Middleware(web.CountedHttp, activity=lambda: self.service.activity)
         handlers = {HTTPException: web.refusal, Exception: web.refusal}
-        middleware = [Middleware(web.OpenToPages, closed=lambda path: self.service.routes.has(path)), faulty]
+        middleware = [counted, Middleware(web.OpenToPages, closed=lambda path: self.service.routes.has(path)), faulty]
         return Starlette(routes=routes, lifespan=self._lifespan, middleware=middleware, exception_handlers=handlers)
 
     def _token_routes(self) -> list[Route]:
@@ -125,9 +126,11 @@ class App:
         if not self.service.admission.take_waiting(session):
             await websocket.send_denial_response(web.answer(TOO_MANY))
             return
+        self.service.activity.connections.add(session)
         try:
             await session.run()
         finally:
+            self.service.activity.connections.discard(session)
             self.service.admission.leave(session)
 
     async def _health(self, _request: HttpRequest) -> HttpResponse:

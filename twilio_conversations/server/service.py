@@ -13,6 +13,7 @@ from typing import ParamSpec
 from sqlalchemy import delete
 
 from twilio_conversations.server import auth
+from twilio_conversations.server.activity import Activity
 from twilio_conversations.server.api.client import ClientApi
 from twilio_conversations.server.api.media_library import MediaLibrary
 from twilio_conversations.server.api.media_links import MediaLinks
@@ -71,6 +72,7 @@ class Service:
         self.connections = Connections()
         self.faults = Faults(self.connections)
         self.traffic = Traffic()
+        self.activity = Activity()
         self.admission = Admission(self.settings)
         self.timers = Timers(self._reader, self.clock, self._submit)
         self._retention = Retention(self.settings, self._submit)
@@ -165,7 +167,7 @@ class Service:
                 self._known_users[identity] = None
             then()
 
-        self._writer.submit(Job(lambda tx: _ensured(tx, identity), made))
+        self._submit(lambda tx: _ensured(tx, identity), made)
 
     def leave(self, session: Session) -> None:
         """Remove a session that ended; may be called twice."""
@@ -184,7 +186,7 @@ class Service:
             reachability.publish(tx, identity, online=online)
             return Response(204)
 
-        self._writer.submit(Job(command, lambda _response: then()))
+        self._submit(command, lambda _response: then())
 
     def caught_up(self, session: Session) -> None:
         """Send the events that a slow connection has room for again."""
@@ -203,13 +205,22 @@ class Service:
             case Kind.REFUSE:
                 reply(fault.refusal())
             case Kind.DELAY:
-                _after(fault.seconds, lambda: self.answer(session.caller, request, reply))()
+                self._after(fault.seconds, lambda: self.answer(session.caller, request, reply))()
             case Kind.LOSE_ANSWERS:
                 self.answer(session.caller, request, lambda _answer: session.cut())
             case Kind.FAIL_ANSWERS:
                 self.answer(session.caller, request, lambda _answer: reply(fault.refusal()))
             case _:
-                self.answer(session.caller, request, _after(fault.seconds, reply))
+                self.answer(session.caller, request, self._after(fault.seconds, reply))
+
+    def _after(self, seconds: float, action: Callable[P, object]) -> Callable[P, None]:
+        """Return a function that calls `action` after a delay."""
+
+        def ask(*args: P.args, **kwargs: P.kwargs) -> None:
+            delayed = self.activity.until("request that a fault delays", functools.partial(action, *args, **kwargs))
+            asyncio.get_running_loop().call_later(seconds, delayed)
+
+        return ask
 
     # -- for everybody -----------------------------------------------------------------------------------------------------
 
@@ -228,7 +239,7 @@ class Service:
                 if self._is_written_too_fast(request.path[OBJECT]):
                     reply(TOO_MANY)
                 else:
-                    self._writer.submit(Job(answer, reply, mutation))
+                    self._submit(answer, reply, mutation)
                 return
             reply(answer)
             if answer.then is not None:
@@ -242,13 +253,13 @@ class Service:
             meter = self._written[of] = self.admission.write_meter()
         return not meter.admits()
 
-    def _submit(self, command: Command, reply: Callable[[Response], None]) -> None:
-        self._writer.submit(Job(command, reply))
+    def _submit(self, command: Command, reply: Callable[[Response], None], mutation: Mutation | None = None) -> None:
+        self._writer.submit(Job(command, self.activity.until("command", reply), mutation))
 
     async def execute(self, command: Command) -> Response:
         """Execute a command without a mutation id and return its response, which may be a refusal."""
         done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-        self._writer.submit(Job(command, lambda response: None if done.done() else done.set_result(response)))
+        self._submit(command, lambda response: None if done.done() else done.set_result(response))
         return await done
 
     async def run_due_timers(self) -> None:
@@ -273,7 +284,7 @@ class Service:
             self.timers.watch()
             done.set_result(response)
 
-        self._writer.submit(Job(_empty, emptied))
+        self._submit(_empty, emptied)
         await done
 
     def _mutation(self, caller: Caller, request: Request) -> Mutation | None:
@@ -286,15 +297,6 @@ class Service:
             mutation_id = f"{caller.connection.number}:{mutation_id}"
         sid = self._credentials.service_sid
         return Mutation(sid, caller.identity, mutation_id, request.method, caller.addresses.api)
-
-
-def _after(seconds: float, action: Callable[P, object]) -> Callable[P, None]:
-    """Return a function that calls `action` after a delay."""
-
-    def ask(*args: P.args, **kwargs: P.kwargs) -> None:
-        asyncio.get_running_loop().call_later(seconds, functools.partial(action, *args, **kwargs))
-
-    return ask
 
 
 def _install(tx: Transaction) -> Response:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from twilio_conversations.enums import ConversationStatus
@@ -59,6 +59,12 @@ class Conversations:
         self.listed: Future[None] = Future()
         """Done when every conversation of the listing has appeared."""
         self._tracker = Tracker(runtime, lambda sid: self._tracked.pop(sid, None), self.listed.done)
+
+    def under_way(self) -> Iterator[str]:
+        """Yield what is under way, in words."""
+        moving = [one for one in self._tracked.values() if one.has_lost_events or not one.is_settled]
+        if moving or not self.listed.done():
+            yield f"{max(1, len(moving))} conversations that are being read"
 
     # -- the list -----------------------------------------------------------------------------------------------------
 

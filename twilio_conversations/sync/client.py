@@ -9,7 +9,7 @@ import functools
 import itertools
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
 from twilio_conversations.errors import ClientClosedError, SyncError
@@ -101,6 +101,14 @@ class SyncClient:
         self._router = Router(self, self._roots, self._subscriptions, now, congested)
         self.notification: Callable[[str, Any], None] = self._router.notification
         """Take in a notification; see `Router.notification`. No layer between, as everything comes this way."""
+
+    def under_way(self) -> Iterator[str]:
+        """Yield what is under way, in words."""
+        yield from self._subscriptions.under_way()
+        if self._opening:
+            yield f"{len(self._opening)} objects that are being opened"
+        if self._router.gaps:
+            yield f"{len(self._router.gaps)} objects of which events are missing"
 
     # Opening and closing
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from twilio_conversations.sync.changes import Kind
 from twilio_conversations.sync.places import NO_ROOM, Places, Ranked, Shortage
-from twilio_conversations.sync.pokes import DEFAULT_BATCH, Poke, PokeAnswer, Refusal, Subscription, SubscriptionPhase
+from twilio_conversations.sync.pokes import CATCHING_UP, DEFAULT_BATCH, Poke, PokeAnswer, Refusal, Subscription, SubscriptionPhase
 
 DEBOUNCE = 0.015
 """A wish waits so long for others to share its poke."""
@@ -55,6 +55,13 @@ class Subscriptions:
         self._rejections = 0
         self._renew_at: float | None = None
         self._because_of_ttl = False
+
+    def under_way(self) -> Iterator[str]:
+        """Yield what is under way, in words."""
+        following = (subscription for subscription in self._all if subscription in self._places.followed)
+        moving = sum(subscription.phase in CATCHING_UP or subscription.phase is SubscriptionPhase.HELD for subscription in following)
+        if moving or self._cancels or self._in_flight is not None:
+            yield f"{max(1, moving + len(self._cancels))} subscriptions"
 
     # What is wanted
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import attrs
@@ -27,6 +27,7 @@ from twilio_conversations.util.futures import Deadline, SharedFuture, current_ro
 from twilio_conversations.wire.http_request import HttpRequest
 from twilio_conversations.wire.inflight import Submission, new_id
 from twilio_conversations.wire.packets import RestCall
+from twilio_conversations.wire.transitions import Phase
 from twilio_conversations.wire.window import Lane
 
 _log = logs.logger(__name__)
@@ -214,6 +215,20 @@ class Connection:
             last_byte_age=None if link is None else time.monotonic() - link.last_byte_at,
             round_trip=session.round_trip,
         )
+
+    def under_way(self) -> Iterator[str]:
+        """Yield what is under way, in words; io thread only."""
+        session, waiting = self._io.session, self._io.pending.waiting
+        if session.phase is not Phase.CONNECTED:
+            yield f"a connection that is {session.phase}"
+        if waiting or len(session.requests):
+            yield f"{max(waiting, len(session.requests))} requests"
+
+    @property
+    def mark(self) -> tuple[str, float | None]:
+        """Id of the latest init, and the moment of the last byte received: with the same mark nothing was received."""
+        link = self._io.link
+        return self._io.session.init_id, None if link is None else link.last_byte_at
 
     def close(self, timeout: float = CLOSE_LIMIT) -> None:
         """End the connection: everything pending fails with `ClientClosedError`.

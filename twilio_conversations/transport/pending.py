@@ -20,6 +20,10 @@ class Receiver(Protocol):
         """Receive the error."""
         ...
 
+    def done(self) -> bool:
+        """Return whether there is an outcome, from here or from elsewhere."""
+        ...
+
 
 class Pending:
     """Futures, and other receivers of an outcome, by key.
@@ -35,6 +39,11 @@ class Pending:
 
     def __len__(self) -> int:
         return len(self._futures)
+
+    @property
+    def waiting(self) -> int:
+        """Number of those that are not done; some stay here after they were settled elsewhere."""
+        return sum(not future.done() for future in list(self._futures.values()))
 
     def add(self, future: Receiver, key: str | None = None) -> str:
         """Keep a future, under a key of its own if none is given."""

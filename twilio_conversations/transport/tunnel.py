@@ -202,6 +202,10 @@ class _Exchange:
         self.attempts += 1
         self._latest = self._connection.send(self._request, self._deadline, self, cuts=self._cuts, lane=self._lane)
 
+    def done(self) -> bool:
+        """Return whether there is an answer or an error."""
+        return self._result.done()
+
     def settle(self, reply: Reply) -> None:
         """Receive the answer to an attempt."""
         if self.attempts > 1 or self._in_doubt:

@@ -90,6 +90,7 @@ class Session:
         self._connections = 0
         self._bad_frames = 0
         self._control_id: str | None = None  # the init or update that waits for its answer
+        self._init_id = ""
         self._credentials = Credentials(token, refreshable=refreshable)
         self._flow = RequestFlow()
         self._requests = self._flow.requests
@@ -138,6 +139,11 @@ class Session:
     def connections(self) -> int:
         """Number of times that the service accepted an init."""
         return self._connections
+
+    @property
+    def init_id(self) -> str:
+        """Id of the latest init; empty before the first."""
+        return self._init_id
 
     @property
     def requests(self) -> Requests:
@@ -402,7 +408,7 @@ class Session:
         self._effects.append(OpenSocket(self._generation))
 
     def _send_init(self, _: Cause) -> None:
-        self._control_id = self._new_id()
+        self._control_id = self._init_id = self._new_id()
         self._bad_frames = 0
         self._timer = self._now + self._options.init_timeout
         self._effects.append(Send(greeting.init(self._control_id, self._credentials, self._metadata).encode()))

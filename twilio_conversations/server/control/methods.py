@@ -234,6 +234,14 @@ class Controls:
         """Delete the recorded frames."""
         self.perform("DELETE", "traffic", {})
 
+    def activity(self) -> dict[str, Any]:
+        """Return what is under way: ``{"under_way", "count", "connections"}``.
+
+        ``under_way`` has a text for each kind of command, request and frame that somebody has yet to receive; ``count`` grows
+        with everything that begins; ``connections`` has the id of the ``init`` frame of each.
+        """
+        return dict(self.perform("GET", "activity", {}))
+
     def configure(self, **settings: Any) -> dict[str, Any]:
         """Change settings of the service (`twilio_conversations.server.settings.Settings`) and return all of them.
 

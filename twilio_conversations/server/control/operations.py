@@ -11,6 +11,7 @@ POST ``conversation``     change what clients cannot: ``{"conversation", "state"
 POST ``receive``          create an incoming message: ``{"address", "proxy_address", "body", "media", ...}``
 GET ``sent``              the outgoing messages, to ``{"address": ...}`` or to all
 POST ``delivery``         set the delivery status: ``{"message_sid", "status", "error_code", "address"}``
+GET ``activity``          what is under way (`twilio_conversations.server.activity`)
 GET ``registrations``     the devices for push notifications, of ``{"identity": ...}`` or of all
 ========================  =========================================================================================
 
@@ -132,6 +133,9 @@ class Control:
         self.service.traffic.clear()
         return self._traffic(body)
 
+    def _activity(self, _body: Json) -> Json:
+        return self.service.activity.to_json(self.service.traffic.count)
+
     async def _sent(self, body: Json) -> Json:
         rows = await self._run(lambda tx: tx.all(channels.SENT))
         address = body.get("address")
@@ -183,6 +187,7 @@ class Control:
         ("DELETE", "faults"): _clear_faults,
         ("GET", "traffic"): _traffic,
         ("DELETE", "traffic"): _forget_traffic,
+        ("GET", "activity"): _activity,
         ("GET", "config"): _config,
         ("POST", "config"): _configure,
         ("POST", "conversation"): _conversation,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from twilio_conversations.server.http.sockets import FrameSocket
 
@@ -24,6 +24,7 @@ class Outbox:
         self.size = 0
         self.held: list[bytes] | None = None
         self.held_size = 0
+        self._unacknowledged = 0
         self._record = record
         self._later = asyncio.get_running_loop().call_soon
 
@@ -41,6 +42,41 @@ class Outbox:
     def is_half_empty(self) -> bool:
         """Whether a connection that stood still may go on."""
         return len(self.frames) <= MAX_QUEUED_FRAMES // 2 and not self.is_full
+
+    def notify(self, frame: bytes, flush: Callable[[], None]) -> None:
+        """Queue a notification, or hold it back."""
+        if self.held is None:
+            self.ask(frame, flush)
+        else:
+            self.held.append(frame)
+            self.held_size += len(frame)
+
+    def hold(self, held: bool, flush: Callable[[], None]) -> None:
+        """Hold notifications back from now on, or queue those that were held, in order."""
+        if held:
+            self.held = self.held or []
+            return
+        frames, self.held, self.held_size = self.held or [], None, 0
+        for frame in frames:
+            self.ask(frame, flush)
+
+    def ask(self, frame: bytes, flush: Callable[[], None]) -> None:
+        """Queue a frame that the client acknowledges."""
+        self._unacknowledged += 1
+        self.push(frame, flush)
+
+    def acknowledge(self) -> None:
+        """Note that the client has acknowledged a frame."""
+        self._unacknowledged = max(0, self._unacknowledged - 1)
+
+    def under_way(self) -> Iterator[str]:
+        """Yield the frames under way, in words."""
+        if self._unacknowledged:
+            yield f"{self._unacknowledged} frames that are not acknowledged"
+        if self.frames:
+            yield f"{len(self.frames)} frames that are not sent"
+        if self.held:
+            yield f"{len(self.held)} events that a fault holds back"
 
     def push(self, frame: bytes, flush: Callable[[], None]) -> None:
         """Queue a frame; `flush` is called two turns of the loop later, for all that is queued until then."""

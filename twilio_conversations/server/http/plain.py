@@ -13,6 +13,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from twilio_conversations.server.activity import Activity
 from twilio_conversations.server.calls import Request, Response, split_path
 from twilio_conversations.server.errors import Refusal
 
@@ -27,6 +28,26 @@ ANY_PAGE = functools.partial(
     expose_headers=["Content-Disposition", "Content-Range", "ETag", "Retry-After"],
 )
 _CODES = {404: 20404, 405: 20004}
+
+
+class CountedHttp:
+    """Plain HTTP requests as work under way, except those to the control plane."""
+
+    def __init__(self, app: ASGIApp, activity: Callable[[], Activity]) -> None:
+        self._app = app
+        self._activity = activity
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on a request, and count it until it has been answered."""
+        if scope["type"] != "http" or scope["path"].startswith(LOCAL):
+            await self._app(scope, receive, send)
+            return
+        activity = self._activity()
+        activity.begin("HTTP request")
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            activity.end("HTTP request")
 
 
 class OpenToPages:

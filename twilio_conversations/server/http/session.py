@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Protocol
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -92,6 +92,7 @@ class Session:
 
     def __init__(self, websocket: WebSocket, host: Host, addresses: Addresses) -> None:
         self.identity = ""
+        self.init_id = ""
         self.addresses = addresses
         self._websocket = websocket
         self._host = host
@@ -152,12 +153,7 @@ class Session:
         """Queue a notification, if the client registered for its type."""
         if message_type not in self._message_types:
             return
-        outbox = self.outbox
-        if outbox.held is None:
-            self._push(frame)
-        else:
-            outbox.held.append(frame)
-            outbox.held_size += len(frame)
+        self.outbox.notify(frame, self._flush)
 
     def has_room(self) -> bool:
         """Return whether the client keeps up; if not, the service is notified when it does again."""
@@ -226,7 +222,7 @@ class Session:
         return self._handle(packet)
 
     def _handle(self, packet: Packet) -> bool:
-        """Handle a packet; return whether to go on. Packets without a handler are acknowledgements."""
+        """Handle a packet; return whether to go on."""
         if isinstance(packet, Close):
             return False
         handler = self.FRAMES.get(type(packet))
@@ -239,6 +235,15 @@ class Session:
             known = packet.method in ACKNOWLEDGED
             status = packets.OK if known else Status(400, "BAD REQUEST", f"unknown method {packet.method[:50]!r}")
             self._push(packets.acknowledgement(packet.id, status))
+
+    def under_way(self) -> Iterator[str]:
+        """Yield what is under way with the connection, in words."""
+        who = self.identity or "somebody"
+        if not (self._admitted and self.is_open):
+            yield f"a connection of {who} that begins or ends"
+        if self._commands or self._inbox or self._standing_still:
+            yield f"requests of {who}"
+        yield from (f"{text} to {who}" for text in self.outbox.under_way())
 
     # -- tokens ------------------------------------------------------------------------------------------------------------
 
@@ -253,6 +258,7 @@ class Session:
             self._reject(packet.id, error)
             return
         self.identity = self._peer.identity = grant.identity
+        self.init_id = packet.id
         self._message_types = _message_types(packet)
         self._capabilities = tuple(name for name in CAPABILITIES if name in packet.capabilities)
         self._timers.pop("init").cancel()
@@ -304,7 +310,7 @@ class Session:
         """Have something to read for a peer that nothing else is sent to."""
         if self.is_open:
             if not self.outbox.is_full:
-                self._push(replies.ping())
+                self.outbox.ask(replies.ping(), self._flush)
             self._schedule_ping()
 
     async def _hang_up(self, why: str | None = None) -> None:
@@ -342,7 +348,7 @@ class Session:
     def warn_of_expiry(self) -> None:
         """Notify the client that its token is about to expire, if it supports that."""
         if "client_update" in self._capabilities and not self.outbox.is_full:
-            self._push(ClientUpdate(replies.new_id(), "token_about_to_expire").encode())
+            self.outbox.ask(ClientUpdate(replies.new_id(), "token_about_to_expire").encode(), self._flush)
 
     def expire(self) -> None:
         """Close the session because its token has expired."""
@@ -350,13 +356,7 @@ class Session:
 
     def hold(self, held: bool) -> None:
         """Hold notifications back from now on, or send those that were held, in order."""
-        outbox = self.outbox
-        if held:
-            outbox.held = outbox.held or []
-            return
-        frames, outbox.held, outbox.held_size = outbox.held or [], None, 0
-        for frame in frames:
-            self._push(frame)
+        self.outbox.hold(held, self._flush)
 
     # -- requests ----------------------------------------------------------------------------------------------------------
 
@@ -383,6 +383,7 @@ class Session:
 
     FRAMES: ClassVar[Mapping[type[Packet], Callable[[Session, Any], None]]] = {
         RestCall: _on_message,
+        Reply: lambda self, _packet: self.outbox.acknowledge(),
         Init: _on_init,
         Update: _on_update,
         Unknown: _on_unknown,

@@ -61,9 +61,12 @@ class Traffic:
     def __init__(self) -> None:
         self._frames: deque[RecordedFrame] = deque()
         self._bytes = 0
+        self.count = 0
+        """Number of frames so far, also of those that were discarded."""
 
     def record(self, peer: Peer, direction: str, data: bytes) -> None:
         """Keep a frame."""
+        self.count += 1
         self._frames.append(RecordedFrame(time.time(), peer, direction, data))
         self._bytes += len(data)
         while len(self._frames) > MAX_FRAMES or self._bytes > MAX_BYTES:
