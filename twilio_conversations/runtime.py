@@ -122,6 +122,11 @@ class Runtime:
                     self._media = made
         return self._media
 
+    @property
+    def transfers(self) -> int:
+        """Number of transfers of media under way."""
+        return 0 if self._media is None else self._media.running
+
     def close_media(self, cause: BaseException | None) -> None:
         """Stop what is under way with the media service, after the lifetime has ended: nothing can begin any more."""
         if self._media is not None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import threading
+import weakref
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -48,11 +50,22 @@ SURVEYED: Final = frozenset({ClientEvent.CONVERSATION_ADDED, ClientEvent.CONVERS
 """Events whose `replay` gives everything that is there."""
 
 
+_living: Final[weakref.WeakValueDictionary[int, Core]] = weakref.WeakValueDictionary()
+_numbers = itertools.count(1)
+
+
+def living() -> list[Core]:
+    """Return the insides of all clients of this process that exist, whoever made them, in the order they were made."""
+    cores = [reference() for reference in _living.valuerefs()]
+    return sorted((core for core in cores if core is not None), key=lambda core: core.number)
+
+
 class Core:
     """Parts of a `Client`; the listener of its connection.
 
     Attributes:
         runtime: what the models are handed.
+        number: tells the clients of this process apart.
         lifetime: whether the client is open, closed or failed, and why.
         readiness: where callers wait until the client is ready.
         state: how the start ended; `None` while it has not.
@@ -86,6 +99,8 @@ class Core:
         dispatcher.root = client
         dispatcher.on_room = lambda: connection.post(self.runtime.sync.release_all)
         dispatcher.on_death = self._on_death
+        self.number: int = next(_numbers)
+        _living[self.number] = self
 
     # -- made at first use --------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import queue
+import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -42,6 +43,8 @@ class EventStream(Iterator[Event[Payload]]):
         self._closed = False
         self._ended = False
         self._failure: BaseException | None = None
+        self._reader = threading.current_thread()
+        self._offered = self._read = self._done_with = 0
         self._subscriptions = [source.on(name, _receiver(weakref.ref(self), source, name)) for name in names]
 
     def __repr__(self) -> str:
@@ -53,11 +56,19 @@ class EventStream(Iterator[Event[Payload]]):
         if not self._closed:
             try:
                 self._queue.put(event, timeout=_SLICE)
+                self._offered += 1  # by the events thread, which is busy until then
             except queue.Full:
                 return self._closed
         return True
 
+    def waits_for(self, thread: threading.Thread | None) -> bool:
+        """Return whether another thread than `thread` has yet to come back for events: to take one, or from what it did."""
+        reader = self._reader
+        return not self._closed and self._offered != self._done_with and reader is not thread and reader.is_alive()
+
     def __next__(self) -> Event[Payload]:
+        self._reader = threading.current_thread()
+        self._done_with = self._read
         event = None
         while not self._ended or self._queue.queue:
             try:
@@ -68,6 +79,7 @@ class EventStream(Iterator[Event[Payload]]):
                     self.close()
                     raise RequestTimeoutError("no such event within the time limit") from None
         if event is not None:
+            self._read += 1
             return event
         self.close()
         if self._failure is not None:

@@ -58,8 +58,8 @@ class Subscriptions:
 
     def under_way(self) -> Iterator[str]:
         """Yield what is under way, in words."""
-        following = (subscription for subscription in self._all if subscription in self._places.followed)
-        moving = sum(subscription.phase in CATCHING_UP or subscription.phase is SubscriptionPhase.HELD for subscription in following)
+        moves = CATCHING_UP | {SubscriptionPhase.HELD}
+        moving = sum(one.phase in moves for one in self._all if one in self._places.followed)
         if moving or self._cancels or self._in_flight is not None:
             yield f"{max(1, moving + len(self._cancels))} subscriptions"
 

@@ -174,6 +174,11 @@ class MediaHttp:
             self.end(transfer)
             raise self._over
 
+    @property
+    def running(self) -> int:
+        """Number of transfers under way."""
+        return len(self._running)
+
     def end(self, transfer: Transfer) -> None:
         """Record that a transfer is over."""
         self._running.pop(id(transfer), None)
