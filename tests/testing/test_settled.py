@@ -103,10 +103,15 @@ def test_handler_is_waited_for(person: Person, settled: Settled) -> None:
     room = bob.create_conversation().join()
     settled()
     begun = threading.Event()
-    room.on("message_added", lambda message: (begun.set(), over.wait(PATIENCE)))
+
+    @room.on("message_added")
+    def wait(message: Message) -> None:
+        begun.set()
+        over.wait(PATIENCE)
+
     room.send_message("hello")
     assert begun.wait(PATIENCE)
-    with pytest.raises(AssertionError, match=r"not settled after 0\.1 s: .*test_handler_is_waited_for.*<lambda>"):
+    with pytest.raises(AssertionError, match=r"not settled after 0\.1 s: .*test_handler_is_waited_for.*wait"):
         settled(0.1)
     over.set()
     settled()
@@ -130,7 +135,7 @@ def test_loop_of_another_thread_is_waited_for(person: Person, settled: Settled) 
     """What a thread reads from `events` is under way until it comes back for the next; the caller's own loop is not."""
     bob = person("bob")
     room = bob.create_conversation().join()
-    got: list[str] = []
+    got: list[str | None] = []
     reading, may_go_on = threading.Event(), threading.Event()
 
     def read() -> None:
