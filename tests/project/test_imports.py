@@ -121,10 +121,12 @@ def test_what_is_imported_is_declared() -> None:
     service = client | required("twilio-conversations", "server")
     theirs = imported("server/**/*.py", "cli/**/*.py")
     django = client | required("twilio-conversations", "django")
+    plugin = required("twilio-conversations", "testing")
     everything = imported("**/*.py")
     assert imported("contrib/django/**/*.py") <= django
-    assert everything <= service | django
-    assert everything - theirs - (django - client) <= client
+    assert imported("testing/**/*.py") <= service | plugin
+    assert everything <= service | django | plugin
+    assert everything - theirs - (django - client) - (plugin - client) <= client
     assert client <= everything, "declared and not used"
 
 

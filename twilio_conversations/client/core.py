@@ -65,7 +65,7 @@ class Core:
 
     Attributes:
         runtime: what the models are handed.
-        number: tells the clients of this process apart.
+        number: of this client among those of the process.
         lifetime: whether the client is open, closed or failed, and why.
         readiness: where callers wait until the client is ready.
         state: how the start ended; `None` while it has not.

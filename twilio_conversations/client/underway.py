@@ -1,4 +1,4 @@
-"""What is under way in the clients of this process, for tests that wait until nothing is."""
+"""Work under way in the clients of this process, for tests that wait until nothing is."""
 
 from __future__ import annotations
 

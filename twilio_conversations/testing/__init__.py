@@ -1,8 +1,8 @@
 """Tests of programs that use Twilio Conversations: a pytest plugin with a service, people, and a way to know that all is quiet.
 
 It is active wherever this package and pytest are installed. ``pytest_plugins = ["twilio_conversations.testing"]`` in a conftest,
-or ``-p twilio_conversations.testing``, does the same where plugins are not loaded by themselves. Needs pytest and the extra
-``server``: ``pip install pytest "twilio-conversations[server]"``.
+or ``-p twilio_conversations.testing``, does the same where plugins are not loaded by themselves. Needs pytest and the local
+service: ``pip install "twilio-conversations[testing]"``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ except ImportError as error:
     if error.name != "pytest":
         raise
     raise ImportError(
-        'twilio_conversations.testing needs pytest; install it with: pip install pytest "twilio-conversations[server]"',
+        'twilio_conversations.testing needs pytest; install it with: pip install "twilio-conversations[testing]"',
         name="pytest",
     ) from error
 

@@ -30,8 +30,7 @@ class Service(Controls):
     tests that use it.
 
     Attributes:
-        url: the `endpoint` of clients; `None` for the cloud. The environment has it too, so that a program under test need not
-            be told.
+        url: the `endpoint` of clients; `None` for the cloud. The environment has it too, for the clients of the program itself.
         endpoints: the addresses of the service.
         handler_errors: what event handlers have raised in the test that is running.
     """

@@ -53,7 +53,7 @@ class Settled:
         """Return when nothing is under way.
 
         Raises:
-            AssertionError: something still was after `timeout` seconds; the text says what.
+            AssertionError: something still was after `timeout` seconds; the text names it.
             WrongThreadError: called by a handler, which is under way itself.
         """
         __tracebackhide__ = True

@@ -40,9 +40,7 @@ _LAST_MESSAGES = (
     "UPDATE conversations SET (last_sid, last_author) = (SELECT sid, author FROM messages"
     ' WHERE conversation_sid = conversations.sid AND "index" = conversations.last_index)'
 )
-_COUNTS = (
-    "UPDATE conversations SET messages_count = (SELECT COUNT(*) FROM messages WHERE conversation_sid = conversations.sid)"
-)
+_COUNTS = "UPDATE conversations SET messages_count = (SELECT COUNT(*) FROM messages WHERE conversation_sid = conversations.sid)"
 
 
 def _constant_costs(checkout: Checkout) -> None:
