@@ -64,7 +64,7 @@ def start() -> Iterator[Callable[[Bot], Running]]:
         all_running.append(one)
         one.thread.start()
         if ready:
-            bot.client.wait_until_ready(PATIENCE)
+            bot.wait_until_ready(PATIENCE)
         return one
 
     yield run

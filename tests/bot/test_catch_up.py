@@ -101,7 +101,6 @@ def test_without_catch_up_the_horizon_stays(new_bot: NewBot, start: Start, talk:
     bot = new_bot(me)
     seen = Seen(bot)
     start(bot)
-    bot.client.get_conversation_by_sid(room.room.sid)
     room.say("late")
     seen.until(room, ["late"])
     assert horizon(room, me) is None

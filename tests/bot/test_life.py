@@ -29,23 +29,25 @@ def test_stop_in_a_thread(new_bot: NewBot, start: Start, talk: Talks) -> None:
     """`run` returns when the handler in hand has finished; no thread is left, and the client is closed."""
     bot = new_bot()
     begun, go_on = threading.Event(), threading.Event()
-    done: list[str | None] = []
+    notes: list[tuple[str, str | None]] = []
 
     @bot.message()
     def slow(message: Any) -> None:
+        notes.append(("begins", message.body))
         begun.set()
         assert go_on.wait(PATIENCE)
-        done.append(message.body)
+        notes.append(("ends", message.body))
 
     running = start(bot)
     room = talk(bot)
-    room.say("first")
-    room.say("second")
+    texts = [f"text {number}" for number in range(20)]
+    for text in texts:
+        room.say(text)
     assert begun.wait(PATIENCE)
     bot.stop()
     go_on.set()
     running.end()
-    assert done == ["first"]
+    assert notes == [(what, text) for text in texts[: len(notes) // 2] for what in ("begins", "ends")]
     assert running.raised == []
     assert isinstance(bot.client.ended_by, ClientClosedError)
     assert [one.name for one in threading.enumerate() if one.name.startswith("conversations-bot")] == []

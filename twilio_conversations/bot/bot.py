@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from twilio_conversations.bot.calls import Calls
 from twilio_conversations.bot.context import Context, JoinedContext, MessageContext
@@ -29,6 +29,7 @@ from twilio_conversations.client.client import Client
 from twilio_conversations.errors import ClientClosedError, InvalidArgumentError
 from twilio_conversations.options import Endpoints, OptionFields
 from twilio_conversations.util import checks, logs
+from twilio_conversations.util.futures import Deadline, SharedFuture, wait
 
 if TYPE_CHECKING:
     import requests
@@ -100,6 +101,7 @@ class Bot:
         self._joined: list[Handler] = []
         self._repeated: list[tuple[float, Handler]] = []
         self._loop = Loop()
+        self._connecting: SharedFuture[None] = SharedFuture()
         self._makes_client = not isinstance(token, Client)
         if not isinstance(token, Client):
             token = Client(token, auto_connect=False, **options)
@@ -182,6 +184,21 @@ class Bot:
         if cause is not None:
             raise cause
 
+    def wait_until_ready(self, timeout: float = 30.0) -> Self:
+        """Wait until `run`, on another thread, has connected the bot; return the bot.
+
+        Messages that are sent after that in a conversation of the bot are handed over.
+
+        Raises:
+            RequestTimeoutError: it was not connected within `timeout` seconds.
+            InitializationError: the client was rejected.
+        """
+        deadline = Deadline(timeout)
+        wait(self._connecting, deadline, "wait_until_ready()")
+        self.client.wait_until_ready(deadline.remaining())
+        self.client.get_subscribed_conversations(timeout=deadline.remaining())
+        return self
+
     def stop(self) -> None:
         """End `run`, from any thread, also from a handler; does not wait for it."""
         self._loop.end()
@@ -205,6 +222,7 @@ class Bot:
         rooms = Rooms(desk)
         try:
             self.client.connect()
+            self._connecting.settle(None)
             for seconds, handler in self._repeated:
                 self._repeat(workers, seconds, handler)
             _log.info("the bot runs; handlers for messages: %d", len(self._messages))
