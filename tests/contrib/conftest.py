@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import django
@@ -10,6 +11,7 @@ import pytest
 from django.conf import settings
 from django.test import override_settings
 
+from tests.contrib.example import Site, prepare
 from tests.support.patience import PATIENCE
 from twilio_conversations.server import LocalServer
 
@@ -42,9 +44,22 @@ def setting(service: LocalServer, **changes: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def site(service: LocalServer) -> Iterator[LocalServer]:
-    """The service of the run, which the site uses; the site's clients are closed afterwards."""
-    from twilio_conversations.contrib.django import close_clients
-
+    """The service of the run, which the site uses; its clients are closed when the setting is another one."""
     with override_settings(TWILIO_CONVERSATIONS=setting(service)):
         yield service
-    close_clients()
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalServer, Path]]:
+    """A service for the example, and a database."""
+    with LocalServer() as service:
+        yield service, prepare(tmp_path_factory.mktemp("database") / "db.sqlite3")
+
+
+@pytest.fixture
+def example(prepared: tuple[LocalServer, Path], tmp_path: Path) -> Site:
+    """The example site with an empty service."""
+    service, database = prepared
+    service.reset()
+    service.forget_traffic()
+    return Site.create(tmp_path / "site", service, database)

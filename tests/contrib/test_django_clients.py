@@ -7,8 +7,10 @@ import threading
 from typing import Any
 
 import pytest
+from django.test import override_settings
 
 from tests.client.test_forks import in_child
+from tests.contrib.conftest import setting
 from tests.contrib.traffic import connections
 from tests.support.patience import PATIENCE
 from tests.support.waiting import until
@@ -64,6 +66,17 @@ def test_a_client_that_is_over_is_replaced(fresh: Any) -> None:
     close_clients()
     assert isinstance(second.ended_by, ClientClosedError)
     assert get_client(identity) not in (first, second)
+
+
+def test_another_setting_has_other_clients(site: LocalServer, fresh: Any) -> None:
+    """Tests change the setting: clients of the one before are closed, those of the new one use it."""
+    identity = fresh("alice")
+    before = get_client(identity)
+    with override_settings(TWILIO_CONVERSATIONS=setting(site, TIMEOUT=1.0)):
+        assert before.ended_by is not None
+        during = get_client(identity)
+    assert during.ended_by is not None
+    assert get_client(identity) not in (before, during)
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")

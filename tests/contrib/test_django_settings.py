@@ -84,10 +84,11 @@ def test_tokens_and_options_of_the_setting() -> None:
         claims = tokens.read(chosen.token_for("alice"))
     assert (claims.identity, claims.service_sid) == ("alice", "IS1")
     assert claims.life_left(0) == 60
-    assert chosen.client == {"endpoint": None, "region": "ie1", "default_timeout": settings.WEB_TIMEOUT}
+    assert chosen.client == {"endpoint": None, "region": "ie1"}
+    assert chosen.timeout == settings.WEB_TIMEOUT
     path = f"{__name__}.token_for"
     with override_settings(TWILIO_CONVERSATIONS={"TOKEN": path, "OPTIONS": {"resend": "never"}, "TIMEOUT": PATIENCE}):
         chosen = settings.current()
         assert chosen.token_for("bob") == "token of bob"
         assert chosen.client["resend"] == "never"
-        assert chosen.client["default_timeout"] == PATIENCE
+        assert chosen.timeout == PATIENCE

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.apps import AppConfig
 from django.core.checks import register
+from django.core.signals import setting_changed
 
 from twilio_conversations.contrib.django.checks import check_settings
+from twilio_conversations.contrib.django.clients import close_clients
+from twilio_conversations.contrib.django.settings import NAME
 
 
 class ConversationsConfig(AppConfig):
@@ -18,3 +23,10 @@ class ConversationsConfig(AppConfig):
     def ready(self) -> None:
         """Register the check of the settings; no client is made here, since every management command comes here."""
         register(check_settings, "twilio_conversations")
+        setting_changed.connect(_setting_changed)
+
+
+def _setting_changed(*, setting: str, **_: Any) -> None:
+    """Close the clients of another setting: tests change it."""
+    if setting == NAME:
+        close_clients()

@@ -61,13 +61,13 @@ def close_clients() -> None:
 def create_client(identity: str, **arguments: Any) -> Client:
     """Return a new client with the site's settings that nobody else has; `arguments` are those of `Client`.
 
-    With ``auto_connect=False`` it is not connected yet, as a bot needs it.
+    With ``auto_connect=False`` it is not connected yet: handlers are registered before.
 
     Raises:
         ImproperlyConfigured: the setting has a fault.
     """
     chosen = settings.current()
-    return Client(lambda: chosen.token_for(identity), **{**chosen.client, **arguments})
+    return Client(lambda: chosen.token_for(identity), **{"default_timeout": chosen.timeout, **chosen.client, **arguments})
 
 
 def _clients() -> Clients:

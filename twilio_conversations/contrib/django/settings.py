@@ -36,12 +36,14 @@ class Settings:
     """The setting as it is used.
 
     Attributes:
-        client: arguments of a `Client`, except its token.
+        client: arguments of a `Client`, except its token and its time limit.
+        timeout: seconds of a call in web processes.
         token_for: returns an access token for an identity.
         identity_of: returns the identity of a user of the site; nothing where the user has none.
     """
 
     client: dict[str, Any]
+    timeout: float
     token_for: Callable[[str], str]
     identity_of: Callable[[Any], str | None]
 
@@ -60,9 +62,9 @@ def current() -> Settings:
     raw = raw_settings()
     if found := [problem.text for problem in problems(raw)]:
         raise ImproperlyConfigured(" ".join(found))
-    options = {"default_timeout": raw.get("TIMEOUT", WEB_TIMEOUT), **raw.get("OPTIONS", {})}
     return Settings(
-        client={"endpoint": raw.get("ENDPOINT"), "region": raw.get("REGION"), **options},
+        client={"endpoint": raw.get("ENDPOINT"), "region": raw.get("REGION"), **raw.get("OPTIONS", {})},
+        timeout=raw.get("TIMEOUT", WEB_TIMEOUT),
         token_for=_function(raw["TOKEN"]) if raw.get("TOKEN") else _minter(raw),
         identity_of=_function(raw.get("IDENTITY") or username),
     )

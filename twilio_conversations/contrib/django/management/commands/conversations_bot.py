@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from types import FrameType, ModuleType
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -21,6 +21,9 @@ from twilio_conversations import InitializationError
 from twilio_conversations.contrib.django.clients import create_client
 from twilio_conversations.contrib.django.connections import fresh_connections
 from twilio_conversations.contrib.django.signals import relay
+
+CALL_TIMEOUT: Final = 30.0
+"""Seconds of a call: nobody's browser waits for a bot."""
 
 
 class _Stopped(BaseException):
@@ -62,11 +65,12 @@ class Command(BaseCommand):
             raise CommandError(f"the client was rejected: {error}") from error
 
     def _handle_events(self, register: Any, identity: str) -> None:
-        with _until_stopped(), create_client(identity, auto_connect=False, handler_context=fresh_connections) as client:
+        arguments = {"auto_connect": False, "default_timeout": CALL_TIMEOUT, "handler_context": fresh_connections}
+        with _until_stopped(), create_client(identity, **arguments) as client:
             relay(client)
             if not isinstance(register, ModuleType):
                 register(client)
-            self.stdout.write(f"handling events of {identity}")
+            client.on("initialized", lambda: self.stdout.write(f"handling events of {identity}"))
             client.connect().wait()
         self.stdout.write("stopped")
 
