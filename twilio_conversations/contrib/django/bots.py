@@ -19,5 +19,5 @@ def create_bot(identity: str, **arguments: Any) -> Bot:
         ImproperlyConfigured: the setting has a fault.
     """
     chosen = settings.current()
-    defaults = {"catch_up": True, "around": fresh_connections}
+    defaults = {"catch_up": True, "handler_context": fresh_connections}
     return Bot(lambda: chosen.token_for(identity), **{**defaults, **chosen.client, **arguments})
