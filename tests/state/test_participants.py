@@ -180,6 +180,22 @@ def test_late_handlers_whose_page_is_ahead_of_the_events(alice: Driven, is_new: 
     assert seen == ["MB1", "MB2"]
 
 
+def test_who_left_before_a_page_was_read_is_announced(alice: Driven) -> None:
+    """Neither the map as it was opened nor the page has the participant; the event does."""
+    room = alice.room("CH1")
+    alice.backend.first_items = 1
+    for sid, name in (("MB1", "bob"), ("MB2", "carol")):
+        room.add(sid, name)
+    alice.start()
+    alice.told()
+    room.drop("MB2")
+    late, alice.backend.outbox[:] = alice.backend.outbox[:], []
+    assert sids(alice.conversation("CH1")) == ["MB1"]
+    alice.backend.outbox.extend(late)
+    alice.run(1)
+    assert alice.told("own") == ["own participant_left MB2"]
+
+
 # -- lost events ----------------------------------------------------------------------------------------------------------
 
 

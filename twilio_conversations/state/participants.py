@@ -49,7 +49,6 @@ class Participants:
         self._by_sid: dict[str, Participant] = {}
         self._own = OwnCommands()
         self._read_from = 0  # number of the latest own command when the map was read last
-        self._is_whole = False
         self._behind: set[str] = set()  # known from an earlier membership, and not read in this one yet
         self._early: dict[str, float] = {}  # announced from a page: up to which event; those may still come
         self._ahead: set[str] = set()  # taken from a page that was ahead of the event that announces them
@@ -63,7 +62,6 @@ class Participants:
 
     def load_first(self, items: list[Item]) -> None:
         """Take the participants that came with the map, and announce nothing; there may be others."""
-        self._is_whole = False
         known = {str(item.key) for item in items if self._take(str(item.key), item.data, item.event_id) is not None}
         self._behind = self._by_sid.keys() - known
 
@@ -72,7 +70,6 @@ class Participants:
 
         Events behind `followed_from` are still to come.
         """
-        self._is_whole = True
         known = set()
         for item in items:
             sid = str(item.key)
@@ -92,7 +89,6 @@ class Participants:
 
         Changes behind `followed_from` have events of their own. Return whether others are found.
         """
-        self._is_whole = True
         is_lost = False
         known = set()
         joined: list[tuple[float, int, Participant]] = []
@@ -221,8 +217,8 @@ class Participants:
             return None
 
     def _removed(self, sid: str, change: ItemRemoved | None = None) -> None:
-        if change is not None and not self._is_whole and sid not in self._by_sid:
-            self._take(sid, change.data, change.event_id)  # one of those that did not come with the map
+        if change is not None and sid not in self._by_sid:
+            self._take(sid, change.data, change.event_id)  # it did not come with the map, and pages are ahead of the events
         participant = self._by_sid.get(sid)
         if participant is not None and participant.identity is not None:
             self._typing_ended(participant.identity)
