@@ -82,6 +82,11 @@ class ReplicatedState(Generic[Data]):
         self._writes: tuple[Write, ...] = ()
 
     @property
+    def latest(self) -> Data:
+        """State from Sync, else from a page or an answer: what data with some fields only is completed from."""
+        return self._shown if self.replica is None else self.replica
+
+    @property
     def overlay(self) -> dict[str, Any]:
         """Fields that are shown above the newest state: those of all undelivered writes, the newest on top."""
         return {name: value for confirmed in self._confirmed.values() for name, value in confirmed.fields.items()}

@@ -51,8 +51,7 @@ class Participants:
         self._read_from = 0  # number of the latest own command when the map was read last
         self._behind: set[str] = set()  # known from an earlier membership, and not read in this one yet
         self._early: dict[str, float] = {}  # announced from a page: up to which event; those may still come
-        self._ahead: set[str] = set()  # taken from a page that was ahead of the event that announces them
-        self._surveys: list[Callable[[list[Participant]], object]] = []  # late handlers that were not given those yet
+        self._surveys: list[Callable[[list[Participant]], object]] = []  # late handlers that may be given more
 
     # -- from Sync, on the io thread ----------------------------------------------------------------------------------
 
@@ -73,9 +72,8 @@ class Participants:
         known = set()
         for item in items:
             sid = str(item.key)
-            if not self._is_told(sid) or sid in self._behind:
-                if self._take(sid, item.data, item.event_id) and sid not in self._behind and item.event_id > followed_from:
-                    self._ahead.add(sid)
+            if item.event_id <= followed_from and (not self._is_told(sid) or sid in self._behind):
+                self._take(sid, item.data, item.event_id)
             else:
                 self._show(sid, item)
             known.add(sid)
@@ -105,7 +103,6 @@ class Participants:
                 known.add(sid)
                 is_lost |= former != current and item.event_id <= followed_from
                 if not was_told:
-                    self._ahead.discard(sid)
                     self._early[sid] = item.event_id
                     since = current.date_created
                     joined.append((0.0 if since is None else since.timestamp(), item.event_id, participant))
@@ -125,24 +122,29 @@ class Participants:
             return [sid for sid in self._by_sid if sid not in known and not self._own.has_added_since(sid, self._read_from)]
 
     def _show(self, sid: str, item: Item) -> None:
+        """Show a participant as a page has it, and leave what is new to the event about it."""
         try:
             with self._runtime.lock:
-                state = self._by_sid[sid]._live.state
-                state.show(ParticipantData.parse(item.data, state.visible), item.event_id)
+                participant = self._by_sid.get(sid)
+                if participant is None:
+                    state = ReplicatedState(ParticipantData.parse(item.data), item.event_id, delivered=False)
+                    self._by_sid[sid] = self._made(sid, state)
+                else:
+                    state = participant._live.state
+                    state.show(ParticipantData.parse(item.data, state.visible), item.event_id)
         except ProtocolError as error:
             _log.warning("%r: leaving out participant %s: %s", self._conversation, sid, error)
 
     def _forget(self, sid: str) -> None:
-        self._ahead.discard(sid)
         with self._runtime.lock:
             participant = self._by_sid.pop(sid)
             self._own.left([sid])
         participant._live.leave(participant)
 
     def _is_told(self, sid: str) -> bool:
-        """Return whether handlers know a participant, or could: it is from Sync, and no event about its joining is to come."""
+        """Return whether handlers know a participant, or could: it is neither from an answer nor from a page that was ahead."""
         participant = self._by_sid.get(sid)
-        return participant is not None and participant._live.state.replica is not None and sid not in self._ahead
+        return participant is not None and participant._live.state.replica is not None
 
     def resynced(self, loss: Resynced) -> None:
         """Take whatever is loaded next as newer than what is held: event ids may have started from below."""
@@ -162,14 +164,14 @@ class Participants:
             self._added_or_updated(change)
 
     def _catch_up_surveys(self, sid: str, change: ItemChange) -> None:
-        """End the wait for the event of a participant that a page has shown; whoever turns out to have been there for
-        longer is given to the late handlers."""
-        if sid in self._ahead:
-            self._ahead.remove(sid)
+        """Give the late handlers a participant that a page has shown, if the event about it is not about joining: it has been
+        there for longer."""
+        participant = self._by_sid.get(sid)
+        if self._surveys and participant is not None and not self._is_told(sid):
             if not isinstance(change, ItemAdded):
                 for take in self._surveys:
-                    take([self._by_sid[sid]])
-            if not self._ahead:
+                    take([participant])
+            if not any(one != sid and not self._is_told(one) for one in self._by_sid):
                 self._surveys.clear()
 
     def _is_early(self, sid: str, change: ItemChange) -> bool:
@@ -206,7 +208,7 @@ class Participants:
         try:
             with self._runtime.lock:
                 participant = self._by_sid.get(sid)
-                current = ParticipantData.parse(data, None if participant is None else participant._live.state.replica)
+                current = ParticipantData.parse(data, None if participant is None else participant._live.state.latest)
                 self._own.told(sid)
                 if participant is None:
                     participant = self._by_sid[sid] = self._made(sid, ReplicatedState(current, version))
@@ -243,9 +245,10 @@ class Participants:
 
         Those whose event is still to come are left to it; for one that joined earlier, `take` is called again.
         """
-        if self._ahead:
+        told = [participant for sid, participant in list(self._by_sid.items()) if self._is_told(sid)]
+        if len(told) < len(self._by_sid):
             self._surveys.append(take)
-        take([participant for sid, participant in list(self._by_sid.items()) if self._is_told(sid)])
+        take(told)
 
     def _emit(self, participant: Participant, own: ConversationEvent, clients: ClientEvent) -> None:
         self._runtime.emit(participant, (self._conversation, own), (self._runtime.events, clients))
