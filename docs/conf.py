@@ -43,7 +43,7 @@ napoleon_use_ivar = True
 # No page of another project is fetched during a build, so names from outside this package have nothing to link to.
 nitpick_ignore_regex = [
     (r"py:.*", r"(?!twilio_conversations).*"),
-    (r"py:.*", r"twilio_conversations\..*\.(T|P|Handler|Payload|Sender)"),
+    (r"py:.*", r"twilio_conversations\..*\.(F|T|P|Handler|Payload|Sender)"),
 ]
 
 

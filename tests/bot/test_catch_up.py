@@ -14,7 +14,7 @@ from tests.support.clients import Connect, Fresh
 from tests.support.patience import PATIENCE
 from tests.support.waiting import until
 from twilio_conversations import Message
-from twilio_conversations.bot import Bot, Say
+from twilio_conversations.bot import Ask, Bot, Say
 from twilio_conversations.bot import room as room_module
 from twilio_conversations.server import LocalServer
 
@@ -194,3 +194,38 @@ def test_what_the_service_fails_is_repeated(
     seen.until(room, texts(250))
     until(lambda: horizon(room, me) == 249, "the horizon is at the end")
     assert not [one for one in service.faults.pending() if one["identity"] == me]
+
+
+def test_a_dialogue_over_a_restart(new_bot: NewBot, start: Start, talk: Talks, fresh: Fresh) -> None:
+    """One in which the bot stops begins again; one that is over is not repeated, nor is its answer handed over."""
+    me = fresh("bot")
+    room = talk(me)
+
+    def a_bot() -> Bot:
+        bot = new_bot(me, catch_up=True)
+
+        @bot.message("order")
+        def order(ask: Ask, say: Say) -> None:
+            say("welcome")
+            say(f"a {ask('what?').body}")
+
+        @bot.message()
+        def echo(message: Message, say: Say) -> None:
+            say(f"echo {message.body}")
+
+        return bot
+
+    first = start(a_bot())
+    room.say("order")
+    room.heard("what?")
+    first.end()
+    second = start(a_bot())
+    until(lambda: room.answers().count("what?") == 2, "it asks again")
+    answer = room.say("tea").index
+    room.heard("a tea")
+    until(lambda: horizon(room, me) == answer, "the answer is behind")
+    second.end()
+    start(a_bot())
+    room.say("end")
+    room.heard("echo end")
+    assert room.answers() == ["welcome", "what?", "what?", "a tea", "echo end"]

@@ -10,8 +10,10 @@ import pytest
 
 from tests.bot.conftest import Running, Talk
 from tests.support.clients import Connect, Fresh
+from tests.support.event_log import EventLog
 from tests.support.patience import PATIENCE
-from twilio_conversations import Message
+from tests.support.waiting import until
+from twilio_conversations import Message, Participant
 from twilio_conversations.bot import Ask, Bot, NoAnswerError, Say
 from twilio_conversations.bot import room as room_module
 
@@ -172,3 +174,38 @@ def test_a_slow_handler_keeps_its_order_and_holds_up_nobody(
     room.say("end")
     room.heard("echo end")
     assert seen == texts
+
+
+def test_new_participants_are_all_greeted(
+    new_bot: NewBot, start: Start, talk: Talks, fresh: Fresh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where more join than may wait, the events thread waits for room; none is lost, and the order is kept."""
+    monkeypatch.setattr(room_module, "MOST_WAITING", 2)
+    bot = new_bot()
+    begun, go_on = threading.Event(), threading.Event()
+
+    @bot.joined
+    def greet(participant: Participant, say: Say) -> None:
+        begun.set()
+        assert go_on.wait(PATIENCE)
+        say(f"welcome {participant.identity}")
+
+    @bot.message()
+    def echo(message: Message, say: Say) -> None:
+        say(f"echo {message.body}")
+
+    start(bot)
+    entered = EventLog(bot.client, "conversation_joined")
+    room = talk(bot)
+    entered.wait("conversation_joined")
+    names = [fresh("guest") for _ in range(6)]
+    for name in names:
+        room.room.add(name)
+        room.say("hello")
+    assert begun.wait(PATIENCE)
+    until(lambda: bot.client.stats().pending_events > 0, "events wait in the client")
+    go_on.set()
+    for name in names:
+        room.heard(f"welcome {name}")
+    until(lambda: room.answers().count("echo hello") == 6, "messages are answered too")
+    assert [one for one in room.answers() if one != "echo hello"] == [f"welcome {name}" for name in names]

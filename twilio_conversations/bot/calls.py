@@ -39,7 +39,7 @@ class Calls:
         for handler in handlers:
             try:
                 matches, found = handler.matches(message)
-            except Exception as error:
+            except BaseException as error:
                 self._report(error, handler, failed)
             else:
                 if matches:
@@ -76,5 +76,5 @@ class Calls:
         for receiver in self.error_handlers:
             try:
                 receiver.call(ErrorContext(failed.client, error, failed))
-            except Exception as another:
+            except BaseException as another:
                 _log.error("the error handler %s raised", receiver.name, exc_info=another)

@@ -30,12 +30,8 @@ class Horizon:
         older = (one for one in self._conversation.iter_messages() if one.date_created is not None and one.date_created < me)
         return next((one.index for one in older), None)
 
-    def passed(self, index: int) -> None:
-        """Note that no handler wants the message of `index`; it is kept with the next one, or by `keep`."""
-        self._done = index
-
-    def finished(self, index: int) -> None:
-        """Note that a handler has finished; `keep_finished` must follow before the next one begins."""
+    def finished(self, index: int | None) -> None:
+        """Note that a handler has finished, and messages up to `index`; `keep_finished` must follow before the next begins."""
         self._done, self._owed = index, True
 
     def keep_finished(self) -> None:
@@ -45,13 +41,15 @@ class Horizon:
             ConversationsError: it could not be moved; to be called again.
         """
         if self._owed:
-            self.keep()
+            self._keep()
 
-    def keep(self) -> None:
-        """Move the horizon to the last message that was noted.
+    def keep(self, index: int | None) -> None:
+        """Move the horizon to `index`: nothing is left to hand over, and no handler runs."""
+        self._done = index
+        self._keep()
 
-        Where somebody else has moved it meanwhile it is read first, so that it never goes back.
-        """
+    def _keep(self) -> None:
+        """Move the horizon; where somebody else has moved it meanwhile it is read first, so that it never goes back."""
         if self._done is not None and (self._kept is None or self._done > self._kept):
             if self._conversation.last_read_message_index == self._kept:
                 self._conversation.update_last_read_message_index(self._done)

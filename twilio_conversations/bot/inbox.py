@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -115,13 +116,18 @@ class Inbox:
             self._busy = bool(self._waiting or self._missed)
             return not self._busy
 
-    def covered(self, index: int) -> int:
-        """Return the highest index up to which nothing is left to hand over, after the message of `index` was."""
+    def covered(self) -> int | None:
+        """Return the index up to which nothing is left to hand over: of the last message that was taken, or of an answer.
+
+        For the end of a turn; `None` before the first message.
+        """
         with self._changed:
-            if self._missed or self._reading is not None:
-                return index
-            left = min((item.index for item in self._waiting if isinstance(item, Message)), default=None)
-            return max([index, *(answer for answer in self._answers if left is None or answer < left)])
+            if not self._missed and self._reading is None:
+                left = min((item.index for item in self._waiting if isinstance(item, Message)), default=math.inf)
+                passed = {answer for answer in self._answers if answer < left}
+                self._position = max([*passed, *([] if self._position is None else [self._position])], default=None)
+                self._answers -= passed
+            return self._position
 
     def _next(self) -> Item | None:
         while True:

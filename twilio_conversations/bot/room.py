@@ -100,17 +100,18 @@ class Room:
             more = self._hand_over_next()
         except (DialogueCutError, *_OVER):
             return False
-        except ConversationsError as error:
+        except Exception as error:  # mostly of the service; whatever it is, it holds up this conversation only
             if self._conversation.status is ConversationStatus.JOINED:
                 self._repeat(error)
             return False
         self._failures = 0
         return more
 
-    def _repeat(self, error: ConversationsError) -> None:
+    def _repeat(self, error: Exception) -> None:
         pause = _RETRIES[min(self._failures, len(_RETRIES) - 1)]
         self._failures += 1
-        _log.warning("%r: %s; trying again in %.0f s", self._conversation, error, pause)
+        fault = None if isinstance(error, ConversationsError) else error
+        _log.warning("%r: %s; trying again in %.0f s", self._conversation, error, pause, exc_info=fault)
         self._desk.later(pause, lambda: self._desk.workers.add(self._turn))
 
     def _hand_over_next(self) -> bool:
@@ -118,32 +119,27 @@ class Room:
             self._horizon.keep_finished()
         item = self._inbox.take()
         if item is None:
+            covered = self._inbox.covered()
             if self._horizon is not None:
-                self._horizon.keep()
+                self._horizon.keep(covered)
             return not self._inbox.rest()
         if isinstance(item, Participant):
             self._participant(item)
-        elif item.author == self._desk.client.identity or not self._message(item):
-            self._passed(item)
+        elif item.author != self._desk.client.identity:
+            self._message(item)
         return True
 
-    def _passed(self, message: Message) -> None:
-        if self._horizon is not None:
-            self._horizon.passed(message.index)
-
-    def _message(self, message: Message) -> bool:
-        """Hand over a message; return whether there is a handler for it."""
+    def _message(self, message: Message) -> None:
         desk = self._desk
         context = MessageContext(desk.client, message, self.ask, keyed=desk.catch_up)
         chosen = desk.calls.first(desk.messages, message, context)
         if chosen is None:
-            return False
+            return
         handler, context.found = chosen
         desk.calls.call(handler, context, f"message {message.index} of {self._conversation.sid}")
         if self._horizon is not None:
-            self._horizon.finished(self._inbox.covered(message.index))
+            self._horizon.finished(self._inbox.covered())
             self._horizon.keep_finished()
-        return True
 
     def _participant(self, participant: Participant) -> None:
         context = JoinedContext(self._desk.client, participant, self.ask)

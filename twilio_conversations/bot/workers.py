@@ -101,9 +101,10 @@ class Workers:
                         if not self._stopping:
                             self._ready.append(turn)
                 del turn
-        finally:
+        except BaseException:
             with self._changed:
                 self._threads.discard(threading.current_thread())
+            raise
 
     def _take(self) -> Turn | None:
         """Return the next turn, waiting for one; `None` when this thread is to end."""
@@ -114,4 +115,5 @@ class Workers:
                 self._idle += 1
                 self._changed.wait()
                 self._idle -= 1
+            self._threads.discard(threading.current_thread())  # with the decision: of a surplus of one, one ends
             return None

@@ -1,0 +1,118 @@
+"""Worker threads: bounded, fair, and gone when they are stopped."""
+
+from __future__ import annotations
+
+import threading
+
+from tests.support.patience import PATIENCE
+from tests.support.waiting import until
+from twilio_conversations.bot.workers import Workers
+
+
+def threads() -> int:
+    """Return the number of worker threads."""
+    return len([one for one in threading.enumerate() if one.name.startswith("conversations-bot")])
+
+
+def test_no_more_than_the_limit_run_at_once() -> None:
+    """Twenty turns on three threads, which are started when they are needed."""
+    workers, gate, lock = Workers(3, 0), threading.Semaphore(0), threading.Lock()
+    running, most, ended = 0, 0, 0
+
+    def turn() -> bool:
+        nonlocal running, most, ended
+        with lock:
+            running += 1
+            most = max(most, running)
+        assert gate.acquire(timeout=PATIENCE)
+        with lock:
+            running, ended = running - 1, ended + 1
+        return False
+
+    assert threads() == 0
+    for _ in range(20):
+        workers.add(turn)
+    until(lambda: running == 3, "three run")
+    assert threads() == 3
+    for number in range(20):
+        gate.release()
+        until(lambda number=number: ended > number, "the next has ended")
+    assert most == 3
+    assert workers.stop(PATIENCE)
+    assert threads() == 0
+
+
+def test_turns_take_turns() -> None:
+    """Those that have more to do come again after all others."""
+    workers, order, done = Workers(1, 0), list[str](), threading.Event()
+    begun, go_on = threading.Event(), threading.Event()
+    left = {"a": 3, "b": 3, "c": 1}
+
+    def first() -> bool:
+        begun.set()
+        return not go_on.wait(PATIENCE)
+
+    def turn(name: str) -> bool:
+        order.append(name)
+        left[name] -= 1
+        if not any(left.values()):
+            done.set()
+        return left[name] > 0
+
+    workers.add(first)
+    assert begun.wait(PATIENCE)
+    for name in left:
+        workers.add(lambda name=name: turn(name))
+    go_on.set()
+    assert done.wait(PATIENCE)
+    assert "".join(order) == "abcabab"
+    assert workers.stop(PATIENCE)
+
+
+def test_who_waits_leaves_a_place() -> None:
+    """A thread that is away does not count, up to the number that may be; the surplus ends afterwards."""
+    workers, back = Workers(1, 2), threading.Event()
+    away = threading.Semaphore(0)
+
+    def dialogue() -> bool:
+        with workers.away():
+            away.release()
+            assert back.wait(PATIENCE)
+        return False
+
+    for _ in range(3):
+        workers.add(dialogue)
+    for _ in range(3):
+        assert away.acquire(timeout=PATIENCE)
+    ran = threading.Event()
+    workers.add(lambda: bool(ran.set()))
+    assert threads() == 3
+    assert not ran.is_set()
+    back.set()
+    assert ran.wait(PATIENCE)
+    for _ in range(5):
+        again = threading.Event()
+        workers.add(lambda again=again: bool(again.set()))
+        assert again.wait(PATIENCE)
+    assert threads() <= 3
+    assert workers.stop(PATIENCE)
+    assert threads() == 0
+
+
+def test_a_turn_that_outlives_the_stop() -> None:
+    """`stop` returns when its time is over; what waits is not begun."""
+    workers, begun, go_on, other = Workers(1, 0), threading.Event(), threading.Event(), threading.Event()
+
+    def endless() -> bool:
+        begun.set()
+        return go_on.wait(PATIENCE)
+
+    workers.add(endless)
+    workers.add(lambda: bool(other.set()))
+    assert begun.wait(PATIENCE)
+    assert not workers.stop(0.01)
+    go_on.set()
+    assert workers.stop(PATIENCE)
+    workers.add(lambda: bool(other.set()))
+    assert not other.is_set()
+    assert threads() == 0
