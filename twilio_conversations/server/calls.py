@@ -12,6 +12,7 @@ import attrs
 from twilio_conversations.server.addresses import Addresses
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.text import is_text
+from twilio_conversations.util.values import value
 from twilio_conversations.wire.frame import json_bytes
 from twilio_conversations.wire.http_request import HttpRequest
 
@@ -34,7 +35,7 @@ class Subscriber(Protocol):
         """Return whether the connection keeps up."""
 
 
-@attrs.frozen
+@value
 class Caller:
     """The caller of a request: identity, the addresses of the service in links, and the connection.
 
@@ -46,7 +47,7 @@ class Caller:
     connection: Subscriber | None = None
 
 
-@attrs.frozen
+@value
 class Request:
     """A decoded request: `path` has its segments, split before decoding."""
 
@@ -90,7 +91,7 @@ def split_path(path: str) -> tuple[str, ...]:
     return tuple(unquote(segment) if "%" in segment else segment for segment in path.strip("/").split("/"))
 
 
-@attrs.frozen
+@value
 class Response:
     """An answer. `resource` is the path of what was created or changed, for the repetition of a command.
 

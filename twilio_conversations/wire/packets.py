@@ -19,7 +19,7 @@ PRODUCT = "ip_messaging"
 """The product id of Conversations: the grant under which requests are tunnelled."""
 
 
-@attrs.frozen
+@value
 class Status:
     """Outcome of a frame (`code` 200 to 299 is success) or of the request inside it."""
 
@@ -116,7 +116,7 @@ class Update:
         return frame.encode({"id": self.id, "method": "update", "token": self.token})
 
 
-@attrs.frozen
+@value
 class RestCall:
     """A REST call in a frame."""
 
@@ -136,7 +136,7 @@ class RestCall:
         return frame.encode(fields, self.request.body)
 
 
-@attrs.frozen
+@value
 class Reply:
     """Answer to a frame; with `http_status`, headers (by lower-case names) and body when the frame was a REST call."""
 

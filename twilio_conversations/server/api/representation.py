@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-import attrs
-
 from twilio_conversations.server.addresses import Addresses
 from twilio_conversations.server.domain import users
 from twilio_conversations.server.domain.conversations import Member, document, message_list, roster
 from twilio_conversations.server.settings import Settings
 from twilio_conversations.server.storage.rows import Conversation, Message, Participant, User
+from twilio_conversations.util.values import value
 
 
 class MyConversation(NamedTuple):
@@ -32,7 +31,7 @@ class MyConversation(NamedTuple):
     unread: int
 
 
-@attrs.frozen
+@value
 class Links:
     """Representation of rows, with paths of resources and URLs with the address by which the caller reaches the service."""
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-import attrs
 from sqlalchemy import bindparam, delete, or_, select
 from sqlalchemy.exc import IntegrityError
 
@@ -22,6 +21,7 @@ from twilio_conversations.server.storage.tables import roles as roles_table
 from twilio_conversations.server.storage.tables import users as users_table
 from twilio_conversations.server.storage.writer import Transaction
 from twilio_conversations.server.sync import projection
+from twilio_conversations.util.values import value
 
 ACTIVE, INACTIVE, CLOSED = "active", "inactive", "closed"
 
@@ -87,7 +87,7 @@ def roster(sid: str) -> str:
     return f"{sid}.roster"
 
 
-@attrs.frozen
+@value
 class Access:
     """A caller's access to a conversation: its row, the caller's participant if a member, and the permissions."""
 

@@ -13,6 +13,7 @@ import attrs
 
 from twilio_conversations.errors import ProtocolError
 from twilio_conversations.server.storage.database import timestamp
+from twilio_conversations.util.values import value
 from twilio_conversations.wire import frame
 
 MAX_FRAMES, MAX_BYTES = 5_000, 8 * 1024 * 1024
@@ -31,7 +32,7 @@ class Peer:
     identity: str = ""
 
 
-@attrs.frozen
+@value
 class RecordedFrame:
     """A frame, with its time, connection and direction."""
 

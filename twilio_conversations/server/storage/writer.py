@@ -31,6 +31,7 @@ from twilio_conversations.server.storage.statements import Query, R, V, Values
 from twilio_conversations.server.storage.tables import mutations, sync_events
 from twilio_conversations.util import logs
 from twilio_conversations.util.futures import Role, mark_thread
+from twilio_conversations.util.values import value
 
 _log = logs.logger(__name__)
 
@@ -43,7 +44,7 @@ MAX_TOGETHER = 64
 """Most commands in one commit: the first of them waits for the last."""
 
 
-@attrs.frozen
+@value
 class Commit:
     """The changes of a transaction, in order, for the followers: the subscriptions and the caches."""
 
@@ -123,7 +124,7 @@ Command = Callable[[Transaction], Response]
 Reply = Callable[[Response], None]
 
 
-@attrs.frozen
+@value
 class Mutation:
     """The id of one logical command, which clients repeat with resends (header ``X-Twilio-Mutation-Id``)."""
 
@@ -140,7 +141,7 @@ class Mutation:
         return Response.json(202, {"resource_url": f"{self.base_url}{resource}"})
 
 
-@attrs.frozen
+@value
 class Job:
     """A submitted command, and the callback for its response."""
 
@@ -149,7 +150,7 @@ class Job:
     mutation: Mutation | None = None
 
 
-@attrs.frozen
+@value
 class Outcome:
     """The outcome of a command: its changes (none if it failed), its response, and the callback for it."""
 

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
-import attrs
-
 from twilio_conversations.server.calls import Subscriber
 from twilio_conversations.server.errors import CATALOGUE
 from twilio_conversations.server.storage.rows import Event
+from twilio_conversations.util.values import value
 from twilio_conversations.wire.frame import json_bytes
 from twilio_conversations.wire.message_types import REPLAY
 from twilio_conversations.wire.packets import encode_notification
@@ -25,7 +24,7 @@ SINGLE_UP_TO = 32
 first event only. Larger pokes, as after start-up with hundreds of conversations, are answered in batches."""
 
 
-@attrs.frozen
+@value
 class Poke:
     """A checked subscription request."""
 
