@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,14 @@ from tests.contrib.example import Site, prepare
 from tests.support.patience import PATIENCE
 from twilio_conversations.server import LocalServer
 
+FOLDER = tempfile.TemporaryDirectory(prefix="contrib-")
+"""Of the database, until the end of the process: one in memory is never closed."""
+
 if not settings.configured:
     settings.configure(
         SECRET_KEY="only for tests",
         ALLOWED_HOSTS=["*"],
-        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": f"{FOLDER.name}/db.sqlite3"}},
         INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "twilio_conversations.contrib.django"],
         MIDDLEWARE=[],
         ROOT_URLCONF="tests.contrib.urls",

@@ -39,6 +39,29 @@ def test_receivers_of_django_are_called(fresh: Any) -> None:
         signals.message_added.disconnect(receiver)
 
 
+@pytest.mark.usefixtures("site")
+def test_no_database_connection_is_left_open_between_events(fresh: Any) -> None:
+    """Each receiver has an open connection, which is closed after it, as after a request."""
+    states: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
+
+    def receiver(**_: Any) -> None:
+        connection.ensure_connection()
+        states.put(("in the receiver", connection.connection is not None))
+
+    signals.message_added.connect(receiver)
+    try:
+        with create_client(fresh("bot"), auto_connect=False) as client:
+            signals.relay(client)
+            client.on("message_added", lambda message: states.put(("after it", connection.connection is not None)))
+            room = client.connect().create_conversation(timeout=PATIENCE).join()
+            for body in "12":
+                room.send_message(body)
+            seen = [states.get(timeout=PATIENCE) for _ in range(4)]
+        assert seen == [("in the receiver", True), ("after it", False)] * 2
+    finally:
+        signals.message_added.disconnect(receiver)
+
+
 def test_every_event_has_a_signal() -> None:
     """The names are those of the client's events; no other is there."""
     assert {"initialized", "message_added", "error"} <= {*dir(signals)}

@@ -11,7 +11,7 @@ except ImportError as error:
     if (error.name or "").partition(".")[0] != "django":
         raise
     raise ImportError(
-        f'the Django app needs {error.name}; install it with: pip install "twilio-conversations[django]"', name=error.name
+        'the Django app needs Django; install it with: pip install "twilio-conversations[django]"', name=error.name
     ) from error
 
 __all__ = ["close_clients", "create_client", "get_client"]
