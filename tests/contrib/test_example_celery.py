@@ -29,14 +29,12 @@ def test_a_worker_over_restarts(example: Site, tmp_path: Path) -> None:
             for number in range(4):
                 app.send_task("desk.celery.announce", (room.sid, f"{turn}-{number}"))
             with example.process(*WORKER, *QUIET) as process:
-                until(lambda turn=turn: room.get_messages_count() >= 4 * turn + 2, "half of the messages")
+                process.wait_for("celery@.* ready")
+                enough = 2 if turn == 0 else 8
+                until(lambda enough=enough: room.get_messages_count() >= enough, f"{enough} messages")
                 assert process.end() == 0, process.text
                 assert "Traceback" not in process.text
-        with example.process(*WORKER, *QUIET) as process:
-            process.wait_for("celery@.* ready")
-            until(lambda: room.get_messages_count() == 8, "all messages")
-            assert process.end() == 0, process.text
         sent = [str(message.body) for message in room.get_messages(100)]
         assert sorted(sent) == [f"{turn}-{number}" for turn in range(2) for number in range(4)]
-        assert 1 <= len(connections(example.service, IDENTITY)) <= 6
+        assert 1 <= len(connections(example.service, IDENTITY)) <= 4
         until(lambda: all(connections(example.service, IDENTITY).values()), "every connection is closed")
