@@ -302,3 +302,32 @@ def test_who_joined_meanwhile_is_announced_in_the_order_of_joining(alice: Driven
     away(alice, happens, room, "roster")
     alice.run(1)
     assert alice.told("own par") == [f"own participant_joined {sid}" for sid in ("MB3", "MB1", "MB2")]
+
+
+@pytest.mark.parametrize("part", ["messages", "roster"])
+def test_what_is_read_again_after_leaving_is_not_announced(alice: Driven, part: str) -> None:
+    """Whatever the pages show by then: what was removed, what is new, who left and who joined."""
+    room = alice.room("CH1")
+    room.post("zero")
+    room.add("MB1", "bob")
+    alice.start()
+    conversation = alice.conversation("CH1")
+    held = [*conversation.get_messages().items, *conversation.get_participants()]
+
+    def happens(room: Room) -> None:
+        room.unpost(0)
+        room.post("new")
+        room.drop("MB1")
+        room.add("MB2", "carol")
+
+    alice.backend.held = {f"{getattr(room, part).sid}/Items"}
+    away(alice, happens, room, part)
+    alice.backend.outbox.clear()
+    alice.run(1)
+    alice.disown(room)
+    alice.run(1)
+    assert "conversation_left CH1" in alice.told()
+    alice.backend.held = set()
+    alice.run(1)
+    assert alice.told() == []
+    assert len(held) == 2

@@ -175,13 +175,16 @@ class Messages:
         """Bring everything up to date after events were lost.
 
         Messages that were written or removed meanwhile are announced, in order; edits of held ones are not. Changes behind
-        the lost ones have events of their own. Return whether others are found.
+        the lost ones have events of their own. Return whether others are found; none are if the list is closed meanwhile.
         """
         followed_from, is_lost = loss.event_id, False
         self._announced.lost(loss)
-        for index, message, item in (yield from self._read_held(entity)):
-            is_lost |= self._catch_up(index, message, item, followed_from)
+        held = yield from self._read_held(entity)
         missed = yield from messages_after(entity, self._announced.newest)
+        if not entity.open:
+            return False
+        for index, message, item in held:
+            is_lost |= self._catch_up(index, message, item, followed_from)
         self.announce_missed(missed, followed_from)
         return is_lost or any(item.event_id <= followed_from for item in missed)
 

@@ -161,7 +161,7 @@ class Opener:
     def reread(self, tracked: TrackedConversation, kind: Kind, handle: Handle, loss: Resynced) -> Flow[bool]:
         """Read an object again whose events were lost, and announce what and who came meanwhile; a document is up to date.
 
-        Return whether there was a change without an event.
+        Return whether there was a change without an event. An object that is closed meanwhile has no further events.
         """
         if kind is Kind.MESSAGES:
             differs = yield from tracked.live.messages.resync(handle, loss)
@@ -170,7 +170,8 @@ class Opener:
             participants = tracked.live.participants
             participants.reading()
             participants.resynced(loss)
-            return participants.load_anew((yield from all_items(handle)), loss.event_id)
+            items = yield from all_items(handle)
+            return handle.open and participants.load_anew(items, loss.event_id)
         return False
 
 
