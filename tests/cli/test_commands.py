@@ -16,7 +16,7 @@ import requests
 from click.testing import CliRunner
 
 from tests.server.peer import TIMEOUT
-from tests.support.patience import PATIENCE
+from tests.support.patience import LONG_PATIENCE
 from twilio_conversations import InvalidArgumentError
 from twilio_conversations.cli.commands import group
 from twilio_conversations.server import LocalServer
@@ -72,7 +72,7 @@ def test_serve_with_a_wrong_seed(tmp_path: Path) -> None:
     seed = tmp_path / "seed.json"
     seed.write_text('{"conversation": []}', "utf-8")
     command = [sys.executable, "-m", "twilio_conversations.cli", "serve", "--port", "0", "--data", str(tmp_path / "data")]
-    result = subprocess.run([*command, "--seed", str(seed)], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    result = subprocess.run([*command, "--seed", str(seed)], capture_output=True, text=True, timeout=LONG_PATIENCE, check=False)
     assert result.returncode == 1
     assert "unknown in a seed: conversation" in result.stderr
 
@@ -115,7 +115,7 @@ def test_the_environment_of_sample_apps(tmp_path: Path) -> None:
     """`env` prints every credential, the secret too, under the names that sample apps look for."""
     with LocalServer(tmp_path) as server:
         command = [sys.executable, "-m", "twilio_conversations.cli", "env", "--data", str(tmp_path)]
-        printed = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
+        printed = subprocess.run(command, capture_output=True, text=True, timeout=LONG_PATIENCE, check=True).stdout
         known = server.credentials
     variables = dict(line.split("=", 1) for line in printed.splitlines())
     assert (variables["ACCOUNT_SID"], variables["TWILIO_ACCOUNT_SID"]) == (known.account_sid,) * 2
@@ -137,7 +137,7 @@ def test_the_environment_of_sample_apps(tmp_path: Path) -> None:
 def test_serve_with_a_wrong_option(tmp_path: Path, option: str, value: str) -> None:
     """A wrong address, origin or proxy is said in a line; so is an origin that has nothing to ask for."""
     command = [sys.executable, "-m", "twilio_conversations.cli", "serve", "--port", "0", "--data", str(tmp_path / "data")]
-    result = subprocess.run([*command, option, value], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    result = subprocess.run([*command, option, value], capture_output=True, text=True, timeout=LONG_PATIENCE, check=False)
     assert result.returncode in (1, 2)
     assert "Error: " in result.stderr
     assert "Traceback" not in result.stderr
@@ -153,7 +153,7 @@ def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProce
         [*CLI, *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=LONG_PATIENCE,
         check=False,
         env={**os.environ, **environment} if environment else None,
     )
@@ -240,7 +240,7 @@ def test_the_hint_names_the_directory_in_use(tmp_path: Path) -> None:
         hint = next(line for line in lines if line.startswith("tokens"))
         _, name, *arguments = shlex.split(hint.replace("IDENTITY", "alice"))
         assert (name, arguments[-1]) == ("twilio-conversations", str(tmp_path / directory))
-        token = subprocess.run([*CLI, *arguments], capture_output=True, text=True, timeout=30, check=True)
+        token = subprocess.run([*CLI, *arguments], capture_output=True, text=True, timeout=LONG_PATIENCE, check=True)
         assert token.stdout.count(".") == 2
 
 
@@ -255,18 +255,18 @@ ENCODINGS = {
 def test_terminals_that_are_not_utf_8(tmp_path: Path, name: str) -> None:
     """Where the encoding lacks a letter, another one is printed instead."""
     environment = {**os.environ, **ENCODINGS[name]}
-    result = subprocess.run([*CLI, "demo"], env=environment, capture_output=True, timeout=60, check=False)
+    result = subprocess.run([*CLI, "demo"], env=environment, capture_output=True, timeout=LONG_PATIENCE, check=False)
     assert (result.returncode, result.stderr) == (0, b"")
     assert b"The usual place? ?" in result.stdout
     command = [*CLI, "token", "alice", "--data", str(tmp_path / "καφές")]
-    result = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
+    result = subprocess.run(command, env=environment, capture_output=True, timeout=LONG_PATIENCE, check=False)
     assert (result.returncode, b"Traceback" in result.stderr) == (1, False)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="arguments are text there")
 def test_an_identity_that_is_no_text() -> None:
     """Bytes that are no UTF-8 are refused, not signed."""
-    result = subprocess.run([*CLI, "token", b"\xff"], capture_output=True, timeout=30, check=False)
+    result = subprocess.run([*CLI, "token", b"\xff"], capture_output=True, timeout=LONG_PATIENCE, check=False)
     assert (result.returncode, b"IDENTITY must be text" in result.stderr) == (2, True)
 
 

@@ -76,7 +76,7 @@ class Signal(blinker.Signal):
         self._forget_calls()
         self._changed()
 
-    def calls(self, emitter: Emitter) -> Calls:
+    def calls(self, emitter: Any) -> Calls:
         """Return the program's function and what is to be called for it, for each receiver of the emitter whose signal this is.
 
         They are remembered until there are other receivers, but for those that the program holds itself.
