@@ -17,6 +17,7 @@ import pytest
 from tests.faults.proxy import FaultProxy
 from tests.support.clients import Connect
 from tests.support.event_log import EventLog
+from tests.support.patience import LONG_PATIENCE
 from tests.support.resources import own_threads
 from tests.support.stopwatch import within
 from tests.support.waiting import until
@@ -269,7 +270,7 @@ connection.call(lambda: [log.error("%d", number) for number in range(3)]).result
 def test_records_that_wait_come_before_the_process_ends(service: LocalServer, fresh: Any) -> None:
     """A script that ends with its first error has that error in its log."""
     command = [sys.executable, "-c", AT_EXIT, service.token(fresh("alice"))]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=LONG_PATIENCE, check=True)
     (line, *_) = [line for line in result.stdout.splitlines() if "WARNING" in line]
     assert line.startswith("conversations-io-1 WARNING")
     assert "127.0.0.1:9" in line

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.media.http_service import LIMIT
+from tests.support.patience import LONG_PATIENCE
 from twilio_conversations import Client, ClientClosedError, Conversation, InvalidArgumentError, RequestTimeoutError
 from twilio_conversations.errors import ArgumentTypeError, FileAccessError, FileError
 from twilio_conversations.models.media import Media
@@ -189,7 +190,9 @@ def test_rights_count_as_for_open() -> None:
         os.chmod(name, 0o700)
         if os.geteuid() == 0:
             os.chown(name, NOBODY, NOBODY)
-        done = subprocess.run([sys.executable, "-c", AS_NOBODY, name], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", AS_NOBODY, name], capture_output=True, text=True, timeout=LONG_PATIENCE, check=False
+        )
     assert (done.returncode, done.stderr) == (0, "")
 
 

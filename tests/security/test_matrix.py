@@ -281,7 +281,7 @@ def test_frames_without_a_good_token(people: People) -> None:
         RestCall,
         packets.Reply,
         Unknown,
-    }  # a reply counts what its own connection was sent
+    }
     for code, token in [(code, make(people)) for code, make in BAD_TOKENS.values()]:
         with Peer(people.server) as nobody:
             reply = nobody.init(token)

@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from tests.support.clients import Connect
+from tests.support.patience import LONG_PATIENCE
 from twilio_conversations import Client
 from twilio_conversations.server import LocalServer
 
@@ -123,7 +124,7 @@ def test_imported_under_a_patch(service: LocalServer, case: str, tmp_path: Path)
     patch, unpatch, after = BY_IMPORT[case]
     code = PROGRAM.format(module=case.partition(",")[0], patch=patch, unpatch=unpatch, after=after)
     command = [sys.executable, "-c", code, service.url, service.token("importer")]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=LONG_PATIENCE, check=False, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert result.stdout == "done\n"
 

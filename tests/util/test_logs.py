@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.patience import PATIENCE
+from tests.support.patience import LONG_PATIENCE, PATIENCE
 from twilio_conversations.util import logs
 from twilio_conversations.util.futures import Deadline, Role, SharedFuture, mark_thread, wait
 
@@ -322,5 +322,5 @@ assert os.waitpid(pid, 0)[1] == 0
 gate.set()
 assert logs.flush(30)
 """
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=LONG_PATIENCE, check=True)
     assert answer.stdout.splitlines() == ["child three", "parent one", "parent two"], answer.stderr
