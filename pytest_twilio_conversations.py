@@ -13,7 +13,7 @@ import pytest
 
 if TYPE_CHECKING:
     from twilio_conversations.events.names import HandlerError
-    from twilio_conversations.testing import Ask, Person, Service, Settled
+    from twilio_conversations.testing import Ask, Person, RunBot, Service, Settled
 
 __all__ = [
     "ask",
@@ -21,6 +21,7 @@ __all__ = [
     "handler_errors",
     "person",
     "pytest_addoption",
+    "run_bot",
     "settled",
 ]
 
@@ -51,6 +52,15 @@ def person(conversations_service: Service) -> Iterator[Person]:
 
     with Person(conversations_service) as connect:
         yield connect
+
+
+@pytest.fixture
+def run_bot(conversations_service: Service) -> Iterator[RunBot]:
+    """Function that runs a `Bot` until the end of the test, and returns its client: ``run_bot(bot)``."""
+    from twilio_conversations.testing.bots import RunBot
+
+    with RunBot() as run:
+        yield run
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ import pytest
 
 from tests.support.patience import LONG_PATIENCE, PATIENCE
 from twilio_conversations import Client, Conversation, Message, WrongThreadError
+from twilio_conversations.bot import Bot, Say
 from twilio_conversations.server import LocalServer
-from twilio_conversations.testing import Ask, Person, Service, Settled
+from twilio_conversations.testing import Ask, Person, RunBot, Service, Settled
 
 FAULTS: tuple[Callable[[Service, str], object], ...] = (
     lambda service, bot: service.faults.drop(bot),
@@ -231,3 +232,54 @@ def test_ask(person: Person, ask: Ask, settled: Settled) -> None:
     assert ask(room, "ping").body == "pong"
     with pytest.raises(AssertionError, match=r"nobody answered 'nothing' within 0\.2 s"):
         ask(room, "nothing", timeout=0.2)
+
+
+def test_bot_is_waited_for(conversations_service: Service, person: Person, run_bot: RunBot, settled: Settled) -> None:
+    """Handlers of a bot are under way on their own threads, one that waits for an answer is not until there is one."""
+    bot = Bot(lambda: conversations_service.token(person.identity("bot")))
+    asked, may_go_on = threading.Event(), threading.Event()
+
+    @bot.command("/order")
+    def order(say: Say, ask: Callable[[str], Message]) -> None:
+        answer = ask("What?")
+        asked.set()
+        may_go_on.wait(PATIENCE)
+        say(f"{answer.body} it is")
+
+    me = run_bot(bot)
+    room = person("alice").create_conversation().join()
+    room.add(me.identity)
+    settled()
+    room.send_message("/order")
+    settled()
+    assert [message.body for message in room.iter_messages()] == ["What?", "/order"]
+    room.send_message("Tea")
+    assert asked.wait(PATIENCE)
+    with pytest.raises(AssertionError, match=r"1 handlers of a bot"):
+        settled(0.1)
+    may_go_on.set()
+    settled()
+    assert [message.body for message in room.iter_messages()] == ["Tea it is", "Tea", "What?", "/order"]
+
+
+def test_bot_that_tries_again_is_waited_for(
+    conversations_service: Service, person: Person, run_bot: RunBot, settled: Settled, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A message that a bot could not read yet is under way, also in the second that it lets pass."""
+    alice = person("alice")
+    bot = Bot(lambda: conversations_service.token(person.identity("bot")), catch_up=True)
+    seen: list[str | None] = []
+
+    @bot.message()
+    def note(message: Message) -> None:
+        seen.append(message.body)
+
+    room = alice.create_conversation().join()
+    room.add(person.identity("bot"))
+    room.send_message("early")
+    conversations_service.faults.refuse(count=1, status=400, identity=person.identity("bot"), path="Lists/.*/Items")
+    with caplog.at_level("WARNING", "twilio_conversations.bot"):
+        run_bot(bot)
+        settled(LONG_PATIENCE)
+    assert seen == ["early"]
+    assert "trying again in 1 s" in caplog.text

@@ -10,6 +10,8 @@ from typing import Final
 from twilio_conversations.bot.context import Context, Found
 from twilio_conversations.bot.errors import DialogueCutError, NoAnswerError
 from twilio_conversations.bot.handlers import ErrorContext, Handler
+from twilio_conversations.events.dispatcher import note
+from twilio_conversations.events.names import HandlerError
 from twilio_conversations.models.message import Message
 from twilio_conversations.util import logs
 
@@ -73,8 +75,10 @@ class Calls:
 
     def _report(self, error: BaseException, handler: Handler, failed: Context) -> None:
         _log.error("the handler %s raised", handler.name, exc_info=error)
+        note(HandlerError(error, None, handler.function))
         for receiver in self.error_handlers:
             try:
                 receiver.call(ErrorContext(failed.client, error, failed))
             except BaseException as another:
                 _log.error("the error handler %s raised", receiver.name, exc_info=another)
+                note(HandlerError(another, None, receiver.function))

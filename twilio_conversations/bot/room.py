@@ -85,7 +85,7 @@ class Room:
         limit = Deadline(timeout)
         asked = self._inbox.expect(person, self._conversation.send_message(question).index)
         try:
-            with self._desk.workers.away():
+            with self._desk.workers.away(asked.answer):
                 return wait(asked.answer, limit, "ask()")
         except RequestTimeoutError:
             if self._inbox.withdraw(asked):
@@ -112,7 +112,8 @@ class Room:
         self._failures += 1
         fault = None if isinstance(error, ConversationsError) else error
         _log.warning("%r: %s; trying again in %.0f s", self._conversation, error, pause, exc_info=fault)
-        self._desk.later(pause, lambda: self._desk.workers.add(self._turn))
+        self._desk.workers.promise()
+        self._desk.later(pause, lambda: self._desk.workers.keep_promise(self._turn))
 
     def _hand_over_next(self) -> bool:
         if self._horizon is not None:

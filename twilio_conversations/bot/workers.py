@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import itertools
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, Final
 
-from twilio_conversations.util.futures import Deadline
+from twilio_conversations.util.futures import Deadline, SharedFuture
 from twilio_conversations.util.os_errors import start_thread
 
 Turn = Callable[[], bool]
 """A piece of work; returns whether there is more of it, which then comes after all that waits."""
+
+_living: Final[weakref.WeakValueDictionary[int, Workers]] = weakref.WeakValueDictionary()
+_made = itertools.count(1)
+
+
+def living() -> list[Workers]:
+    """Return the workers of all bots of this process."""
+    return [workers for reference in _living.valuerefs() if (workers := reference()) is not None]
 
 
 class Workers:
@@ -32,6 +42,30 @@ class Workers:
         self._idle = 0
         self._away = 0
         self._stopping = False
+        self._promised = 0
+        self._waits: dict[threading.Thread, SharedFuture[Any]] = {}
+        self.taken: int = 0
+        """Number of turns that have begun."""
+        _living[next(_made)] = self
+
+    def under_way(self) -> Iterator[str]:
+        """Yield what is under way, in words; a thread that waits for an answer is not, before there is one."""
+        with self._changed:
+            waiting = sum(not answer.done() for answer in self._waits.values())
+            running = len(self._threads) - self._idle - waiting
+            if running or self._ready or self._promised:
+                yield f"{running + len(self._ready) + self._promised} handlers of a bot"
+
+    def promise(self) -> None:
+        """Note that a turn will be added by `keep_promise`, after a while."""
+        with self._changed:
+            self._promised += 1
+
+    def keep_promise(self, turn: Turn) -> None:
+        """Have a turn run that was promised."""
+        with self._changed:
+            self._promised -= 1
+            self._add(turn)
 
     def add(self, turn: Turn) -> None:
         """Have `turn` run, after what waits already.
@@ -40,17 +74,21 @@ class Workers:
             NoThreadError: no thread runs yet, and the system gives none.
         """
         with self._changed:
-            if not self._stopping:
-                self._ready.append(turn)
-                self._call_one()
+            self._add(turn)
+
+    def _add(self, turn: Turn) -> None:
+        if not self._stopping:
+            self._ready.append(turn)
+            self._call_one()
 
     @contextmanager
-    def away(self) -> Iterator[None]:
-        """Leave the place of the calling thread to another turn while the block waits.
+    def away(self, until: SharedFuture[Any]) -> Iterator[None]:
+        """Leave the place of the calling thread to another turn while the block waits for `until`.
 
         When too many wait already, the thread keeps its place: turns are then held up, and threads stay bounded.
         """
         with self._changed:
+            self._waits[threading.current_thread()] = until
             leaves = self._away < self._dialogues
             if leaves:
                 self._away += 1
@@ -61,6 +99,7 @@ class Workers:
         finally:
             with self._changed:
                 self._away -= leaves
+                del self._waits[threading.current_thread()]
 
     def stop(self, timeout: float) -> bool:
         """Run no further turn; wait for those that run, at most `timeout` seconds. Return whether they have ended."""
@@ -68,6 +107,7 @@ class Workers:
         with self._changed:
             self._stopping = True
             self._ready.clear()
+            self._promised = 0
             self._changed.notify_all()
             running = self._threads - {threading.current_thread()}
         for thread in running:
@@ -111,6 +151,7 @@ class Workers:
         with self._changed:
             while not self._stopping and not self._surplus:
                 if self._ready:
+                    self.taken += 1
                     return self._ready.popleft()
                 self._idle += 1
                 self._changed.wait()

@@ -34,6 +34,12 @@ observers: Final[list[Callable[[HandlerError], object]]] = []
 """Called on the thread of a handler that raised, of whichever client; for tests. They must not raise."""
 
 
+def note(failure: HandlerError) -> None:
+    """Notify the observers of a handler that raised."""
+    for observe in observers:
+        observe(failure)
+
+
 class Receiving(Protocol):
     """State of an object's events that their delivery needs."""
 
@@ -367,10 +373,10 @@ class Dispatcher:
             _log.info("the handler %s raised %s, and the thread ends anyway", _named(handler, event), shown(error))
         except BaseException as error:  # a cancelled task, a timeout of gevent's, a test's outcome: one handler's trouble
             _log.error("the handler %s raised", _named(handler, event), exc_info=error)
-            for observe in observers:
-                observe(HandlerError(error, event, handler))
+            failure = HandlerError(error, event, handler)
+            note(failure)
             if event is not ClientEvent.ERROR:
-                self.report(HandlerError(error, event, handler))
+                self.report(failure)
         finally:
             took = time.monotonic() - started
             if took > 1:

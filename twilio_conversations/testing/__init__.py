@@ -8,7 +8,15 @@ service: ``pip install "twilio-conversations[testing]"``.
 from __future__ import annotations
 
 try:
-    from pytest_twilio_conversations import ask, conversations_service, handler_errors, person, pytest_addoption, settled
+    from pytest_twilio_conversations import (
+        ask,
+        conversations_service,
+        handler_errors,
+        person,
+        pytest_addoption,
+        run_bot,
+        settled,
+    )
 except ImportError as error:
     if error.name != "pytest":
         raise
@@ -18,6 +26,7 @@ except ImportError as error:
     ) from error
 
 from twilio_conversations.testing.asking import Ask
+from twilio_conversations.testing.bots import RunBot
 from twilio_conversations.testing.people import Person
 from twilio_conversations.testing.service import Service
 from twilio_conversations.testing.settling import Settled
@@ -25,6 +34,7 @@ from twilio_conversations.testing.settling import Settled
 __all__ = [
     "Ask",
     "Person",
+    "RunBot",
     "Service",
     "Settled",
     "ask",
@@ -32,5 +42,6 @@ __all__ = [
     "handler_errors",
     "person",
     "pytest_addoption",
+    "run_bot",
     "settled",
 ]

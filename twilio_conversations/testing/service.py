@@ -11,7 +11,7 @@ from twilio_conversations.events.names import HandlerError
 from twilio_conversations.options import Endpoints
 from twilio_conversations.server.control.methods import Controls
 
-_CHANGING: Final = {"faults": "faults", "clock": "clock", "config": "config", "seed": "config"}
+_CHANGING: Final = {"faults": "faults", "config": "config", "seed": "config"}
 """Operation -> what has to be restored after it."""
 
 
@@ -26,8 +26,8 @@ class ControlPlane(Protocol):
 class Service(Controls):
     """The service of a test run, with its control plane: `faults`, `advance_clock`, `configure`, `receive`, ...
 
-    Faults, clock and settings are restored at the end of each test. A service without a control plane, such as the cloud, skips
-    tests that use it.
+    Faults end and settings are restored at the end of each test; the clock only moves ahead. A service without a control plane,
+    such as the cloud, skips tests that use it.
 
     Attributes:
         url: the `endpoint` of clients; `None` for the cloud. The environment has it too, for the clients of the program itself.
@@ -41,7 +41,6 @@ class Service(Controls):
     _control: ControlPlane = attrs.field(repr=False)
     handler_errors: list[HandlerError] = attrs.field(factory=list, init=False)
     _changed: set[str] = attrs.field(factory=set, init=False)
-    _advanced: float = attrs.field(default=0.0, init=False)
     _settings: dict[str, Any] | None = attrs.field(default=None, init=False, repr=False)
 
     def __repr__(self) -> str:
@@ -59,19 +58,12 @@ class Service(Controls):
         outcome = self._control(method, operation, body)
         if subject is not None:
             self._changed.add(subject)
-        if (method, operation) == ("POST", "clock"):
-            self._advanced += body["advance"]
-        elif operation == "reset":
-            self._advanced = 0.0
         return outcome
 
     def restore(self) -> None:
-        """End faults, and set clock and settings back to what they were before the test."""
+        """End faults, and set the settings back to what they were before the test."""
         changed, self._changed = self._changed, set()
         if "faults" in changed:
             self._control("DELETE", "faults", {})
         if "config" in changed:
             self._control("POST", "config", self._settings or {})
-        if self._advanced:
-            self._control("POST", "clock", {"advance": -self._advanced})
-            self._advanced = 0.0

@@ -16,6 +16,7 @@ from typing import Final
 
 import attrs
 
+from twilio_conversations.bot import workers
 from twilio_conversations.client import underway
 from twilio_conversations.errors import WrongThreadError
 from twilio_conversations.testing.service import Service
@@ -41,10 +42,10 @@ class Settled:
     """Waits until no event is on its way to anybody: ``settled()``.
 
     Under way are: commands at the service and their commits; frames that are not acknowledged; requests, subscriptions and
-    reconnects of this process's clients; their events, handlers and loops over events, and what these cause in turn. Not under
-    way is what has a time of its own: timers of conversations, the end of typing, functions that a program calls every now and
-    then. What a thread of the program is about to do cannot be known either: join it first. Of clients in other processes only
-    what they have yet to acknowledge is known.
+    reconnects of this process's clients; their events, handlers, bots and loops over events, and what these cause in turn. Not
+    under way is what has a time of its own: timers of conversations, the end of typing, `Bot.every`, a question of a bot that
+    waits for an answer. What a thread of the program is about to do cannot be known either: join it first. Of clients in other
+    processes only what they have yet to acknowledge is known.
     """
 
     service: Service
@@ -85,5 +86,7 @@ class Settled:
             texts += [f"{look.identity}: {text}" for text in look.under_way]
             if look.init_id and look.init_id not in activity["connections"]:
                 texts.append(f"{look.identity}: a connection that has ended at the service")
-        marks = (activity["count"], *activity["connections"], *(look.mark for look in looks))
+        bots = workers.living()
+        texts += [text for bot in bots for text in bot.under_way()]
+        marks = (activity["count"], *activity["connections"], *(look.mark for look in looks), *(bot.taken for bot in bots))
         return _Round(marks, tuple(texts))

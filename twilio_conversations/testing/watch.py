@@ -49,8 +49,10 @@ class Watch:
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Restore the service; report handlers that raised while the test was torn down."""
         self._service.handler_errors.clear()  # those of a test that has failed itself
-        self._service.restore()  # before the teardown, which may end the service
-        outcome = yield
+        try:
+            self._service.restore()  # before the teardown, which may end the service
+        finally:
+            outcome = yield
         self._raise()
         return outcome
 
