@@ -69,7 +69,7 @@ class Context:
     NAMES: ClassVar[frozenset[str]] = frozenset({"client", "context"})
 
     def __init__(self, client: Client) -> None:
-        self.client = client
+        self.client: Client = client
 
     @property
     def context(self) -> Context:
@@ -84,12 +84,12 @@ class ConversationContext(Context):
         conversation: the conversation in which it happened.
     """
 
-    NAMES = Context.NAMES | {"conversation", "say", "ask", "typing"}
+    NAMES: ClassVar[frozenset[str]] = Context.NAMES | {"conversation", "say", "ask", "typing"}
 
     def __init__(self, client: Client, conversation: Conversation, person: str | None, asks: Asks) -> None:
         """`person` is whom `ask` addresses; `asks` sends a question and returns the answer."""
         super().__init__(client)
-        self.conversation = conversation
+        self.conversation: Conversation = conversation
         self._person = person
         self._asks = asks
         self._keys: Iterator[uuid.UUID | None] | None = None
@@ -122,13 +122,13 @@ class MessageContext(ConversationContext):
         found: the match of the handler's pattern, or the arguments of a command; set before the handler runs.
     """
 
-    NAMES = ConversationContext.NAMES | {"message", "match", "arguments", "media", "reply"}
+    NAMES: ClassVar[frozenset[str]] = ConversationContext.NAMES | {"message", "match", "arguments", "media", "reply"}
 
     def __init__(self, client: Client, message: Message, asks: Asks, *, keyed: bool) -> None:
         """With `keyed`, each message that is sent has an idempotency key made of this message and of its number, so that a
         second run of the handler does not send it twice."""
         super().__init__(client, message.conversation, message.author, asks)
-        self.message = message
+        self.message: Message = message
         self.found: Found = None
         self._keys = _keys_of(message.sid) if keyed else None
 
@@ -165,11 +165,11 @@ class JoinedContext(ConversationContext):
         participant: the new participant.
     """
 
-    NAMES = ConversationContext.NAMES | {"participant"}
+    NAMES: ClassVar[frozenset[str]] = ConversationContext.NAMES | {"participant"}
 
     def __init__(self, client: Client, participant: Participant, asks: Asks) -> None:
         super().__init__(client, participant.conversation, participant.identity, asks)
-        self.participant = participant
+        self.participant: Participant = participant
 
 
 def _keys_of(sid: str) -> Iterator[uuid.UUID]:

@@ -45,8 +45,8 @@ class ErrorContext(Context):
 
     def __init__(self, client: Client, error: BaseException, failed: Context) -> None:
         super().__init__(client)
-        self.error = error
-        self.failed = failed
+        self.error: BaseException = error
+        self.failed: Context = failed
 
 
 @attrs.frozen
