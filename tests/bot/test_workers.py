@@ -7,6 +7,7 @@ import threading
 from tests.support.patience import PATIENCE
 from tests.support.waiting import until
 from twilio_conversations.bot.workers import Workers
+from twilio_conversations.util.futures import SharedFuture
 
 
 def threads() -> int:
@@ -75,7 +76,7 @@ def test_who_waits_leaves_a_place() -> None:
     away = threading.Semaphore(0)
 
     def dialogue() -> bool:
-        with workers.away():
+        with workers.away(SharedFuture()):
             away.release()
             assert back.wait(PATIENCE)
         return False

@@ -78,7 +78,7 @@ class ReplicatedState(Generic[Data]):
         self.overlays: int = 0  # number of overlays so far, which is the number of the newest
         self._confirmed: Mapping[int, Confirmed] = _NONE  # each write that Sync has not delivered, by its number
         self._shown = data
-        self.version = version
+        self.version: int = version
         self._writes: tuple[Write, ...] = ()
 
     @property

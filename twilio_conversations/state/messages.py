@@ -49,7 +49,7 @@ class Messages:
         self._opened = opened
         self._held: weakref.WeakValueDictionary[int, Message] = weakref.WeakValueDictionary()
         self._announced = AnnouncedMessages()
-        self.pages = MessagePages(runtime, opened, self._show)
+        self.pages: MessagePages = MessagePages(runtime, opened, self._show)
         self._own = OwnMessages(runtime, opened, self._show, self._newest_known)
         self._added_to = (
             (conversation, ConversationEvent.MESSAGE_ADDED),

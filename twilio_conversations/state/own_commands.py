@@ -30,7 +30,7 @@ class OwnCommands:
     """
 
     def __init__(self) -> None:
-        self.number = 0
+        self.number: int = 0
         self._pending: dict[str, OwnCommand] = {}
         self._adding: set[int] = set()
         self._left: dict[str, int] = {}  # who left while an add was under way: its answer may come after that event

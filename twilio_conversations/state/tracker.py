@@ -57,7 +57,7 @@ class Tracker:
         start were announced."""
         self._runtime = runtime
         self._forget = forget
-        self.opener = Opener(runtime, has_started, self._object_changed)
+        self.opener: Opener = Opener(runtime, has_started, self._object_changed)
         self._actions: dict[Action, Callable[[TrackedConversation], object]] = {
             Action.OPEN: self._open,
             Action.AWAIT: TrackedConversation.await_anew,

@@ -17,13 +17,13 @@ try:
         run_bot,
         settled,
     )
-except ImportError as error:
-    if error.name != "pytest":
+except ImportError as _error:
+    if _error.name != "pytest":
         raise
     raise ImportError(
         'twilio_conversations.testing needs pytest; install it with: pip install "twilio-conversations[testing]"',
         name="pytest",
-    ) from error
+    ) from _error
 
 from twilio_conversations.testing.asking import Ask
 from twilio_conversations.testing.bots import RunBot

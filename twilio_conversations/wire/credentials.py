@@ -30,8 +30,8 @@ class Credentials:
 
     def __init__(self, token: str | None, *, refreshable: bool) -> None:
         self.continuation_token: str | None = None
-        self.refreshable = refreshable
-        self.updates = TokenUpdates()
+        self.refreshable: bool = refreshable
+        self.updates: TokenUpdates = TokenUpdates()
         self.holder: tokens.Claims | None = None
         self.refused: RefusedToken | None = None
         self._latest = token

@@ -19,7 +19,7 @@ class RequestFlow:
     """
 
     def __init__(self) -> None:
-        self.requests = Requests()
+        self.requests: Requests = Requests()
         self.round_trip: float | None = None
         self._frame_limit = FrameLimit()
 

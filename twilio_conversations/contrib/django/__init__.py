@@ -7,11 +7,11 @@ from __future__ import annotations
 
 try:
     from twilio_conversations.contrib.django.clients import close_clients, create_client, get_client
-except ImportError as error:
-    if (error.name or "").partition(".")[0] != "django":
+except ImportError as _error:
+    if (_error.name or "").partition(".")[0] != "django":
         raise
     raise ImportError(
-        'the Django app needs Django; install it with: pip install "twilio-conversations[django]"', name=error.name
-    ) from error
+        'the Django app needs Django; install it with: pip install "twilio-conversations[django]"', name=_error.name
+    ) from _error
 
 __all__ = ["close_clients", "create_client", "get_client"]

@@ -16,9 +16,9 @@ from twilio_conversations.contrib.django.settings import NAME
 class ConversationsConfig(AppConfig):
     """App ``twilio_conversations``."""
 
-    name = "twilio_conversations.contrib.django"
-    label = "twilio_conversations"
-    verbose_name = "Twilio Conversations"
+    name: str = "twilio_conversations.contrib.django"
+    label: str = "twilio_conversations"
+    verbose_name: str = "Twilio Conversations"  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def ready(self) -> None:
         """Register the check of the settings; no client is made here, since every management command comes here."""

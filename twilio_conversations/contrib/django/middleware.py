@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final, TypeVar, cast
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -27,6 +27,8 @@ from twilio_conversations import (
     TransportUnavailableError,
 )
 from twilio_conversations.util import logs
+
+_View = TypeVar("_View", bound=Callable[..., Any])
 
 STATUS: Final[dict[type[ConversationsError], HTTPStatus]] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
@@ -88,8 +90,12 @@ class ConversationsErrorsMiddleware:
         return _response(request, status)
 
 
-conversations_errors = decorator_from_middleware(ConversationsErrorsMiddleware)
-"""Decorator that does for one view what `ConversationsErrorsMiddleware` does for a site."""
+def conversations_errors(view: _View) -> _View:
+    """Do for one view, as its decorator, what `ConversationsErrorsMiddleware` does for a site."""
+    return cast(_View, _decorate(view))
+
+
+_decorate = decorator_from_middleware(ConversationsErrorsMiddleware)
 
 
 def _response(request: HttpRequest, status: HTTPStatus) -> HttpResponse:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import URLPattern, path
 
 from twilio_conversations.contrib.django.views import token
 
-app_name = "conversations"
-urlpatterns = [path("token/", token, name="token")]
+app_name: str = "conversations"
+urlpatterns: list[URLPattern] = [path("token/", token, name="token")]
