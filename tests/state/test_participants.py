@@ -180,6 +180,21 @@ def test_late_handlers_whose_page_is_ahead_of_the_events(alice: Driven, is_new: 
     assert seen == ["MB1", "MB2"]
 
 
+def test_a_page_ahead_of_the_events_completes_none_of_them(alice: Driven) -> None:
+    """An event of before an update lacks what the update brought, and the update is announced."""
+    room = alice.room("CH1")
+    alice.start()
+    alice.told()
+    alice.backend.add(room.roster, {"identity": "bob"}, "MB1")
+    alice.backend.update(room.roster, "MB1", {"identity": "bob", "lastConsumedMessageIndex": 3})
+    late, alice.backend.outbox[:] = alice.backend.outbox[:], []
+    (bob,) = alice.conversation("CH1").get_participants()
+    assert bob.last_read_message_index == 3
+    alice.backend.outbox.extend(late)
+    alice.run(1)
+    assert alice.told("own") == ["own participant_joined MB1", "own participant_updated MB1 lastReadMessageIndex"]
+
+
 def test_who_left_before_a_page_was_read_is_announced(alice: Driven) -> None:
     """Neither the map as it was opened nor the page has the participant; the event does."""
     room = alice.room("CH1")

@@ -81,10 +81,14 @@ class ReplicatedState(Generic[Data]):
         self.version: int = version
         self._writes: tuple[Write, ...] = ()
 
-    @property
-    def latest(self) -> Data:
-        """State from Sync, else from a page or an answer: what data with some fields only is completed from."""
-        return self._shown if self.replica is None else self.replica
+    def base_of(self, version: int) -> Data | None:
+        """Return the state that data of a version is completed from where it has some fields only; `None` if that is not known.
+
+        That is the state from Sync, else the one of a page or an answer, unless that is of later.
+        """
+        if self.replica is None and self.version <= version:
+            return self._shown
+        return self.replica
 
     @property
     def overlay(self) -> dict[str, Any]:

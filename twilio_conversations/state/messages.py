@@ -103,7 +103,7 @@ class Messages:
                 current = MessageData.parse(change.data)
                 return self._hold(index, current, change.event_id, delivered=True), None, current
             state = message._live.state
-            current = MessageData.parse(change.data, state.latest)
+            current = MessageData.parse(change.data, state.base_of(change.event_id))
             return message, state.apply(current, change.event_id), current
 
     def _removed(self, index: int, change: ItemRemoved) -> None:

@@ -208,7 +208,7 @@ class Participants:
         try:
             with self._runtime.lock:
                 participant = self._by_sid.get(sid)
-                current = ParticipantData.parse(data, None if participant is None else participant._live.state.latest)
+                current = ParticipantData.parse(data, None if participant is None else participant._live.state.base_of(version))
                 self._own.told(sid)
                 if participant is None:
                     participant = self._by_sid[sid] = self._made(sid, ReplicatedState(current, version))
