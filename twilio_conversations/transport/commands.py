@@ -16,7 +16,7 @@ import attrs
 from twilio_conversations.util.flows import Future
 from twilio_conversations.wire.packets import Reply
 
-LOOK_AFTER: Final = 1.0
+LOOK_AFTER: Final = 2.0
 """Seconds between an attempt that left a command in doubt and the look for its effect: the service may still be at work."""
 
 DOUBTFUL: Final = frozenset({502, 503, 504})
