@@ -98,7 +98,8 @@ def test_messages_of_an_absence(service: LocalServer, absence: Absence, journal:
 
 @pytest.mark.parametrize("journal", JOURNALS)
 def test_participants_of_an_absence(service: LocalServer, absence: Absence, journal: int) -> None:
-    """Joining and leaving are announced once; someone who came and went is announced as both or not at all.
+    """Joining and leaving are announced once; someone who came and went is announced as both, not at all, or,
+    where only the leaving was replayed, as that.
 
     If more was not replayed than the leaving, which is announced all the same, `conversation_resynced` is raised.
     """
@@ -118,7 +119,7 @@ def test_participants_of_an_absence(service: LocalServer, absence: Absence, jour
     known = {("participant_joined", "dave"), ("participant_joined", "eve"), ("participant_left", "carol")}
     frank = [("participant_joined", "frank"), ("participant_left", "frank")]
     until(lambda: known <= set(events()), "all of them")
-    until(lambda: [event for event in events() if event[1] == "frank"] in ([], frank), "whoever came has gone")
+    until(lambda: [event for event in events() if event[1] == "frank"] in ([], frank, frank[1:]), "whoever came has gone")
     assert set(events()) <= known | set(frank)
     assert len(events()) == len(set(events()))
 

@@ -130,6 +130,7 @@ def test_left_removed_and_deleted(official: Connect, fresh: Fresh) -> None:
     bob.conversation(sid).call("leave")
     bob.wait_event("conversationRemoved", lambda data: data["sid"] == sid)
     alice.wait_event("participantLeft", lambda data: data["identity"] == bob.identity)
+    carol.wait_event("conversationJoined", lambda data: data["sid"] == sid)
     alice.conversation(sid).call("removeParticipant", carol.identity)
     carol.wait_event("conversationRemoved", lambda data: data["sid"] == sid)
     wait_for_roster(alice, sid, [alice.identity])
