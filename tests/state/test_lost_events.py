@@ -331,3 +331,22 @@ def test_what_is_read_again_after_leaving_is_not_announced(alice: Driven, part: 
     alice.run(1)
     assert alice.told() == []
     assert len(held) == 2
+
+
+def test_lost_events_below_a_live_one_that_came_first(alice: Driven) -> None:
+    """The messages in between are read and announced, and the live one not again."""
+    room = alice.room("CH1")
+    alice.start()
+    room.post("known")
+    alice.run(1)
+    alice.told()
+    for text in ("lost", "lost too"):
+        room.post(text)
+    alice.backend.outbox.clear()
+    room.post("live")
+    alice.hear()
+    assert alice.told("own") == ["own message_added CH1/3"]
+    alice.lose(room.messages)
+    alice.run(1)
+    expected = ["own message_added CH1/1", "own message_added CH1/2", "own resynced CH1"]
+    assert alice.told("own") == expected

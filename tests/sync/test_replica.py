@@ -168,7 +168,8 @@ def test_completed_closes_gaps() -> None:
 def test_completed_elsewhere(head: int, asked_from: int) -> None:
     """A replay that ends ahead of its events, or below where it was asked from, says that pages are to be read again."""
     replica = CollectionReplica("map", 4)
-    assert replica.completed(head, asked_from) == Resynced(head, is_restart=head < asked_from)
+    is_restart = head < asked_from
+    assert replica.completed(head, asked_from) == Resynced(head, is_restart=is_restart, known_to=-1 if is_restart else asked_from)
     assert replica.cursor == head
 
 
@@ -178,8 +179,8 @@ def test_a_replay_that_begins_too_late() -> None:
     assert replica.begin_replay(5) is None
     assert take(replica, ItemAdded, 5, ordered=True) is not None
     assert replica.begin_replay(9) is None
-    assert replica.completed(9, 4) == Resynced(9)
-    assert replica.begin_replay(12) == Resynced(11, is_certain=False)
+    assert replica.completed(9, 4) == Resynced(9, known_to=4)
+    assert replica.begin_replay(12) == Resynced(11, is_certain=False, known_to=9)
     assert replica.cursor == 11
 
 

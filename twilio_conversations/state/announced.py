@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from typing import Any, Final
 
 from twilio_conversations.sync.changes import Item, ItemAdded, ItemChange, ItemRemoved, Resynced
 from twilio_conversations.util.json import parse_index
 
 _REMOVED: Final = math.inf
+
+MOST_LATEST: Final = 1000
+"""Announced messages that are remembered, in case events below them turn out to be lost."""
 
 
 def ahead_of(early: dict[Any, float], loss: Resynced) -> dict[Any, float]:
@@ -22,12 +26,16 @@ class AnnouncedMessages:
     def __init__(self) -> None:
         self.newest: int | None = None
         """Highest index that is known to handlers; -1 for an empty list, `None` where nobody knows."""
+        self._history = -1
+        self._latest: deque[tuple[int, int]] = deque(maxlen=MOST_LATEST)  # event id and index of the latest that were announced
         self._early: dict[int, float] = {}  # announced from a page: up to which event; those events may still come
         self._latest_early = -1
 
     def begin(self, newest: int | None) -> None:
         """Begin with an open list: messages up to `newest` are history."""
         self.newest = newest
+        self._history = -1 if newest is None else newest
+        self._latest.clear()
         self.begin_again()
 
     def begin_again(self) -> None:
@@ -45,9 +53,22 @@ class AnnouncedMessages:
 
         A message that came and went before the page was read is not announced at all.
         """
-        if isinstance(change, ItemAdded) and (self.newest is None or index > self.newest):
-            self.newest = index
-        return bool(self._early) and self._is_early(index, change)
+        if self._early and self._is_early(index, change):
+            return True
+        if isinstance(change, ItemAdded):
+            self._latest.append((change.event_id, index))
+            if self.newest is None or index > self.newest:
+                self.newest = index
+        return False
+
+    def before(self, loss: Resynced) -> tuple[int | None, frozenset[int]]:
+        """Return the index above which messages may be missing, and the latest that were announced, some of them above it all
+        the same: live events may have come before lost ones."""
+        known = [index for event_id, index in self._latest if event_id <= loss.known_to]
+        is_forgotten = not known and len(self._latest) == MOST_LATEST
+        if self.newest is None or loss.is_restart or is_forgotten:
+            return self.newest, frozenset()
+        return min(self.newest, max(known, default=self._history)), frozenset(index for _, index in self._latest)
 
     def _is_early(self, index: int, change: ItemChange) -> bool:
         early = self._early

@@ -180,7 +180,8 @@ class Messages:
         followed_from, is_lost = loss.event_id, False
         self._announced.lost(loss)
         held = yield from self._read_held(entity)
-        missed = yield from messages_after(entity, self._announced.newest)
+        newest, latest = self._announced.before(loss)
+        missed = [item for item in (yield from messages_after(entity, newest)) if item.key not in latest]
         if not entity.open:
             return False
         for index, message, item in held:

@@ -114,11 +114,13 @@ class Resynced:
         event_id: id up to which events are missing; those behind it come.
         is_certain: `False` where there may have been no such changes: a replay began behind the id that was asked for.
         is_restart: whether the service restarted its event ids, so that ids known so far do not apply.
+        known_to: id up to which no event was missing before.
     """
 
     event_id: int
     is_certain: bool = True
     is_restart: bool = False
+    known_to: int = -1
 
 
 @attrs.frozen

@@ -163,7 +163,7 @@ class CollectionReplica:
         if event_id <= applied.cursor + 1:
             return None
         applied.close_up_to(event_id - 1)
-        return Resynced(event_id - 1, is_certain=False)
+        return Resynced(event_id - 1, is_certain=False, known_to=self._replay_from)
 
     def apply(self, action: ItemAction, event: Mapping[str, Any], ordered: bool) -> ItemChange | None:
         """Process an item event; return the change to announce, or `None` if there is nothing new.
@@ -254,7 +254,7 @@ class CollectionReplica:
         untold = last_event_id > applied.head
         applied.close_up_to(last_event_id)
         self._forget()
-        return Resynced(last_event_id) if untold else None
+        return Resynced(last_event_id, known_to=asked_from) if untold else None
 
     # Pages
 
