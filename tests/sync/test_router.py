@@ -428,3 +428,17 @@ def test_an_object_that_is_back_catches_up() -> None:
     driven.connect()
     driven.run(1)
     assert not entity.is_catching_up
+
+
+def test_what_is_under_way_is_named() -> None:
+    """Openings, subscriptions and gaps, until they have ended."""
+    driven = Driven()
+    messages = driven.service.create("list", "l")
+    driven.begin_open("list", "l")
+    assert list(driven.client.under_way()) == ["1 objects that are being opened"]
+    driven.settle()
+    assert list(driven.client.under_way()) == ["1 subscriptions"]
+    driven.run(1)
+    assert list(driven.client.under_way()) == []
+    gap(driven, messages.sid, 3)
+    assert list(driven.client.under_way()) == ["1 objects of which events are missing"]

@@ -110,3 +110,9 @@ def test_a_relative_or_foreign_url_is_refused(url: str) -> None:
 def test_no_packet_shows_its_token() -> None:
     """Tokens stay out of every repr, and so out of logs."""
     assert "secret" not in repr(Init("TM1", "secret", "secret-too")) + repr(Update("TM2", "secret"))
+
+
+def test_content_type_in_any_case() -> None:
+    """The request's own one, however its name is written; JSON without one."""
+    made = [HttpRequest.from_url("POST", "http://h/x", headers) for headers in ({"content-type": "a/b"}, {})]
+    assert [request.content_type for request in made] == ["a/b", "application/json"]

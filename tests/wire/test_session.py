@@ -220,3 +220,11 @@ def test_the_page_for_the_docs_shows_every_row() -> None:
 def test_a_submission_does_not_show_its_bytes() -> None:
     """What may hold somebody's words stays out of logs."""
     assert "http_request" not in repr(submission("a"))
+
+
+def test_the_latest_init_is_named() -> None:
+    """By the id of its packet; before the first there is none."""
+    driven = Driven()
+    assert driven.session.init_id == ""
+    driven.up()
+    assert [packet.id for packet in driven.sent if isinstance(packet, Init)] == [driven.session.init_id]
