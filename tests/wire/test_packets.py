@@ -114,5 +114,7 @@ def test_no_packet_shows_its_token() -> None:
 
 def test_content_type_in_any_case() -> None:
     """The request's own one, however its name is written; JSON without one."""
-    made = [HttpRequest.from_url("POST", "http://h/x", headers) for headers in ({"content-type": "a/b"}, {})]
-    assert [request.content_type for request in made] == ["a/b", "application/json"]
+    made = [
+        HttpRequest.from_url("POST", "http://h/x", headers) for headers in ({"content-type": "a/b"}, {"Content-Type": "a/c"}, {})
+    ]
+    assert [request.content_type for request in made] == ["a/b", "a/c", "application/json"]

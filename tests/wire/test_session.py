@@ -9,6 +9,7 @@ from twilio_conversations.errors import (
     ReplyError,
     RequestTimeoutError,
 )
+from twilio_conversations.wire import packets
 from twilio_conversations.wire.credentials import RefusedToken
 from twilio_conversations.wire.decoding import PacketError
 from twilio_conversations.wire.effects import (
@@ -227,4 +228,4 @@ def test_the_latest_init_is_named() -> None:
     driven = Driven()
     assert driven.session.init_id == ""
     driven.up()
-    assert [packet.id for packet in driven.sent if isinstance(packet, Init)] == [driven.session.init_id]
+    assert [packet.id for packet in driven.sent if isinstance(packet, packets.Init)] == [driven.session.init_id]
