@@ -10,7 +10,18 @@ from tests.wire.driven import Driven, submission
 from twilio_conversations.errors import RequestTimeoutError
 from twilio_conversations.wire.inflight import SUSPECT_AFTER
 from twilio_conversations.wire.packets import Reply, RestCall, Status
-from twilio_conversations.wire.window import LARGEST, LONGEST_PAUSE, PAUSE, QUICK_GROWTH, SMALLEST, START, STEADY, Lane, Window
+from twilio_conversations.wire.window import (
+    LARGEST,
+    LONGEST_PAUSE,
+    PAUSE,
+    QUICK_GROWTH,
+    SMALLEST,
+    START,
+    STEADY,
+    TRIALS,
+    Lane,
+    Window,
+)
 
 OK = Status(200, "OK")
 TOO_MANY = Status(429, "TOO MANY REQUESTS")
@@ -58,6 +69,7 @@ def test_refusals_shrink_and_pause() -> None:
     window.resume(11.0)
     assert window.admits(Lane.READ, START // 2 - 1)
     assert not window.admits(Lane.READ, START // 2)
+    window.answered(answer(), 11.0, 11.5)
     window.answered(answer(code=503, retry_after="3600"), 11.0, 12.0)
     assert (window.size, window.resumes_at) == (START // 4, 12.0 + LONGEST_PAUSE)
     window.resume(13.0)
@@ -84,14 +96,40 @@ def test_what_is_no_refusal() -> None:
     window = Window()
     for code in (503, 500, 404, 409):
         window.answered(answer(code=code), 0.0, 10.0)
-    assert (window.size, window.resumes_at) == (START + 3, None)
+    assert (window.size, window.resumes_at) == (START + 1, None)
+
+
+def test_a_few_requests_try_after_a_pause() -> None:
+    """As many in each pause, until one that was written since is answered; a refusal pauses again, and does not shrink."""
+    window = Window()
+    window.answered(answer(code=429), 0.0, 10.0)
+    window.resume(now := 10.0 + PAUSE)
+    for _ in range(2):  # nothing is answered
+        for _ in range(TRIALS):
+            assert window.admits(Lane.READ, 0)
+            window.wrote(now)
+        assert not window.admits(Lane.COMMAND, 0)
+        assert window.resumes_at == now + PAUSE
+        window.resume(now := now + PAUSE)
+    window.answered(answer(code=429, retry_after="1"), 10.0 + PAUSE, now)
+    window.answered(answer(), 10.0 + PAUSE, now)  # older than the refusal
+    assert (window.size, window.resumes_at) == (START // 2, now + 1.0)
+    window.resume(now := now + 1.0)
+    for _ in range(TRIALS):
+        window.wrote(now)
+    window.answered(answer(), 10.0, now)  # of before the pause
+    assert not window.admits(Lane.READ, 0)
+    window.answered(answer(), now, now)
+    for _ in range(START // 2):
+        assert window.admits(Lane.READ, 0)
+        window.wrote(now)
 
 
 def test_growth_after_a_steady_time() -> None:
     """By one for each windowful of answers, up to the largest."""
     window = Window()
     window.answered(answer(code=429), 0.0, 0.0)
-    steady = PAUSE + STEADY
+    window.resume(steady := PAUSE + STEADY)
     for _ in range(1000):
         window.answered(answer(), 0.0, steady - 0.01)
     assert window.size == START // 2
@@ -104,9 +142,9 @@ def test_growth_after_a_steady_time() -> None:
 
 
 def test_growth_before_the_first_refusal() -> None:
-    """By one for each answer up to a bound, then by one for each windowful; never quickly again after a refusal."""
+    """By one for two answers up to a bound, then by one for each windowful; never quickly again after a refusal."""
     window = Window()
-    for _ in range(QUICK_GROWTH - START):
+    for _ in range(2 * (QUICK_GROWTH - START)):
         window.answered(answer(), 0.0, 0.0)
     assert window.size == QUICK_GROWTH
     for _ in range(QUICK_GROWTH - 1):
@@ -148,8 +186,9 @@ def test_any_rate(rate: int, round_trip: float, says: str, count: int) -> None:
         while waiting and window.admits(Lane.READ, len(under_way)):
             waiting -= 1
             under_way.append(now)
-        due = under_way[0] + round_trip if under_way else window.resumes_at
-        assert due is not None, "nothing is under way, and nothing will be"
+            window.wrote(now)
+        moments = (*(written_at + round_trip for written_at in under_way[:1]), window.resumes_at)
+        due = min(moment for moment in moments if moment is not None)
         allowance, now = min(float(rate), allowance + (due - now) * rate), due
         while under_way and under_way[0] + round_trip <= now:
             written_at = under_way.pop(0)

@@ -106,7 +106,7 @@ class Requests:
 
     def write(self, request: Submission, now: float) -> None:
         """Note that a request was written at `now`."""
-        self._written[request.id] = Written(now, len(request.data), request.is_suspect)
+        self._note_written(request, now)
         self._note_deadline(request)
 
     def has_written(self, id_: str) -> bool:
@@ -118,7 +118,7 @@ class Requests:
         for queue in self._queues:
             while queue and self.may_write(request := next(iter(queue.values()))):
                 del queue[request.id]
-                self._written[request.id] = Written(now, len(request.data), request.is_suspect)
+                self._note_written(request, now)
                 yield request
 
     def answered(self, reply: Reply, now: float) -> float | None:
@@ -163,6 +163,10 @@ class Requests:
             expired.append((id_, id_ in self._written))
             self.forget(id_)
         return expired
+
+    def _note_written(self, request: Submission, now: float) -> None:
+        self._written[request.id] = Written(now, len(request.data), request.is_suspect)
+        self.window.wrote(now)
 
     def _note_deadline(self, request: Submission) -> None:
         if len(self._deadlines) > 2 * len(self) + _MOST_OVER:  # behind an early one that is still open, others lie long
