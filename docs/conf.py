@@ -28,6 +28,7 @@ myst_heading_anchors = 3
 html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["tables.css"]
+html_js_files = ["offline_search.js"]
 html_title = f"twilio_conversations {release}"
 
 # In docstrings a name in single backticks is code, whether it can be linked or not.

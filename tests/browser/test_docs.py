@@ -1,4 +1,4 @@
-"""The docs in a browser: nothing is cut off at the side, on a phone and on a desktop."""
+"""The docs in a browser: nothing is cut off, on a phone and on a desktop, and the search works without a network."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.site import Site
 from tests.support.chromium import Chromium
 
 BUILT = Path(__file__).parents[2] / "docs" / "_build" / "html"
@@ -20,6 +21,8 @@ if (document.documentElement.scrollWidth > innerWidth) found.push("the page itse
 return found;
 """
 
+ENTER = "\ue007"
+
 
 @pytest.fixture(scope="module")
 def pages() -> list[Path]:
@@ -32,8 +35,8 @@ def pages() -> list[Path]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Chromium]:
-    """A browser of its own, with a window of any size."""
-    browser = Chromium([])
+    """A browser of its own, with a window of any size, that finds no other host."""
+    browser = Chromium(["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost"])
     yield browser
     browser.close()
 
@@ -49,3 +52,33 @@ def test_no_table_is_cut_off(pages: list[Path], browser: Chromium, width: int) -
             cut_off[page.name] = found
     assert cut_off == {}
     assert len(pages) > 20
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        ("register for push notifications", "guides/push.html"),
+        ("send_message", "reference.html#twilio_conversations.Conversation.send_message"),
+        ("xyzzyplugh", None),
+    ],
+)
+def test_search_of_files(pages: list[Path], browser: Chromium, words: str, place: str | None) -> None:
+    """Words that are typed on a page opened as a file lead to the places that have them; no host is asked, and nothing fails."""
+    browser.show_as(1280, 900)
+    browser.open((BUILT / "index.html").as_uri())
+    browser.told()
+    browser.type(".sidebar-search", words + ENTER)
+    if place is None:
+        browser.until("document.querySelector('.search-summary')?.innerText.startsWith('Your search did not match')")
+    else:
+        browser.until("document.querySelector(arguments[0])", f'#search-results a[href="{place}"]')
+        browser.click(f'#search-results a[href="{place}"]')
+        browser.until("location.href.startsWith(arguments[0])", (BUILT / place.partition("#")[0]).as_uri())
+    assert browser.told() == []
+
+
+def test_search_on_a_host(pages: list[Path], browser: Chromium) -> None:
+    """On a web server the search shows lines of what it finds."""
+    with Site(BUILT, BUILT) as site:
+        browser.open(f"{site.url}/search.html?q=idempotency_key")
+        browser.until("document.querySelector('#search-results li p.context')")
