@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+
+import pytest
 
 from tests.support.patience import PATIENCE
 from tests.support.waiting import until
 from twilio_conversations.bot.workers import Workers
 from twilio_conversations.util.futures import SharedFuture
+
+Calls = list[Callable[[], object]]
+
+
+def workers_of(limit: int, dialogues: int, calls: Calls | None = None) -> Workers:
+    """Return workers; what they want to be called after a while is added to `calls`."""
+    later: Calls = [] if calls is None else calls
+    return Workers(limit, dialogues, lambda seconds, call: later.append(call))
 
 
 def threads() -> int:
@@ -17,7 +28,7 @@ def threads() -> int:
 
 def test_no_more_than_the_limit_run_at_once() -> None:
     """Twenty turns on three threads, which are started when they are needed."""
-    workers, gate, lock = Workers(3, 0), threading.Semaphore(0), threading.Lock()
+    workers, gate, lock = workers_of(3, 0), threading.Semaphore(0), threading.Lock()
     running, most, ended = 0, 0, 0
 
     def turn() -> bool:
@@ -45,7 +56,7 @@ def test_no_more_than_the_limit_run_at_once() -> None:
 
 def test_turns_take_turns() -> None:
     """Those that have more to do come again after all others."""
-    workers, order, done = Workers(1, 0), list[str](), threading.Event()
+    workers, order, done = workers_of(1, 0), list[str](), threading.Event()
     begun, go_on = threading.Event(), threading.Event()
     left = {"a": 3, "b": 3, "c": 1}
 
@@ -72,7 +83,7 @@ def test_turns_take_turns() -> None:
 
 def test_who_waits_leaves_a_place() -> None:
     """A thread that is away does not count, up to the number that may be; the surplus ends afterwards."""
-    workers, back = Workers(1, 2), threading.Event()
+    workers, back = workers_of(1, 2), threading.Event()
     away = threading.Semaphore(0)
 
     def dialogue() -> bool:
@@ -102,7 +113,7 @@ def test_who_waits_leaves_a_place() -> None:
 
 def test_a_turn_that_outlives_the_stop() -> None:
     """`stop` returns when its time is over; what waits is not begun."""
-    workers, begun, go_on, other = Workers(1, 0), threading.Event(), threading.Event(), threading.Event()
+    workers, begun, go_on, other = workers_of(1, 0), threading.Event(), threading.Event(), threading.Event()
 
     def endless() -> bool:
         begun.set()
@@ -117,3 +128,35 @@ def test_a_turn_that_outlives_the_stop() -> None:
     workers.add(lambda: bool(other.set()))
     assert not other.is_set()
     assert threads() == 0
+
+
+def test_a_turn_waits_for_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system has no thread, turns wait until it has one, and run once each."""
+    calls: Calls = []
+    workers, order = workers_of(1, 0, calls), list[str]()
+
+    def refused(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refused)
+        workers.add(lambda: bool(order.append("a")))
+        workers.add(lambda: bool(order.append("b")))
+        (call,) = calls
+        calls.clear()
+        call()
+        (call,) = calls
+    call()
+    until(lambda: len(order) == 2, "both have run")
+    assert workers.stop(PATIENCE)
+    assert "".join(order) == "ab"
+
+
+def test_nothing_is_under_way_after_the_stop() -> None:
+    """A turn that fails while the bot stops promises another one, which never comes."""
+    workers = workers_of(1, 0)
+    workers.promise()
+    assert list(workers.under_way()) == ["1 handlers of a bot"]
+    assert workers.stop(PATIENCE)
+    workers.promise()
+    assert list(workers.under_way()) == []

@@ -178,7 +178,7 @@ class Bot:
             SystemExit: a handler has raised it.
         """
         log_readably()
-        workers = Workers(*self._limits)
+        workers = Workers(*self._limits, self._loop.later)
         with ended_by_signals(self._loop):
             cause = self._run(workers)
         if cause is not None:

@@ -15,14 +15,9 @@ from typing import Any, Final
 
 import attrs
 
-from twilio_conversations.errors import NoThreadError
-from twilio_conversations.util import logs
 from twilio_conversations.util.futures import Deadline
 
-_log = logs.logger(__name__)
 _PACKAGE: Final = __name__.partition(".")[0]
-_NO_THREAD: Final = 5.0
-"""Seconds until a function is called again for which the system had no thread."""
 
 
 @attrs.frozen
@@ -51,7 +46,7 @@ class Loop:
         self._numbers = itertools.count()
 
     def later(self, seconds: float, call: Callable[[], object]) -> None:
-        """Call a function after some seconds; it is short. If it raises `NoThreadError` it is called again."""
+        """Call a function after some seconds; it is short."""
         self._entries.put(_Due(time.monotonic() + seconds, next(self._numbers), call))
 
     def end(self, cause: BaseException | None = None) -> None:
@@ -66,7 +61,7 @@ class Loop:
         while (cause := ended_by()) is None:
             now = time.monotonic()
             while self._due and self._due[0].at <= now:
-                self._call(heapq.heappop(self._due))
+                heapq.heappop(self._due).call()
             try:
                 entry = self._entries.get(timeout=Deadline(self._due[0].at - now if self._due else None).slice())
             except queue.Empty:
@@ -75,13 +70,6 @@ class Loop:
                 return entry.cause
             heapq.heappush(self._due, entry)
         return cause
-
-    def _call(self, due: _Due) -> None:
-        try:
-            due.call()
-        except NoThreadError as error:
-            _log.error("%s; trying again in %.0f s", error, _NO_THREAD)
-            self.later(_NO_THREAD, due.call)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import threading
 import weakref
@@ -10,8 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from twilio_conversations.errors import NoThreadError
+from twilio_conversations.util import logs
 from twilio_conversations.util.futures import Deadline, SharedFuture
 from twilio_conversations.util.os_errors import start_thread
+
+_log = logs.logger(__name__)
+_NO_THREAD: Final = 5.0
+"""Seconds until the system is asked again for a thread, where it had none and a turn has nobody to run it."""
 
 Turn = Callable[[], bool]
 """A piece of work; returns whether there is more of it, which then comes after all that waits."""
@@ -32,9 +39,11 @@ class Workers:
     Threads are started when they are needed, are daemons, and end with `stop`.
     """
 
-    def __init__(self, limit: int, dialogues: int) -> None:
+    def __init__(self, limit: int, dialogues: int, later: Callable[[float, Callable[[], object]], None]) -> None:
+        """`later` runs a function after some seconds."""
         self._limit = limit
         self._dialogues = dialogues
+        self._later = later
         self._changed = threading.Condition()
         self._ready: deque[Turn] = deque()
         self._threads: set[threading.Thread] = set()
@@ -43,6 +52,7 @@ class Workers:
         self._away = 0
         self._stopping = False
         self._promised = 0
+        self._asks_again = False  # for a thread, after a while
         self._waits: dict[threading.Thread, SharedFuture[Any]] = {}
         self.taken: int = 0
         """Number of turns that have begun."""
@@ -59,7 +69,7 @@ class Workers:
     def promise(self) -> None:
         """Note that a turn will be added by `keep_promise`, after a while."""
         with self._changed:
-            self._promised += 1
+            self._promised += not self._stopping
 
     def keep_promise(self, turn: Turn) -> None:
         """Have a turn run that was promised."""
@@ -68,11 +78,7 @@ class Workers:
             self._add(turn)
 
     def add(self, turn: Turn) -> None:
-        """Have `turn` run, after what waits already.
-
-        Raises:
-            NoThreadError: no thread runs yet, and the system gives none.
-        """
+        """Have `turn` run, after what waits already; where the system has no thread for it, once there is one."""
         with self._changed:
             self._add(turn)
 
@@ -128,10 +134,22 @@ class Workers:
             self._threads.add(thread)
             try:
                 start_thread(thread)
-            except BaseException:
+            except BaseException as error:
                 self._threads.discard(thread)
-                if not self._threads:
+                if not isinstance(error, NoThreadError):
                     raise
+                if len(self._threads) == self._away and not self._asks_again:
+                    self._asks_again = True
+                    self._later(_NO_THREAD, functools.partial(self._ask_again, error))
+
+    def _ask_again(self, error: NoThreadError) -> None:
+        """Ask for the threads once more that there were none for."""
+        _log.error("%s; trying again now", error)
+        with self._changed:
+            self._asks_again = False
+            if not self._stopping:
+                for _ in range(len(self._ready)):
+                    self._call_one()
 
     def _work(self) -> None:
         try:
