@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -50,6 +49,7 @@ class Inbox:
         self._waiting: deque[Item] = deque()
         self._reading: Iterator[Message] | None = None
         self._position: int | None = None  # the highest index that was taken
+        self._read: int | None = None  # the highest index that was read: up to it, what comes live was read, too
         self._question: Question | None = None
         self._answers: set[int] = set()
         self._busy = missed
@@ -102,9 +102,7 @@ class Inbox:
             if isinstance(item, Participant):
                 return item
             with self._changed:
-                if self._position is not None and item.index <= self._position:
-                    continue
-                self._position = item.index
+                self._position = item.index if self._position is None else max(self._position, item.index)
                 if item.index not in self._answers:
                     return item
                 self._answers.discard(item.index)
@@ -119,15 +117,18 @@ class Inbox:
     def covered(self) -> int | None:
         """Return the index up to which nothing is left to hand over: of the last message that was taken, or of an answer.
 
-        For the end of a turn; `None` before the first message.
+        For the end of a turn; `None` before the first message. A message that came late holds it back.
         """
         with self._changed:
+            messages = (item.index for item in self._waiting if isinstance(item, Message) and not self._was_read(item))
+            left = min(messages, default=None)
             if not self._missed and self._reading is None:
-                left = min((item.index for item in self._waiting if isinstance(item, Message)), default=math.inf)
-                passed = {answer for answer in self._answers if answer < left}
+                passed = {answer for answer in self._answers if left is None or answer < left}
                 self._position = max([*passed, *([] if self._position is None else [self._position])], default=None)
                 self._answers -= passed
-            return self._position
+            if self._position is None or left is None or left > self._position:
+                return self._position
+            return left - 1 if left > 0 else None
 
     def _next(self) -> Item | None:
         while True:
@@ -138,13 +139,17 @@ class Inbox:
                     continue
                 item = self._waiting.popleft() if self._waiting else None
                 self._changed.notify_all()
-                return item
+                if not (isinstance(item, Message) and self._was_read(item)):
+                    return item
+
+    def _was_read(self, message: Message) -> bool:
+        return self._read is not None and message.index <= self._read
 
     def _next_missed(self) -> Message | None:
         """Return the next message that is read from the service; `None` if there are no further ones."""
         try:
             if self._start is not None:
-                self._position = self._start()
+                self._position = self._read = self._start()
                 self._start = None
             with self._changed:
                 if self._reading is None and self._missed:
@@ -157,6 +162,8 @@ class Inbox:
             raise
         if message is None:
             self._reading = None
+        else:
+            self._read = message.index
         return message
 
     # -- dialogues ----------------------------------------------------------------------------------------------------

@@ -1,0 +1,81 @@
+"""Messages that wait for a bot, however they come: live, late, and read from the service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.state.backend import Room
+from tests.state.driven import Driven
+from twilio_conversations import Message
+from twilio_conversations.bot.inbox import Inbox
+
+
+@pytest.fixture
+def alice() -> Iterator[Driven]:
+    """Alice's client without sockets; not started yet."""
+    with Driven() as driven:
+        yield driven
+
+
+@pytest.fixture
+def room(alice: Driven) -> Room:
+    """A conversation that alice is in; her client has started."""
+    room = alice.room("CH1")
+    alice.start()
+    return room
+
+
+def inbox_of(alice: Driven, limit: int = 100, *, start: int | None = None, missed: bool = False) -> Inbox:
+    """Return the inbox of the conversation, which is given what the client announces."""
+    conversation = alice.conversation("CH1")
+    inbox = Inbox(conversation, limit, lambda: start, missed=missed)
+    conversation.on("message_added", inbox.put)
+    return inbox
+
+
+def taken(inbox: Inbox) -> list[tuple[int, int | None]]:
+    """Take everything; return the index of each, with that up to which nothing was left after it."""
+    seen = []
+    while (item := inbox.take()) is not None:
+        assert isinstance(item, Message)
+        seen.append((item.index, inbox.covered()))
+    return seen
+
+
+def received(alice: Driven, count: int) -> None:
+    """Let everything on the wire arrive, that many messages, and wait until the handlers have it."""
+    alice.run(1)
+    assert len(alice.told("^message_added")) == count
+
+
+def test_a_message_that_comes_late_is_taken(alice: Driven, room: Room) -> None:
+    """The service may send an event after that of a later message; the horizon waits for it."""
+    inbox = inbox_of(alice)
+    for text in ("zero", "one", "two"):
+        room.post(text)
+    outbox = alice.backend.outbox
+    outbox[:] = [outbox[1], outbox[0], outbox[2]]
+    received(alice, 3)
+    assert taken(inbox) == [(1, None), (0, 1), (2, 2)]
+
+
+def test_what_was_read_is_not_taken_twice(alice: Driven, room: Room) -> None:
+    """Messages that come while those of before are read may be among these."""
+    inbox = inbox_of(alice, start=0, missed=True)
+    for text in ("zero", "one", "two"):
+        room.post(text)
+    received(alice, 3)
+    assert [index for index, _ in taken(inbox)] == [1, 2]
+    assert inbox.covered() == 2
+
+
+def test_a_full_inbox_reads_what_it_dropped(alice: Driven, room: Room) -> None:
+    """The oldest stay with the service, and come in order all the same."""
+    inbox = inbox_of(alice, 2)
+    for text in ("zero", "one", "two", "three"):
+        room.post(text)
+    received(alice, 4)
+    assert [index for index, _ in taken(inbox)] == [0, 1, 2, 3]
+    assert inbox.covered() == 3
