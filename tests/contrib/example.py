@@ -157,7 +157,7 @@ class Visitor:
         assert response.ok, response.text
         return response.url.rstrip("/").rpartition("/")[2]
 
-    def send(self, sid: str, body: str, files: dict[str, Any] | None = None) -> bool:
+    def send(self, sid: str, body: str, files: list[tuple[str, Any]] | None = None) -> bool:
         """Send a message; return `False` where the server was not there or did not answer, so that it may have been sent."""
         try:
             response = self._post(f"/rooms/{sid}/", {"body": body}, files)
@@ -172,7 +172,11 @@ class Visitor:
         assert response.ok, response.text
         return list(response.json()["messages"])
 
-    def _post(self, path: str, data: dict[str, str], files: dict[str, Any] | None = None) -> requests.Response:
+    def download(self, sid: str, index: int, media_sid: str) -> requests.Response:
+        """Follow the link of an attachment."""
+        return self.session.get(f"{self.url}/rooms/{sid}/media/{index}/{media_sid}/", timeout=PATIENCE)
+
+    def _post(self, path: str, data: dict[str, str], files: list[tuple[str, Any]] | None = None) -> requests.Response:
         form = {**data, "csrfmiddlewaretoken": self.session.cookies["csrftoken"]}
         return self.session.post(self.url + path, data=form, files=files, timeout=PATIENCE)
 

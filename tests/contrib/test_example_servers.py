@@ -1,4 +1,4 @@
-"""The example under the servers that sites run with: restarts lose nothing, connections are not doubled, no stop hangs."""
+"""The example under the servers that sites run with: restarts lose nothing, connections are single, and attachments come back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from functools import partial
 import attrs
 import pytest
 
-from tests.contrib.example import IDENTITY, Process, Site, Visitor, free_port
+from tests.contrib.example import IDENTITY, NAME, Process, Site, Visitor, free_port
 from tests.contrib.traffic import connections
 from tests.support.patience import PATIENCE
 from tests.support.waiting import until
@@ -133,3 +133,33 @@ def test_restarts_lose_nothing(example: Site, name: str) -> None:
         assert server.stop() == 0, server.process.text
         assert not FAILURES.search(server.process.text), server.process.text
         until(lambda: all(connections(example.service, IDENTITY).values()), "every connection is closed")
+
+
+ATTACHMENTS = [
+    ("Rechnung März.txt", "Fünf Äpfel\n".encode(), "text/plain"),
+    ("photo.png", bytes(range(256)) * 12_000, "image/png"),  # larger than what Django keeps in memory
+]
+"""Name, content and type."""
+
+
+@pytest.mark.parametrize("name", ["runserver", "gthread", "gevent"])
+def test_attachments_come_back(example: Site, name: str) -> None:
+    """Files that a visitor uploads are shown with their names, and their links lead to the same bytes; other links to nothing."""
+    with SERVERS[name](example) as server:
+        visitor = Visitor(server.url)
+        visitor.log_in()
+        sid = visitor.create_room("Invoices")
+        assert visitor.send(sid, "two files", [("files", attachment) for attachment in ATTACHMENTS])
+        (message,) = visitor.messages(sid)
+        assert message["from"] == NAME
+        assert message["body"] == "two files"
+        assert [file["name"] for file in message["files"]] == [filename for filename, _, _ in ATTACHMENTS]
+        for file, (_, content, content_type) in zip(message["files"], ATTACHMENTS, strict=True):
+            response = visitor.download(sid, message["index"], file["sid"])
+            assert response.content == content
+            assert response.headers["Content-Type"].partition(";")[0] == content_type
+        assert visitor.download(sid, message["index"], "ME" + 32 * "0").status_code == 404
+        stranger = Visitor(server.url).download(sid, message["index"], message["files"][0]["sid"])
+        assert "/login/" in stranger.url
+        assert server.stop() == 0, server.process.text
+        assert not FAILURES.search(server.process.text), server.process.text

@@ -11,7 +11,6 @@ import pytest
 
 from tests.server.peer import Peer
 from tests.support.patience import PATIENCE
-from twilio_conversations.options import Endpoints
 from twilio_conversations.server import LocalServer
 from twilio_conversations.testing import Person, Service, Settled
 from twilio_conversations.wire.packets import acknowledgement
@@ -50,7 +49,7 @@ def test_one_look_proves_nothing(conversations_service: Service, person: Person,
 def test_frames_that_are_not_acknowledged_are_under_way() -> None:
     """Of a program in another process only its acknowledgements are known: a frame counts until its own has come."""
     with LocalServer() as server, Peer.connected(server, "dave") as dave:
-        settled = Settled(Service(server.url, Endpoints.choose(None, server.url, None), server.token, server.perform))
+        settled = Settled(Service.of(server))
         room = dave.room()
         messages = dave.open("list", f"{room.rpartition('/')[2]}.messages")
         settled()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from twilio_conversations.options import ENDPOINT_VARIABLE, Endpoints
+from twilio_conversations.options import ENDPOINT_VARIABLE
 from twilio_conversations.server import LocalServer
 from twilio_conversations.testing.service import Service
 from twilio_conversations.testing.watch import Watch
@@ -35,4 +35,4 @@ def _service(endpoint: str | None) -> Iterator[Service]:
         yield service_at(endpoint)
         return
     with LocalServer() as server:
-        yield Service(server.url, Endpoints.choose(None, server.url, None), server.token, server.perform)
+        yield Service.of(server)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Self
 
 import attrs
 
 from twilio_conversations.events.names import HandlerError
 from twilio_conversations.options import Endpoints
+from twilio_conversations.server import LocalServer
 from twilio_conversations.server.control.methods import Controls
 
 _CHANGING: Final = {"faults": "faults", "config": "config", "seed": "config"}
@@ -42,6 +43,11 @@ class Service(Controls):
     handler_errors: list[HandlerError] = attrs.field(factory=list, init=False)
     _changed: set[str] = attrs.field(factory=set, init=False)
     _settings: dict[str, Any] | None = attrs.field(default=None, init=False, repr=False)
+
+    @classmethod
+    def of(cls, server: LocalServer) -> Self:
+        """Return the service that a local server is."""
+        return cls(server.url, Endpoints.choose(None, server.url, None), server.token, server.perform)
 
     def __repr__(self) -> str:
         return f"<Service {self.url or 'in the cloud'}>"

@@ -52,6 +52,16 @@ class ConversationsTestMixin(Case):
         self.addCleanup(client.close)
         return client.wait_until_ready(PATIENCE)
 
+    def settled(self, timeout: float = 10.0) -> None:
+        """Return when nothing is under way, as the fixture of the pytest plugin does. Needs the extra ``testing``.
+
+        Raises:
+            AssertionError: something still was after `timeout` seconds; the text names it.
+        """
+        from twilio_conversations.testing import Service, Settled
+
+        Settled(Service.of(self.conversations_service))(timeout)
+
     @classmethod
     def _setting(cls) -> dict[str, Any]:
         """Return the site's setting with the address and the credentials of the service."""
