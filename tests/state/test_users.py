@@ -294,6 +294,33 @@ def test_after_lost_events_a_user_is_read_again(alice: Driven) -> None:
     assert user.friendly_name == "Robert"
 
 
+def test_what_cannot_be_read_again_now_is_read_later(alice: Driven, caplog: pytest.LogCaptureFixture) -> None:
+    """A user whose map the service does not give for a time is up to date after it; one that is gone is not read again."""
+    alice.start()
+    bob = person(alice, "bob")
+    user = get(alice, "bob")
+    alice.run(1)
+    alice.told()
+    path = f"/v3/Maps/{bob.sid}/Items"
+    alice.backend.answer("GET", path, trouble(501))
+    alice.backend.update(bob, "friendlyName", {"value": "Robert"})
+    alice.lose(bob)
+    alice.run(1)
+    assert (alice.told(), user.friendly_name) == ([], "Bob")
+    del alice.backend.answers["GET", path]
+    alice.run(100)
+    assert (alice.told(), user.friendly_name) == (["user_updated bob friendlyName"], "Robert")
+    alice.backend.answer("GET", path, trouble(404))
+    alice.lose(bob)
+    with caplog.at_level("INFO", "twilio_conversations"):
+        alice.run(1)
+        logs.flush(5)
+    assert "changes were missed and cannot be read any more" in caplog.text
+    alice.backend.history.clear()
+    alice.run(100)
+    assert alice.read(path) == []
+
+
 def test_refreshing_a_user(alice: Driven) -> None:
     """By the map of one that is followed, by REST of another; nothing is told, as the event still comes."""
     alice.start()

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from twilio_conversations.enums import UserUpdateReason
+from twilio_conversations.errors import ConversationsError
 from twilio_conversations.events.names import ClientEvent, UserEvent
 from twilio_conversations.models.layers import ReplicatedState
 from twilio_conversations.models.live import Live
 from twilio_conversations.models.user import User, UserUpdatedEventArgs
+from twilio_conversations.state.opening import may_pass
 from twilio_conversations.sync.changes import Change, EntityFailed, EntityRemoved, Item, ItemAdded, ItemUpdated, Resynced
 from twilio_conversations.sync.purpose import Purpose
 from twilio_conversations.util import logs, urls
@@ -72,7 +74,7 @@ class Users:
         return [self.myself, *self._followed.values()]
 
     def subscribed(self) -> list[User]:
-        """Those that are followed now; the current user is not yet while the client starts."""
+        """Return those that are followed now; the current user is not yet while the client starts."""
         return [user for user in self.followed() if user.is_subscribed]
 
     def unfollow(self, user: User) -> Future[None]:
@@ -91,7 +93,7 @@ class Users:
         return UserData.from_rest(body), 0
 
     def confirmed(self, answer: Any) -> Mapping[str, Any]:
-        """Nothing that was not written."""
+        """Return nothing that was not written."""
         del answer
         return {}
 
@@ -169,8 +171,17 @@ class Users:
 
     @flow
     def _reread(self, user: User, entity: Handle) -> Flow[None]:
-        """Changes were made that no event told."""
-        page = yield from entity.page(size=50)
+        """Read a user again of whom events were lost, until that succeeds or cannot any more."""
+
+        def is_worth_repeating(error: ConversationsError) -> bool:
+            return self._maps.get(user) is entity and may_pass(error)
+
+        try:
+            read = functools.partial(flow(entity.page), size=50)
+            page = yield self._runtime.insist(read, f"reading user {user.identity} again", is_worth_repeating)
+        except ConversationsError as error:
+            _log.info("%r: changes were missed and cannot be read any more: %s", user, error)
+            return
         if self._maps.get(user) is entity:
             self._tell(user, _read(page.items))
 
