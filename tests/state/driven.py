@@ -190,9 +190,9 @@ class Driven:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.dispatcher.close()
         self.dispatcher.join(Deadline(PATIENCE))
-        logs.flush(PATIENCE)
+        failures = self.failures()
         logging.getLogger("twilio_conversations").removeHandler(self._failures)
-        assert kind is not None or not self._failures.records
+        assert kind is not None or not failures
 
     def start(self) -> Self:
         """Connect, follow the own map and read the listing."""
@@ -328,6 +328,12 @@ class Driven:
         return [pending.query["Key"] for pending in self.backend.history if "Key" in pending.query]
 
     # -- what the program sees ----------------------------------------------------------------------------------------
+
+    def failures(self) -> list[str]:
+        """The errors that were logged since the last time; those that no test takes fail it."""
+        logs.flush(PATIENCE)
+        failures, self._failures.records = self._failures.records, []
+        return failures
 
     def conversation(self, sid: str) -> Conversation:
         """The conversation that the program was given first under that sid."""

@@ -9,6 +9,7 @@ import pytest
 
 from tests.state.backend import Room, date, trouble
 from tests.state.driven import Driven
+from twilio_conversations.sync.places import NO_ROOM
 from twilio_conversations.util import logs
 
 
@@ -350,3 +351,18 @@ def test_lost_events_below_a_live_one_that_came_first(alice: Driven) -> None:
     alice.run(1)
     expected = ["own message_added CH1/1", "own message_added CH1/2", "own resynced CH1"]
     assert alice.told("own") == expected
+
+
+def test_what_has_no_room_is_not_waited_for(alice: Driven) -> None:
+    """The participants cannot be followed: the messages are up to date as soon as they are read again."""
+    room = alice.room("CH1")
+    room.post("one")
+    alice.backend.forbidden = {room.roster.sid: {"status": 429, "code": NO_ROOM, "message": "too many subscriptions"}}
+    alice.start()
+    alice.run(10)
+    assert "CH1.roster" not in alice.opened
+    assert ["are not followed" in text for text in alice.failures()] == [True]
+    alice.told()
+    alice.lose(room.messages)
+    alice.run(1)
+    assert alice.told("own") == ["own resynced CH1"]

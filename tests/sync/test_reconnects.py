@@ -128,6 +128,11 @@ def test_no_room() -> None:
     driven.service.add(stored["second"], 0)
     driven.run(10)
     assert [handle.established for handle in handles.values()] == [True, False, False]
+    assert not any(handle.is_catching_up for handle in handles.values())
+    driven.cut()
+    driven.connect()
+    assert [handle.is_catching_up for handle in handles.values()] == [True, False, False]
+    driven.run(10)
     assert [(error.code, "follow 1 objects; 2 more are not" in str(error)) for error in reports] == [(NO_ROOM, True)]
     assert all(watcher.changes == [] for watcher in watchers.values())
     count = len(driven.service.pokes)

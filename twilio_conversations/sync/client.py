@@ -205,6 +205,10 @@ class SyncClient:
             self._subscriptions.drop(root.subscription, self._now())
             self.pump()
 
+    def is_catching_up(self, root: SyncObject) -> bool:
+        """Return whether the service has yet to replay what it has of an object."""
+        return self._subscriptions.is_catching_up(root.subscription)
+
     def evict(self, root: SyncObject) -> None:
         """Forget an object; its names stay with another that has them by now."""
         for alias in root.aliases:

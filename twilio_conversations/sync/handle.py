@@ -9,7 +9,7 @@ import attrs
 
 from twilio_conversations.errors import UnsupportedOperationError
 from twilio_conversations.sync.changes import Bounds, Change, Item, Key, Kind, Page
-from twilio_conversations.sync.pokes import CATCHING_UP, Subscription, SubscriptionPhase
+from twilio_conversations.sync.pokes import Subscription, SubscriptionPhase
 from twilio_conversations.sync.purpose import Purpose
 from twilio_conversations.sync.replica import CollectionReplica, DocumentReplica, ItemAction
 from twilio_conversations.sync.resources import Resources, RootState
@@ -71,6 +71,10 @@ class HandleOwner(Protocol):
         """Detach a closed handle."""
         ...
 
+    def is_catching_up(self, root: SyncObject) -> bool:
+        """Return whether the service has yet to replay what it has of an object."""
+        ...
+
 
 class Handle:
     """A handle on one Sync object; use it on the io thread only.
@@ -129,8 +133,8 @@ class Handle:
 
     @property
     def is_catching_up(self) -> bool:
-        """Whether the service has yet to replay what it has."""
-        return self.root.subscription.phase in CATCHING_UP
+        """Whether the service has yet to replay what it has; it never does while it has no room for the object."""
+        return self._owner.is_catching_up(self.root)
 
     def close(self) -> None:
         """Stop listening. The last handle's close ends the subscription. Calling it again does nothing."""

@@ -59,9 +59,13 @@ class Subscriptions:
     def under_way(self) -> Iterator[str]:
         """Yield what is under way, in words."""
         moves = CATCHING_UP | {SubscriptionPhase.HELD}
-        moving = sum(one.phase in moves for one in self._all if one in self._places.followed)
+        moving = sum(one.phase in moves for one in self._places.followed)
         if moving or self._cancels or self._in_flight is not None:
             yield f"{max(1, moving + len(self._cancels))} subscriptions"
+
+    def is_catching_up(self, subscription: Subscription) -> bool:
+        """Return whether a replay is still to come; none does of an object that has no place."""
+        return subscription.phase in CATCHING_UP and subscription in self._places.followed
 
     # What is wanted
 
