@@ -180,6 +180,47 @@ def test_late_handlers_whose_page_is_ahead_of_the_events(alice: Driven, is_new: 
     assert seen == ["MB1", "MB2"]
 
 
+def test_late_handlers_after_joining_again(alice: Driven) -> None:
+    """Who was only shown by a page, and joined before the late handler came, is given to it by the next opening."""
+    room = alice.room("CH1")
+    alice.backend.first_items = 1
+    room.add("MB1", "bob")
+    room.add("MB2", "carol")
+    alice.start()
+    room.alter("MB2", attributes='{"n": 2}')
+    alice.backend.outbox.clear()
+    seen: list[str] = []
+    alice.conversation("CH1").on("participant_joined", lambda one: seen.append(one.sid), replay=True)
+    alice.settle()
+    alice.told()
+    assert seen == ["MB1"]
+    alice.backend.first_items = 2
+    for status in ("notParticipating", "joined"):
+        alice.own(room, status)
+        alice.run(1)
+    assert alice.told("participant") == []
+    assert seen == ["MB1", "MB2"]
+
+
+def test_a_late_handler_is_not_kept_for_who_never_came(alice: Driven, room: Room, conversation: Conversation) -> None:
+    """The participant of an answer of whom no event comes, and who is not there, is waited for no longer."""
+    del room
+    alice.backend.answer("POST", PARTICIPANTS, {"sid": "MB9", "identity": "eve"})
+    conversation.add("eve")
+    seen: list[Any] = []
+    subscription = conversation.on("participant_joined", seen.append, replay=True)
+    alice.settle()
+    alice.told()
+    assert [one.sid for one in seen] == ["MB1", "MB2"]
+    subscription.cancel()
+    gone = weakref.ref(subscription)
+    del subscription
+    alice.run(10)
+    assert sids(conversation) == ["MB1", "MB2"]
+    gc.collect()
+    assert gone() is None
+
+
 def test_a_page_ahead_of_the_events_completes_none_of_them(alice: Driven) -> None:
     """An event of before an update lacks what the update brought, and the update is announced."""
     room = alice.room("CH1")

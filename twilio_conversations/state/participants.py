@@ -14,6 +14,7 @@ from twilio_conversations.models.layers import OVERLAY_SECONDS, ReplicatedState
 from twilio_conversations.models.live import Live, date_updated
 from twilio_conversations.models.participant import Participant, ParticipantUpdatedEventArgs
 from twilio_conversations.state.announced import ahead_of
+from twilio_conversations.state.late_handlers import LateHandlers, Take
 from twilio_conversations.state.own_commands import Command, OwnCommand, OwnCommands
 from twilio_conversations.sync.changes import Item, ItemAdded, ItemChange, ItemRemoved, ItemUpdated, Resynced
 from twilio_conversations.transport.commands import CommandKind
@@ -51,7 +52,7 @@ class Participants:
         self._read_from = 0  # number of the latest own command when the map was read last
         self._behind: set[str] = set()  # known from an earlier membership, and not read in this one yet
         self._early: dict[str, float] = {}  # announced from a page: up to which event; those may still come
-        self._surveys: list[Callable[[list[Participant]], object]] = []  # late handlers that may be given more
+        self._late = LateHandlers()
 
     # -- from Sync, on the io thread ----------------------------------------------------------------------------------
 
@@ -61,7 +62,7 @@ class Participants:
 
     def load_first(self, items: list[Item]) -> None:
         """Take the participants that came with the map, and announce nothing; there may be others."""
-        known = {str(item.key) for item in items if self._take(str(item.key), item.data, item.event_id) is not None}
+        known = {str(item.key) for item in items if self._take_silently(item)}
         self._behind = self._by_sid.keys() - known
 
     def load(self, items: list[Item], followed_from: int) -> None:
@@ -73,7 +74,7 @@ class Participants:
         for item in items:
             sid = str(item.key)
             if item.event_id <= followed_from and (not self._is_told(sid) or sid in self._behind):
-                self._take(sid, item.data, item.event_id)
+                self._take_silently(item)
             else:
                 self._show(sid, item)
             known.add(sid)
@@ -103,6 +104,7 @@ class Participants:
                 known.add(sid)
                 is_lost |= former != current and item.event_id <= followed_from
                 if not was_told:
+                    self._late.end(sid)
                     self._early[sid] = item.event_id
                     since = current.date_created
                     joined.append((0.0 if since is None else since.timestamp(), item.event_id, participant))
@@ -135,7 +137,15 @@ class Participants:
         except ProtocolError as error:
             _log.warning("%r: leaving out participant %s: %s", self._conversation, sid, error)
 
+    def _take_silently(self, item: Item) -> bool:
+        """Take a participant that has been there for longer, and announce nothing; return whether it is one."""
+        taken = self._take(str(item.key), item.data, item.event_id)
+        if taken is not None:
+            self._late.give(taken[0])
+        return taken is not None
+
     def _forget(self, sid: str) -> None:
+        self._late.end(sid)
         with self._runtime.lock:
             participant = self._by_sid.pop(sid)
             self._own.left([sid])
@@ -157,22 +167,20 @@ class Participants:
         """Apply a change of the map and announce it."""
         if self._is_early(str(change.key), change):
             return
-        self._catch_up_surveys(str(change.key), change)
+        self._give_late(str(change.key), change)
         if isinstance(change, ItemRemoved):
             self._removed(str(change.key), change)
         else:
             self._added_or_updated(change)
 
-    def _catch_up_surveys(self, sid: str, change: ItemChange) -> None:
+    def _give_late(self, sid: str, change: ItemChange) -> None:
         """Give the late handlers a participant that a page has shown, if the event about it is not about joining: it has been
         there for longer."""
         participant = self._by_sid.get(sid)
-        if self._surveys and participant is not None and not self._is_told(sid):
-            if not isinstance(change, ItemAdded):
-                for take in self._surveys:
-                    take([participant])
-            if not any(one != sid and not self._is_told(one) for one in self._by_sid):
-                self._surveys.clear()
+        if participant is None or isinstance(change, ItemAdded):
+            self._late.end(sid)
+        else:
+            self._late.give(participant)
 
     def _is_early(self, sid: str, change: ItemChange) -> bool:
         """Return whether joining or leaving was announced before, from a page that was ahead of the events."""
@@ -240,15 +248,14 @@ class Participants:
         with self._runtime.lock:
             return list(self._by_sid.values())
 
-    def survey(self, take: Callable[[list[Participant]], object]) -> None:
+    def survey(self, take: Take) -> None:
         """Have `take` called with the participants that handlers know, in the order they became known.
 
         Those whose event is still to come are left to it; for one that joined earlier, `take` is called again.
         """
-        told = [participant for sid, participant in list(self._by_sid.items()) if self._is_told(sid)]
-        if len(told) < len(self._by_sid):
-            self._surveys.append(take)
-        take(told)
+        known = list(self._by_sid.items())
+        self._late.wait([sid for sid, _ in known if not self._is_told(sid)], take)
+        take([participant for sid, participant in known if self._is_told(sid)])
 
     def _emit(self, participant: Participant, own: ConversationEvent, clients: ClientEvent) -> None:
         self._runtime.emit(participant, (self._conversation, own), (self._runtime.events, clients))
@@ -369,6 +376,7 @@ class Participants:
             if is_add:
                 del self._by_sid[sid]
         if is_add:
+            self._late.end(sid)
             participant._live.leave(participant)
 
     def url_of(self, key: str, deadline: Deadline) -> str:
