@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,6 +67,23 @@ def test_a_client_that_is_over_is_replaced(fresh: Any) -> None:
     close_clients()
     assert isinstance(second.ended_by, ClientClosedError)
     assert get_client(identity) not in (first, second)
+
+
+def test_code_of_the_site_runs_without_the_lock(
+    site: LocalServer, fresh: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The setting names a function of the site, whose module is imported where a client is made: it may ask for one itself."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "tokens_of_the_site.py").write_text(
+        "from twilio_conversations.contrib.django import clients\n"
+        "is_free = clients._clients()._lock.acquire(timeout=0)\n"
+        "assert is_free\n"
+        "clients._clients()._lock.release()\n"
+        "def token(identity): raise NotImplementedError\n"
+    )
+    credentials = dict.fromkeys(("ACCOUNT_SID", "API_KEY_SID", "API_KEY_SECRET", "SERVICE_SID"))
+    with override_settings(TWILIO_CONVERSATIONS=setting(site, TOKEN="tokens_of_the_site.token", **credentials)):
+        get_client(fresh("alice"))
 
 
 def test_another_setting_has_other_clients(site: LocalServer, fresh: Any) -> None:

@@ -15,26 +15,29 @@ class Clients:
 
     def __init__(self) -> None:
         self._by_identity: dict[str, Client] = {}
-        self._lock: Final = threading.Lock()  # held while a client is made, which waits for nothing and calls no code of the site
+        self._lock: Final = threading.Lock()  # held for a few assignments
 
     def get(self, identity: str) -> Client:
         """Return the one client of an identity, connecting; another one after the last was closed or has failed."""
-        over = None
-        with self._lock:
-            client = self._by_identity.get(identity)
-            if client is None or client.ended_by is not None:
-                over, client = client, create_client(identity, auto_connect=False)
-                self._by_identity[identity] = client
-        if over is not None:
-            over.close()
-        return client.connect()
+        while True:
+            clients = self._by_identity
+            client = clients.get(identity)
+            if client is not None and client.ended_by is None:
+                return client.connect()
+            made = create_client(identity, auto_connect=False)  # imports what the setting names: code of the site
+            with self._lock:
+                is_first = self._by_identity is clients and clients.get(identity) is client
+                if is_first:
+                    clients[identity] = made
+            over = client if is_first else made
+            if over is not None:
+                over.close()
 
     def close(self) -> None:
         """Close all of them; the next `get` makes others."""
         with self._lock:
-            clients = list(self._by_identity.values())
-            self._by_identity.clear()
-        for client in clients:
+            clients, self._by_identity = self._by_identity, {}
+        for client in clients.values():
             client.close()
 
 
