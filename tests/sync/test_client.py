@@ -191,17 +191,6 @@ def test_listener_that_closes_another() -> None:
     assert (added(first), added(second)) == ([0], [])
 
 
-def test_an_open_that_was_cancelled_leaves_no_handle() -> None:
-    """Nobody would close it: the object is given up when its state comes."""
-    driven = Driven()
-    messages = driven.service.create("list", "l")
-    future = driven.begin_open("list", "l")
-    assert future.cancel()
-    driven.run(5)
-    assert not driven.service.subscribed
-    assert driven.open(messages).established
-
-
 def test_an_answer_after_the_close_is_nobody_s() -> None:
     """The opening has failed already."""
     driven = Driven()

@@ -21,7 +21,6 @@ from twilio_conversations.errors import (
 )
 from twilio_conversations.options import BackoffPolicy
 from twilio_conversations.util import logs
-from twilio_conversations.util.flows import Future
 from twilio_conversations.util.futures import Deadline, wait
 from twilio_conversations.wire import frame
 from twilio_conversations.wire.http_request import HttpRequest
@@ -464,26 +463,6 @@ def test_a_refused_request_and_a_malformed_answer_fail_alone(wire: Wire) -> None
     with pytest.raises(ProtocolError):
         wait(malformed, Deadline(SOON), "GET")
     assert wired.connection.state is ConnectionState.CONNECTED
-
-
-def test_a_cancelled_request_is_not_sent(wire: Wire) -> None:
-    """It leaves the queue."""
-    wired = wire()
-    connection = wired.connection
-    cancelled: Future[Reply] = Future()
-
-    def send_and_cancel() -> None:
-        connection.cancel(connection.send(HttpRequest.from_url("GET", "https://h/a"), Deadline(SOON), cancelled))
-
-    done = connection.call(send_and_cancel)
-    kept = wired.send(HttpRequest.from_url("GET", "https://h/b"), Deadline(SOON))
-    peer = wired.up()
-    message = peer.expect(RestCall)
-    peer.answer(message)
-
-    assert message.request.path == "/b"
-    assert (done.result(SOON), cancelled.done()) == (None, False)
-    assert wait(kept, Deadline(SOON), "GET").status.ok
 
 
 # Other calls

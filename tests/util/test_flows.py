@@ -6,7 +6,7 @@ import gc
 import logging
 import weakref
 from collections.abc import Callable
-from concurrent.futures import CancelledError, InvalidStateError
+from concurrent.futures import InvalidStateError
 from typing import Any
 
 import pytest
@@ -24,7 +24,6 @@ def test_a_future_is_settled_once() -> None:
     assert future.settle(1)
     assert not future.settle(2)
     assert not future.fail(ValueError())
-    assert not future.cancel()
     assert (future.done(), future.result(), future.exception(), seen) == (True, 1, None, [future])
 
 
@@ -38,17 +37,6 @@ def test_a_failed_future_raises_its_error() -> None:
             future.result()
     assert not future.settle(1)
     assert future.exception() is error
-
-
-def test_a_cancelled_future_has_failed() -> None:
-    """With the error of the standard library."""
-    future: Future[int] = Future()
-
-    assert future.cancel()
-    assert future.cancelled()
-    assert not failed(ValueError()).cancelled()
-    with pytest.raises(CancelledError):
-        future.result()
 
 
 @pytest.mark.parametrize("ask", [Future.result, Future.exception])
@@ -169,7 +157,7 @@ def test_a_step_of_one_flow_needs_no_future() -> None:
     assert result.result() == 3
 
 
-def test_a_flow_that_waits_for_what_is_cancelled_fails_with_it() -> None:
+def test_a_flow_that_waits_for_what_fails_fails_with_it() -> None:
     """It may clean up first."""
     one: Future[int] = Future()
     cleaned: list[bool] = []
@@ -182,9 +170,10 @@ def test_a_flow_that_waits_for_what_is_cancelled_fails_with_it() -> None:
             cleaned.append(True)
 
     result = work()
-    one.cancel()
+    error = ValueError("wrong")
+    one.fail(error)
 
-    assert result.cancelled()
+    assert result.exception() is error
     assert cleaned == [True]
 
 

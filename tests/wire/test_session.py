@@ -25,7 +25,6 @@ from twilio_conversations.wire.packets import (
     Close,
     Notification,
     Reply,
-    RestCall,
     Status,
     Unknown,
 )
@@ -117,17 +116,6 @@ def test_deadlines_end_requests_wherever_they_are() -> None:
 
     assert {"written": True, "queued": False, "too late": False} == {id_: error.sent for id_, error in driven.settled.items()}
     assert all(isinstance(error, RequestTimeoutError) for error in driven.settled.values())
-
-
-def test_a_cancelled_request_is_not_written() -> None:
-    """It leaves the queue."""
-    driven = Driven()
-    driven.connect()
-    driven.submit("a")
-    driven.do(driven.session.cancel("a", driven.now))
-    driven.establish()
-
-    assert not any(isinstance(packet, RestCall) for packet in driven.sent)
 
 
 # Frames

@@ -206,12 +206,11 @@ def test_any_rate(rate: int, round_trip: float, says: str, count: int) -> None:
 
 
 def test_what_has_no_room_waits_for_an_answer() -> None:
-    """Each answer makes room for one; one that is taken back before its turn is never written."""
+    """Each answer makes room for one; one whose time is over before its turn is never written."""
     driven = full(Lane.COMMAND)
     for name in ("a", "b", "c"):
-        submit(driven, name, Lane.COMMAND)
+        submit(driven, name, Lane.COMMAND, PAUSE / 2 if name == "b" else 1000.0)
     assert (len(written(driven)), driven.session.requests.queued) == (MOST, 3)
-    driven.do(driven.session.cancel("b", driven.now))
     driven.receive(answer("0", code=429))
     driven.advance(PAUSE)
     for number in range(1, MOST - START // 2 - START // 8 + 1):

@@ -191,8 +191,7 @@ class SyncClient:
         # All attached before any of them is notified: a first user that closes at once must not end it for the others.
         root.handles += tuple(handle for handle, _ in handles)
         for handle, future in handles:
-            if not future.settle(handle):
-                handle.close()
+            future.settle(handle)
 
     def detach(self, entity: Handle) -> None:
         """Detach a handle that was closed (`Handle.close`)."""

@@ -59,8 +59,8 @@ class ConnectionStats:
 class Connection:
     """The connection of one client, over all reconnects.
 
-    `run`, `call`, `post`, `update_token`, `stats`, `state`, `start` and `close` may be used from any thread; `timers`, `send`,
-    `cancel` and `sleep` on the io thread only, where everything else happens.
+    `run`, `call`, `post`, `update_token`, `stats`, `state`, `start` and `close` may be used from any thread; `timers`, `send`
+    and `sleep` on the io thread only, where everything else happens.
     """
 
     def __init__(
@@ -175,11 +175,6 @@ class Connection:
         self._io.pending.add(receiver, id_)
         self._io.submit(submission)
         return id_
-
-    def cancel(self, id_: str) -> None:
-        """Take a request back: it is not written any more, and its receiver receives nothing."""
-        if self._io.pending.forget(id_):
-            self._io.apply(self._io.session.cancel(id_, time.monotonic()))
 
     # -- from any thread ----------------------------------------------------------------------------------------------
 

@@ -71,10 +71,6 @@ class Pending:
         else:
             self.settle(key, done.result())
 
-    def forget(self, key: str) -> bool:
-        """Remove a receiver, which receives nothing; return whether it was still here."""
-        return self._futures.pop(key, None) is not None
-
     def end(self, why: ConversationsError) -> None:
         """Fail all futures, and those that are added from now on."""
         self._over = why

@@ -129,9 +129,7 @@ class Readiness:
             waiting = self._waits.pop(future, None)
         if waiting is None:
             return
-        if future.cancelled():
-            waiting.cancel()
-        elif (error := future.exception()) is not None:
+        if (error := future.exception()) is not None:
             waiting.fail(error)
         else:
             waiting.settle(future.result())

@@ -256,8 +256,6 @@ class _Exchange:
 
     def _try_later(self, asked: float) -> bool:
         """Send again after a delay, unless the deadline comes first."""
-        if self._result.done():
-            return True
         if self._backoff is None:
             self._backoff = Backoff(RESENDS)
         delay = max(asked, self._backoff.next_delay(), LOOK_AFTER if self._is_looked_for else 0.0)
@@ -274,9 +272,9 @@ class _Exchange:
     def _on_slept(self, future: Future[None]) -> None:
         if (error := future.exception()) is not None:
             self._result.fail(error)
-        elif self._look is not None and self._in_doubt and not self._result.cancelled():
+        elif self._look is not None and self._in_doubt:
             self._look.look().add_done_callback(self._on_looked)
-        elif not self._result.cancelled():
+        else:
             self._send()
 
     def _on_looked(self, future: Future[Reply | None]) -> None:
@@ -287,7 +285,7 @@ class _Exchange:
             self._result.fail(error)
         elif (found := future.result()) is not None:
             self._result.settle(self._known(found))
-        elif not self._result.cancelled():
+        else:
             self._send()
 
 

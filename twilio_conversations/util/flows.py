@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import CancelledError, InvalidStateError
+from concurrent.futures import InvalidStateError
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from twilio_conversations.util import logs
@@ -52,17 +52,9 @@ class Future(Generic[T]):
         self._finish()
         return True
 
-    def cancel(self) -> bool:
-        """Fail with `CancelledError`, since nobody wants the result any more."""
-        return self.fail(CancelledError())
-
     def done(self) -> bool:
         """Return whether there is a result or an error."""
         return self._is_done
-
-    def cancelled(self) -> bool:
-        """Return whether it was cancelled."""
-        return isinstance(self._error, CancelledError)
 
     def exception(self) -> BaseException | None:
         """Return the error; `None` if there is a result. It must be done."""

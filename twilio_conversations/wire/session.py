@@ -206,12 +206,6 @@ class Session:
         self._requests.queue(request)
         return []
 
-    def cancel(self, id_: str, now: float) -> list[Effect]:
-        """Forget a request: it is not written any more, or its answer is ignored."""
-        self._now = now
-        self._requests.forget(id_)
-        return self._take_effects()
-
     def update_token(self, token: str, now: float, *, key: str | None = None, deadline: float = float("inf")) -> list[Effect]:
         """Use another token from now on; `key` is settled when the service has taken it, or refused it for good."""
         self._now = now
