@@ -15,16 +15,6 @@ if TYPE_CHECKING:
     from twilio_conversations.events.names import HandlerError
     from twilio_conversations.testing import Ask, Person, RunBot, Service, Settled
 
-__all__ = [
-    "ask",
-    "conversations_service",
-    "handler_errors",
-    "person",
-    "pytest_addoption",
-    "run_bot",
-    "settled",
-]
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option for another service."""

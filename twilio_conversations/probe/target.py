@@ -72,14 +72,14 @@ class Target:
         users = f"https://conversations.{_EDGES.get(name, name + '.')}twilio.com/v1/Services/{key['service_sid']}/Users"
         return cls(options=options, where=f"Twilio, region {name}", region=name, users_api=users, **key)
 
-    def token(self, identity: str) -> str:
-        """Return a token for one of the probe's users."""
+    def token(self, identity: str, ttl: float = TOKEN_LIFE) -> str:
+        """Return a token for a user, valid for `ttl` seconds."""
         return mint(
             identity,
             account_sid=self.account_sid,
             api_key_sid=self.api_key_sid,
             api_key_secret=self.api_key_secret,
             service_sid=self.service_sid,
-            ttl=TOKEN_LIFE,
+            ttl=ttl,
             region=self.region if self.region != "us1" else None,
         )

@@ -9,7 +9,6 @@ import attrs
 import pytest
 import requests
 
-from twilio_conversations import tokens
 from twilio_conversations.cli.probe import key_of
 from twilio_conversations.errors import InvalidArgumentError
 from twilio_conversations.probe import Target
@@ -35,20 +34,9 @@ def service_at(endpoint: str) -> Service:
     except InvalidArgumentError as error:
         raise pytest.UsageError(f"--conversations-endpoint {endpoint}: {error}") from error
 
-    def mint(identity: str, ttl: float) -> str:
-        return tokens.mint(
-            identity,
-            account_sid=target.account_sid,
-            api_key_sid=target.api_key_sid,
-            api_key_secret=target.api_key_secret,
-            service_sid=target.service_sid,
-            ttl=ttl,
-            region=target.region if target.region != "us1" else None,
-        )
-
     key = target.api_key_sid, target.api_key_secret
     control: ControlPlane = NoControlPlane() if url is None else RemoteControlPlane(url, key)
-    return Service(url, target.options.endpoints, mint, control)
+    return Service(url, target.options.endpoints, target.token, control)
 
 
 @attrs.frozen
