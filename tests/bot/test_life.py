@@ -17,7 +17,7 @@ from tests.bot.conftest import Running, Talk
 from tests.support.clients import Fresh
 from tests.support.patience import PATIENCE
 from twilio_conversations import ClientClosedError
-from twilio_conversations.bot import Bot, NoAnswerError, Say
+from twilio_conversations.bot import Bot, MessageContext, NoAnswerError, Say
 from twilio_conversations.server import LocalServer
 
 NewBot = Callable[..., Bot]
@@ -107,11 +107,14 @@ def test_handlers_run_in_their_context(new_bot: NewBot, start: Start, talk: Talk
 
     @contextmanager
     def context() -> Any:
-        if threading.current_thread().name.startswith("conversations-bot"):
+        is_the_bots = threading.current_thread().name.startswith("conversations-bot")
+        if is_the_bots:
             seen.append(("in", threading.current_thread().name))
-        yield
-        if threading.current_thread().name.startswith("conversations-bot"):
-            seen.append(("out", threading.current_thread().name))
+        try:
+            yield
+        finally:
+            if is_the_bots:
+                seen.append(("out", threading.current_thread().name))
 
     bot = new_bot(handler_context=context)
 
@@ -119,13 +122,19 @@ def test_handlers_run_in_their_context(new_bot: NewBot, start: Start, talk: Talk
     def answer(say: Say) -> None:
         seen.append(("handler", threading.current_thread().name))
         say("yes")
+        raise ValueError
+
+    @bot.error
+    def failed(failed: MessageContext) -> None:
+        seen.append(("error handler", threading.current_thread().name))
+        failed.say("no")
 
     running = start(bot)
     room = talk(bot)
     room.say("go")
-    room.heard("yes")
+    room.heard("no")
     running.end()
-    assert [what for what, _ in seen] == ["in", "handler", "out"]
+    assert [what for what, _ in seen] == ["in", "handler", "out", "in", "error handler", "out"]
     assert len({thread for _, thread in seen}) == 1
 
 

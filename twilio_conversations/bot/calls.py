@@ -78,7 +78,8 @@ class Calls:
         note(HandlerError(error, None, handler.function))
         for receiver in self.error_handlers:
             try:
-                receiver.call(ErrorContext(failed.client, error, failed))
+                with self._handler_context():
+                    receiver.call(ErrorContext(failed.client, error, failed))
             except BaseException as another:
                 _log.error("the error handler %s raised", receiver.name, exc_info=another)
                 note(HandlerError(another, None, receiver.function))
