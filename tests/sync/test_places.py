@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.sync.test_subscriptions import Driver
 from twilio_conversations.sync.changes import Kind
-from twilio_conversations.sync.places import NO_ROOM, PROBE_AFTER, SETTLED
+from twilio_conversations.sync.places import DOCUMENTED, FIRST_TRIED, NO_ROOM, PROBE_AFTER, SETTLED
 from twilio_conversations.sync.pokes import Poke, Subscription, SubscriptionPhase
 from twilio_conversations.sync.purpose import Purpose
 
@@ -78,7 +78,11 @@ class Limited(Driver):
             assert self.subject.rejected(poke, 429, self.now, code=NO_ROOM) == []
             return
         self.subject.accepted(poke, {}, self.now)
-        for sid, subscription in batch.items():
+        self.answer(poke)
+
+    def answer(self, poke: Poke) -> None:
+        """Confirm what there is room for, and refuse the rest."""
+        for sid, subscription in {subscription.sid: subscription for subscription in poke.waiting}.items():
             self.there.pop(sid, None)
             if len(self.there) < self.limit:
                 self.there[sid] = subscription
@@ -121,6 +125,26 @@ def test_message_lists_come_first(refuses: Refuses) -> None:
     assert (error.status, error.code, error.retryable) == (429, NO_ROOM, False)
     assert "follow 2000 objects; 1001 more are not followed" in str(error)
     assert "the properties of conversations (1), the participants of conversations (1000)" in str(error)
+
+
+@pytest.mark.parametrize(("limit", "objects", "most"), [(DOCUMENTED, 3000, FIRST_TRIED), (2300, 3000, 200), (5000, 5000, 0)])
+def test_few_are_tried_beyond_the_documented_number(limit: int, objects: int, most: int) -> None:
+    """Those that come all at once, too, whose answers are slower than the pokes; twice as many after each answer that has room."""
+    driven = Limited(limit)
+    for number in range(objects):
+        driven.want(Purpose.DOCUMENT, f"D{number}")
+    pokes: list[Poke] = []
+    while driven.refusals + len(driven.there) < min(objects, limit + 1):
+        while (poke := driven.advance(1.0)) is not None:
+            pokes.append(poke)
+            driven.subject.accepted(poke, {}, driven.now)
+        assert pokes, "nothing is asked for any more"
+        for poke in pokes:
+            driven.answer(poke)
+        pokes.clear()
+    driven.run(5)
+    assert len(driven.there) == min(objects, limit)
+    assert driven.refusals <= most
 
 
 def test_what_does_not_fit_is_not_asked_for() -> None:

@@ -1,8 +1,9 @@
 """Objects that are followed where the service lets a connection follow only so many (54419): the most important ones.
 
-The limit is not known before the service has refused an object. From then on an object that has no place waits without being
-asked for, until another one gives its place up, or for so long that the limit may have changed. A more important object takes the
-place of a less important one. Pure: the time comes in with every call.
+The limit is not known before the service has refused an object. Beyond the documented one, objects are tried in growing numbers, so
+that few are refused. From a refusal on, an object that has no place waits without being asked for, until another one gives its place
+up, or for so long that the limit may have changed. A more important object takes the place of a less important one. Pure: the time
+comes in with every call.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 NO_ROOM: Final = 54419
 """Code of a refusal: the connection follows as many objects as the service allows."""
+DOCUMENTED: Final = 2000
+"""Number of objects that a connection may follow at Twilio."""
+FIRST_TRIED: Final = 50
+"""Number of objects that are tried first beyond the documented number; then as many as there are beyond it."""
 PROBE_AFTER: Final = 600.0
 """Seconds after which one object more is asked for, in case the limit has changed."""
 SETTLED: Final = 2.0
@@ -113,6 +118,11 @@ class Places:
         self._most_waiting = 0
         self._is_reported = False
 
+    @property
+    def has_room(self) -> bool:
+        """Whether one more object has a place, as far as is known and documented; otherwise answers show who has one."""
+        return self.limit is None and len(self.followed) < DOCUMENTED
+
     def add(self, subscription: Subscription) -> None:
         """Have an object wait for a place."""
         self.waiting.add(subscription)
@@ -159,12 +169,16 @@ class Places:
         return Shortage(len(self.followed), self.waiting.counts())
 
     def settle(self, now: float) -> Moves:
-        """Give the places to the most important objects."""
+        """Give the places to the most important objects; beyond the documented number, to a few, whose answers come first."""
         self.is_settled = True
         moves = Moves([], [])
+        most = max(DOCUMENTED + FIRST_TRIED, 2 * len(self.followed) - DOCUMENTED)
         while self.limit is not None and len(self.followed) > self.limit:
             self._displace(moves)
         while (best := self.waiting.first()) is not None:
+            if self.limit is None and len(self.followed) >= most:
+                self.is_settled = False
+                break
             if self.limit is not None and len(self.followed) >= self.limit:
                 least = self.followed.last()
                 if least is None or least.purpose <= best.purpose:

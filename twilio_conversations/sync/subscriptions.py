@@ -158,7 +158,8 @@ class Subscriptions:
     @property
     def _may_arrange(self) -> bool:
         """Whether places can be given away: where they are few, the answers that are awaited show first who has one."""
-        return not self._places.is_settled and (self._places.limit is None or not self._awaited)
+        is_tried = self._places.limit is None and self._ready
+        return not self._places.is_settled and (self._places.has_room or not (self._awaited or is_tried))
 
     def _arrange(self, now: float) -> None:
         """Follow what gets a place, and no longer what loses it."""

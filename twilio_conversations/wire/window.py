@@ -3,7 +3,7 @@
 Twilio documents 500 requests a second for a connection. No answer has the number that is left, so the client learns from
 refusals: each halves the window and stops everything for a moment, after which a few requests try whether that was long enough;
 after a steady time the window grows again, by one for each windowful of answers. Before the first refusal it grows by one with
-every second answer, up to a bound at which a refusal causes no storm; the first refusal takes that growth back.
+every second answer, up to a bound below the documented rate; the first refusal takes that growth back.
 Pure: the time comes in with every call, and `resumes_at` is the time of the next `resume`.
 """
 
@@ -16,7 +16,7 @@ from typing import Final
 from twilio_conversations.wire.packets import Reply
 
 START: Final = 100
-QUICK_GROWTH: Final = 200
+QUICK_GROWTH: Final = 400
 """Size up to which the window of a connection without refusals grows quickly."""
 SMALLEST, LARGEST = 4, 500
 """Bounds of the window. At the upper one, a round trip of a second is needed to stay within the documented rate."""
