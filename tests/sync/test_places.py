@@ -129,7 +129,7 @@ def test_message_lists_come_first(refuses: Refuses) -> None:
 
 @pytest.mark.parametrize(("limit", "objects", "most"), [(DOCUMENTED, 3000, FIRST_TRIED), (2300, 3000, 200), (5000, 5000, 0)])
 def test_few_are_tried_beyond_the_documented_number(limit: int, objects: int, most: int) -> None:
-    """Those that come all at once, too, whose answers are slower than the pokes; twice as many after each answer that has room."""
+    """Also when all come at once, and answers are slower than pokes; twice as many after each answer that has room."""
     driven = Limited(limit)
     for number in range(objects):
         driven.want(Purpose.DOCUMENT, f"D{number}")

@@ -1,9 +1,9 @@
 """Objects that are followed where the service lets a connection follow only so many (54419): the most important ones.
 
-The limit is not known before the service has refused an object. Beyond the documented one, objects are tried in growing numbers, so
-that few are refused. From a refusal on, an object that has no place waits without being asked for, until another one gives its place
-up, or for so long that the limit may have changed. A more important object takes the place of a less important one. Pure: the time
-comes in with every call.
+The limit is not known before the service has refused an object. Beyond the documented one, objects are tried in growing numbers,
+so that few are refused. From a refusal on, an object that has no place waits without being asked for, until another one gives its
+place up, or for so long that the limit may have changed. A more important object takes the place of a less important one. Pure:
+the time comes in with every call.
 """
 
 from __future__ import annotations
