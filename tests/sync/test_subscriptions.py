@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twilio_conversations.sync.pace import LAST_RETRY, SPACING
 from twilio_conversations.sync.places import Shortage
 from twilio_conversations.sync.pokes import Poke, Subscription, SubscriptionPhase
-from twilio_conversations.sync.subscriptions import LAST_RETRY, SPACING, Subscriptions
+from twilio_conversations.sync.subscriptions import Subscriptions
 
 
 class Driver:

@@ -10,22 +10,14 @@ to send. Subscriptions are compared by identity, never by sid: a closed handle m
 
 from __future__ import annotations
 
-import heapq
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from twilio_conversations.sync.changes import Kind
+from twilio_conversations.sync.pace import Pace, Retries
 from twilio_conversations.sync.places import NO_ROOM, Places, Ranked, Shortage
 from twilio_conversations.sync.pokes import CATCHING_UP, DEFAULT_BATCH, Poke, PokeAnswer, Refusal, Subscription, SubscriptionPhase
-
-DEBOUNCE = 0.015
-"""A wish waits so long for others to share its poke."""
-SPACING = 0.05
-"""Time between the starts of two pokes, unless a whole batch is waiting."""
-FIRST_RETRY, LAST_RETRY, JITTER = 0.1, 120.0, 0.2
-STEADY = 60.0
-"""An object that was followed so long without trouble starts its back-off from the beginning."""
 
 
 class Subscriptions:
@@ -33,8 +25,7 @@ class Subscriptions:
 
     def __init__(self, correlation_ids: Iterator[int], rng: Callable[[], float]) -> None:
         self._correlation_ids = correlation_ids
-        self._rng = rng
-        self._order = itertools.count()
+        self._retries = Retries(rng)
         self._all: dict[Subscription, None] = {}
         self._live: dict[str, Subscription] = {}
         self._connected = False
@@ -45,13 +36,11 @@ class Subscriptions:
     def _reset(self) -> None:
         """Forget everything that belonged to one connection."""
         self._ready = Ranked()
-        self._delayed: list[tuple[float, int, Subscription]] = []
+        self._retries.clear()
+        self._pace = Pace()
         self._cancels: dict[str, Kind] = {}
         self._in_flight: Poke | None = None
         self._awaited: dict[int, Poke] = {}
-        self._poke_at: float | None = None
-        self._last_poke = -SPACING
-        self._pause_until = 0.0
         self._rejections = 0
         self._renew_at: float | None = None
         self._because_of_ttl = False
@@ -118,14 +107,8 @@ class Subscriptions:
 
     def _want_later(self, subscription: Subscription, now: float) -> None:
         """Ask again after a delay that grows with every failure."""
-        steady = subscription.steady_since
-        if steady is not None and now - steady > STEADY:
-            subscription.failures = 0
-        subscription.steady_since = None
         self._withdraw(subscription, SubscriptionPhase.IDLE)
-        subscription.not_before = now + self._delay(subscription.failures)
-        subscription.failures += 1
-        heapq.heappush(self._delayed, (subscription.not_before, next(self._order), subscription))
+        self._retries.add(subscription, now)
 
     def _withdraw(self, subscription: Subscription, phase: SubscriptionPhase) -> None:
         self._settle(subscription)
@@ -200,7 +183,7 @@ class Subscriptions:
 
     def token_updated(self, now: float) -> None:
         """Request forbidden subscriptions again, since they may be allowed now."""
-        self._pause_until = now
+        self._pace.pause(now)
         for subscription in self._all:
             if subscription.phase in (SubscriptionPhase.FAILED, SubscriptionPhase.IDLE):
                 self._want(subscription, now)
@@ -211,27 +194,19 @@ class Subscriptions:
         """Return the time at which `on_time` is needed, if nothing happens before."""
         if not self._connected:
             return None
-        moments = [poke.last_sign + poke.patience for poke in self._awaited.values() if poke.patience is not None]
-        if self._delayed:
-            moments.append(self._delayed[0][0])
-        if self._renew_at is not None:
-            moments.append(self._renew_at)
         if self._may_arrange:
             return 0.0
-        if (moment := self._places.next_deadline()) is not None:
-            moments.append(moment)
-        if self._poke_at is not None and self._in_flight is None:
-            moments.append(self._poke_at)
-        return min(moments, default=None)
+        moments = [poke.last_sign + poke.patience for poke in self._awaited.values() if poke.patience is not None]
+        poke_at = self._pace.next_at if self._in_flight is None else None
+        others = (self._retries.next_deadline(), self._renew_at, self._places.next_deadline(), poke_at)
+        return min(moments + [moment for moment in others if moment is not None], default=None)
 
     def on_time(self, now: float) -> None:
         """Let time pass."""
         if not self._connected:
             return
-        while self._delayed and self._delayed[0][0] <= now:
-            when, _, subscription = heapq.heappop(self._delayed)
-            if subscription.phase is SubscriptionPhase.IDLE and subscription.not_before == when and subscription in self._all:
-                self._want(subscription, now)
+        for subscription in self._retries.take(now):
+            self._want(subscription, now)
         self._check_silence(now)
         self._places.on_time(now)
         self._arrange(now)
@@ -253,37 +228,29 @@ class Subscriptions:
                 subscription.silences += 1
                 self._want_later(subscription, now)
 
-    def _delay(self, failures: int) -> float:
-        return min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(failures, 20)) * (1 + JITTER * self._rng())
+    @property
+    def _is_full(self) -> bool:
+        """Whether a whole batch is waiting."""
+        return len(self._ready) >= self._limit
 
     def _schedule(self, now: float) -> None:
-        """Set the time of the next poke; a time that is set already is only moved forward, by a full batch."""
-        if not self._connected:
-            return
-        moment = max(now + DEBOUNCE, self._last_poke + SPACING)
-        if self._poke_at is not None:
-            moment = min(moment, self._poke_at)
-        if len(self._ready) >= self._limit:
-            moment = now
-        self._poke_at = max(moment, self._pause_until)
+        """Have a poke sent."""
+        if self._connected:
+            self._pace.schedule(now, is_full=self._is_full)
 
     # Pokes
 
     def next_poke(self, now: float) -> Poke | None:
         """Return the poke to send now, if it is time for one."""
-        if not self._connected or self._in_flight is not None or self._poke_at is None or now < self._poke_at:
+        if not self._connected or self._in_flight is not None or not self._pace.take_due(now, is_full=self._is_full):
             return None
-        if len(self._ready) < self._limit and now < self._last_poke + SPACING:
-            self._poke_at = self._last_poke + SPACING  # the batch was whole, but not everybody in it waits any more
-            return None
-        self._poke_at = None
         if self._cancels and (not self._ready or self._places.limit is not None):  # where room is short, it is made first
             poke = self._cancelling()
         elif self._ready:
             poke = self._establishing(now)
         else:
             return None
-        self._last_poke = now
+        self._pace.sent(now)
         self._in_flight = self._awaited[poke.correlation_id] = poke
         return poke
 
@@ -332,7 +299,7 @@ class Subscriptions:
         if code == NO_ROOM:
             self._rejected_for_room(poke, now)
             return []
-        self._pause_until = now + max(retry_after, self._delay(self._rejections))
+        self._pace.pause(now + max(retry_after, self._retries.delay(self._rejections)))
         self._rejections += 1
         concerned = list(poke.waiting)
         refused = status is not None and 400 <= status < 500 and status != 429
@@ -382,7 +349,7 @@ class Subscriptions:
 
     def _go_on(self, now: float) -> None:
         # Always looked at again: a confirmation may have come before the answer, and more may be waiting.
-        self._poke_at = None
+        self._pace.next_at = None
         if self._ready or self._cancels:
             self._schedule(now)
 
