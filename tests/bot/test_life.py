@@ -16,7 +16,7 @@ import pytest
 from tests.bot.conftest import Running, Talk
 from tests.support.clients import Fresh
 from tests.support.patience import PATIENCE
-from twilio_conversations import ClientClosedError
+from twilio_conversations import ClientClosedError, NoThreadError
 from twilio_conversations.bot import Bot, MessageContext, NoAnswerError, Say
 from twilio_conversations.server import LocalServer
 
@@ -84,6 +84,25 @@ def test_a_client_that_ends_ends_the_bot(new_bot: NewBot, start: Start) -> None:
     other.run()
     with pytest.raises(ClientClosedError):
         other.run()
+
+
+def test_who_waits_for_a_bot_that_cannot_connect(new_bot: NewBot, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wait ends with the error of `run`."""
+    bot = new_bot()
+    begin = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name.startswith("conversations-io"):
+            raise RuntimeError("can't start new thread")
+        begin(thread)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        running = start(bot, ready=False)
+        with pytest.raises(NoThreadError):
+            bot.wait_until_ready(PATIENCE)
+        running.thread.join(PATIENCE)
+    assert [type(error) for error in running.raised] == [NoThreadError]
 
 
 @pytest.mark.parametrize("how", [lambda: sys.exit(3), lambda: exec("raise KeyboardInterrupt")], ids=["exit", "interrupt"])

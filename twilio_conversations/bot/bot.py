@@ -26,7 +26,7 @@ from twilio_conversations.bot.rooms import Rooms
 from twilio_conversations.bot.running import Loop, ended_by_signals, log_readably
 from twilio_conversations.bot.workers import Workers
 from twilio_conversations.client.client import Client
-from twilio_conversations.errors import ClientClosedError, InvalidArgumentError
+from twilio_conversations.errors import ClientClosedError, ConversationsError, InvalidArgumentError
 from twilio_conversations.options import Endpoints, OptionFields
 from twilio_conversations.util import checks, logs
 from twilio_conversations.util.futures import Deadline, SharedFuture, wait
@@ -192,6 +192,7 @@ class Bot:
         Raises:
             RequestTimeoutError: it was not connected within `timeout` seconds.
             InitializationError: the client was rejected.
+            ConversationsError: `run` could not connect it.
         """
         deadline = Deadline(timeout)
         wait(self._connecting, deadline, "wait_until_ready()")
@@ -221,8 +222,7 @@ class Bot:
         desk = Desk(self.client, workers, self._calls, self._messages, self._joined, self._loop.later, self._catch_up)
         rooms = Rooms(desk)
         try:
-            self.client.connect()
-            self._connecting.settle(None)
+            self._connect()
             for seconds, handler in self._repeated:
                 self._repeat(workers, seconds, handler)
             _log.info("the bot runs; handlers for messages: %d", len(self._messages))
@@ -235,6 +235,16 @@ class Bot:
                 _log.warning("still running after %.0f s: %s", self._stop_timeout, ", ".join(self._calls.running))
             if self._makes_client:
                 self.client.close()
+
+    def _connect(self) -> None:
+        if self._connecting.done():
+            self._connecting = SharedFuture()
+        try:
+            self.client.connect()
+        except ConversationsError as error:
+            self._connecting.fail(error.again())
+            raise
+        self._connecting.settle(None)
 
     def _repeat(self, workers: Workers, seconds: float, handler: Handler) -> None:
         def turn() -> bool:
