@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -194,10 +193,3 @@ def again(call: Callable[[], requests.Response]) -> requests.Response:
 
     until(answered, "an answer of the server")
     return responses[-1]
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

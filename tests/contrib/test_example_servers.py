@@ -13,9 +13,10 @@ from functools import partial
 import attrs
 import pytest
 
-from tests.contrib.example import IDENTITY, NAME, Process, Site, Visitor, free_port
+from tests.contrib.example import IDENTITY, NAME, Process, Site, Visitor
 from tests.contrib.traffic import connections
 from tests.support.patience import PATIENCE
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 GUNICORN = {

@@ -2,7 +2,8 @@
 
 The ``python`` blocks of a page are one program, run from the repository in a process of its own with warnings as errors.
 ``output`` blocks hold what that program prints. The ``$`` lines of ``console`` blocks are run by a shell. A block is left out
-only after a line ``<!-- snippet: skip because ... -->``, which has to give the reason.
+only after a line ``<!-- snippet: skip because ... -->``, which has to give the reason. A page with files to save is followed as a
+whole instead (tests/project/test_tutorial.py).
 """
 
 from __future__ import annotations
@@ -13,55 +14,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import attrs
 import pytest
 
+from tests.support.pages import blocks_of, printed, program
 from tests.support.patience import LONG_PATIENCE
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-FENCE = re.compile(r"^```(\S*)\s*$")
-SKIP = re.compile(r"^<!-- snippet: skip because (\S.{9,}) -->$")
 SETS_UP = "python3 -m venv .venv && "  # the README's own two commands are run by .ci/run, from nothing
-
-
-@attrs.frozen
-class Block:
-    """A fenced block: its language, the line its text begins on (from 1), its lines, and whether it is left out."""
-
-    language: str
-    line: int
-    lines: tuple[str, ...]
-    skipped: bool
-
-
-def blocks_of(text: str) -> list[Block]:
-    """Return the fenced blocks of a Markdown page, in order."""
-    found: list[Block] = []
-    lines: list[str] = []
-    language, start, skip = None, 0, False
-    for number, line in enumerate(text.splitlines(), start=1):
-        fence = FENCE.match(line)
-        if language is None:
-            if fence:
-                language, start, lines = fence.group(1), number + 1, []
-            elif line.strip():
-                skip = bool(SKIP.match(line))
-        elif line.rstrip() == "```":
-            found.append(Block(language, start, tuple(lines), skip))
-            language, skip = None, False
-        else:
-            lines.append(line)
-    return found
-
-
-def program(blocks: list[Block]) -> str:
-    """Return the page's Python blocks as one program whose line numbers are those of the page."""
-    lines: list[str] = []
-    for block in blocks:
-        if block.language == "python" and not block.skipped:
-            lines += [""] * (block.line - 1 - len(lines)) + list(block.lines)
-    return "\n".join(lines) + "\n"
 
 
 def named(pages: list[Path]) -> list[object]:
@@ -70,11 +30,12 @@ def named(pages: list[Path]) -> list[object]:
 
 
 def has(language: str) -> list[Path]:
-    """Return the pages that have a block in a language."""
+    """Return the pages that have a block in a language, without those that are followed as a whole."""
+    pages = {page: blocks_of(page.read_text(encoding="utf-8")) for page in PAGES}
     return [
         page
-        for page in PAGES
-        if any(block.language == language and not block.skipped for block in blocks_of(page.read_text(encoding="utf-8")))
+        for page, blocks in pages.items()
+        if any(block.language == language and not block.skipped for block in blocks) and not any(block.file for block in blocks)
     ]
 
 
@@ -94,8 +55,7 @@ def test_python_examples_run(page: Path, tmp_path: Path) -> None:
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    expected = "".join(line + "\n" for block in blocks if block.language == "output" for line in block.lines)
-    if expected:
+    if expected := printed(blocks):
         assert result.stdout == expected
 
 
