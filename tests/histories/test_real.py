@@ -190,8 +190,11 @@ class History:
             self.runner.succeeded(self.environment)
         except BaseException as error:
             error.add_note(f"contrary settings: {self.environment.settings}")
-            self.runner.close()
             raise
+
+    def abandon(self) -> None:
+        """Close the environment: the next history has a new one."""
+        self.runner.close()
 
 
 def run_histories(count: int, *, announce: bool) -> None:

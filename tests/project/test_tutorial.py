@@ -74,9 +74,7 @@ def test_it_can_be_followed(tmp_path: Path) -> None:
 def test_a_broken_snippet_is_noticed(tmp_path: Path) -> None:
     """Where the bot answers otherwise than the page shows, following it fails at the command that shows it."""
     broken = {'"4711": "is on its way"': '"4711": "is lost"'}
-    with pytest.raises(
-        DeviationError, match=r"(?s)tutorial.md:\d+: `.venv/bin/python alice.py .*but\n.*Parcel 4711 is lost"
-    ):
+    with pytest.raises(DeviationError, match=r"(?s)tutorial.md:\d+: `.venv/bin/python alice.py .*but\n.*Parcel 4711 is lost"):
         follow(TUTORIAL, tmp_path, replacements() | broken, LONG_PATIENCE)
 
 

@@ -32,6 +32,10 @@ class Machine(Protocol):
         """Assert what must hold in the end."""
         ...
 
+    def abandon(self) -> None:
+        """Leave nothing behind for the next story, after a failure."""
+        ...
+
 
 def run_stories(
     make: Callable[[random.Random], Machine], moves: Moves, *, count: int, steps: int, shorten_for: float = 30.0
@@ -57,6 +61,7 @@ def run_stories(
 
 
 def _failure(make: Callable[[random.Random], Machine], birth: float, story: Sequence[Step]) -> BaseException | None:
+    machine = None
     try:
         machine = make(random.Random(birth))
         for name, arguments in story:
@@ -65,6 +70,8 @@ def _failure(make: Callable[[random.Random], Machine], birth: float, story: Sequ
                 machine.look()
         machine.teardown()
     except Exception as error:
+        if machine is not None:
+            machine.abandon()
         return error
     return None
 
@@ -77,6 +84,7 @@ def _shortened(
     name: str,
     seconds: float,
 ) -> BaseException:
+    first = failure
     end = time.monotonic() + seconds
     shorter = True
     while shorter:
@@ -90,4 +98,6 @@ def _shortened(
                 story, failure, shorter = attempt, found, True
     lines = [f"  {move}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})" for move, arguments in story]
     failure.add_note(f"{name}, shortened:\n" + "\n".join(lines))
+    if failure is not first:
+        failure.__cause__ = first
     return failure

@@ -54,6 +54,9 @@ class Told(History):
     def allows(self, move: str) -> bool:
         return move not in ("hurry", "lose") or bool(self.service.outbox)
 
+    def abandon(self) -> None:
+        """Do nothing: everything is in memory."""
+
     def look(self) -> None:
         """Cursors never run ahead of what the service has done."""
         for kind, entity in self.entities.items():

@@ -59,6 +59,9 @@ class Told(RandomEvents):
             return self.driven.open_generation is not None
         return move != "control_answer" or any(isinstance(packet, CONTROL) for packet in self.driven.sent)
 
+    def abandon(self) -> None:
+        """Do nothing: everything is in memory."""
+
     def look(self) -> None:
         """Never stuck, the public state is the phase's, and who is connected uses the latest token that is not refused."""
         self.never_stuck()
