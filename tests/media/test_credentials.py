@@ -16,7 +16,7 @@ from urllib3.util.retry import Retry
 from tests.media.conftest import lead_media_to
 from tests.media.http_service import LIMIT, Answer, HttpService, Seen
 from tests.media.test_media import CONTENT, described, foreign
-from twilio_conversations import Client, ConversationsError, MediaError, TransportUnavailableError
+from twilio_conversations import Client, ConversationsError, MediaError, RequestTimeoutError, TransportUnavailableError
 from twilio_conversations.server import LocalServer
 from twilio_conversations.transport.link_secrecy import without_queries, without_url
 from twilio_conversations.util import logs
@@ -140,6 +140,19 @@ def test_signatures_of_links_that_fail_are_nowhere(service: LocalServer, fresh: 
                 assert SECRET not in "".join(traceback.format_exception(raised.value)), url
     assert [text for text in records() if SECRET in text] == []
     assert any("Incremented Retry" in text for text in records())
+
+
+def test_the_signature_of_a_link_that_takes_too_long_is_nowhere(service: LocalServer, fresh: Callable[[str], str]) -> None:
+    """The session's adapter tries until the time limit is over: the error of that does not show the error before it."""
+    with requests.Session() as session, HttpService() as media:
+        session.mount("http://127.0.0.1:9/", HTTPAdapter(max_retries=Retry(3, backoff_factor=0.25)))  # 1.5 s
+        with Client(service.token(fresh("alice")), endpoint=service.url, session=session) as client:
+            client.wait_until_ready(10)
+            lead_media_to(client, media)
+            media.script[:] = [described(f"http://127.0.0.1:9/?Signature={SECRET}")]
+            with pytest.raises(RequestTimeoutError) as raised:
+                foreign(client).read(timeout=0.5)
+    assert SECRET not in "".join(traceback.format_exception(raised.value))
 
 
 def test_queries_are_cut_out_of_text() -> None:

@@ -248,14 +248,16 @@ class MediaHttp:
         while True:
             transfer.check()
             attempts += 1
-            asked = 0.0
+            asked, broken = 0.0, None
             try:
                 response, renewed = self._attempt(request, transfer)
                 if 200 <= response.status_code < 300:
                     return take(response)
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+                broken = error  # which names the URL, so nothing is raised while it is being handled
+            if broken is not None:
                 transfer.check()
-                failure = self._no_answer(request, error, attempts)
+                failure = self._no_answer(request, broken, attempts)
             else:
                 asked = retry_after(response.headers)
                 failure = _refusal(self._told(request, response.url), response, transfer, attempts)
