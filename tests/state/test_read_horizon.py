@@ -204,18 +204,20 @@ def test_reading_everything_moves_to_the_newest_message(alice: Driven, room: Roo
 
 
 def test_one_moves_after_another(alice: Driven, conversation: Conversation) -> None:
-    """Whoever comes while one is on the way waits, within their own limit; those after it are not held up."""
+    """Whoever comes while one is on the way waits, within their own limit, also behind one that has given up; those after it are
+    not held up."""
     alice.backend.answer("POST", MINE, membership(5, 1), Answer(500, {}), membership(6, 0))
     waited: list[str] = []
 
     def impatient() -> None:
-        with pytest.raises(RequestTimeoutError, match="moving the read horizon") as caught:
-            conversation.update_last_read_message_index(4, timeout=0.01)
-        waited.append(str(caught.value))
+        for index in (4, 8):
+            with pytest.raises(RequestTimeoutError, match="moving the read horizon") as caught:
+                conversation.update_last_read_message_index(index, timeout=0.01)
+            waited.append(str(caught.value))
 
     alice.backend.meanwhile("POST", MINE, impatient)
     assert conversation.update_last_read_message_index(5) == 1
-    assert len(waited) == 1
+    assert len(waited) == 2
     with pytest.raises(RestError):
         conversation.update_last_read_message_index(7)
     assert conversation.last_read_message_index == 5

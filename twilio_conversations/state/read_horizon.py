@@ -109,9 +109,13 @@ class ReadHorizon:
         mine: SharedFuture[None] = SharedFuture()
         with self._queue:
             before, self._last_in_line = self._last_in_line, mine
-        try:
-            if before is not None:
+        if before is not None:
+            try:
                 self._runtime.wait(before, deadline, "moving the read horizon")
+            except BaseException:
+                before.add_done_callback(lambda _: mine.settle(None))  # who comes next waits for the same one
+                raise
+        try:
             yield
         finally:
             mine.settle(None)
