@@ -468,6 +468,23 @@ def test_a_refused_request_and_a_malformed_answer_fail_alone(wire: Wire) -> None
 # Other calls
 
 
+def test_a_sleep_that_is_ended_early_leaves_nothing(wire: Wire) -> None:
+    """Neither the future nor its timer is kept for the rest of the time, which may be endless."""
+    wired = wire()
+    wired.up()
+    connection = wired.connection
+
+    def kept() -> tuple[int, int]:
+        return len(connection._io.pending), sum(timer.active for _, _, timer in connection.timers._heap)
+
+    def sleep() -> tuple[int, int]:
+        connection.sleep(float("inf")).settle(None)
+        return kept()
+
+    before = connection.call(kept).result(SOON)
+    assert connection.call(sleep).result(SOON) == before
+
+
 def test_call_runs_on_the_io_thread(wire: Wire) -> None:
     """Its result, or its exception, comes back; timers can be used there."""
     wired = wire()

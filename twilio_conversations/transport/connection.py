@@ -156,8 +156,15 @@ class Connection:
     def sleep(self, seconds: float) -> Future[None]:
         """Return a future that is done after some seconds; it fails if the connection ends before that."""
         future: Future[None] = Future()
-        key = self._io.pending.add(future)
-        self.timers.call_later(seconds, functools.partial(self._io.pending.settle, key, None))
+        pending = self._io.pending
+        key = pending.add(future)
+        timer = self.timers.call_later(seconds, functools.partial(pending.settle, key, None))
+
+        def over(_: Future[None]) -> None:  # perhaps before its time
+            timer.cancel()
+            pending.settle(key, None)
+
+        future.add_done_callback(over)
         return future
 
     def send(
