@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from twilio_conversations.errors import ProtocolError
 from twilio_conversations.util.flows import Flow, Future, completed, failed, flow, gather
 
 
@@ -155,6 +156,29 @@ def test_a_step_of_one_flow_needs_no_future() -> None:
     one.settle(1)
 
     assert result.result() == 3
+
+
+def test_an_unexpected_error_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Where it was raised, also if nobody takes the result; errors of this package are for whoever asked."""
+    coming: Future[int] = Future()
+
+    @flow
+    def inner(error: Exception) -> Flow[None]:
+        yield coming
+        raise error
+
+    @flow
+    def outer(error: Exception) -> Flow[None]:
+        yield inner(error)
+
+    outer(ValueError("wrong"))
+    refused = outer(ProtocolError("refused"))
+    coming.settle(1)
+
+    assert isinstance(refused.exception(), ProtocolError)
+    assert [(record.message, record.exc_info and record.exc_info[0]) for record in caplog.records] == [
+        ("a flow failed", ValueError)
+    ]
 
 
 def test_a_flow_that_waits_for_what_fails_fails_with_it() -> None:

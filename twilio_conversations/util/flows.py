@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import InvalidStateError
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
+from twilio_conversations.errors import ConversationsError
 from twilio_conversations.util import logs
 
 __all__ = ["Flow", "Future", "completed", "failed", "flow", "gather"]
@@ -126,6 +127,7 @@ class _Running(Future[T]):
         """Run to the first future that is not done yet (a loop: recursion would grow with finished futures)."""
         steps = self._steps
         failure: BaseException | None = None
+        cause: BaseException | None = None
         try:
             while True:
                 if settled is None:
@@ -141,6 +143,8 @@ class _Running(Future[T]):
         except StopIteration as stop:
             value = stop.value
         except Exception as error:
+            if error is not cause and not isinstance(error, ConversationsError):
+                _log.exception("a flow failed")  # a mistake of ours, and perhaps nobody takes the result
             # Without this frame in its traceback, which leads back to this future: else each error were a cycle.
             failure = error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
         if failure is None:
