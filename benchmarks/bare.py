@@ -1,4 +1,4 @@
-"""What a loop without a client can do: websocket-client, json, and nothing else. As a worker, and as the tool that seeds.
+"""A connection without a client: websocket-client, json, and nothing else. For the floors of the rows, and for what seeds data.
 
 Reads are buffered and the acknowledgements of one read leave in one send, since that is the fastest that such a loop gets.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,9 +14,8 @@ from urllib.parse import urlsplit
 
 import websocket
 
-from benchmarks.worker import answer_lines, spread
-
 Answer = tuple[int, Any]  # HTTP status, body
+SUBSCRIPTIONS = "/v4/Subscriptions"
 
 
 class BufferedSocket:
@@ -84,6 +82,9 @@ class Bare:
                 self._acks.clear()
         return header, payload
 
+    def notified(self, payload: Any) -> None:
+        """Receive what comes while answers are awaited; here it is of no interest."""
+
     def post(self, name: str, verb: str, path: str, body: Any = None) -> None:
         """Send a tunnelled request under the id `name`."""
         headers = {"Content-Type": "application/json; charset=utf-8"}
@@ -124,6 +125,7 @@ class Bare:
 
     def _take_answer(self, answers: dict[str, Answer]) -> None:
         header, payload = self.receive()
+        self.notified(payload)
         if header["method"] == "reply" and "http_status" in header:
             answers[header["id"]] = (header["http_status"]["code"], payload)
 
@@ -160,63 +162,12 @@ def acknowledgement(name: str) -> bytes:
 
 def subscribe(bare: Bare, sid: str) -> None:
     """Subscribe to a conversation's list of messages and to its document."""
-    messages = bare.get(f"/v3/Lists/{sid}.messages")
-    document = bare.get(f"/v3/Documents/{sid}.channel")
-    wanted = [
-        {"object_sid": messages["sid"], "object_type": "list", "last_event_id": messages["last_event_id"]},
-        {"object_sid": document["sid"], "object_type": "document", "last_event_id": document["last_event_id"]},
-    ]
-    poke = {"event_protocol_version": 4, "action": "establish", "correlation_id": 1, "retried_requests": 0, "ttl_in_s": -1}
-    bare.request("POST", "/v4/Subscriptions", {**poke, "requests": wanted})
+    objects = [("list", bare.get(f"/v3/Lists/{sid}.messages")), ("document", bare.get(f"/v3/Documents/{sid}.channel"))]
+    bare.request("POST", SUBSCRIPTIONS, poke(1, objects))
 
 
-# as a worker
-
-
-class Feed:
-    """The loop at the blaster: counts messages as they come."""
-
-    def __init__(self) -> None:
-        self.connection: Bare | None = None
-        self.cpu = 0.0
-
-    def open(self, twilsock: str, token: str, sid: str, **_: Any) -> Mapping[str, Any]:
-        """Subscribe to the conversation's list and document."""
-        self.connection = bare = Bare(twilsock, token)
-        subscribe(bare, sid)
-        self.cpu = time.process_time()
-        return {}
-
-    def collect(self, count: int, acknowledge: bool) -> Mapping[str, Any]:
-        """Wait for `count` messages."""
-        bare = self.connection
-        assert bare is not None
-        seen = 0
-        while seen < count:
-            _, payload = bare.receive(acknowledge=acknowledge)
-            if payload is not None and payload.get("event_type") == "list_item_added":
-                seen += len(payload["events"])
-        finished, cpu = time.monotonic(), time.process_time() - self.cpu
-        bare.close()
-        return {"finished": finished, "cpu": cpu}
-
-
-def send(twilsock: str, token: str, sid: str, count: int, **_: Any) -> Mapping[str, Any]:
-    """`count` messages, each after the answer to the one before; the median and the 99th percentile, seconds."""
-    bare = Bare(twilsock, token)
-    links = bare.get("/Client/v2/Configuration")["links"]
-    path = urlsplit(links["conversations"]).path + f"/{sid}/Messages"
-    times = []
-    for number in range(count):
-        started = time.perf_counter()
-        status, _ = bare.request("POST", path, {"body": f"message {number}", "attributes": "{}"})
-        times.append(time.perf_counter() - started)
-        if status >= 300:
-            raise ConnectionError(f"status {status}")
-    bare.close()
-    return spread(times)
-
-
-if __name__ == "__main__":
-    feed = Feed()
-    answer_lines({"send": send, "open_feed": feed.open, "collect": feed.collect})
+def poke(correlation_id: int, objects: Iterable[tuple[str, Mapping[str, Any]]]) -> Mapping[str, Any]:
+    """The body of a request for subscriptions: the kinds of some objects, and their roots."""
+    wanted = [{"object_sid": root["sid"], "object_type": kind, "last_event_id": root["last_event_id"]} for kind, root in objects]
+    head = {"event_protocol_version": 4, "action": "establish", "retried_requests": 0, "ttl_in_s": -1}
+    return {**head, "correlation_id": correlation_id, "requests": wanted}

@@ -82,15 +82,19 @@ class Bench:
             row.failures |= failures
 
 
+def start(client: str) -> Child:
+    """A fresh process of a client's worker."""
+    return official() if client == "official" else python({"ours": "benchmarks.ours", "bare": "benchmarks.floors"}[client])
+
+
 @contextlib.contextmanager
 def workers(names: Sequence[str]) -> Iterator[tuple[dict[str, Child], dict[str, str]]]:
     """A worker for each of some clients that can take part, and what the others need for it."""
-    start = {"ours": lambda: python("benchmarks.ours"), "bare": lambda: python("benchmarks.bare"), "official": official}
     absent = {}
     if "official" in names and (need := missing_official()) is not None:
         absent["official"] = need
     with contextlib.ExitStack() as stack:
-        running = {name: stack.enter_context(start[name]()) for name in names if name not in absent}
+        running = {name: stack.enter_context(start(name)) for name in names if name not in absent}
         if "bare" in running:
             running["bare_silent"] = running["libraries"] = running["bare"]
         yield running, absent

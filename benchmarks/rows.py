@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import urlsplit
 
-from benchmarks.bench import Bench
+from benchmarks.bench import Bench, start
 from benchmarks.figures import Aim, Row
-from benchmarks.processes import Child, Failed, Service, official, python
+from benchmarks.processes import Child, Failed, Service, python
 from benchmarks.script import CONVERSATION, IDENTITY
 from benchmarks.seed import seed_conversations, seed_messages
 
@@ -30,7 +30,7 @@ def start_up(bench: Bench) -> list[Row]:
     def measure(client: str, worker: Child) -> None:
         row.add(client, worker.ask("start_up", **place)["seconds"] * 1000)
 
-    bench.alternate([row], ("ours", "official"), measure)
+    bench.alternate([row], ("ours", "official", "bare"), measure)
     return [row]
 
 
@@ -66,7 +66,7 @@ def _list_of(bench: Bench, count: int, round_trip: float, aim: float, cpu: float
             time.add(client, answer["seconds"] * 1000)
             used.add(client, answer["cpu"] * 1000)
 
-        bench.alternate([time, used], ("ours", "official"), measure)
+        bench.alternate([time, used], ("ours", "official", "bare"), measure)
     return [time, used]
 
 
@@ -135,7 +135,7 @@ def history(bench: Bench) -> list[Row]:
             raise Failed(f"{answer['messages']} of {count} messages")
         row.add(client, count / answer["seconds"])
 
-    bench.alternate([row], ("ours", "official"), measure)
+    bench.alternate([row], ("ours", "official", "bare"), measure)
     return [row]
 
 
@@ -147,12 +147,12 @@ def idle(bench: Bench) -> list[Row]:
 
     def measure(client: str, worker: Child) -> None:
         del worker  # a fresh process: a used one has free memory that would hide what a client takes
-        with python("benchmarks.ours") if client == "ours" else official() as fresh:
+        with start(client) as fresh:
             answer = fresh.ask("idle", timeout=120, **place)
         memory.add(client, answer["kib"])
         running.add(client, answer["threads"])
 
-    bench.alternate([memory, running], ("ours", "official"), measure)
+    bench.alternate([memory, running], ("ours", "official", "bare"), measure)
     return [memory, running]
 
 
