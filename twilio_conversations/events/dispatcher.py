@@ -44,7 +44,7 @@ class Receiving(Protocol):
     """State of an object's events that their delivery needs."""
 
     def deliver(self, emitter: Emitter, event: EventName, payload: Any) -> Calls:
-        """Return what `connected` returns, and remember the payload as the latest one."""
+        """Return what `connected` returns, and remember the payload as the latest one; the caller holds `registering` too."""
 
     def connected(self, emitter: Emitter, event: EventName) -> Calls:
         """Return who is connected, in order; the caller holds `Dispatcher.registering`."""
@@ -97,7 +97,9 @@ class _Delivery:
     def deliver(self, dispatcher: Dispatcher) -> None:
         payload = self.payload
         for emitter, event in self.targets:
-            for handler, receiver in emitter._live.deliver(emitter, event, payload):
+            with dispatcher.registering:
+                calls = emitter._live.deliver(emitter, event, payload)
+            for handler, receiver in calls:
                 dispatcher.run(handler, event, functools.partial(receiver, emitter, event=event, payload=payload))
 
     def first(self) -> str | None:
@@ -248,8 +250,25 @@ class Dispatcher:
 
     def post(self, targets: Targets, payload: Any) -> None:
         """Deliver `payload` to the handlers of each target, in this order; from any thread, never blocks."""
-        if not self._closed:
+        if not (self._closed or self._is_passed(targets, payload)):
             self._put(_Delivery(targets, payload))
+
+    def _is_passed(self, targets: Targets, payload: Any) -> bool:
+        """Return whether an event is over already, since its turn is now and nobody is there to receive it.
+
+        Its turn is now while the thread sleeps and nothing is queued. Then the thread need not be woken: after a send of a
+        program without handlers it would wake twice for nothing, and compete with the two threads that are at work.
+        """
+        if not self._idle or self._queue or not self.registering.acquire(blocking=False):
+            return False
+        try:
+            if any(emitter._live.connected(emitter, event) for emitter, event in targets):
+                return False
+            for emitter, event in targets:
+                emitter._live.deliver(emitter, event, payload)
+        finally:
+            self.registering.release()
+        return True
 
     def call(self, function: Callable[..., object], *arguments: Any) -> None:
         """Run a function of the program's on the events thread."""

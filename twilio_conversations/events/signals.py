@@ -231,12 +231,14 @@ class Receivers:
             self.pin(emitter)
 
     def deliver(self, emitter: Emitter, event: EventName, payload: Any) -> Calls:
-        """Return what `connected` returns; from now on this event is also the one that `replay` gives."""
-        with self.dispatcher.registering:
-            if self.last is None:
-                self.last = {}
-            self.last[event] = payload
-            return self.connected(emitter, event)
+        """Return what `connected` returns; from now on this event is also the one that `replay` gives.
+
+        The caller holds `Dispatcher.registering`.
+        """
+        if self.last is None:
+            self.last = {}
+        self.last[event] = payload
+        return self.connected(emitter, event)
 
     def connected(self, emitter: Emitter, event: EventName) -> Calls:
         """Return the program's function and what is to be called for it, for each that is connected to this event, in order.
