@@ -201,7 +201,9 @@ def test_a_signal_that_woke_nobody(service: LocalServer, proxy: FaultProxy, fres
         begun = threading.Event()
         def note():
             begun.wait()
-            while sys._current_frames()[threading.main_thread().ident].f_code.co_filename != threading.__file__:
+            while (code := sys._current_frames()[threading.main_thread().ident].f_code).co_filename != threading.__file__:
+                if code.co_name == "awaited":
+                    break
                 time.sleep(0.01)
             _thread.interrupt_main()
             here()

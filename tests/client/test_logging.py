@@ -263,7 +263,7 @@ client = Client(sys.argv[1], endpoint="http://127.0.0.1:9")
 atexit.register(exiting.set)  # runs before what the client has registered
 client.wait_for("connection_error", timeout=30)
 connection, log = client._core.connection, logs.logger("twilio_conversations.x")
-connection.call(lambda: [log.error("%d", number) for number in range(3)]).result(30)
+connection.call(lambda: [log.error("%d", number) for number in range(3)]).awaited(30)
 """
 
 

@@ -166,7 +166,7 @@ def test_a_wait_that_times_out_leaves_nothing_behind(connect: Connect) -> None:
         with pytest.raises(RequestTimeoutError):
             client.wait_for("message_added", timeout=0)
     assert len(client._core.readiness._waits) == 1
-    assert len(client._core.closed._done_callbacks) == 1  # type: ignore[attr-defined]
+    assert len(client._core.closed._callbacks) == 1
 
 
 def test_the_listing_goes_on_where_another_token_connects(service: LocalServer) -> None:

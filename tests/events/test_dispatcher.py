@@ -23,7 +23,7 @@ from tests.support.waiting import until
 from twilio_conversations import Client, Conversation, Participant
 from twilio_conversations.events.dispatcher import Dispatcher
 from twilio_conversations.server import LocalServer
-from twilio_conversations.util.futures import Deadline
+from twilio_conversations.util.futures import Deadline, wait
 
 OVER = 3
 """Events by which each followed object of a conversation may overshoot the limit before it is put on hold."""
@@ -161,7 +161,7 @@ def test_typing_cannot_fill_the_queue(connect: Connect, fresh: Any) -> None:
             notify = reader._core.connection.call(
                 lambda: reader._core.connection._io._listener.on_notification("twilio.ipmsg.typing_indicator", payload)
             )
-            notify.result(10)
+            wait(notify, Deadline(PATIENCE), "typing")
             until(lambda: not typist.is_typing, "that typing is over by its own timer")
             most = max(most, reader.stats().pending_events)
     finally:

@@ -11,9 +11,11 @@ import pytest
 
 from tests.support.clients import Connect, told
 from tests.support.event_log import EventLog
+from tests.support.patience import PATIENCE
 from tests.support.waiting import until
 from twilio_conversations import Client, Conversation, Participant, User
 from twilio_conversations.server import LocalServer
+from twilio_conversations.util.futures import Deadline, wait
 
 ROUNDS = 12
 
@@ -177,7 +179,8 @@ def test_once_and_cancel(connect: Connect, fresh: Callable[[str], str]) -> None:
     got: list[Conversation] = []
     never: list[Conversation] = []
     client.once("conversation_joined", got.append, replay=True)
-    client._core.connection.call(lambda: client.on("conversation_joined", never.append, replay=True).cancel()).result(10)
+    cancelled = client._core.connection.call(lambda: client.on("conversation_joined", never.append, replay=True).cancel())
+    wait(cancelled, Deadline(PATIENCE), "registering")
     room(client, "three")
     told(client)
 

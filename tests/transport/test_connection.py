@@ -428,7 +428,7 @@ def test_a_request_that_is_not_answered_times_out(wire: Wire) -> None:
     future = wired.send(GET, Deadline(0.1))
     message = peer.expect(RestCall)
     with pytest.raises(RequestTimeoutError) as raised:
-        future.result(SOON)
+        wait(future, Deadline(SOON), "GET")
     assert raised.value.sent is True
     peer.answer(message)
     again = wired.send(GET, Deadline(SOON))
@@ -444,7 +444,7 @@ def test_a_request_that_is_never_sent_times_out(wire: Wire) -> None:
     wired.connection.start()
     wired.service.peer()
     with pytest.raises(RequestTimeoutError) as raised:
-        wired.send(GET, Deadline(0.1)).result(SOON)
+        wait(wired.send(GET, Deadline(0.1)), Deadline(SOON), "GET")
 
     assert raised.value.sent is False
 
@@ -481,8 +481,8 @@ def test_a_sleep_that_is_ended_early_leaves_nothing(wire: Wire) -> None:
         connection.sleep(float("inf")).settle(None)
         return kept()
 
-    before = connection.call(kept).result(SOON)
-    assert connection.call(sleep).result(SOON) == before
+    before = wait(connection.call(kept), Deadline(SOON), "looking")
+    assert wait(connection.call(sleep), Deadline(SOON), "sleeping") == before
 
 
 def test_call_runs_on_the_io_thread(wire: Wire) -> None:

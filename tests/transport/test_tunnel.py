@@ -195,7 +195,7 @@ def test_what_the_deadline_does_not_allow_is_not_waited_for(wire: Wire) -> None:
     future = ask(wired, idempotent=True, seconds=3)
     peer.answer(peer.expect(RestCall), 429, headers={"retry-after": "60"})
 
-    assert future.result(1).code == 429
+    assert wait(future, Deadline(1), "GET").code == 429
 
 
 def test_a_frame_refused_for_now_is_sent_again(wire: Wire) -> None:
@@ -221,7 +221,7 @@ def test_a_timeout_knows_that_an_earlier_attempt_was_sent(wire: Wire) -> None:
     peer.cut()
     wired.service.peer()  # and no answer to its init
     with pytest.raises(RequestTimeoutError) as raised:
-        future.result(SOON)
+        wait(future, Deadline(SOON), "GET")
 
     assert raised.value.sent is True
     assert raised.value.attempts == 2
@@ -233,12 +233,12 @@ def test_closing_ends_the_wait_between_attempts(wire: Wire) -> None:
     peer = wired.up()
     future = ask(wired, idempotent=True)
     peer.answer(peer.expect(RestCall), 429, headers={"retry-after": "3"})
-    wired.connection.call(lambda: None).result(SOON)
+    wait(wired.connection.call(lambda: None), Deadline(SOON), "the io thread")
     time.sleep(0.05)
     wired.connection.close()
 
     with pytest.raises(ClientClosedError):
-        future.result(0)
+        future.result()
 
 
 # How many may wait

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import InvalidStateError, ThreadPoolExecutor
 
 import pytest
 
@@ -84,7 +85,53 @@ def test_the_first_to_settle_wins() -> None:
     assert future.settle(1)
     assert not future.settle(2)
     assert not future.fail(ValueError())
-    assert future.result(0) == 1
+    assert future.result() == 1
+
+
+def test_all_who_wait_are_woken() -> None:
+    """Each passes on what it was woken by; one that was woken and never did so holds the others up for a moment only."""
+    future: SharedFuture[int] = SharedFuture()
+    with ThreadPoolExecutor(4) as threads:
+        waiting = [threads.submit(wait, future, Deadline(PATIENCE), "the call") for _ in range(3)]
+        future.settle(1)
+        assert [one.result(PATIENCE) for one in waiting] == [1, 1, 1]
+        future._latch.acquire()  # as by a thread that was interrupted between two steps
+        assert wait(future, Deadline(PATIENCE), "the call") == 1
+
+
+def test_callbacks_run_once_whenever_they_are_added() -> None:
+    """Before the end by who settles it, after it at once; also those that a callback adds."""
+    future: SharedFuture[int] = SharedFuture()
+    seen: list[str] = []
+    future.add_done_callback(lambda done: seen.append(f"before {done.result()}"))
+    future.add_done_callback(lambda done: done.add_done_callback(lambda _: seen.append("nested")))
+    assert not seen
+    future.settle(1)
+    future.add_done_callback(lambda _: seen.append("after"))
+    assert seen == ["before 1", "nested", "after"]
+
+
+def test_one_of_many_settles_it_while_callbacks_are_added() -> None:
+    """Whatever threads do at the same time: there is one outcome, and each callback is called once."""
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(200):
+            future: SharedFuture[int] = SharedFuture()
+            seen: list[int] = []
+            adding = [threads.submit(future.add_done_callback, lambda done, seen=seen: seen.append(done.result())) for _ in "ab"]
+            settling = [threads.submit(future.settle, number) for number in range(2)]
+            won = [one.result(PATIENCE) for one in settling]
+            assert [one.result(PATIENCE) for one in adding] == [None, None]
+            assert sorted(won) == [False, True]
+            assert seen == [won.index(True)] * 2
+
+
+def test_what_is_not_done_has_no_outcome() -> None:
+    """Asking for it is an error, not a wait."""
+    future: SharedFuture[int] = SharedFuture()
+    with pytest.raises(InvalidStateError):
+        future.result()
+    with pytest.raises(InvalidStateError):
+        future.exception()
 
 
 def test_waiting_ends_on_the_callers_clock() -> None:

@@ -90,7 +90,7 @@ class Room:
         except RequestTimeoutError:
             if self._inbox.withdraw(asked):
                 raise NoAnswerError(f"no answer within {timeout:g} s") from None
-            return asked.answer.result(0)
+            return asked.answer.result()
 
     # -- turns --------------------------------------------------------------------------------------------------------
 

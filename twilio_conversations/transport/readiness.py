@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
 from twilio_conversations.errors import ConversationsError, NotReadyError, RequestTimeoutError
@@ -29,7 +28,7 @@ class Readiness:
         self._trouble = trouble
         self._ready: SharedFuture[None] = SharedFuture()
         self._refusal: ConversationsError | None = None
-        self._waits: dict[Future[Any], SharedFuture[Any]] = {}  # what is waited for -> what its callers wait on
+        self._waits: dict[SharedFuture[Any], SharedFuture[Any]] = {}  # what is waited for -> what its callers wait on
         self._lock = threading.Lock()
 
     @property
@@ -124,7 +123,7 @@ class Readiness:
         future.add_done_callback(self._done)
         return waiting
 
-    def _done(self, future: Future[Any]) -> None:
+    def _done(self, future: SharedFuture[Any]) -> None:
         with self._lock:
             waiting = self._waits.pop(future, None)
         if waiting is None:

@@ -6,14 +6,12 @@ client. The io thread never waits: its work is written as flows (`util.flows`).
 
 from __future__ import annotations
 
-import concurrent.futures
 import enum
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import InvalidStateError
-from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar, cast
 
 from twilio_conversations.errors import RequestTimeoutError, WrongThreadError
 from twilio_conversations.util import checks
@@ -110,24 +108,88 @@ def refuse_to_wait(what: str) -> None:
         raise WrongThreadError(f"{what} blocks and must not be called on the client's own thread {thread!r}{_NO_WAITING[role]}")
 
 
-class SharedFuture(concurrent.futures.Future[T]):
-    """A result for which threads wait. Any thread may settle it."""
+class SharedFuture(Generic[T]):
+    """A result for which threads wait. Any thread may settle it, once.
+
+    One lock is held until there is an outcome, and each thread that gets it then passes it on. The condition of Python's own
+    futures costs a command more calls of functions than its frame, its answer and its message together.
+    """
+
+    __slots__ = ("_callbacks", "_claim", "_error", "_is_done", "_latch", "_value")
+
+    def __init__(self) -> None:
+        self._claim = threading.Lock()  # of whoever settles it; never released
+        self._latch = threading.Lock()
+        self._latch.acquire()
+        self._callbacks: list[Callable[[SharedFuture[T]], object]] = []
+        self._is_done = False
+        self._error: BaseException | None = None
+        self._value: T | None = None
 
     def settle(self, value: T) -> bool:
         """Set the result unless somebody was faster; return whether it was this call."""
-        try:
-            self.set_result(value)
-        except InvalidStateError:
+        if not self._claim.acquire(blocking=False):
             return False
+        self._value = value
+        self._finish()
         return True
 
     def fail(self, error: BaseException) -> bool:
         """Set the error unless somebody was faster; return whether it was this call."""
-        try:
-            self.set_exception(error)
-        except InvalidStateError:
+        if not self._claim.acquire(blocking=False):
             return False
+        self._error = error
+        self._finish()
         return True
+
+    def done(self) -> bool:
+        """Return whether there is a result or an error."""
+        return self._is_done
+
+    def awaited(self, seconds: float) -> bool:
+        """Wait at most so long; return whether it is done."""
+        if not self._is_done and self._latch.acquire(timeout=seconds):
+            self._latch.release()
+        return self._is_done
+
+    def exception(self) -> BaseException | None:
+        """Return the error; `None` if there is a result. It must be done."""
+        self._check()
+        return self._error
+
+    def result(self) -> T:
+        """Return the result, or raise the error. It must be done."""
+        self._check()
+        if self._error is not None:
+            try:
+                raise self._error
+            finally:
+                del self  # the traceback of the error holds this frame
+        return cast(T, self._value)
+
+    def add_done_callback(self, function: Callable[[SharedFuture[T]], object]) -> None:
+        """Call `function`, which must not raise, with this future once it is done: on the thread that settles it, or at once."""
+        self._callbacks.append(function)
+        if self._is_done:
+            self._call_back()
+
+    def _finish(self) -> None:
+        self._is_done = True  # before the callbacks are looked at: one that is added meanwhile is called here or by who adds it
+        self._latch.release()
+        if self._callbacks:
+            self._call_back()
+
+    def _call_back(self) -> None:
+        while self._callbacks:
+            try:
+                function = self._callbacks.pop(0)
+            except IndexError:
+                return  # another thread has taken the last one
+            function(self)
+
+    def _check(self) -> None:
+        if not self._is_done:
+            raise InvalidStateError("the result is still to come")
 
 
 def wait(future: SharedFuture[T], deadline: Deadline, what: str, trouble: Callable[[], str | None] = lambda: None) -> T:
@@ -139,13 +201,8 @@ def wait(future: SharedFuture[T], deadline: Deadline, what: str, trouble: Callab
     """
     if not future.done():
         refuse_to_wait(what)
-    while True:
-        try:
-            return future.result(deadline.slice())
-        except FutureTimeoutError as error:
-            if future.done() and future.exception() is error:
-                raise
+        while not future.awaited(deadline.slice()):
             if deadline.passed:
-                break
-    why = trouble()
-    raise RequestTimeoutError(f"{what}: no answer within the time limit{f': {why}' if why else ''}", retryable=True)
+                why = trouble()
+                raise RequestTimeoutError(f"{what}: no answer within the time limit{f': {why}' if why else ''}", retryable=True)
+    return future.result()
