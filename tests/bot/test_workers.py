@@ -10,7 +10,7 @@ import pytest
 from tests.support.patience import PATIENCE
 from tests.support.waiting import until
 from twilio_conversations.bot.workers import Workers
-from twilio_conversations.util.futures import SharedFuture
+from twilio_conversations.util.futures import Deadline, SharedFuture, wait
 
 Calls = list[Callable[[], object]]
 
@@ -160,3 +160,27 @@ def test_nothing_is_under_way_after_the_stop() -> None:
     assert workers.stop(PATIENCE)
     workers.promise()
     assert list(workers.under_way()) == []
+
+
+def test_a_surplus_thread_leaves_its_turn_to_one_that_sleeps() -> None:
+    """Back from an answer a thread may be one too many: what follows in its conversation is done by the other, which is idle."""
+    workers, answer, followed = workers_of(1, 1), SharedFuture[None](), threading.Event()
+    turns = 0
+
+    def asks() -> bool:
+        nonlocal turns
+        turns += 1
+        if turns == 1:
+            with workers.away(answer):
+                wait(answer, Deadline(PATIENCE), "the answer")
+            return True
+        followed.set()
+        return False
+
+    workers.add(asks)
+    until(lambda: workers._away == 1, "the first thread waits for its answer")
+    workers.add(lambda: False)
+    until(lambda: workers._idle == 1, "the second one has nothing to do")
+    answer.settle(None)
+    assert followed.wait(PATIENCE)
+    assert workers.stop(PATIENCE)

@@ -175,4 +175,6 @@ class Workers:
                 self._changed.wait()
                 self._idle -= 1
             self._threads.discard(threading.current_thread())  # with the decision: of a surplus of one, one ends
+            if self._ready:
+                self._changed.notify()  # what this thread has left may have found the others asleep
             return None
