@@ -14,6 +14,10 @@ from twilio_conversations.transport.dialling import close_descriptor
 from twilio_conversations.transport.ws_codec import Stream, WsMessage
 
 READ_SIZE: Final = 64 * 1024
+SMALL_READ: Final = 8 * 1024
+"""Bytes that are asked for after a read of less: what is asked for is allocated, and an idle client keeps the pages that many
+large reads of little have touched."""
+
 READS_PER_TURN: Final = 16
 """TLS hands out one record at a time; after so many, other work gets its turn."""
 
@@ -50,6 +54,7 @@ class Link:
         self.last_byte_at: float = now
         self._socket = opened
         self._encrypted = not hasattr(opened, "recvmsg_into") or isinstance(opened, ssl.SSLSocket)
+        self._read_size = SMALL_READ
         self._stream = Stream(options.max_frame_bytes)
         self._outbox = bytearray()
         self._unacknowledged: list[str] = []  # ids whose acknowledgements come next in the outbox
@@ -95,13 +100,14 @@ class Link:
 
     def _receive(self) -> bytes | None:
         try:
-            data: bytes = self._socket.recv(READ_SIZE)
+            data: bytes = self._socket.recv(self._read_size)
         except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return None
         except (OSError, ValueError) as error:
             raise LinkLost(f"the connection broke: {error}") from error
         if not data:
             raise LinkLost("the peer closed the connection")
+        self._read_size = SMALL_READ if len(data) < SMALL_READ else READ_SIZE
         return data
 
     def _messages(self, data: bytes) -> Iterator[WsMessage]:
