@@ -82,6 +82,8 @@ def attachments(value: Attachment | Iterable[Attachment]) -> list[SendMediaOptio
     Raises:
         InvalidArgumentError: it is neither.
     """
+    if isinstance(value, tuple) and not value:
+        return []
     # No attachment is a bare `str`, so what begins with one is a file tuple and not a sequence.
     is_file_tuple = isinstance(value, tuple) and len(value) > 0 and isinstance(value[0], str)
     is_content = isinstance(value, SendMediaOptions | str | os.PathLike) or _is_bytes(value) or hasattr(value, "read")

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import attrs
-
 from twilio_conversations.enums import MediaCategory
 from twilio_conversations.errors import ArgumentTypeError, InvalidArgumentError
 from twilio_conversations.sending.attachment import SendEmailOptions, SendMediaOptions, checked, known_size
 from twilio_conversations.util import checks
 from twilio_conversations.util.json import dumps
+from twilio_conversations.util.values import value
 from twilio_conversations.values.configuration import ConversationLimits
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ MediaItem = tuple[MediaCategory, SendMediaOptions]
 _MEGABYTE = 1024 * 1024
 
 
-@attrs.frozen
+@value
 class Draft:
     """A message that can be sent.
 

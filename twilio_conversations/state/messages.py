@@ -303,7 +303,7 @@ class Messages:
                     raise refusal
                 return found.json()
 
-            facts: dict[str, Any] = {"timeout": deadline.remaining(), "mutation_id": mutation_id, "look": sending, "done": done}
+            facts: dict[str, Any] = {"timeout": deadline, "mutation_id": mutation_id, "look": sending, "done": done}
             answer = self._runtime.rest.post(url, request, CommandKind.MESSAGE, **facts)
             # A template makes its own content: the service has ignored what was attached.
             message = sending.found or self._sent(answer, () if "content_sid" in request else medias)

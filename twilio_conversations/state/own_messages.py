@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, cast
 
 import attrs
 
@@ -72,9 +71,10 @@ class Content(NamedTuple):
 
 @attrs.define(eq=False)
 class Sending:
-    """One send, as a `Look`.
+    """One send, as a `Look`; it is under way for as long as a ``with`` block of it runs.
 
     Attributes:
+        mutation_id: the id of its request.
         above: its message has a larger index.
         found: the message, if it was looked for and found.
         turn: done when it may look.
@@ -82,11 +82,19 @@ class Sending:
 
     owner: OwnMessages
     content: Content
+    mutation_id: str
     deadline: Deadline
     above: int = -1
     in_doubt: bool = False
     found: Message | None = None
     turn: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        self.owner.begin(self)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+        self.owner.end(self, left=error is not None and (self.in_doubt or _may_have_arrived(error)))
 
     def doubt(self) -> None:
         """Note that an attempt has left it in doubt."""
@@ -139,7 +147,10 @@ class _Equals:
 
 
 class OwnMessages:
-    """The sends of one conversation. `sending` and `answered` may be used from any thread, the others on the io thread."""
+    """The sends of one conversation.
+
+    `sending`, `begin`, `end` and `answered` may be used from any thread, the others on the io thread.
+    """
 
     def __init__(
         self,
@@ -166,26 +177,18 @@ class OwnMessages:
 
     # -- the life of a send -------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def sending(self, request: Mapping[str, Any], mutation_id: str, deadline: Deadline) -> Iterator[Sending]:
-        """Provide the send of a message for as long as the block runs; one that another call left in doubt begins in doubt.
+    def sending(self, request: Mapping[str, Any], mutation_id: str, deadline: Deadline) -> Sending:
+        """Return the send of a message, which is under way for as long as a block of it runs."""
+        return Sending(self, Content.of(request), mutation_id, deadline)
 
-        It begins when no equal one is being settled.
+    def begin(self, sending: Sending) -> None:
+        """Begin a send when no equal one is being settled; one that another call left in doubt begins in doubt.
 
         Raises:
             RequestTimeoutError: the deadline passed before that.
         """
         self._runtime.connection.lifetime.check()  # before the lock, which a forked child may have inherited held
-        sending = Sending(self, Content.of(request), deadline)
-        self._begin(sending, mutation_id)
-        try:
-            yield sending
-        except BaseException as error:
-            self._end(sending, mutation_id if sending.in_doubt or _may_have_arrived(error) else None)
-            raise
-        self._end(sending, None)
-
-    def _begin(self, sending: Sending, mutation_id: str) -> None:
+        mutation_id = sending.mutation_id
         while True:
             turn = self._turn(sending) if mutation_id in self._left else None
             known = self._newest_known()
@@ -232,11 +235,12 @@ class OwnMessages:
             if len(self._under_way) > 1 or self._left:
                 self._taken.add(index)
 
-    def _end(self, sending: Sending, left: str | None) -> None:
+    def end(self, sending: Sending, *, left: bool) -> None:
+        """End a send; remember one that is `left` in doubt."""
         with self._lock:
             self._under_way.pop(sending, None)
-            if left is not None:
-                self._left[left] = sending.above
+            if left:
+                self._left[sending.mutation_id] = sending.above
                 while len(self._left) > MOST_LEFT:
                     del self._left[next(iter(self._left))]
             self._forget_taken()

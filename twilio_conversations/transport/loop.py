@@ -18,6 +18,9 @@ _log = logs.logger(__name__)
 LONGEST_WAIT: Final = 30.0
 """Seconds after which the loop turns though nothing happened: a computer that slept must notice."""
 
+_WAKE_BYTES: Final = 256
+"""Bytes that are read at a time of those that woke the loop; there is hardly ever more than one."""
+
 
 class Watched(Protocol):
     """A socket for the loop to watch."""
@@ -125,15 +128,14 @@ class Loop:
     def _patience(self, deadline: float | None) -> float:
         if self._calls:
             return 0.0
-        moments = (deadline, self.timers.next_deadline())
-        earliest = min((moment for moment in moments if moment is not None), default=None)
-        if earliest is None:
-            return LONGEST_WAIT
-        return min(LONGEST_WAIT, max(0.0, earliest - time.monotonic()))
+        earliest = self.timers.next_deadline()
+        if earliest is None or (deadline is not None and deadline < earliest):
+            earliest = deadline
+        return LONGEST_WAIT if earliest is None else min(LONGEST_WAIT, max(0.0, earliest - time.monotonic()))
 
     def _drain(self) -> None:
         try:
-            while len(self._wake_reader.recv(4096)) == 4096:
+            while len(self._wake_reader.recv(_WAKE_BYTES)) == _WAKE_BYTES:
                 pass
         except BlockingIOError:
             pass

@@ -32,7 +32,7 @@ class Rest:
     """Blocking calls through a tunnel, for the program's threads and for handlers.
 
     URLs are complete and percent-encoded (`twilio_conversations.util.urls` builds them). Every method takes `timeout` in seconds,
-    which covers queueing, flight and resends; `None` is the client's default. Every method raises:
+    which covers queueing, flight and resends; `None` is the client's default; `post` also takes a deadline. Every method raises:
 
     * `RestError` (`RestNotFoundError`, `ForbiddenError`, `ConflictError`, `ThrottledError`): the service refused;
     * `RequestTimeoutError`, `TransportUnavailableError`, `ReplyError`: there was no answer; `sent` is whether the service may
@@ -60,7 +60,7 @@ class Rest:
         body: Any,
         command: CommandKind,
         *,
-        timeout: float | None = None,
+        timeout: Deadline | float | None = None,
         mutation_id: str | None = None,
         look: Look | None = None,
         done: Callable[[RestError], Any] = lambda refusal: None,
@@ -101,7 +101,9 @@ class Rest:
         form = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in fields.items())
         return _content(url, self._send("POST", url, {"Content-Type": _FORM}, form.encode(), self._deadline(timeout)))
 
-    def _deadline(self, timeout: float | None) -> Deadline:
+    def _deadline(self, timeout: Deadline | float | None) -> Deadline:
+        if isinstance(timeout, Deadline):
+            return timeout
         return Deadline(self._options.default_timeout if timeout is None else timeout)
 
     def _send(

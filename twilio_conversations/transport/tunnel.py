@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import attrs
 import requests
@@ -321,25 +321,37 @@ class TunnelAdapter(BaseAdapter):
             idempotent=method == "GET" or MUTATION_HEADER in request.headers,
             look=getattr(request, "look", None),
         )
-        return _as_response(reply, request)
+        return _Response(reply, request)
 
     def close(self) -> None:
         """Do nothing: the connection belongs to the client."""
 
 
-def _as_response(reply: Reply, request: requests.PreparedRequest) -> requests.Response:
-    response = requests.Response()
-    status = reply.http_status or reply.status
-    response.status_code = status.code
-    response.reason = status.description or status.status
-    response.headers = CaseInsensitiveDict(reply.http_headers)
-    response.url = request.url or ""
-    response.request = request
-    response.encoding = "utf-8"
-    response._content = reply.body  # noqa: SLF001 - requests has no public way to make a response of bytes
-    response._content_consumed = True  # type: ignore[attr-defined] # noqa: SLF001 - as above
-    response.raw = reply
-    return response
+class _Response(requests.Response):
+    """A reply as requests has it. Commands take the reply itself, from `raw`; the rest is made when somebody asks for it."""
+
+    def __init__(self, reply: Reply, request: requests.PreparedRequest) -> None:
+        self.raw = reply
+        self.request = request
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or "status_code" in self.__dict__:
+            raise AttributeError(name)
+        self._complete(cast(Reply, self.raw), self.request)
+        return getattr(self, name)
+
+    def _complete(self, reply: Reply, request: requests.PreparedRequest) -> None:
+        super().__init__()
+        status = reply.http_status or reply.status
+        self.status_code = status.code
+        self.reason = status.description or status.status
+        self.headers = CaseInsensitiveDict(reply.http_headers)
+        self.url = request.url or ""
+        self.request = request
+        self.encoding = "utf-8"
+        self._content = reply.body  # requests has no public way to make a response of bytes
+        self._content_consumed = True
+        self.raw = reply
 
 
 def carried(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -10,6 +10,7 @@ import attrs
 
 from twilio_conversations.enums import ConnectionState
 from twilio_conversations.errors import ConnectionErrorInfo, ConversationsError
+from twilio_conversations.util.values import value
 from twilio_conversations.wire.packets import Notification, Reply
 
 
@@ -27,7 +28,7 @@ class CloseSocket:
     generation: int
 
 
-@attrs.frozen
+@value
 class Send:
     """Write one frame as a binary message to the open socket."""
 
@@ -61,7 +62,7 @@ class Disconnected:
     """A connection that had been up is over."""
 
 
-@attrs.frozen
+@value
 class Settle:
     """A request (by its id) or a token update (by its key) is over."""
 

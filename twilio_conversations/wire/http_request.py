@@ -11,11 +11,12 @@ import attrs
 
 from twilio_conversations.errors import InvalidArgumentError, ProtocolError
 from twilio_conversations.util.checks import shown
+from twilio_conversations.util.values import value
 
 JSON_TYPE = "application/json"
 
 
-@attrs.frozen
+@value
 class HttpRequest:
     """A REST call to be carried in a frame. `path` and `params` are percent-encoded, as on the wire."""
 
@@ -47,9 +48,9 @@ class HttpRequest:
     def to_json(self) -> dict[str, Any]:
         """Return the wire's ``http_request``; a repeated parameter becomes an array."""
         params: dict[str, Any] = {}
-        for name, value in self.params:
+        for name, item in self.params:
             known = params.get(name)
-            params[name] = value if known is None else [*known, value] if isinstance(known, list) else [known, value]
+            params[name] = item if known is None else [*known, item] if isinstance(known, list) else [known, item]
         return {
             "host": self.host,
             "path": self.path,

@@ -15,6 +15,7 @@ from typing import Final
 
 import attrs
 
+from twilio_conversations.util.values import value
 from twilio_conversations.wire.packets import Reply
 from twilio_conversations.wire.window import Lane, Window
 
@@ -25,7 +26,7 @@ _MOST_OVER = 256
 """Deadlines of answered requests that may lie about."""
 
 
-@attrs.frozen
+@value
 class Submission:
     """A request as bytes, ready to be written.
 
@@ -49,7 +50,7 @@ class Submission:
         return self.cuts >= SUSPECT_AFTER
 
 
-@attrs.frozen
+@value
 class Written:
     """Data of a request that was written: time, size, and whether it is a suspect."""
 
