@@ -9,7 +9,7 @@ from tests.support.clients import Fresh
 from tests.support.patience import PATIENCE
 from twilio_conversations.server import LocalServer
 
-MOST_KIB = 55
+MOST_KIB = 50
 """What a client keeps in objects; its two threads come on top."""
 
 PROGRAM = """

@@ -12,7 +12,7 @@ from typing import Any
 from tests.support.clients import Pair
 
 SENDS = 20
-MOST_CALLS = 205
+MOST_CALLS = 140
 """Python functions that are called for one send, those of the standard library included."""
 
 
