@@ -28,6 +28,8 @@ from tests.support.pages import Block, blocks_of, printed, program
 
 _OTHERS: Final = ("TWILIO_", "PYTEST_", "PYTHON", "DJANGO_", "VIRTUAL_ENV", "COV_")
 """Beginnings of variables that a reader's environment has not."""
+_KILLED: Final = 30.0
+"""Seconds that the system has to remove what was killed."""
 
 
 class DeviationError(AssertionError):
@@ -159,8 +161,8 @@ class Terminal:
             os.killpg(self._process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-        self._process.wait()
-        self._reader.join()
+        self._process.wait(_KILLED)
+        self._reader.join(_KILLED)
         _opened(self._process.stdin).close()
         _opened(self._process.stdout).close()
 
