@@ -11,20 +11,16 @@ from tests.state.driven import Driven
 from twilio_conversations import Message
 from twilio_conversations.bot.inbox import Inbox
 
-
-@pytest.fixture
-def alice() -> Iterator[Driven]:
-    """Alice's client without sockets; not started yet."""
-    with Driven() as driven:
-        yield driven
+Chat = tuple[Driven, Room]
+"""Alice's client without sockets, started, and a conversation that she is in."""
 
 
 @pytest.fixture
-def room(alice: Driven) -> Room:
-    """A conversation that alice is in; her client has started."""
-    room = alice.room("CH1")
-    alice.start()
-    return room
+def chat() -> Iterator[Chat]:
+    """Returns a client and a conversation."""
+    with Driven() as alice:
+        room = alice.room("CH1")
+        yield alice.start(), room
 
 
 def inbox_of(alice: Driven, limit: int = 100, *, start: int | None = None, missed: bool = False) -> Inbox:
@@ -50,8 +46,9 @@ def received(alice: Driven, count: int) -> None:
     assert len(alice.told("^message_added")) == count
 
 
-def test_a_message_that_comes_late_is_taken(alice: Driven, room: Room) -> None:
+def test_a_message_that_comes_late_is_taken(chat: Chat) -> None:
     """The service may send an event after that of a later message; the horizon waits for it."""
+    alice, room = chat
     inbox = inbox_of(alice)
     for text in ("zero", "one", "two"):
         room.post(text)
@@ -61,8 +58,9 @@ def test_a_message_that_comes_late_is_taken(alice: Driven, room: Room) -> None:
     assert taken(inbox) == [(1, None), (0, 1), (2, 2)]
 
 
-def test_what_was_read_is_not_taken_twice(alice: Driven, room: Room) -> None:
+def test_what_was_read_is_not_taken_twice(chat: Chat) -> None:
     """Messages that come while those of before are read may be among these."""
+    alice, room = chat
     inbox = inbox_of(alice, start=0, missed=True)
     for text in ("zero", "one", "two"):
         room.post(text)
@@ -71,8 +69,9 @@ def test_what_was_read_is_not_taken_twice(alice: Driven, room: Room) -> None:
     assert inbox.covered() == 2
 
 
-def test_a_full_inbox_reads_what_it_dropped(alice: Driven, room: Room) -> None:
+def test_a_full_inbox_reads_what_it_dropped(chat: Chat) -> None:
     """The oldest stay with the service, and come in order all the same."""
+    alice, room = chat
     inbox = inbox_of(alice, 2)
     for text in ("zero", "one", "two", "three"):
         room.post(text)
