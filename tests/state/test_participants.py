@@ -178,10 +178,14 @@ def test_late_handlers_whose_page_is_ahead_of_the_events(alice: Driven, is_new: 
     alice.run(1)
     assert alice.told("own") == (["own participant_joined MB2"] if is_new else ["own participant_updated MB2"])
     assert seen == ["MB1", "MB2"]
+    room.alter("MB2", attributes='{"n": 3}')
+    alice.run(1)
+    alice.told()
+    assert seen == ["MB1", "MB2"]
 
 
-def test_late_handlers_after_joining_again(alice: Driven) -> None:
-    """Who was only shown by a page, and joined before the late handler came, is given to it by the next opening."""
+def shown_ahead(alice: Driven, seen: list[str]) -> Room:
+    """Start with Carol in a page only, whose events are lost, and with a late handler that waits for her."""
     room = alice.room("CH1")
     alice.backend.first_items = 1
     room.add("MB1", "bob")
@@ -189,17 +193,60 @@ def test_late_handlers_after_joining_again(alice: Driven) -> None:
     alice.start()
     room.alter("MB2", attributes='{"n": 2}')
     alice.backend.outbox.clear()
-    seen: list[str] = []
     alice.conversation("CH1").on("participant_joined", lambda one: seen.append(one.sid), replay=True)
     alice.settle()
     alice.told()
     assert seen == ["MB1"]
-    alice.backend.first_items = 2
+    return room
+
+
+@pytest.mark.parametrize("first_items", [1, 2])
+def test_late_handlers_after_joining_again(alice: Driven, first_items: int) -> None:
+    """Who was only shown by a page, and joined before the late handler came, is given to it by the next opening or reading."""
+    seen: list[str] = []
+    room = shown_ahead(alice, seen)
+    alice.backend.first_items = first_items
     for status in ("notParticipating", "joined"):
         alice.own(room, status)
         alice.run(1)
+    assert sids(alice.conversation("CH1")) == ["MB1", "MB2"]
     assert alice.told("participant") == []
     assert seen == ["MB1", "MB2"]
+
+
+def test_late_handlers_after_lost_events(alice: Driven) -> None:
+    """Who was only shown by a page is announced when all are read again, and given to late handlers by that alone."""
+    seen: list[str] = []
+    room = shown_ahead(alice, seen)
+    alice.lose(room.roster)
+    alice.run(1)
+    assert alice.told("own participant") == ["own participant_joined MB2"]
+    room.alter("MB2", attributes='{"n": 3}')
+    alice.run(1)
+    assert alice.told("own participant") == ["own participant_updated MB2 attributes"]
+    assert seen == ["MB1", "MB2"]
+
+
+def test_a_late_handler_is_not_kept_for_who_has_gone(alice: Driven) -> None:
+    """Who was only shown by a page has left when the user joins again."""
+    seen: list[str] = []
+    room = shown_ahead(alice, seen)
+    conversation = alice.conversation("CH1")
+    subscription = conversation.on("participant_joined", print, replay=True)
+    alice.settle()
+    subscription.cancel()
+    gone = weakref.ref(subscription)
+    del subscription
+    alice.own(room, "notParticipating")
+    room.drop("MB2")
+    alice.run(1)
+    alice.own(room, "joined")
+    alice.run(1)
+    assert sids(conversation) == ["MB1"]
+    alice.told()
+    gc.collect()
+    assert gone() is None
+    assert seen == ["MB1"]
 
 
 def test_a_late_handler_is_not_kept_for_who_never_came(alice: Driven, room: Room, conversation: Conversation) -> None:
