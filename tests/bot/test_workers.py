@@ -21,6 +21,11 @@ def workers_of(limit: int, dialogues: int, calls: Calls | None = None) -> Worker
     return Workers(limit, dialogues, lambda seconds, call: later.append(call))
 
 
+def refused(thread: threading.Thread) -> None:
+    """Start no thread, as a system that has none."""
+    raise RuntimeError("can't start new thread")
+
+
 def threads() -> int:
     """Return the number of worker threads."""
     return len([one for one in threading.enumerate() if one.name.startswith("conversations-bot")])
@@ -135,9 +140,6 @@ def test_a_turn_waits_for_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: Calls = []
     workers, order = workers_of(1, 0, calls), list[str]()
 
-    def refused(thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refused)
         workers.add(lambda: bool(order.append("a")))
@@ -150,6 +152,29 @@ def test_a_turn_waits_for_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     until(lambda: len(order) == 2, "both have run")
     assert workers.stop(PATIENCE)
     assert "".join(order) == "ab"
+
+
+def test_a_thread_that_waits_for_an_answer_runs_no_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system has no other thread, it is asked again, too."""
+    calls: Calls = []
+    workers, away, back, ran = workers_of(1, 1, calls), threading.Event(), threading.Event(), threading.Event()
+
+    def dialogue() -> bool:
+        with workers.away(SharedFuture()):
+            away.set()
+            assert back.wait(PATIENCE)
+        return False
+
+    workers.add(dialogue)
+    assert away.wait(PATIENCE)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refused)
+        workers.add(lambda: bool(ran.set()))
+    (call,) = calls
+    call()
+    assert ran.wait(PATIENCE)
+    back.set()
+    assert workers.stop(PATIENCE)
 
 
 def test_nothing_is_under_way_after_the_stop() -> None:
