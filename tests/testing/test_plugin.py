@@ -183,6 +183,7 @@ def test_fifty_tests_of_a_bot(pytester: pytest.Pytester, monkeypatch: pytest.Mon
             assert [message.body for message in room.iter_messages()] == [f"do not say {number}"]
         """
     )
+    before = {path.name for path in pytester.path.iterdir()}
     result = run(pytester, "-n", "4")
     result.assert_outcomes(passed=50)
     print(result.outlines[-1])
@@ -191,6 +192,8 @@ def test_fifty_tests_of_a_bot(pytester: pytest.Pytester, monkeypatch: pytest.Mon
     assert {report.read_text() for report in reports} == {""}
     temporary = Path(os.environ["TMPDIR"])
     assert [path.name for path in temporary.iterdir() if not path.name.startswith("pytest-of-")] == []
+    new = {path.name for path in pytester.path.iterdir()} - before  # the folder is the home, too
+    assert {name for name in new if not name.startswith("runpytest-")} <= {"__pycache__", "stdout", "stderr"}
 
 
 def test_against_another_service(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
