@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from tests.server.peer import Peer
 from tests.support.clients import Connect, Fresh
 from tests.support.waiting import until
 from twilio_conversations import Conversation, ForbiddenError, NotFoundError
 from twilio_conversations.bot import Bot, ensure_conversation
 from twilio_conversations.enums import ConversationStatus
+from twilio_conversations.server import LocalServer
 
 
 def all_at_once(calls: list[Callable[[], Conversation]]) -> list[Conversation]:
@@ -85,6 +87,41 @@ def test_a_conversation_of_others_is_refused_in_time(connect: Connect, fresh: Fr
     ensure_conversation(alice, name)
     with pytest.raises(ForbiddenError):
         ensure_conversation(mallory, name, timeout=0.3)
+
+
+def test_others_are_faster(connect: Connect, fresh: Fresh, service: LocalServer) -> None:
+    """A refusal because the conversation, or the participant, was created in the meantime is no error."""
+    me, name = fresh("bot"), fresh("room")
+    client = connect(me)
+    for path in ("/Conversations$", "/Participants$"):
+        service.faults.refuse(1, identity=me, method="POST", path=path, status=409, code=50353)
+        room = (
+            ensure_conversation(client, name)
+            if path == "/Conversations$"
+            else ensure_conversation(client, name, [fresh("carol")])
+        )
+        assert (room.unique_name, room.status) == (name, ConversationStatus.JOINED)
+    assert not [fault for fault in service.faults.pending() if fault["identity"] == me]
+
+
+def test_another_process_joins_first(
+    connect: Connect, fresh: Fresh, service: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does so in the moment before the client does: the refusal is no error."""
+    me, name = fresh("bot"), fresh("room")
+    client = connect(me)
+    made = client.create_conversation(unique_name=name)
+    join = Conversation.join
+    with Peer.connected(service, me) as other:
+
+        def join_second(conversation: Conversation, **options: Any) -> Conversation:
+            added = other.post(f"{other.link('conversations')}/{made.sid}/Participants", {"identity": me})
+            assert added.status == 201
+            return join(conversation, **options)
+
+        monkeypatch.setattr(Conversation, "join", join_second)
+        assert ensure_conversation(client, name) is made
+    assert made.status is ConversationStatus.JOINED
 
 
 @pytest.mark.row("BY42")

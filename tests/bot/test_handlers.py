@@ -10,7 +10,7 @@ import pytest
 
 from tests.bot.conftest import Running, Talk
 from tests.support.event_log import EventLog
-from twilio_conversations import Conversation, InvalidArgumentError, Message
+from twilio_conversations import ArgumentTypeError, Conversation, InvalidArgumentError, Message
 from twilio_conversations.bot import Ask, Bot, Context, ErrorContext, MessageContext, Say, Typing
 
 NewBot = Callable[..., Bot]
@@ -83,6 +83,8 @@ def test_say_reply_and_typing(new_bot: NewBot, start: Start, talk: Talks) -> Non
     def answer(message: Message, conversation: Conversation, say: Say, reply: Say, typing: Typing) -> None:
         with typing():
             say("picture", media=("p.png", b"png", "image/png"), attributes={"kind": "picture"})
+        with pytest.raises(InvalidArgumentError, match="must be a JSON object"):
+            reply("done", attributes=["to", message.author])
         reply("done", attributes={"to": message.author})
 
     start(bot)
@@ -191,6 +193,8 @@ def test_handlers_that_cannot_work_are_refused(new_bot: NewBot) -> None:
         bot.message(wrong)  # type: ignore[arg-type]
     with pytest.raises(InvalidArgumentError, match="not a regular expression"):
         bot.message("(")
+    with pytest.raises(ArgumentTypeError, match="for text, not for bytes"):
+        bot.message(re.compile(b"x"))  # type: ignore[arg-type]
     with pytest.raises(InvalidArgumentError, match="one word"):
         bot.command("/two words")
     with pytest.raises(InvalidArgumentError, match="above zero"):

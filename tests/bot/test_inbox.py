@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.state.backend import Room
 from tests.state.driven import Driven
+from tests.support.waiting import until
 from twilio_conversations import Message
+from twilio_conversations.bot.errors import DialogueCutError
 from twilio_conversations.bot.inbox import Inbox
 
 Chat = tuple[Driven, Room]
@@ -79,3 +82,68 @@ def test_a_full_inbox_reads_what_it_dropped(chat: Chat) -> None:
     received(alice, 4)
     assert [index for index, _ in taken(inbox)] == [0, 1, 2, 3]
     assert inbox.covered() == 3
+
+
+def test_what_comes_while_the_last_page_is_read(chat: Chat) -> None:
+    """Where that was too much to wait, it is read in its turn."""
+    alice, room = chat
+    room.post("zero")
+    received(alice, 1)
+    inbox = inbox_of(alice, 1, missed=True)
+
+    def more() -> None:
+        room.post("one")
+        room.post("two")
+        alice.hear()
+        alice.told()
+
+    alice.backend.meanwhile("GET", f"/v3/Lists/{room.messages.sid}/Items", more)
+    assert [index for index, _ in taken(inbox)] == [0, 1, 2]
+
+
+def test_an_answer_that_waits_already(chat: Chat) -> None:
+    """It may come before the question is known to be asked; it is taken by the question, and not handed over."""
+    alice, room = chat
+    inbox = inbox_of(alice)
+    for author in ("carol", "bob", "bob"):
+        room.post(f"of {author}", author)
+    received(alice, 3)
+    question = inbox.expect("bob", 0)
+    assert question.answer.result().index == 1
+    assert [index for index, _ in taken(inbox)] == [0, 2]
+
+
+def test_an_answer_is_not_read_again(chat: Chat) -> None:
+    """What answered a question is left out of the messages that are read since some were dropped."""
+    alice, room = chat
+    inbox = inbox_of(alice, 1)
+    question = inbox.expect("bob", 0)
+    for author in ("carol", "carol", "bob", "carol"):
+        room.post(f"of {author}", author)
+    received(alice, 4)
+    assert question.answer.result().index == 2
+    assert [index for index, _ in taken(inbox)] == [0, 1, 3]
+    assert inbox.covered() == 3
+
+
+def test_no_question_after_the_end(chat: Chat) -> None:
+    """A dialogue that goes on while the bot stops is cut."""
+    inbox = inbox_of(chat[0])
+    inbox.close()
+    with pytest.raises(DialogueCutError):
+        inbox.expect(None, 0)
+
+
+def test_the_end_while_one_waits_for_room(chat: Chat) -> None:
+    """New participants alone fill the inbox; the events thread goes on when it is closed."""
+    alice, room = chat
+    inbox = inbox_of(alice, 1)
+    alice.conversation("CH1").on("participant_joined", inbox.put)
+    room.add("MB1", "bob")
+    room.add("MB2", "carol")
+    alice.run(1)
+    changed: Any = inbox._changed
+    until(lambda: len(changed._waiters) == 1, "the events thread waits for room")
+    inbox.close()
+    assert len(alice.told("^own participant_joined")) == 2
+    assert inbox.take() is None

@@ -126,6 +126,7 @@ def killed_again_and_again(path: Path, messages: int, rooms: int, kills: int) ->
     return repeated, sum(map(len, answers)) - messages
 
 
+@pytest.mark.slow
 def test_a_bot_that_is_killed(tmp_path: Path) -> None:
     """Three kills in 120 messages. Those that were in hand are handed over again, and their answers are not sent again."""
     repeated, answered_twice = killed_again_and_again(tmp_path / "notes", messages=120, rooms=4, kills=3)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable
 
 import pytest
 
 from tests.support.patience import PATIENCE
 from tests.support.waiting import until
-from twilio_conversations.bot.workers import Workers
+from twilio_conversations.bot.workers import Workers, living
 from twilio_conversations.util.futures import Deadline, SharedFuture, wait
 
 Calls = list[Callable[[], object]]
@@ -209,3 +211,65 @@ def test_a_surplus_thread_leaves_its_turn_to_one_that_sleeps() -> None:
     answer.settle(None)
     assert followed.wait(PATIENCE)
     assert workers.stop(PATIENCE)
+
+
+def test_a_thread_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its start raises besides the lack of threads is raised to the caller; the next turn gets a thread."""
+    workers, ran = workers_of(1, 0), threading.Event()
+
+    def broken(thread: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", broken)
+        with pytest.raises(KeyboardInterrupt):
+            workers.add(lambda: False)
+    workers.add(lambda: bool(ran.set()))
+    assert ran.wait(PATIENCE)
+    assert workers.stop(PATIENCE)
+
+
+def test_no_thread_is_asked_for_after_the_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system has threads again when the bot has ended."""
+    calls: Calls = []
+    workers = workers_of(1, 0, calls)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refused)
+        workers.add(lambda: False)
+    assert workers.stop(PATIENCE)
+    (call,) = calls
+    call()
+    assert threads() == 0
+
+
+def test_a_turn_that_raises_ends_its_thread_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Turns catch what handlers raise; all else is reported as Python reports it, and another thread takes over what waits."""
+    reported: list[BaseException | None] = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: reported.append(args.exc_value))
+    workers, go_on = workers_of(1, 0), threading.Event()
+    ran = [threading.Event(), threading.Event()]
+
+    def turn() -> bool:
+        assert go_on.wait(PATIENCE)
+        raise MemoryError
+
+    workers.add(turn)
+    workers.add(lambda: bool(ran[0].set()))
+    go_on.set()
+    assert ran[0].wait(PATIENCE)
+    workers.add(turn)
+    until(lambda: [type(error) for error in reported] == [MemoryError] * 2, "both are reported")
+    workers.add(lambda: bool(ran[1].set()))
+    assert ran[1].wait(PATIENCE)
+    assert workers.stop(PATIENCE)
+
+
+def test_workers_of_a_process() -> None:
+    """All that exist are found, those that are gone are not."""
+    workers = workers_of(1, 0)
+    assert [one for one in living() if one is workers] == [workers]
+    reference = weakref.ref(workers)
+    del workers
+    gc.collect()
+    assert reference() is None
+    assert None not in living()

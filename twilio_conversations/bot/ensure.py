@@ -66,7 +66,8 @@ def _found_or_created(
     client: Client, unique_name: str, friendly_name: str | None, attributes: Any, deadline: Deadline
 ) -> Conversation:
     names = {"unique_name": unique_name, "friendly_name": friendly_name}
-    for pause in itertools.chain(_PAUSES, itertools.repeat(_PAUSES[-1])):
+    pauses = itertools.chain(_PAUSES, itertools.repeat(_PAUSES[-1]))
+    while True:
         try:
             return _found(client, unique_name, deadline)
         except ForbiddenError as error:
@@ -76,10 +77,10 @@ def _found_or_created(
                 return client.create_conversation(**names, attributes=attributes, timeout=deadline.remaining())
             except ConflictError as error:  # somebody else was faster
                 refusal = error
+        pause = next(pauses)
         if (left := deadline.remaining()) is not None and left <= pause:
             raise refusal
         threading.Event().wait(pause)
-    raise AssertionError
 
 
 def _found(client: Client, unique_name: str, deadline: Deadline) -> Conversation:

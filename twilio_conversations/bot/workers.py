@@ -162,6 +162,8 @@ class Workers:
         except BaseException:
             with self._changed:
                 self._threads.discard(threading.current_thread())
+                if self._ready:
+                    self._call_one()
             raise
 
     def _take(self) -> Turn | None:
