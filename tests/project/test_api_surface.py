@@ -11,6 +11,7 @@ import enum
 import inspect
 import itertools
 import re
+import runpy
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,9 @@ import pytest
 import twilio_conversations
 
 TESTS = Path(__file__).parents[1]
+DOCS = TESTS.parent / "docs"
+DIRECTIVE = re.compile(r"^```\{official-api\} (.+)$", re.MULTILINE)
+"""Place of tables on a page of the docs."""
 
 
 def tables(text: str) -> dict[str, int]:
@@ -165,6 +169,29 @@ def test_tests_name_only_rows_that_are_ported() -> None:
     """A marker with a slip of the pen, or for something that does not exist, is an error."""
     ported = {row.id for row in ROWS if row.not_ported is None}
     assert set(rows_of_tests()) - ported == set()
+
+
+def shown_tables() -> list[str]:
+    """Return the names of the tables that "Coming from JavaScript" shows."""
+    page = (DOCS / "coming-from-javascript.md").read_text(encoding="utf-8")
+    return [name for names in DIRECTIVE.findall(page) for name in names.split()]
+
+
+def test_coming_from_javascript_shows_every_table_with_official_names() -> None:
+    """Each table whose rows have names is on the page, once."""
+    assert sorted(shown_tables()) == sorted(set(TABLES) - WITHOUT_JS_NAME)
+
+
+def test_coming_from_javascript_shows_every_official_name() -> None:
+    """Each name is in what the docs make of its table, beside its counterpart or the reason why there is none."""
+    pytest.importorskip("sphinx", reason="needs the extra `docs`")
+    made = runpy.run_path(str(DOCS / "_ext" / "official_api.py"))
+    lines = made["render_markdown"](shown_tables()).splitlines()
+    cells = {(js, here) for js, here in (re.split(r"(?<!\\) \| ", line.strip("| "), maxsplit=1) for line in lines)}
+    for row in ROWS:
+        if row.js is not None:
+            name, other = (text.replace("|", "\\|") for text in (row.js, row.not_ported or row.name or ""))
+            assert [here for js, here in cells if js == f"`{name}`" and other in here], row.id
 
 
 def test_the_checks_can_fail() -> None:
