@@ -96,5 +96,5 @@ def workers(names: Sequence[str]) -> Iterator[tuple[dict[str, Child], dict[str, 
     with contextlib.ExitStack() as stack:
         running = {name: stack.enter_context(start(name)) for name in names if name not in absent}
         if "bare" in running:
-            running["bare_silent"] = running["libraries"] = running["bare"]
+            running["bare_silent"] = running["bare_following"] = running["libraries"] = running["bare"]
         yield running, absent

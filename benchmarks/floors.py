@@ -113,20 +113,27 @@ def _open_all(bare: Listing, configuration: Mapping[str, Any]) -> list[str]:
     return sids
 
 
-def send(twilsock: str, token: str, sid: str, count: int, **_: Any) -> Mapping[str, Any]:
-    """`count` messages, each after the answer to the one before; the median and the 99th percentile, seconds."""
+def send(twilsock: str, token: str, sid: str, count: int, follow: bool, **_: Any) -> Mapping[str, Any]:
+    """`count` messages, each after the answer to the one before; the median and the 99th percentile, and cpu, seconds.
+
+    With `follow` the events of each message come too, and before its answer, as for any client of the conversation.
+    """
     bare = Bare(twilsock, token)
+    if follow:
+        subscribe(bare, sid)
     links = bare.get("/Client/v2/Configuration")["links"]
     path = urlsplit(links["conversations"]).path + f"/{sid}/Messages"
     times = []
+    used = time.process_time()
     for number in range(count):
         started = time.perf_counter()
         status, _ = bare.request("POST", path, {"body": f"message {number}", "attributes": "{}"})
         times.append(time.perf_counter() - started)
         if status >= 300:
             raise ConnectionError(f"status {status}")
+    used = time.process_time() - used
     bare.close()
-    return spread(times)
+    return {**spread(times), "cpu": used}
 
 
 def history(twilsock: str, token: str, sid: str, **_: Any) -> Mapping[str, Any]:

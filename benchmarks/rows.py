@@ -17,6 +17,7 @@ CLIENTS = {
     "official": "official SDK 3.0.1",
     "bare": "bare loop, acknowledging",
     "bare_silent": "bare loop, no acks",
+    "bare_following": "bare loop, following",
     "libraries": "the five libraries",
 }
 ROUND_TRIP = 0.05
@@ -109,16 +110,20 @@ def send_message(bench: Bench) -> list[Row]:
     """`send_message` until it returns, one after the other."""
     middle = Row("send_message round trip, p50", "ms", [Aim("at most", 0.5, "official")])
     slow = Row("send_message round trip, p99", "ms")
+    cpu = Row("cpu of one send_message", "us")
     place = bench.place("sender", count=bench.settings.sends)
     place["sid"] = seed_conversations(place["twilsock"], place["token"], "sender", 1)[0]
 
     def measure(client: str, worker: Child) -> None:
-        answer = worker.ask("send", timeout=120, **place)
+        answer = worker.ask("send", timeout=120, follow=client == "bare_following", **place)
         middle.add(client, answer["p50"] * 1000)
         slow.add(client, answer["p99"] * 1000)
+        if "cpu" in answer:
+            cpu.add(client, answer["cpu"] / bench.settings.sends * 1e6)
 
-    bench.alternate([middle, slow], ("ours", "official", "bare"), measure)
-    return [middle, slow, middle.less("own part of a send: p50 less the bare loop's", "bare", Aim("at most", 0.25))]
+    bench.alternate([middle, slow, cpu], ("ours", "official", "bare", "bare_following"), measure)
+    own = middle.less("own part of a send: p50 less the bare loop's", "bare", Aim("at most", 0.25))
+    return [middle, slow, cpu, own, middle.less("the same, less that of a loop that receives the message too", "bare_following")]
 
 
 def history(bench: Bench) -> list[Row]:
