@@ -192,7 +192,8 @@ class Messages:
     def _catch_up(self, index: int, message: Message, item: Item | None, followed_from: int) -> bool:
         """Bring one message up to date; return whether it differs by a change without an event."""
         if item is None:
-            self._held.pop(index, None)
+            with self._runtime.lock:
+                self._held.pop(index, None)
             self._announced.note_removed(index)
             self._announce_removed(message)
             return False

@@ -108,8 +108,8 @@ class TypingIndicator:
         override = self._runtime.options.typing_timeout
         self._stop_timer(identity)
         timers = self._runtime.connection.timers
-        duration = seconds if override is None else override + 1.0
-        self._timers[identity] = timers.call_later(duration, lambda: self.ended(identity))
+        lasts = seconds if override is None else override + 1.0
+        self._timers[identity] = timers.call_later(lasts, lambda: self.ended(identity))
         if not participant.is_typing:
             participant.is_typing = True
             self._emit(
