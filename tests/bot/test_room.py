@@ -11,6 +11,7 @@ import pytest
 
 from tests.state.backend import Room as Stored
 from tests.state.driven import Driven
+from tests.support.patience import PATIENCE
 from twilio_conversations.bot.calls import Calls
 from twilio_conversations.bot.horizon import Horizon
 from twilio_conversations.bot.room import Desk, Room
@@ -57,9 +58,11 @@ def later() -> list[Callable[[], object]]:
 
 
 @pytest.fixture
-def workers(later: list[Callable[[], object]]) -> NoWorkers:
-    """Workers without a thread."""
-    return NoWorkers(later)
+def workers(later: list[Callable[[], object]]) -> Iterator[NoWorkers]:
+    """Workers without a thread; what waits for them is not under way any more at the end."""
+    workers = NoWorkers(later)
+    yield workers
+    assert workers.stop(PATIENCE)
 
 
 def room_of(alice: Driven, workers: Workers, *, catch_up: bool) -> Room:
