@@ -6,11 +6,10 @@ import contextlib
 import functools
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote, urljoin
 
 import requests
-from requests.structures import CaseInsensitiveDict
 
 from twilio_conversations.errors import InvalidArgumentError, ProtocolError, RestError
 from twilio_conversations.options import Options
@@ -21,6 +20,9 @@ from twilio_conversations.util import urls
 from twilio_conversations.util.futures import Deadline
 from twilio_conversations.wire.frame import json_bytes
 from twilio_conversations.wire.packets import Reply
+
+if TYPE_CHECKING:
+    from requests.structures import CaseInsensitiveDict
 
 _JSON: Final = "application/json; charset=utf-8"
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -166,7 +168,7 @@ def _prepared(method: str, url: str, headers: dict[str, str], body: bytes, look:
     prepared.look = look
     prepared.method = method
     prepared.url = _tunnelled(url)
-    prepared.headers = CaseInsensitiveDict(headers)
+    prepared.headers = cast("CaseInsensitiveDict[str]", headers)  # ours, and spelt as the adapter looks for them
     prepared.body = body
     prepared.hooks = {"response": []}
     return prepared
