@@ -88,7 +88,7 @@ def _refused(payload: Any) -> int:
 
 
 CROWDS = [
-    pytest.param(Crowd(90, 100, 180), id="90"),
+    pytest.param(Crowd(60, 100, 120), id="60"),
     pytest.param(Crowd(1000, 500, 2000), id="1000", marks=[pytest.mark.long, pytest.mark.slow]),
 ]
 

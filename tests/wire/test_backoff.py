@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +24,20 @@ def test_delays_double_up_to_the_maximum() -> None:
     backoff = Backoff(BackoffPolicy(jitter=0), lambda: 0.5)
 
     assert [1, 2, 4, 8, 16, 32, 64, 120, 120] == [backoff.next_delay() for _ in range(9)]
+
+
+def test_random_numbers_of_the_program_are_its_own() -> None:
+    """A client neither takes from them, nor follows their seed, which may be that of all processes."""
+    policy = BackoffPolicy(jitter=0.5)
+    state = random.getstate()
+    delays = set()
+    for _ in range(3):
+        random.seed(1)
+        before = random.getstate()
+        delays.add(Backoff(policy).next_delay())
+        assert random.getstate() == before
+    random.setstate(state)
+    assert len(delays) == 3
 
 
 def test_reset_starts_a_new_series() -> None:

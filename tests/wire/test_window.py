@@ -96,7 +96,7 @@ def test_what_is_no_refusal() -> None:
     window = Window()
     for code in (503, 500, 404, 409):
         window.answered(answer(code=code), 0.0, 10.0)
-    assert (window.size, window.resumes_at) == (START + 1, None)
+    assert (window.size, window.resumes_at) == (START + 3, None)
 
 
 def test_a_few_requests_try_after_a_pause() -> None:
@@ -142,9 +142,9 @@ def test_growth_after_a_steady_time() -> None:
 
 
 def test_growth_before_the_first_refusal() -> None:
-    """By one for two answers up to a bound, then by one for each windowful; never quickly again after a refusal."""
+    """By one for each answer up to a bound, then by one for each windowful; never quickly again after a refusal."""
     window = Window()
-    for _ in range(2 * (QUICK_GROWTH - START)):
+    for _ in range(QUICK_GROWTH - START):
         window.answered(answer(), 0.0, 0.0)
     assert window.size == QUICK_GROWTH
     for _ in range(QUICK_GROWTH - 1):

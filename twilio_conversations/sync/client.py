@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import random
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
@@ -27,6 +26,7 @@ from twilio_conversations.sync.router import Router
 from twilio_conversations.sync.subscriptions import Subscriptions
 from twilio_conversations.util import logs
 from twilio_conversations.util.flows import Future, failed
+from twilio_conversations.wire.backoff import spread
 
 __all__ = ["Handle", "Listener", "SyncClient", "Timer", "Timers"]
 
@@ -70,7 +70,7 @@ class SyncClient:
         base_url: str,
         *,
         now: Callable[[], float] = time.monotonic,
-        rng: Callable[[], float] = random.random,
+        rng: Callable[[], float] = spread,
         request_timeout: float = 30.0,
         congested: Callable[[], bool] = lambda: False,
         report: Callable[[SyncError], object] = lambda error: None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import Final
 
 from twilio_conversations.options import BackoffPolicy
 from twilio_conversations.wire.packets import BackoffHint
@@ -13,6 +14,10 @@ LONGEST_HINT = 24 * 3600.0
 
 _HINT_SPREAD = 1.2
 
+spread: Final = random.SystemRandom().random
+"""Random numbers for jitter. Those of `random` are the program's: where it sets a seed, all its clients would draw the same, and
+the draws of our threads would change what it draws itself."""
+
 
 class Backoff:
     """The delays of one series of attempts: doubled from the policy's minimum to its maximum, each varied by its jitter.
@@ -21,7 +26,7 @@ class Backoff:
     series has already grown beyond that.
     """
 
-    def __init__(self, policy: BackoffPolicy, rng: Callable[[], float] = random.random) -> None:
+    def __init__(self, policy: BackoffPolicy, rng: Callable[[], float] = spread) -> None:
         self._policy = policy
         self._rng = rng
         self._attempts = 0

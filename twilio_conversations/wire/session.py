@@ -7,7 +7,6 @@ not thread-safe; one thread must own it. What happens when is a table: `wire.tra
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
@@ -16,6 +15,7 @@ from twilio_conversations.errors import ConversationsError, InitializationError,
 from twilio_conversations.options import Options
 from twilio_conversations.util import logs
 from twilio_conversations.wire import greeting, packets
+from twilio_conversations.wire.backoff import spread
 from twilio_conversations.wire.credentials import Credentials
 from twilio_conversations.wire.decoding import PacketError
 from twilio_conversations.wire.effects import (
@@ -65,7 +65,7 @@ class Session:
         token: str | None = None,
         refreshable: bool = False,
         metadata: Mapping[str, Any] | None = None,
-        rng: Callable[[], float] = random.random,
+        rng: Callable[[], float] = spread,
         new_id: Callable[[], str] = new_id,
     ) -> None:
         """Make an idle session.

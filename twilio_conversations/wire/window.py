@@ -3,7 +3,7 @@
 Twilio documents 500 requests a second for a connection. No answer has the number that is left, so the client learns from
 refusals: each halves the window and stops everything for a moment, after which a few requests try whether that was long enough;
 after a steady time the window grows again, by one for each windowful of answers. Before the first refusal it grows by one with
-every second answer, up to a bound below the documented rate; the first refusal takes that growth back.
+each answer, up to a bound below the documented rate; the first refusal takes that growth back.
 Pure: the time comes in with every call, and `resumes_at` is the time of the next `resume`.
 """
 
@@ -83,7 +83,7 @@ class Window:
             self._tried_from, self._trials, self.resumes_at = math.inf, None, None
         if self.size < LARGEST and now >= self._grows_from:
             self._answers += 1
-            if self._answers >= self.size or (self._answers > 1 and self.size < QUICK_GROWTH and self._shrunk_at == -math.inf):
+            if self._answers >= self.size or (self.size < QUICK_GROWTH and self._shrunk_at == -math.inf):
                 self.size, self._answers = self.size + 1, 0
 
     def resume(self, now: float) -> None:
