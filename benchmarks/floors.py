@@ -136,6 +136,21 @@ def send(twilsock: str, token: str, sid: str, count: int, follow: bool, **_: Any
     return {**spread(times), "cpu": used}
 
 
+def send_together(twilsock: str, token: str, sid: str, count: int, senders: int, **_: Any) -> Mapping[str, Any]:
+    """`count` messages for each of several senders, as many of them under way; the time of all, seconds."""
+    bare = Bare(twilsock, token)
+    subscribe(bare, sid)
+    path = urlsplit(bare.get("/Client/v2/Configuration")["links"]["conversations"]).path + f"/{sid}/Messages"
+    began = time.perf_counter()
+    bodies = ({"body": f"message {number}", "attributes": "{}"} for number in range(count * senders))
+    answers = bare.pipeline((("POST", path, body) for body in bodies), senders)
+    seconds = time.perf_counter() - began
+    bare.close()
+    if any(status >= 300 for status, _ in answers):
+        raise ConnectionError("a message was refused")
+    return {"seconds": seconds}
+
+
 def history(twilsock: str, token: str, sid: str, **_: Any) -> Mapping[str, Any]:
     """All messages of a conversation, by pages of 100 from the newest to the oldest."""
     bare = Bare(twilsock, token)
@@ -200,6 +215,7 @@ if __name__ == "__main__":
             "start_up": start_up,
             "list": list_conversations,
             "send": send,
+            "send_together": send_together,
             "history": history,
             "idle": idle,
             "open_feed": feed.open,

@@ -8,10 +8,12 @@ from typing import Final
 from benchmarks.bench import Bench
 from benchmarks.figures import Aim, Row
 from benchmarks.processes import Child
-from benchmarks.programs import IMPORT, LIBRARIES, ONE_MESSAGE, programs
+from benchmarks.programs import BARE_MESSAGE, IMPORT, LIBRARIES, ONE_MESSAGE, programs
 from benchmarks.seed import seed_conversations
 
 SENDERS: Final = 16
+IMPORTS: Final[Mapping[str, str]] = {"ours": IMPORT, "libraries": LIBRARIES}
+SCRIPTS: Final[Mapping[str, str]] = {"ours": ONE_MESSAGE, "bare": BARE_MESSAGE}
 
 
 def send_together(bench: Bench) -> list[Row]:
@@ -23,7 +25,7 @@ def send_together(bench: Bench) -> list[Row]:
     def measure(client: str, worker: Child) -> None:
         row.add(client, SENDERS * bench.settings.sends / worker.ask("send_together", timeout=120, **place)["seconds"])
 
-    bench.alternate([row], ("ours", "official"), measure)
+    bench.alternate([row], ("ours", "official", "bare"), measure)
     return [row]
 
 
@@ -37,11 +39,13 @@ def short_programs(bench: Bench) -> list[Row]:
 
         def measure(client: str, worker: Child) -> None:
             del worker
-            imports.add(client, run.seconds(IMPORT if client == "ours" else LIBRARIES) * 1000)
-            if client == "ours":
-                script.add(client, run.seconds(ONE_MESSAGE, (place["token"], place["url"], sid)) * 1000)
+            if client in IMPORTS:
+                imports.add(client, run.seconds(IMPORTS[client]) * 1000)
+            if client in SCRIPTS:
+                arguments = (place["token"], place["url"], place["twilsock"], sid)
+                script.add(client, run.seconds(SCRIPTS[client], arguments) * 1000)
 
-        bench.alternate([imports, script], ("ours", "libraries"), measure)
+        bench.alternate([imports, script], ("ours", "libraries", "bare"), measure)
     return [imports, script]
 
 

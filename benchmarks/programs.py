@@ -19,8 +19,20 @@ ONE_MESSAGE: Final = """
 import sys
 from twilio_conversations import Client
 with Client(sys.argv[1], endpoint=sys.argv[2]) as client:
-    client.get_conversation_by_sid(sys.argv[3]).send_message("hello")
+    client.get_conversation_by_sid(sys.argv[4]).send_message("hello")
 """
+"""A message by way of the client: `token`, `url`, `twilsock` and `sid` are the arguments."""
+BARE_MESSAGE: Final = """
+import sys
+from urllib.parse import urlsplit
+from benchmarks.bare import Bare
+bare = Bare(sys.argv[3], sys.argv[1])
+path = urlsplit(bare.get("/Client/v2/Configuration")["links"]["conversations"]).path
+status, _ = bare.request("POST", f"{path}/{sys.argv[4]}/Messages", {"body": "hello", "attributes": "{}"})
+bare.close()
+sys.exit(status >= 300)
+"""
+"""The same by a bare loop."""
 
 
 class Programs:
