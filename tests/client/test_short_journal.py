@@ -140,3 +140,14 @@ def test_changes_of_an_absence_that_are_not_replayed(service: LocalServer, absen
             absence.theirs.get_participant_by_identity("bob").update_attributes({"n": number})
     absence.log.wait("conversation_resynced")
     assert seen == [("changed", {"n": 1})]
+
+
+def test_a_replay_in_parts_between_which_the_service_forgets(service: LocalServer, absence: Absence) -> None:
+    """The second part begins behind what was forgotten meanwhile: that is on a page."""
+    with absence.away():
+        absence.send("a", "b", "c", "d")
+        service.configure(replay_limit=1)
+    absence.log.wait("message_added", lambda message: message.body == "a")
+    service.configure(journal_limit=1)
+    seen = [body for name, body in absence.settle() if name == "message_added"]
+    assert seen == ["known", "a", "b", "c", "d", "last"]

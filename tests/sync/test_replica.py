@@ -18,6 +18,9 @@ from twilio_conversations.sync.changes import (
 )
 from twilio_conversations.sync.replica import MAX_RECORDS, CollectionReplica, DocumentReplica, ItemAction
 
+REQUESTED = -1
+"""From where the replays of `take` are requested; each goes on until it is completed."""
+
 
 def take(
     replica: CollectionReplica, action: ItemAction, event_id: int, key: str = "k", data: Any = None, ordered: bool = False
@@ -25,7 +28,7 @@ def take(
     """Let the replica take one event of a map in."""
     event = {"id": event_id, "item_key": key, "item_data": data}
     if ordered:
-        replica.begin_replay(event_id)
+        replica.begin_replay(event_id, REQUESTED)
     return replica.apply(action, event, ordered)
 
 
@@ -176,12 +179,21 @@ def test_completed_elsewhere(head: int, asked_from: int) -> None:
 def test_a_replay_that_begins_too_late() -> None:
     """Changes may be missing before its first event, and only there: it may leave out what newer events replace."""
     replica = CollectionReplica("map", 4)
-    assert replica.begin_replay(5) is None
-    assert take(replica, ItemAdded, 5, ordered=True) is not None
-    assert replica.begin_replay(9) is None
+    assert replica.begin_replay(5, 4) is None
+    assert take(replica, ItemAdded, 5) is not None
+    assert replica.begin_replay(9, 4) is None
     assert replica.completed(9, 4) == Resynced(9, known_to=4)
-    assert replica.begin_replay(12) == Resynced(11, is_certain=False, known_to=9)
+    assert replica.begin_replay(12, 9) == Resynced(11, is_certain=False, known_to=9)
     assert replica.cursor == 11
+
+
+def test_an_interrupted_replay_that_continues_too_late() -> None:
+    """The service may forget events between its parts, too."""
+    replica = CollectionReplica("map", 4)
+    assert replica.begin_replay(5, 4) is None
+    assert take(replica, ItemAdded, 5) is not None
+    assert replica.begin_replay(7, 5) == Resynced(6, is_certain=False, known_to=5)
+    assert replica.begin_replay(9, 5) is None
 
 
 def test_completed_without_an_id() -> None:

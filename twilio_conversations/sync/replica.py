@@ -122,7 +122,7 @@ class _Record:
 class CollectionReplica:
     """A list or a map."""
 
-    __slots__ = ("_applied", "_fetches", "_key_field", "_kind", "_numbers", "_recent", "_records", "_replay_from")
+    __slots__ = ("_applied", "_asked_from", "_fetches", "_key_field", "_kind", "_numbers", "_recent", "_records", "_replay_from")
 
     def __init__(self, kind: Literal["list", "map"], event_id: int) -> None:
         self._kind: Literal["list", "map"] = kind
@@ -130,6 +130,7 @@ class CollectionReplica:
         self._applied = AppliedIds(event_id)
         self._records: dict[Key, _Record] = {}
         self._replay_from: int | None = None  # where a replay that has begun started: what it calls "added" is new since then
+        self._asked_from: int | None = None  # from where its present part was requested, if that has begun
         self._recent: deque[tuple[int, Key, int]] = _NONE  # (state id, key, fetches begun by then), oldest first
         self._numbers = itertools.count(1)
         self._fetches: dict[int, None] = {}  # running ones, oldest first; a dict for its order
@@ -151,19 +152,23 @@ class CollectionReplica:
 
     # Events
 
-    def begin_replay(self, event_id: int) -> Resynced | None:
-        """Note that the replay that was asked for has reached an event, before that is applied.
+    def begin_replay(self, event_id: int, asked_from: int) -> Resynced | None:
+        """Note that the replay that was requested from `asked_from` has reached an event, before that is applied.
 
-        `Resynced` if it is the first one and does not follow what is known: the service may remember no more.
+        `Resynced` if it is the first one of this request, which may continue an interrupted replay, and does not follow what is
+        known: the service may remember no more.
         """
-        if self._replay_from is not None:
+        if self._asked_from == asked_from:
             return None
+        self._asked_from = asked_from
         applied = self._applied
-        self._replay_from = applied.cursor
-        if event_id <= applied.cursor + 1:
+        known_to = applied.cursor
+        if self._replay_from is None:
+            self._replay_from = known_to
+        if event_id <= known_to + 1:
             return None
         applied.close_up_to(event_id - 1)
-        return Resynced(event_id - 1, is_certain=False, known_to=self._replay_from)
+        return Resynced(event_id - 1, is_certain=False, known_to=known_to)
 
     def apply(self, action: ItemAction, event: Mapping[str, Any], ordered: bool) -> ItemChange | None:
         """Process an item event; return the change to announce, or `None` if there is nothing new.
@@ -243,7 +248,7 @@ class CollectionReplica:
         `Resynced` if the service has changes that no event told, or has lost its numbering.
         """
         applied = self._applied
-        self._replay_from = None
+        self._replay_from = self._asked_from = None
         if last_event_id is None:
             last_event_id = applied.head
         if last_event_id < asked_from:

@@ -139,7 +139,7 @@ class Router:
     def _begin_replay(self, root: SyncObject, event: dict[str, Any]) -> None:
         """Report a replay that begins too late."""
         assert isinstance(root.replica, CollectionReplica)
-        if (lost := root.replica.begin_replay(event_id_of(event))) is not None:
+        if (lost := root.replica.begin_replay(event_id_of(event), root.subscription.asked_from)) is not None:
             self.emit(root, lost)
 
     # Live events that come before replayed ones, also those of a subscription whose poke has failed after it was granted
