@@ -14,11 +14,13 @@ from tests.faults.plan import Cuts
 from tests.faults.proxy import FaultProxy
 from tests.support.clients import Connect
 from tests.support.conversations import every_message
+from tests.support.event_log import EventLog
 from tests.support.patience import LONG_PATIENCE
 from twilio_conversations import (
     Client,
     ConflictError,
     Conversation,
+    Message,
     NotFoundError,
     RequestTimeoutError,
     TransportUnavailableError,
@@ -71,6 +73,27 @@ def test_a_message_is_found_instead_of_sent_again(service: LocalServer, room: Co
     assert (found.index, found.body, found.attributes) == (1, "hello", {"n": 1})
     assert room.send_message("hello", attributes={"n": 2}).index == 2
     assert bodies(room) == ["hello"] * 3
+
+
+def test_a_message_that_somebody_edits_meanwhile_is_found(
+    service: LocalServer, connect: Connect, alice: Client, room: Conversation
+) -> None:
+    """By what it was when its event came."""
+    joined = EventLog(bob := connect("bob"), "conversation_joined")
+    room.add("bob")
+    theirs = joined.wait("conversation_joined")
+    edited = EventLog(bob, "message_updated")
+
+    @alice.on("message_added")
+    def edit(message: Message) -> None:
+        message.update_attributes({"edited": True})
+
+    lose(service, "lose_answers", "POST", "/Messages$")
+    found = theirs.send_message("hello", attributes={"n": 1})
+
+    assert edited.wait("message_updated").message is found
+    assert (found.index, found.attributes) == (0, {"edited": True})
+    assert bodies(room) == ["hello"]
 
 
 @pytest.mark.parametrize("how", LOST)

@@ -75,7 +75,7 @@ class Messages:
 
     def _added(self, index: int, change: ItemAdded) -> None:
         message, _, current = self._apply(index, change)
-        self._own.told(index)
+        self._own.arrived(index, current)
         if current.author is not None:
             self._typing_ended(current.author)
         self._runtime.dispatcher.post(self._added_to, message)

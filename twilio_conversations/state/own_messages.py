@@ -32,7 +32,7 @@ MOST_LEFT: Final = 64
 """Sends that ended in doubt and are remembered for the case that the program repeats them."""
 
 MOST_TAKEN: Final = 10_000
-"""Indexes of results that are remembered for sends that ended in doubt."""
+"""Indexes of results, and messages of events, that are remembered for sends that are or ended in doubt."""
 
 _PAGE: Final = 50
 
@@ -170,6 +170,16 @@ class OwnMessages:
         self._under_way: dict[Sending, None] = {}
         self._left: dict[str, int] = {}  # mutation id of a send that ended in doubt -> above which index its message is
         self._taken: set[int] = set()
+        self._sent: dict[int, MessageData] = {}  # own messages as they were sent: they may be edited before they are looked for
+
+    def arrived(self, index: int, data: MessageData) -> None:
+        """Note a message that an event has added."""
+        self.told(index)
+        if (self._under_way or self._left) and data.author == self._runtime.configuration.identity:
+            with self._lock:
+                self._sent.setdefault(index, data)
+                while len(self._sent) > MOST_TAKEN:
+                    del self._sent[next(iter(self._sent))]
 
     def told(self, index: int) -> None:
         """Note the index of a message that an event or an answer told of."""
@@ -257,6 +267,7 @@ class OwnMessages:
             self._left.clear()
         if not self._under_way and not self._left:
             self._taken.clear()
+            self._sent.clear()
         elif len(self._taken) > MOST_TAKEN:
             lowest = min(sending.above for sending in self._under_way)
             self._taken = {index for index in self._taken if index > lowest}
@@ -317,18 +328,21 @@ class OwnMessages:
                 start=start, size=_PAGE, order="desc", bounds="inclusive" if start is None else "exclusive"
             )
             newer = [item for item in page.items if (parse_index(item.key) or 0) > sending.above]
-            found += [item for item in newer if _is_own(item, identity, sending.content)]
+            found += [item for item in newer if self._is_own(item, identity, sending.content)]
             if len(newer) < len(page.items) or not page.has_next or not page.items:
                 return found[::-1]
             start = page.items[-1].key
 
-
-def _is_own(item: Item, identity: str, content: Content) -> bool:
-    try:
-        data = MessageData.parse(item.data)
-    except ProtocolError:
-        return False
-    return parse_index(item.key) is not None and data.author == identity and content.is_of(data)
+    def _is_own(self, item: Item, identity: str, content: Content) -> bool:
+        """Return whether an item is an own message that was sent with this content."""
+        index = parse_index(item.key)
+        if index is None:
+            return False
+        try:
+            data = self._sent.get(index) or MessageData.parse(item.data)
+        except ProtocolError:
+            return False
+        return data.author == identity and content.is_of(data)
 
 
 def _may_have_arrived(error: BaseException) -> bool:
