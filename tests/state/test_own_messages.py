@@ -265,3 +265,14 @@ def test_what_is_remembered_is_bounded(sends: Sends, monkeypatch: pytest.MonkeyP
     sends.end(slow, 60)
 
     assert not sends.own._taken
+
+
+def test_messages_as_they_were_sent_are_bounded(alice: Driven, room: Room, sends: Sends, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest of them, and only while a send may need them."""
+    monkeypatch.setattr(own_messages, "MOST_SENT", 3)
+    sending = sends.begin()
+    indexes = [room.post("x", author="alice") for _ in range(5)]
+    alice.run(1)
+    assert list(sends.own._sent) == indexes[2:]
+    sends.end(sending, indexes[0])
+    assert not sends.own._sent

@@ -32,7 +32,10 @@ MOST_LEFT: Final = 64
 """Sends that ended in doubt and are remembered for the case that the program repeats them."""
 
 MOST_TAKEN: Final = 10_000
-"""Indexes of results, and messages of events, that are remembered for sends that are or ended in doubt."""
+"""Indexes of results that are remembered for sends that ended in doubt."""
+
+MOST_SENT: Final = 1_000
+"""Own messages that are remembered as they were sent, while a send is under way or has ended in doubt."""
 
 _PAGE: Final = 50
 
@@ -178,7 +181,7 @@ class OwnMessages:
         if (self._under_way or self._left) and data.author == self._runtime.configuration.identity:
             with self._lock:
                 self._sent.setdefault(index, data)
-                while len(self._sent) > MOST_TAKEN:
+                while len(self._sent) > MOST_SENT:
                     del self._sent[next(iter(self._sent))]
 
     def told(self, index: int) -> None:

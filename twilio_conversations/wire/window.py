@@ -3,7 +3,7 @@
 Twilio documents 500 requests a second for a connection. No answer has the number that is left, so the client learns from
 refusals: each halves the window and stops everything for a moment, after which a few requests try whether that was long enough;
 after a steady time the window grows again, by one for each windowful of answers. Before the first refusal it grows by one with
-each answer, up to a bound below the documented rate; the first refusal takes that growth back.
+each answer, up to `QUICK_GROWTH`; the first refusal takes that growth back.
 Pure: the time comes in with every call, and `resumes_at` is the time of the next `resume`.
 """
 
