@@ -189,6 +189,15 @@ def test_nothing_is_under_way_after_the_stop() -> None:
     assert list(workers.under_way()) == []
 
 
+def test_a_promise_that_is_kept_after_the_stop() -> None:
+    """Nothing is under way, neither more nor less than that."""
+    workers = workers_of(1, 0)
+    workers.promise()
+    assert workers.stop(PATIENCE)
+    workers.keep_promise(lambda: False)
+    assert list(workers.under_way()) == []
+
+
 def test_a_surplus_thread_leaves_its_turn_to_one_that_sleeps() -> None:
     """Back from an answer a thread may be one too many: what follows in its conversation is done by the other, which is idle."""
     workers, answer, followed = workers_of(1, 1), SharedFuture[None](), threading.Event()

@@ -74,7 +74,7 @@ class Workers:
     def keep_promise(self, turn: Turn) -> None:
         """Have a turn run that was promised."""
         with self._changed:
-            self._promised -= 1
+            self._promised -= not self._stopping  # none is promised after the stop
             self._add(turn)
 
     def add(self, turn: Turn) -> None:

@@ -1,4 +1,4 @@
-"""Pace of pokes: when the next one leaves, and when an object is asked for again for which it went wrong. Pure."""
+"""Pace of pokes: when the next one leaves, and when an object whose request has failed is requested again. Pure."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Pace:
 
 
 class Retries:
-    """Objects that are asked for again after a while, which grows with every failure."""
+    """Objects that are requested again after a delay, which grows with every failure."""
 
     def __init__(self, rng: Callable[[], float]) -> None:
         self._rng = rng
@@ -74,7 +74,7 @@ class Retries:
         return min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(failures, 20)) * (1 + JITTER * self._rng())
 
     def add(self, subscription: Subscription, now: float) -> None:
-        """Add an object for which it went wrong."""
+        """Add an object whose request has failed."""
         steady = subscription.steady_since
         if steady is not None and now - steady > STEADY:
             subscription.failures = 0
@@ -88,7 +88,7 @@ class Retries:
         return self._waiting[0][0] if self._waiting else None
 
     def take(self, now: float) -> Iterator[Subscription]:
-        """Yield the objects whose time has come, but for those that something else has happened to meanwhile."""
+        """Yield the objects whose time has come and that still wait for it."""
         while self._waiting and self._waiting[0][0] <= now:
             when, _, subscription = heapq.heappop(self._waiting)
             if subscription.phase is SubscriptionPhase.IDLE and subscription.not_before == when:
