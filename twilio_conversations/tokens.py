@@ -202,13 +202,24 @@ def _usual_parts(token: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
     if not _JWT.fullmatch(token):
         return None
     try:
-        *parts, _ = (base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in token.split("."))
-        header, claims = map(json.loads, parts)
+        header, claims = map(json.loads, [_canonical(part) for part in token.split(".")][:-1])
     except (ValueError, RecursionError):
         return None
     if not isinstance(header, dict) or not isinstance(claims, dict) or not _UNUSUAL.isdisjoint(header):
         return None
     return header, claims
+
+
+def _canonical(part: str) -> bytes:
+    """Return the bytes of a part of a token, written in the only way that every version of PyJWT accepts.
+
+    Raises:
+        ValueError: another text stands for the same bytes, or the text stands for none.
+    """
+    found = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    if base64.urlsafe_b64encode(found).rstrip(b"=") != part.encode():
+        raise ValueError("bits are left over after the last byte")
+    return found
 
 
 def _parts(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
