@@ -51,9 +51,10 @@ class Programs:
         return self._run(code, arguments)
 
     def _run(self, code: str, arguments: Sequence[str]) -> float:
+        command = [sys.executable, "-c", code, *arguments]
         began = time.perf_counter()
-        try:
-            subprocess.run([sys.executable, "-c", code, *arguments], cwd=ROOT, env=self._env, check=True, timeout=60)
+        try:  # with pipes, whose end tells of the program's: without them a wait with a limit looks every 50 ms only
+            subprocess.run(command, cwd=ROOT, env=self._env, check=True, timeout=60, capture_output=True)
         except subprocess.SubprocessError as error:
             raise Failed(str(error)) from error
         return time.perf_counter() - began
