@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.clients import Connect, Fresh, Pair
+from tests.support.clients import Connect, Fresh, Pair, told
 from tests.support.event_log import EventLog
 from tests.support.waiting import until
 from twilio_conversations import (
@@ -123,6 +123,17 @@ def test_delete_ends_it_for_everybody(pair: Pair) -> None:
     assert event_log.wait("removed") is bobs
     with pytest.raises(RestError):
         conversation.send_message("too late")
+
+
+@pytest.mark.row("CL15", "CL16")
+def test_who_may_read_a_conversation_finds_it_without_being_in_it(alice: Client, connect: Connect) -> None:
+    """Its creator, who has left it: by sid as by a peek, in a client that has never known it too."""
+    sid = alice.create_conversation().join().leave().sid
+    for client in (alice, connect(alice.identity)):
+        told(client)
+        found = client.get_conversation_by_sid(sid)
+        assert found.status is ConversationStatus.NOT_PARTICIPATING
+        assert client.peek_conversation_by_sid(sid) is found
 
 
 @pytest.mark.row("CL15", "CL17", "ER09", "ER10")

@@ -66,6 +66,29 @@ def test_participants(room: Conversation) -> None:
     assert {one.sid for one in room.get_participants()} & {bob.sid, carol.sid} == set()
 
 
+def test_a_deleted_conversation_is_not_found(room: Conversation, alice: Client) -> None:
+    """By sid too, though no event has said yet that it is gone (a repeated DELETE may be answered before the events return)."""
+    room.delete()
+
+    assert room.status is ConversationStatus.NOT_PARTICIPATING
+    assert alice.get_subscribed_conversations().items == []
+    for find in (alice.get_conversation_by_sid, alice.peek_conversation_by_sid):
+        with pytest.raises(NotFoundError):
+            find(room.sid)
+
+
+def test_a_conversation_that_was_left_is_what_the_service_returns(room: Conversation, alice: Client) -> None:
+    """Its creator may still read it, and returns to it at once."""
+    room.leave()
+
+    assert alice.get_subscribed_conversations().items == []
+    assert alice.get_conversation_by_sid(room.sid) is room
+    assert room.status is ConversationStatus.NOT_PARTICIPATING
+    room.join()
+    assert alice.get_conversation_by_sid(room.sid) is room
+    assert alice.get_subscribed_conversations().items == [room]
+
+
 @pytest.mark.parametrize("by", ["itself", "refresh"])
 def test_what_somebody_else_wrote_over_is_told(tmp_path: Path, connect: Connect, by: str) -> None:
     """While Alice's own write was shown, Bob's took its place, and no event between was kept: handlers see Bob's in the end."""

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from twilio_conversations.errors import RestError, RestNotFoundError
+from twilio_conversations.errors import ForbiddenError, RestError, RestNotFoundError
 from twilio_conversations.transport.commands import CommandKind
 from twilio_conversations.util import urls
 from twilio_conversations.util.json import Attributes, parse_time
@@ -58,11 +58,11 @@ class Lookup:
         conversations = self._conversations
         if conversations.known(sid) is None:
             self._runtime.take(conversations.listed, deadline, what)
-        if (known := conversations.known(sid)) is not None:
+        if (known := conversations.known(sid)) is not None and not known.is_left_by_command:
             return self._runtime.take(known.ready, deadline, what)
         try:
             return self.own(sid, deadline, what)
-        except RestNotFoundError:
+        except (RestNotFoundError, ForbiddenError):  # a service may refuse with either who is no participant
             return self.any(sid, deadline, what)
 
     def own(self, key: str, deadline: Deadline, what: str) -> Conversation:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
+from twilio_conversations.enums import ConversationStatus
 from twilio_conversations.models.conversation import Conversation
 from twilio_conversations.state.parts import Parts
 from twilio_conversations.state.phases import STANDINGS, Following, Phase
@@ -156,6 +157,11 @@ class TrackedConversation:
         """Whether one of its objects is read again, or the service has yet to replay events of it."""
         objects = (self.document, self.messages, self.participants)
         return bool(self.rereading) or any(opened is not None and opened.handle.is_catching_up for opened in objects)
+
+    @property
+    def is_left_by_command(self) -> bool:
+        """Whether an own command left or deleted it and Sync has not reported that yet: only REST knows whether it exists."""
+        return self.live.state.overlay.get("status") is ConversationStatus.NOT_PARTICIPATING
 
     def enter(self, phase: Phase) -> None:
         """Enter a phase; with another one, what is under way is outdated."""
