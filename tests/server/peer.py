@@ -217,10 +217,14 @@ class Peer:
         return dict(answer.body)
 
     def poke(self, *objects: tuple[str, str, Any], action: str = "establish", correlation: int = 1) -> Answer:
-        """Subscribe to, or cancel, objects given as (kind, sid, last event id)."""
+        """Subscribe to, or cancel, objects given as (kind, sid, last event id), and wait for the answer."""
+        return Answer(self.reply_to(self.start_poke(*objects, action=action, correlation=correlation)))
+
+    def start_poke(self, *objects: tuple[str, str, Any], action: str = "establish", correlation: int = 1) -> str:
+        """Send a poke; the id of its frame."""
         requests = [{"object_type": kind, "object_sid": sid, "last_event_id": last} for kind, sid, last in objects]
         body = {"event_protocol_version": 4, "action": action, "correlation_id": correlation, "requests": requests}
-        return self.post("/v4/Subscriptions", body)
+        return self.start("POST", "/v4/Subscriptions", body)
 
     def follow(self, kind: str, name: str, since: int | None = None, correlation: int = 1) -> dict[str, Any]:
         """Open an object, subscribe to it from its head (or from `since`) and wait until established; its root."""

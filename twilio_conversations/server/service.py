@@ -52,6 +52,8 @@ _log = logs.logger(__name__)
 P = ParamSpec("P")
 MAX_KNOWN_USERS = 20_000
 MAX_METERS = 1_000
+NOT_VISIBLE = frozenset({403, 404})
+"""Statuses of what is gone, or not for the caller any more."""
 OBJECT = slice(5, 6)
 """Place of the conversation or user in the path of a request: ``Client/v2/Services/IS.../Conversations/CH...``."""
 _EVERYTHING = [delete(table) for table in reversed(metadata.sorted_tables)]
@@ -68,7 +70,7 @@ class Service:
         self._commits = Commits(asyncio.get_running_loop())
         self._writer = Writer(self._database.connect(), self.clock, self.settings, self._commits.deliver)
         self._objects = SyncObjects(self._reader, self.clock, self.settings, credentials.account_sid, credentials.service_sid)
-        self._subscriptions = Subscriptions(self._reader, self._objects, self.settings)
+        self._subscriptions = Subscriptions(self._reader, self._objects, self.settings, self._catch_up)
         self.connections = Connections()
         self.faults = Faults(self.connections)
         self.traffic = Traffic()
@@ -230,7 +232,10 @@ class Service:
             answer = self.routes.answer(caller, request)
             mutation = None if isinstance(answer, Response) else self._mutation(caller, request)
         except Refusal as error:
-            reply(Response.error(error))
+            refusal = Response.error(error)
+            if refusal.status in NOT_VISIBLE:
+                self._catch_up()
+            reply(refusal)
         except Exception:
             _log.exception("a request failed")
             reply(Response.error(Refusal(20500)))
@@ -244,6 +249,12 @@ class Service:
             reply(answer)
             if answer.then is not None:
                 answer.then()
+
+    def _catch_up(self) -> None:
+        """Send the events of all that the reader may show already: a refusal must not overtake those that lead to it."""
+        with self._writer.committing:
+            pass
+        self._commits.catch_up()
 
     def _is_written_too_fast(self, of: tuple[str, ...]) -> bool:
         if not of or not self.settings.current.object_writes_per_second:

@@ -10,9 +10,9 @@ import pytest
 
 from tests.server.conftest import Connect
 from tests.server.domain.test_conversations import mine, sid_of
-from tests.server.peer import Peer, names, new_id, sids
+from tests.server.peer import Answer, Peer, names, new_id, sids
 from twilio_conversations.server import LocalServer
-from twilio_conversations.wire.packets import Init, Notification
+from twilio_conversations.wire.packets import Init, Notification, Packet, Reply
 
 
 @pytest.fixture
@@ -238,7 +238,37 @@ def test_failures_have_one_entry_each(alice: Peer, connect: Connect) -> None:
     found = alice.barrier()
     failed = [packet.payload["events"][0] for packet in found if packet.payload["event_type"] == "subscription_failed"]
     assert [(event["error"]["status"], event["error"]["code"]) for event in failed] == [(404, 54150), (404, 54200), (404, 54200)]
-    assert sids(found[-1]) == [own["sid"]]
+    assert sids(found[0]) == [own["sid"]]
+
+
+def test_a_refusal_does_not_overtake_the_events_that_lead_to_it(alice: Peer, bob: Peer) -> None:
+    """Bob subscribes, and opens, while Alice removes him: his list changes before he is refused, however they meet."""
+    bob.follow("map", mine(bob))
+    for _ in range(40):
+        room = alice.room(bob.identity)
+        root = bob.open("document", f"{sid_of(room)}.channel")
+        bob.barrier()
+        removal = alice.start("DELETE", f"{room}/Participants/{bob.identity}", {})
+        opens = []
+        for _ in range(15):
+            bob.start_poke(("document", root["sid"], root["last_event_id"]))
+            opens.append(bob.start("GET", f"/v3/Documents/{root['sid']}"))
+        assert alice.reply_to(removal).status.ok
+        bob.start_poke(("document", root["sid"], root["last_event_id"]))
+        bob.get(bob.link("conversations"))
+        told = [_outcome(packet, opens) for packet in bob.inbox]
+        assert "map_item_removed" in told[: told.index("refused")]
+        bob.inbox.clear()
+
+
+def _outcome(packet: Packet, opens: list[str]) -> str:
+    """What a packet says, in a word."""
+    if isinstance(packet, Reply) and packet.id in opens:
+        return "refused" if Answer(packet).status == 404 else "opened"
+    if isinstance(packet, Notification):
+        event_type = packet.payload.get("event_type", "")
+        return "refused" if event_type == "subscription_failed" else event_type
+    return ""
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ Commands that wait while another one runs share the next commit, each inside a s
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import queue
 import threading
@@ -175,6 +176,9 @@ class Writer:
     """Executes commands one after the other on its own thread.
 
     `publish` is called on that thread with the outcomes of each commit, in order; it must not block.
+
+    Attributes:
+        committing: held from each commit until its outcomes are published; whoever can take it can read nothing unpublished.
     """
 
     def __init__(
@@ -184,6 +188,7 @@ class Writer:
         self._clock = clock
         self._settings = settings
         self._publish = publish
+        self.committing = threading.Lock()
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._until_sweep = 0
         self._no_sweep_before = dt.datetime.min.replace(tzinfo=dt.UTC)
@@ -213,10 +218,7 @@ class Writer:
         mark_thread(Role.SERVICE)
         while jobs := self._take():
             self._sweep(len(jobs))
-            try:
-                self._publish(self._attempt(jobs))
-            except Exception:
-                _log.exception("nobody took the outcome of a command")
+            self._carry_out_together(jobs)
         self._connection.close()
 
     def _take(self) -> list[Job]:
@@ -232,15 +234,24 @@ class Writer:
             self._jobs.put(None)  # the end is for the next call
         return jobs
 
-    def _attempt(self, jobs: list[Job]) -> list[Outcome]:
+    def _carry_out_together(self, jobs: list[Job]) -> None:
         """Execute commands and commit them together; if that fails, each by itself, so that none fails because of another."""
-        try:
-            with self._connection.transaction():
-                return [self._run(job) for job in jobs]
-        except Exception as error:
-            if len(jobs) > 1:
-                return [outcome for job in jobs for outcome in self._attempt([job])]
-            return [Outcome(Commit(), Response.error(_failure(error)), jobs[0].reply)]
+        with contextlib.ExitStack() as until_published:
+            try:
+                with self._connection.transaction():
+                    outcomes = [self._run(job) for job in jobs]
+                    until_published.enter_context(self.committing)
+            except Exception as error:
+                if len(jobs) > 1:
+                    until_published.close()
+                    for job in jobs:
+                        self._carry_out_together([job])
+                    return
+                outcomes = [Outcome(Commit(), Response.error(_failure(error)), jobs[0].reply)]
+            try:
+                self._publish(outcomes)
+            except Exception:
+                _log.exception("nobody took the outcome of a command")
 
     def _run(self, job: Job) -> Outcome:
         tx = Transaction(self._connection, timestamp(self._clock.now()), self._settings.current)

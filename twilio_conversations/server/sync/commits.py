@@ -7,6 +7,7 @@ and NOTIFY, without a change to the followers.
 from __future__ import annotations
 
 import asyncio
+import collections
 from collections.abc import Callable
 
 from twilio_conversations.server.storage.writer import Commit, Outcome
@@ -22,6 +23,7 @@ class Commits:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._waiting: collections.deque[Outcome] = collections.deque()
         self._followers: list[Follower] = []
 
     def follow(self, follower: Follower) -> None:
@@ -30,13 +32,16 @@ class Commits:
 
     def deliver(self, outcomes: list[Outcome]) -> None:
         """Pass each commit to the followers, then send its answer, after the events; called on any thread."""
+        self._waiting.extend(outcomes)
         try:
-            self._loop.call_soon_threadsafe(self._deliver, outcomes)
+            self._loop.call_soon_threadsafe(self.catch_up)
         except RuntimeError:
             _log.debug("the service has stopped; answers are dropped")
 
-    def _deliver(self, outcomes: list[Outcome]) -> None:
-        for outcome in outcomes:
+    def catch_up(self) -> None:
+        """Pass on at once what was given to `deliver`; called on the loop."""
+        while self._waiting:
+            outcome = self._waiting.popleft()
             if outcome.commit.is_visible:
                 self._notify(outcome.commit)
             try:

@@ -13,7 +13,7 @@ delivered head, are therefore those in the log; memory answers for it only while
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import attrs
@@ -75,8 +75,10 @@ class Recent:
 class Subscriptions:
     """All subscriptions, by object and by connection."""
 
-    def __init__(self, reader: Connection, objects: SyncObjects, settings: LiveSettings) -> None:
+    def __init__(self, reader: Connection, objects: SyncObjects, settings: LiveSettings, catch_up: Callable[[], None]) -> None:
+        """`catch_up` passes on what is committed and has not come to `on_commit` yet."""
         self._reader = reader
+        self._catch_up = catch_up
         self._objects = objects
         self._settings = settings
         self._recent: BoundedDict[tuple[str, int], Recent] = BoundedDict(MAX_RECENT)
@@ -98,7 +100,7 @@ class Subscriptions:
         poke.answer("subscription_canceled", canceled)
 
     def establish(self, poke: Poke) -> None:
-        """Replay missed events, and confirm each subscription or report its failure."""
+        """Replay missed events, and confirm each subscription or report its failure, after the events that led to it."""
         ended, failed = [], []
         for item in poke.requests:
             self._forget(poke.subscriber, item["object_sid"])
@@ -112,8 +114,10 @@ class Subscriptions:
             outcome = self._replay(subscription)
             if outcome is not None:
                 ended.append(_replay_ended(subscription, outcome))
-        poke.answer("subscription_failed", failed)
         poke.answer("subscription_established", ended)
+        if failed:
+            self._catch_up()
+        poke.answer("subscription_failed", failed)
 
     def _readable(self, subscriber: Subscriber, item: dict[str, Any]) -> Entity | None:
         entity = self._objects.find(item["object_sid"])
