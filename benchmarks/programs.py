@@ -53,7 +53,7 @@ class Programs:
     def _run(self, code: str, arguments: Sequence[str]) -> float:
         command = [sys.executable, "-c", code, *arguments]
         began = time.perf_counter()
-        try:  # with pipes, whose end tells of the program's: without them a wait with a limit looks every 50 ms only
+        try:  # with pipes, which close when the program ends: a wait with a limit alone polls every 50 ms
             subprocess.run(command, cwd=ROOT, env=self._env, check=True, timeout=60, capture_output=True)
         except subprocess.SubprocessError as error:
             raise Failed(str(error)) from error

@@ -67,7 +67,7 @@ def test_participants(room: Conversation) -> None:
 
 
 def test_a_deleted_conversation_is_not_found(room: Conversation, alice: Client) -> None:
-    """By sid too, though no event has said yet that it is gone (a repeated DELETE may be answered before the events return)."""
+    """By sid too, before any event reports that it is gone: a repeated DELETE may be answered ahead of the events."""
     room.delete()
 
     assert room.status is ConversationStatus.NOT_PARTICIPATING

@@ -49,7 +49,7 @@ def test_generated_requests(target: Target, door: str) -> None:
         (400, Attack("POST", f"/Client/v2/Services/{target.service_sid}/Conversations", "", {}, b"[]")),
         (404, Attack("GET", "/v3/Documents/ET0", "", {}, b"")),
     ):
-        assert target.check(attack, door) == status  # that few generated ones need not have each kind among them
+        assert target.check(attack, door) == status  # a short run may generate none of a kind
     attack_it(target, door, FEW)
 
 

@@ -74,7 +74,8 @@ class Workers:
     def keep_promise(self, turn: Turn) -> None:
         """Have a turn run that was promised."""
         with self._changed:
-            self._promised -= not self._stopping  # none is promised after the stop
+            if not self._stopping:  # none is promised after the stop
+                self._promised -= 1
             self._add(turn)
 
     def add(self, turn: Turn) -> None:

@@ -255,7 +255,8 @@ class Client(ClientEvents):
         """Return the conversation with that sid: one of the current user's, else as `peek_conversation_by_sid` does.
 
         Raises:
-            NotFoundError: there is none, or it is not visible to this identity.
+            NotFoundError: there is none.
+            ForbiddenError: this identity may not read it.
         """
         sid = checks.filled(conversation_sid, "conversation_sid")
         deadline = self._core.await_ready(timeout, "get_conversation_by_sid()")

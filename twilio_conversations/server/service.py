@@ -50,6 +50,8 @@ from twilio_conversations.util import logs
 _log = logs.logger(__name__)
 
 P = ParamSpec("P")
+COMMIT_TIMEOUT = 0.5
+"""Seconds that a refusal waits for the commit that may have led to it; no connection is served meanwhile."""
 MAX_KNOWN_USERS = 20_000
 MAX_METERS = 1_000
 NOT_VISIBLE = frozenset({403, 404})
@@ -252,8 +254,7 @@ class Service:
 
     def _catch_up(self) -> None:
         """Send the events of all that the reader may show already: a refusal must not overtake those that lead to it."""
-        with self._writer.committing:
-            pass
+        self._writer.await_publication(COMMIT_TIMEOUT)
         self._commits.catch_up()
 
     def _is_written_too_fast(self, of: tuple[str, ...]) -> bool:

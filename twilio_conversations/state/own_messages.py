@@ -181,7 +181,7 @@ class OwnMessages:
         if (self._under_way or self._left) and data.author == self._runtime.configuration.identity:
             with self._lock:
                 self._sent.setdefault(index, data)
-                while len(self._sent) > MOST_SENT:
+                if len(self._sent) > MOST_SENT:
                     del self._sent[next(iter(self._sent))]
 
     def told(self, index: int) -> None:

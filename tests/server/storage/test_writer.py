@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
+from tests.support.patience import PATIENCE
 from twilio_conversations.server.calls import Response
 from twilio_conversations.server.errors import Refusal
 from twilio_conversations.server.settings import Clock, LiveSettings
@@ -101,3 +103,26 @@ def test_a_repetition_beside_its_original(run: Run) -> None:
     assert statuses(batches) == [[201, 202, 403, 201]]
     assert batches[0][1].response.body == b'{"resource_url":"http://local/a"}'
     assert found == ["a", "b"]
+
+
+def test_a_wait_for_the_publication(tmp_path: Path) -> None:
+    """It lasts until the outcomes of what can be read are published, and not longer than it may."""
+    database = Database(tmp_path / "test.sqlite3", durable=False)
+    publishing, go_on, published = threading.Event(), threading.Event(), threading.Event()
+
+    def publish(outcomes: list[Outcome]) -> None:
+        publishing.set()
+        assert go_on.wait(PATIENCE)
+        published.set()
+
+    writer = Writer(database.connect(), Clock(), LiveSettings(), publish)
+    writer.submit(job(making("a")))
+    writer.start()
+    assert publishing.wait(PATIENCE)
+    writer.await_publication(0.01)
+    assert not published.is_set()
+    go_on.set()
+    writer.await_publication(PATIENCE)
+    assert published.is_set()
+    writer.stop()
+    database.dispose()

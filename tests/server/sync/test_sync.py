@@ -262,7 +262,7 @@ def test_a_refusal_does_not_overtake_the_events_that_lead_to_it(alice: Peer, bob
 
 
 def _outcome(packet: Packet, opens: list[str]) -> str:
-    """What a packet says, in a word."""
+    """The outcome, or the event type, that a packet reports."""
     if isinstance(packet, Reply) and packet.id in opens:
         return "refused" if Answer(packet).status == 404 else "opened"
     if isinstance(packet, Notification):

@@ -176,9 +176,6 @@ class Writer:
     """Executes commands one after the other on its own thread.
 
     `publish` is called on that thread with the outcomes of each commit, in order; it must not block.
-
-    Attributes:
-        committing: held from each commit until its outcomes are published; whoever can take it can read nothing unpublished.
     """
 
     def __init__(
@@ -188,7 +185,7 @@ class Writer:
         self._clock = clock
         self._settings = settings
         self._publish = publish
-        self.committing = threading.Lock()
+        self._committing = threading.Lock()  # held from each commit until its outcomes are published
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._until_sweep = 0
         self._no_sweep_before = dt.datetime.min.replace(tzinfo=dt.UTC)
@@ -208,6 +205,11 @@ class Writer:
     def submit(self, job: Job) -> None:
         """Queue a command; called on any thread."""
         self._jobs.put(job)
+
+    def await_publication(self, timeout: float) -> None:
+        """Wait until a commit that is under way, and may be read already, is published; `timeout` seconds at most."""
+        if self._committing.acquire(timeout=timeout):
+            self._committing.release()
 
     def stop(self, timeout: float = 10.0) -> None:
         """Finish the commands that were submitted, then end."""
@@ -240,10 +242,10 @@ class Writer:
             try:
                 with self._connection.transaction():
                     outcomes = [self._run(job) for job in jobs]
-                    until_published.enter_context(self.committing)
+                    until_published.enter_context(self._committing)
             except Exception as error:
+                until_published.close()  # nothing can be read, and what follows logs
                 if len(jobs) > 1:
-                    until_published.close()
                     for job in jobs:
                         self._carry_out_together([job])
                     return
@@ -251,6 +253,7 @@ class Writer:
             try:
                 self._publish(outcomes)
             except Exception:
+                until_published.close()
                 _log.exception("nobody took the outcome of a command")
 
     def _run(self, job: Job) -> Outcome:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
 from collections.abc import Callable
 
 from twilio_conversations.server.storage.writer import Commit, Outcome
@@ -33,10 +34,8 @@ class Commits:
     def deliver(self, outcomes: list[Outcome]) -> None:
         """Pass each commit to the followers, then send its answer, after the events; called on any thread."""
         self._waiting.extend(outcomes)
-        try:
+        with contextlib.suppress(RuntimeError):  # the service has stopped; answers are dropped
             self._loop.call_soon_threadsafe(self.catch_up)
-        except RuntimeError:
-            _log.debug("the service has stopped; answers are dropped")
 
     def catch_up(self) -> None:
         """Pass on at once what was given to `deliver`; called on the loop."""
