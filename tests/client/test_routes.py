@@ -4,7 +4,6 @@ media, against a local service behind a front that ends TLS."""
 from __future__ import annotations
 
 import hashlib
-import os
 import ssl
 import sys
 import threading
@@ -22,6 +21,7 @@ from tests.support.clients import Connect
 from tests.support.event_log import EventLog
 from tests.support.patience import PATIENCE
 from tests.support.proxies import Proxy, SocksProxy, TlsFront
+from tests.support.resources import sockets
 from tests.transport.conftest import wait_until
 from twilio_conversations import Client, ClientClosedError, MediaError, RequestTimeoutError, TransportUnavailableError
 from twilio_conversations.server import LocalServer
@@ -234,10 +234,10 @@ def test_closing_ends_a_connection_that_media_wait_for(service: LocalServer, fre
 
     with swallowing() as hole:
         places[:] = [hole]
-        before = len(os.listdir("/proc/self/fd"))
+        before = sockets()
         thread = threading.Thread(target=read)
         thread.start()
-        wait_until(lambda: len(os.listdir("/proc/self/fd")) > before, "it connects")
+        wait_until(lambda: bool(sockets() - before), "it connects")
         client.close()
         thread.join(5)
     assert caught

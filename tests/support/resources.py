@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 
@@ -16,6 +17,15 @@ def own_threads() -> list[str]:
 def descriptors(pid: int | str = "self") -> int:
     """Open file descriptors of a process."""
     return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def sockets() -> set[str]:
+    """The sockets of this process, under the system's names. (A count is disturbed by those of others, which end meanwhile.)"""
+    found = set()
+    for number in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # it was the directory's own
+            found.add(os.readlink(f"/proc/self/fd/{number}"))
+    return {name for name in found if name.startswith("socket:")}
 
 
 def tasks(pid: int | str = "self") -> int:

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from tests.support.addresses import Place, resolve, swallowing
+from tests.support.resources import sockets
 from tests.transport.conftest import wait_until
+from twilio_conversations.transport import process_hooks
 from twilio_conversations.transport.dialling import HEAD_START, AbandonedError, Connecting, dial, in_turns
 from twilio_conversations.util.futures import Deadline
 
@@ -41,21 +43,16 @@ def refusing() -> Place:
         return listener.getsockname()  # type: ignore[no-any-return]
 
 
-def descriptors() -> int:
-    """How many descriptors this process has."""
-    return len(os.listdir("/proc/self/fd"))
-
-
 def test_an_address_that_swallows_packets_costs_a_head_start(monkeypatch: pytest.MonkeyPatch, hole: Place, good: Place) -> None:
     """The next one is tried beside it, neither before its time nor after a time limit; nothing is left of the loser."""
     resolve(monkeypatch, chat_example=[hole, good])
-    connecting, before, began = Connecting(), descriptors(), time.monotonic()
+    connecting, before, began = Connecting(), sockets(), time.monotonic()
     with dial("chat.example", 1, Deadline(LONG), connecting) as winner:
         took = time.monotonic() - began
         assert winner.getpeername() == good
         assert HEAD_START <= took < LONG / 2
         assert connecting.finish()
-        assert descriptors() == before + 1
+        assert len(sockets() - before) == 1
         assert winner.gettimeout() is not None
 
 
@@ -81,11 +78,11 @@ def test_several_that_swallow_are_passed_side_by_side(monkeypatch: pytest.Monkey
 def test_when_none_answers_the_time_limit_holds(monkeypatch: pytest.MonkeyPatch, hole: Place) -> None:
     """One limit for all of them, and nothing is left."""
     resolve(monkeypatch, chat_example=[hole, hole])
-    connecting, before = Connecting(), descriptors()
+    connecting, before = Connecting(), sockets()
     with pytest.raises(TimeoutError):
         dial("chat.example", 1, Deadline(0.05), connecting)
     connecting.finish()
-    assert descriptors() == before
+    assert not sockets() - before
 
 
 def test_when_all_refuse_the_error_is_the_system_s(monkeypatch: pytest.MonkeyPatch, refusing: Place) -> None:
@@ -105,7 +102,7 @@ def test_what_is_no_host_name_does_not_resolve(host: str) -> None:
 def test_the_waiting_is_broken_off_from_another_thread(monkeypatch: pytest.MonkeyPatch, hole: Place) -> None:
     """All sockets of the race, at once."""
     resolve(monkeypatch, chat_example=[hole, (hole[0], hole[1])])
-    connecting, before = Connecting(), descriptors()
+    connecting, before = Connecting(), sockets()
     ended: list[BaseException] = []
 
     def work() -> None:
@@ -116,41 +113,91 @@ def test_the_waiting_is_broken_off_from_another_thread(monkeypatch: pytest.Monke
 
     thread = threading.Thread(target=work)
     thread.start()
-    wait_until(lambda: descriptors() > before, "the race has begun")
+    wait_until(lambda: bool(sockets() - before), "the race has begun")
     connecting.break_off()
     thread.join(5)
     assert ended
     assert not connecting.finish()
-    assert descriptors() == before
+    assert not sockets() - before
     with pytest.raises(AbandonedError):
         dial("chat.example", 1, Deadline(LONG), connecting)
 
 
-@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
-def test_a_forked_child_has_no_copy_of_what_is_connecting(monkeypatch: pytest.MonkeyPatch, hole: Place) -> None:
-    """Not even in the middle of a race, and the parent's goes on."""
-    resolve(monkeypatch, chat_example=[hole, hole])
-    connecting, before = Connecting(), descriptors()
-    ended: list[BaseException] = []
+class Dialling:
+    """A race that a thread waits for, which is an owner for `process_hooks`."""
 
-    def work() -> None:
+    def __init__(self) -> None:
+        self.connecting = Connecting()
+        self.ended: list[BaseException] = []
+        self._thread = threading.Thread(target=self._work)
+
+    def start(self) -> None:
+        process_hooks.register(self)
+        self._thread.start()
+
+    def _work(self) -> None:
         try:
-            dial("chat.example", 1, Deadline(LONG), connecting)
+            dial("chat.example", 1, Deadline(LONG), self.connecting)
         except (OSError, AbandonedError) as error:
-            ended.append(error)
+            self.ended.append(error)
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    wait_until(lambda: descriptors() == before + 2, "the race has begun")
+    def begin_close(self) -> None:
+        self.connecting.break_off()
+
+    def join(self, timeout: float) -> None:
+        self._thread.join(timeout)
+        self.connecting.finish()
+        process_hooks.unregister(self)
+
+    def forget_in_child(self) -> None:
+        self.connecting.close_in_child()
+
+
+@pytest.fixture
+def dialling(monkeypatch: pytest.MonkeyPatch, hole: Place) -> Iterator[Dialling]:
+    """A race that nobody wins, not started."""
+    resolve(monkeypatch, chat_example=[hole, hole])
+    race = Dialling()
+    yield race
+    race.begin_close()
+    race.join(5)
+
+
+def left_in_child(before: set[str]) -> int:
+    """How many sockets a child that is forked now has beyond these."""
     child = os.fork()
     if child == 0:
-        connecting.close_in_child()
-        os._exit(descriptors() - before)
-    left = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert not ended
-    connecting.break_off()
-    thread.join(5)
-    connecting.finish()
+        os._exit(len(sockets() - before))
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_forked_child_has_no_copy_of_what_is_connecting(dialling: Dialling) -> None:
+    """Not even in the middle of a race, and the parent's goes on."""
+    before = sockets()
+    dialling.start()
+    wait_until(lambda: bool(sockets() - before), "the race has begun")
+    assert left_in_child(before) == 0
+    assert not dialling.ended
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_fork_waits_for_a_socket_that_is_being_made(monkeypatch: pytest.MonkeyPatch, dialling: Dialling) -> None:
+    """There is no moment at which a descriptor exists and is nobody's."""
+    before, duplicate = sockets(), socket.socket.dup
+    made, forked = threading.Event(), threading.Event()
+
+    def slow_dup(self: socket.socket) -> socket.socket:
+        copy = duplicate(self)
+        made.set()
+        forked.wait(0.2)  # in vain, as the fork waits for this thread
+        return copy
+
+    monkeypatch.setattr(socket.socket, "dup", slow_dup)
+    dialling.start()
+    assert made.wait(5)
+    left = left_in_child(before)
+    forked.set()
     assert left == 0
 
 

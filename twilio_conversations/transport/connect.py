@@ -25,6 +25,7 @@ from twilio_conversations.errors import ConversationsError, InvalidArgumentError
 from twilio_conversations.transport.diagnosis import answer_in, in_words
 from twilio_conversations.transport.dialling import Connecting, close_descriptor
 from twilio_conversations.transport.http_connections import DialledConnection, DialledTlsConnection
+from twilio_conversations.transport.process_hooks import no_fork
 from twilio_conversations.transport.route import ProxyRoute, named_by_environment
 from twilio_conversations.transport.socks_proxy import SocksProxy
 from twilio_conversations.transport.upgrade import upgrade
@@ -108,7 +109,7 @@ class Attempt:
         except BaseException as error:  # whatever it is: the io thread waits for the outcome
             self._error = TransportUnavailableError(f"the connecting thread ended: {shown(error)}", retryable=True)
             self._error.__cause__ = error
-        with self._lock:
+        with no_fork(), self._lock:
             wanted = self._connecting.finish()
             if wanted:
                 self._ready = ready

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain, zip_longest
 from typing import Any, Final
 
+from twilio_conversations.transport.process_hooks import no_fork
 from twilio_conversations.util.futures import Deadline
 
 HEAD_START: Final = 0.25
@@ -174,13 +175,14 @@ class _Race:
 
     def _start(self, address: Address) -> None:
         family, kind, protocol, _, place = address
-        try:
-            started = socket.socket(family, kind, protocol)
-        except OSError as error:  # this machine has no addresses of that family
-            self._problem = error
-            return
-        self._running.append(started)
-        self._connecting.begin(started)
+        with no_fork():
+            try:
+                started = socket.socket(family, kind, protocol)
+            except OSError as error:  # this machine has no addresses of that family
+                self._problem = error
+                return
+            self._running.append(started)
+            self._connecting.begin(started)
         try:
             started.setblocking(False)
             for option in self._options:
@@ -206,9 +208,10 @@ class _Race:
         return True
 
     def _drop(self, loser: socket.socket) -> None:
-        self._running.remove(loser)
-        self._connecting.end(loser.fileno())
-        loser.close()
+        with no_fork():
+            self._running.remove(loser)
+            self._connecting.end(loser.fileno())
+            loser.close()
 
     def _patience(self, next_start: float | None) -> float:
         """Return the seconds to wait for the next address or the end; few, as not every system wakes for a `shutdown`."""

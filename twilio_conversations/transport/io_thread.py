@@ -286,20 +286,21 @@ class IoThread:
     def _take_attempt(self, attempt: Attempt) -> None:
         now = time.monotonic()
         try:
-            opened = attempt.take()
+            with processes.no_fork():
+                opened = attempt.take()
+                self.link = Link(opened, attempt.generation, self._options, now, answers_pings=self._answers_pings)
         except Exception as error:
             self.apply(self.session.socket_lost(attempt.generation, error, now))
             return
-        self.link = Link(opened, attempt.generation, self._options, now, answers_pings=self._answers_pings)
         self._loop.watch(self.link)
         self.apply(self.session.socket_opened(attempt.generation, now))
 
     def _do_close_socket(self, _: fx.CloseSocket) -> None:
-        link, self.link = self.link, None
-        if link is not None:
-            self._answers_pings = link.answers_pings
+        if self.link is not None:
+            self._answers_pings = self.link.answers_pings
             self._loop.unwatch()
-            link.close()
+            self.link.close()
+            self.link = None  # not before: a child that is forked meanwhile closes its copy
         self._attempts.abandon()
 
     def _do_state(self, effect: fx.StateChanged) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from twilio_conversations.transport.dialling import close_descriptor
+from twilio_conversations.transport.process_hooks import no_fork
 from twilio_conversations.transport.timers import Timers
 from twilio_conversations.util import logs
 
@@ -49,14 +50,15 @@ class Loop:
 
     def open(self) -> None:
         """Open the descriptors that `turn` needs."""
-        self._wake_reader, self._wake_writer = socket.socketpair()
-        try:
-            self._selector = selectors.DefaultSelector()
-        except BaseException:
-            self._wake_reader.close()
-            self._wake_writer.close()
-            raise
-        self._open = True
+        with no_fork():
+            self._wake_reader, self._wake_writer = socket.socketpair()
+            try:
+                self._selector = selectors.DefaultSelector()
+            except BaseException:
+                self._wake_reader.close()
+                self._wake_writer.close()
+                raise
+            self._open = True
         for end in (self._wake_reader, self._wake_writer):
             end.setblocking(False)
         self._selector.register(self._wake_reader, selectors.EVENT_READ)
@@ -112,10 +114,11 @@ class Loop:
     def release(self) -> None:
         """Close the descriptors; calls that were posted are run after the next `open`."""
         if self._open:
-            self._open = self._woken = False
-            self._selector.close()
-            self._wake_reader.close()
-            self._wake_writer.close()
+            with no_fork():
+                self._open = self._woken = False
+                self._selector.close()
+                self._wake_reader.close()
+                self._wake_writer.close()
 
     def close_in_child(self) -> None:
         """Close the child's descriptors after a fork, without a change to what the parent's selector watches."""

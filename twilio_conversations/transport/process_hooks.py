@@ -7,6 +7,7 @@ import os
 import threading
 import time
 import weakref
+from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
 from twilio_conversations.util import logs
@@ -32,7 +33,9 @@ class Owner(Protocol):
 
 
 _owners: weakref.WeakSet[Owner] = weakref.WeakSet()
-_lock = threading.Lock()
+_lock = threading.RLock()
+"""Held by whoever forks. Reentrant, as a signal handler may fork wherever the main thread is."""
+
 _hooked = False
 
 
@@ -48,6 +51,14 @@ def register(owner: Owner) -> None:
     if hasattr(os, "register_at_fork"):
         # A fork while another thread holds the lock, or changes the set, would leave the child with neither.
         os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_forget_all)
+
+
+def no_fork() -> AbstractContextManager[object]:
+    """Return a context manager in which other threads do not fork, for a descriptor that is not in its owner's hands yet.
+
+    Forks wait for the end of the block: it does not block, and calls nothing of the program's.
+    """
+    return _lock
 
 
 def unregister(owner: Owner) -> None:
