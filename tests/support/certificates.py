@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import socket
 import ssl
 from pathlib import Path
 
 import trustme
 from cryptography import x509
+
+from twilio_conversations.transport.http_connections import close_half_made
 
 ADDRESS = "127.0.0.1"
 
@@ -51,6 +54,15 @@ class Authority:
         issued.cert_chain_pems[0].write_to_path(str(certificate))
         issued.private_key_pem.write_to_path(str(key))
         return str(certificate), str(key)
+
+
+def accepted_tls(context: ssl.SSLContext, accepted: socket.socket) -> ssl.SSLSocket:
+    """The service's end of a connection, in TLS."""
+    try:
+        return context.wrap_socket(accepted, server_side=True)
+    except OSError as error:
+        close_half_made(error)
+        raise
 
 
 def _subject_hash(pem: bytes) -> str:

@@ -10,6 +10,7 @@ import threading
 from types import TracebackType
 from typing import Self
 
+from tests.support.certificates import accepted_tls
 from tests.support.patience import PATIENCE
 
 LIMIT = PATIENCE
@@ -73,7 +74,7 @@ class ProxyServer:
             client = accepted
             if self._tls is not None:
                 self._open.discard(accepted)
-                client = self._tls.wrap_socket(accepted, server_side=True)
+                client = accepted_tls(self._tls, accepted)
                 self._open.add(client)
             try:
                 self.serve(client)

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from websocket import ABNF, frame_buffer
 
+from tests.support.certificates import accepted_tls
 from tests.support.patience import PATIENCE
 from twilio_conversations.options import Endpoints, Options
 from twilio_conversations.wire.decoding import decode
@@ -194,7 +195,7 @@ class ScriptedService:
             self.accepted += 1
             connected.settimeout(LIMIT)
             try:
-                peer = Peer(self._tls.wrap_socket(connected, server_side=True) if self._tls else connected)
+                peer = Peer(accepted_tls(self._tls, connected) if self._tls else connected)
                 self._all.append(peer)
                 if self.upgrade:
                     peer.upgrade()

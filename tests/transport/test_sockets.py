@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import requests
@@ -13,6 +16,7 @@ import websocket
 
 from tests.support.certificates import Authority
 from tests.support.patience import PATIENCE
+from tests.support.resources import sockets
 from tests.support.scripted_service import Peer, ScriptedService
 from tests.transport.conftest import Wire
 from twilio_conversations.errors import InvalidArgumentError, TransportUnavailableError
@@ -108,6 +112,30 @@ def test_other_addresses_are_refused(url: str) -> None:
     """Before anything is opened."""
     with pytest.raises(InvalidArgumentError):
         open_socket(url, ProxyRoute(), Deadline(1), Connecting())
+
+
+class AfterReset(ssl.SSLContext):
+    """Begins TLS when the peer has reset the connection."""
+
+    listener: socket.socket
+
+    def wrap_socket(self, sock: socket.socket, *facts: Any, **more: Any) -> ssl.SSLSocket:
+        peer, _ = self.listener.accept()
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.close()
+        return super().wrap_socket(sock, *facts, **more)
+
+
+def test_a_reset_before_tls_leaves_no_socket(authority: Authority) -> None:
+    """The one that `ssl` has begun to make, and that nobody else has."""
+    context, connecting, before = AfterReset(ssl.PROTOCOL_TLS_CLIENT), Connecting(), sockets()
+    with socket.create_server(("127.0.0.1", 0)) as context.listener:
+        url = f"wss://127.0.0.1:{context.listener.getsockname()[1]}/"
+        route = ProxyRoute(tls={"ssl_context": context}, verify=authority.bundle)
+        with pytest.raises(TransportUnavailableError, match="broke off the connection") as caught:
+            open_socket(url, route, Deadline(SOON), connecting)
+    assert connecting.finish()
+    assert not sockets() - before, caught.value
 
 
 @pytest.mark.parametrize("flood", [b"x", b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 20_000], ids=["drip", "flood"])

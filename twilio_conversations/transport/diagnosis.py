@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import socket
 import ssl
@@ -37,6 +38,8 @@ _CERTIFICATE_FAULTS: Final = {
     64: "is for another address",
 }
 """OpenSSL's codes (`X509_V_ERR_...`) for which a certificate is refused."""
+
+_BROKEN_OFF: Final = frozenset({errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, errno.ENOTCONN})
 
 _TUNNEL: Final = re.compile(r"Tunnel connection failed: (\d+) ?(.*)")
 
@@ -99,6 +102,8 @@ def _known(error: BaseException, peer: str) -> str | None:
             return f"{peer} did not open the connection ({_text(error)})"
         case OSError() if found := _TUNNEL.search(str(error)):
             return _tunnel_fault(int(found[1]), found[2], peer)
+        case OSError() if error.errno in _BROKEN_OFF:
+            return f"{peer} broke off the connection ({error})"
         case OSError() if not isinstance(error, HTTPError) and error.errno is not None:
             return f"{peer}: {_text(error)}"
     return None

@@ -6,6 +6,8 @@ urllib3 does the rest: the tunnel through a proxy, TLS, certificates.
 from __future__ import annotations
 
 import socket
+import ssl
+import traceback
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -63,3 +65,22 @@ class DialledConnection(_Dialled, HTTPConnection):
 
 class DialledTlsConnection(_Dialled, HTTPSConnection):
     """A connection with TLS, likewise."""
+
+    def connect(self) -> None:
+        """Connect to the service, in TLS, through the proxy if there is one."""
+        try:
+            super().connect()
+        except OSError as error:
+            close_half_made(error)
+            raise
+
+
+def close_half_made(error: BaseException) -> None:
+    """Close the socket that `ssl` was making when it raised `error`.
+
+    It leaves one open that the peer has reset before the handshake, and nobody else has it.
+    """
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        half_made = frame.f_locals.get("self")
+        if frame.f_globals.get("__name__") == "ssl" and isinstance(half_made, ssl.SSLSocket):
+            half_made.close()
