@@ -15,7 +15,7 @@ ROUNDS = 12
 def test_five_hundred_conversations_in_twelve_rounds(served: ServiceProcess) -> None:
     """All pages walked, every name known, a message into the last conversation raised its event: twelve rounds plus pokes."""
     seed_conversations(served.twilsock, served.token("lister"), "lister", CONVERSATIONS)
-    with LockstepProxy(served.address) as proxy, served.client("lister", proxy.url) as client:
+    with LockstepProxy(served.address, service=served.pid) as proxy, served.client("lister", proxy.url) as client:
         conversations = list(client.get_subscribed_conversations(page_size=100).iter_all())
         assert len(conversations) == CONVERSATIONS
         assert {one.friendly_name for one in conversations} == {f"Conversation {n}" for n in range(CONVERSATIONS)}

@@ -2,18 +2,22 @@
 
 The service's bytes are held until the client has been quiet and every question of its has been answered (or, for one that is
 never answered, until nothing came for `UNANSWERED`): then the client has asked all that it can ask with what it knows. The client
-is in this process: as long as that computes, or waits for a processor, it is not quiet. Releasing what is held is one round. On a
-network with a long round trip, the time a client needs is about its number of rounds times the round trip, however fast the
-machine is.
+is in this process: as long as that or the service's computes, or waits for a processor, it is not quiet. Releasing what is held
+is one round. On a network with a long round trip, the time a client needs is about its number of rounds times the round trip,
+however fast the machine is.
 """
 
 from __future__ import annotations
+
+import os
+import select
+import threading
 
 import attrs
 
 from benchmarks.support.observer import Observer, Packet
 from benchmarks.support.relay import Direction, Flow, Link, Relay
-from tests.support.stopwatch import Stopwatch
+from tests.support.stopwatch import Stopwatch, computing
 
 UNANSWERED = 5.0
 
@@ -45,8 +49,10 @@ class Held:
 class LockstepProxy(Relay):
     """Holds the service's bytes until `quiet` seconds of the client's silence; `rounds` lists the releases so far."""
 
-    def __init__(self, target: tuple[str, int], *, quiet: float = 0.03) -> None:
+    def __init__(self, target: tuple[str, int], *, quiet: float = 0.03, service: int | None = None) -> None:
+        """`service` is the id of the service's process, if that is not this one."""
         super().__init__(target)
+        self._processes: tuple[int, ...] = (os.getpid(),) if service is None else (os.getpid(), service)
         self.quiet = quiet
         self.rounds: list[Round] = []
         self._held: dict[int, Held] = {}
@@ -91,12 +97,19 @@ class LockstepProxy(Relay):
             held = self._held[link.number]
             if not held.data:
                 continue
-            left = (UNANSWERED if held.open_questions else self.quiet) - held.silence.waited
+            left = self._left(link, held)
             if left <= 0:
                 self._release(link, held)
             else:
                 waiting.append(now + left)
         return min(waiting, default=None)
+
+    def _left(self, link: Link, held: Held) -> float:
+        """Seconds of silence that are still needed."""
+        unread = select.select([flow.source for flow in link.flows if not flow.end_seen], [], [], 0)[0]
+        if unread or any(computing(pid, beside=threading.get_native_id()) for pid in self._processes):
+            return self.quiet
+        return (UNANSWERED if held.open_questions else self.quiet) - held.silence.waited
 
     def _release(self, link: Link, held: Held) -> None:
         link.down.push(bytes(held.data))

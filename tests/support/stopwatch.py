@@ -22,6 +22,20 @@ def busy(pid: int | str = "self") -> float:
     return total / 1e9
 
 
+def computing(pid: int | str = "self", beside: int = 0) -> bool:
+    """Whether a thread of a process, other than `beside`, computes now or waits for a processor or a disk.
+
+    How long it has waited so far, the kernel does not tell before it has got one: `busy` lacks that.
+    """
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError):  # ended meanwhile
+                state = Path(f"/proc/{pid}/task/{thread}/stat").read_text().rpartition(")")[2].split()[0]
+                if state in "RD" and int(thread) != beside:
+                    return True
+    return False
+
+
 @attrs.define
 class Stopwatch:
     """Runs from its making on. What a process computes, and what other processes keep it from, is not counted.

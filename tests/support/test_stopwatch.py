@@ -10,7 +10,8 @@ import time
 import pytest
 
 from tests.support.patience import PATIENCE
-from tests.support.stopwatch import Stopwatch, busy, within
+from tests.support.stopwatch import Stopwatch, busy, computing, within
+from tests.support.waiting import until
 
 
 def test_waiting_is_counted() -> None:
@@ -37,3 +38,17 @@ def test_computing_is_not_counted() -> None:
     watch.look()
     process.communicate("\n", PATIENCE)
     assert watch.waited < 1.5
+
+
+def test_a_process_that_waits_for_a_processor_computes() -> None:
+    """From the moment on at which it wants one; one that waits for a line does not."""
+    code = "input()\nprint(flush=True)\nwhile True: sum(range(1000))"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        until(lambda: not computing(process.pid), "it waits for a line")
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "\n"
+        assert all(computing(process.pid) for _ in range(10))
+        process.kill()
