@@ -144,6 +144,52 @@ def test_handlers_that_raise(pytester: pytest.Pytester) -> None:
     )
 
 
+def test_handlers_of_other_tests(pytester: pytest.Pytester) -> None:
+    """Tests that do not use the service are left alone, whenever their handlers raise, although others of the run use it."""
+    pytester.makepyfile(
+        """
+        import threading
+        import pytest
+        from twilio_conversations import Client
+        from twilio_conversations.server import LocalServer
+
+        @pytest.fixture(scope="module")
+        def own():
+            with LocalServer() as server:
+                yield server
+
+        @pytest.fixture
+        def raising(own):
+            raised = threading.Event()
+
+            def fail(conversation):
+                raised.set()
+                raise ValueError("asked to")
+
+            def create():
+                client.create_conversation().join()
+                raised.wait()
+
+            with Client(lambda: own.token("bob"), endpoint=own.url) as client:
+                client.on("conversation_joined", fail)
+                create()
+                yield create
+                raised.clear()
+                create()
+
+        def test_uses_it(person):
+            person("bob")
+
+        def test_does_not(raising):
+            raising()
+
+        def test_uses_it_again(person):
+            person("bob")
+        """
+    )
+    run(pytester).assert_outcomes(passed=3)
+
+
 def test_service_is_restored(pytester: pytest.Pytester) -> None:
     """Faults and settings of a test end with it."""
     pytester.makepyfile(

@@ -40,7 +40,7 @@ class Watch:
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Fail a test that has passed, if a handler raised in it."""
         outcome = yield
-        if FIXTURE in getattr(item, "fixturenames", ()):
+        if _uses_service(item):
             self._finish()
             self._raise()
         return outcome
@@ -53,7 +53,9 @@ class Watch:
             self._service.restore()  # before the teardown, which may end the service
         finally:
             outcome = yield
-        self._raise()
+        if _uses_service(item):
+            self._raise()
+        self._service.handler_errors.clear()
         return outcome
 
     def _finish(self) -> None:
@@ -71,6 +73,10 @@ class Watch:
             raise BaseExceptionGroup("event handlers raised", errors)
         if errors:
             raise errors[0]
+
+
+def _uses_service(item: pytest.Item) -> bool:
+    return FIXTURE in getattr(item, "fixturenames", ())
 
 
 def _explained(failure: HandlerError) -> BaseException:
