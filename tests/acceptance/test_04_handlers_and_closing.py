@@ -14,6 +14,7 @@ from benchmarks.support.observer import Observer
 from benchmarks.support.relay import Direction, Flow, Link, Relay
 from tests.faults.proxy import FaultProxy
 from tests.support.conversations import pair_up
+from tests.support.patience import PATIENCE
 from tests.support.resources import own_threads
 from tests.support.stopwatch import Stopwatch, within
 from tests.support.waiting import until
@@ -51,7 +52,7 @@ def test_a_handler_may_call_anything_that_blocks_before_the_client_is_ready(serv
         if done.is_set() or told:
             return
         told.append(str(state))
-        client.wait_until_ready(10)
+        client.wait_until_ready(PATIENCE)
         conversation = client.create_conversation(friendly_name="made in a handler")
         conversation.join()
         message = conversation.send_message("one")
@@ -69,7 +70,7 @@ def test_a_handler_may_call_anything_that_blocks_before_the_client_is_ready(serv
     client = Client(server.token("early"), endpoint=server.url)
     with client:
         client.on("connection_state_changed", work)
-        assert done.wait(20), f"got as far as {told}"
+        assert done.wait(PATIENCE), f"got as far as {told}"
     assert told[1:] == ["two", "renamed", "early", 1]
 
 
@@ -133,13 +134,13 @@ def test_close_from_a_handler(server: LocalServer) -> None:
 def test_close_from_another_thread_and_twice(server: LocalServer) -> None:
     """Two threads close at the same time, then once more: each call returns in time."""
     client = Client(server.token("twice"), endpoint=server.url)
-    client.wait_until_ready(10)
+    client.wait_until_ready(PATIENCE)
     closers = [threading.Thread(target=client.close) for _ in range(2)]
     with within_the_limit():
         for closer in closers:
             closer.start()
         for closer in closers:
-            closer.join(10)
+            closer.join(PATIENCE)
         client.close()
     all_gone()
     with pytest.raises(ClientClosedError):
@@ -153,11 +154,11 @@ def test_close_while_a_handler_is_still_busy(server: LocalServer) -> None:
 
     def busy() -> None:
         entered.set()
-        release.wait(20)
+        release.wait(PATIENCE)
         left.set()
 
     client.on("initialized", busy)
-    assert entered.wait(10)
+    assert entered.wait(PATIENCE)
     with within_the_limit():
         client.close()
     assert not left.is_set()
@@ -180,7 +181,7 @@ def test_close_fails_what_is_waiting(server: LocalServer) -> None:
         until(lambda: client.stats().connection.in_flight > 0, "the message is under way")
         with within_the_limit():
             client.close()
-        sender.join(10)
+        sender.join(PATIENCE)
         assert isinstance(outcome[0], ClientClosedError)
     all_gone()
 
@@ -203,14 +204,14 @@ def test_close_during_dns(monkeypatch: pytest.MonkeyPatch) -> None:
         if host != "slow.invalid":
             return look_up(host, *arguments, **options)
         entered.set()
-        release.wait(20)
+        release.wait(PATIENCE)
         raise socket.gaierror(socket.EAI_NONAME, "unknown")
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
     with LocalServer() as issuer:
         token = issuer.token("nobody")
     client = Client(token, endpoint="http://slow.invalid:8089")
-    assert entered.wait(10)
+    assert entered.wait(PATIENCE)
     with within_the_limit():
         client.close()
     release.set()
@@ -273,10 +274,10 @@ def test_close_during_start_up(server: LocalServer, answers: int) -> None:
         outcome: list[BaseException] = []
         waiter = threading.Thread(target=lambda: outcome.append(error_of(lambda: client.get_subscribed_conversations())))
         waiter.start()
-        assert relay.swallowed.wait(10)
+        assert relay.swallowed.wait(PATIENCE)
         with within_the_limit():
             client.close()
-        waiter.join(10)
+        waiter.join(PATIENCE)
         assert isinstance(outcome[0], ClientClosedError)
         all_gone()
 
@@ -285,7 +286,7 @@ def test_close_with_a_peer_that_went_silent(server: LocalServer) -> None:
     """A connection that worked becomes a black hole; there is nobody to say goodbye to."""
     with FaultProxy(("127.0.0.1", port_of(server)), seed=4) as proxy:
         client = Client(server.token("lonely"), endpoint=proxy.url)
-        client.wait_until_ready(10)
+        client.wait_until_ready(PATIENCE)
         proxy.stall()
         with within_the_limit():
             client.close()

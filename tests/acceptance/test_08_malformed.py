@@ -21,7 +21,7 @@ from benchmarks.script import CONVERSATION, DOCUMENT, IDENTITY, LIST, document
 from benchmarks.scripted import Connected, ScriptedService
 from benchmarks.support.observer import Packet
 from tests.faults.malformed import FROM_CLIENT, FROM_SERVICE, Malformer, encode, fresh_seed
-from tests.support.patience import LONG_PATIENCE
+from tests.support.patience import LONG_PATIENCE, PATIENCE
 from tests.support.resources import descriptors, tasks
 from tests.support.service_process import ServiceProcess
 from tests.support.waiting import until
@@ -287,7 +287,7 @@ def test_the_client_withstands_malformed_input(served: ServiceProcess, hostile: 
             until(lambda: hostile.counts.total() >= INPUTS, f"{INPUTS} inputs, so far {dict(hostile.counts)}", LONG_PATIENCE)
             hostile.friendly = True
             with Client(token, endpoint=hostile.url, reconnect=AT_ONCE) as client:
-                client.wait_until_ready(10)
+                client.wait_until_ready(PATIENCE)
             for victim in victims:
                 victim.stop()
         print(f"{dict(hostile.counts)}; {len(asker.times)} good requests, the slowest {max(asker.times):.3f} s")
@@ -298,5 +298,5 @@ def test_the_client_withstands_malformed_input(served: ServiceProcess, hostile: 
         until(
             lambda: set(threading.enumerate()) <= before and descriptors() <= opened,
             f"no more threads and descriptors than at the start: {before}, {opened}",
-            10,
+            PATIENCE,
         )

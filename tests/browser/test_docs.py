@@ -68,10 +68,9 @@ def test_search_of_files(pages: list[Path], browser: Chromium, words: str, place
     browser.open((BUILT / "index.html").as_uri())
     browser.told()
     browser.type(".sidebar-search", words + ENTER)
-    if place is None:
-        browser.until("document.querySelector('.search-summary')?.innerText.startsWith('Your search did not match')")
-    else:
-        browser.until("document.querySelector(arguments[0])", f'#search-results a[href="{place}"]')
+    outcome = "Your search did not match" if place is None else "Search finished"
+    browser.until("document.querySelector('.search-summary')?.innerText.startsWith(arguments[0])", outcome)
+    if place is not None:
         browser.click(f'#search-results a[href="{place}"]')
         browser.until("location.href.startsWith(arguments[0])", (BUILT / place.partition("#")[0]).as_uri())
     assert browser.told() == []

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.client.test_interrupts import Script
+from tests.support.patience import PATIENCE
 from twilio_conversations import Client, ClientClosedError, Message, RequestTimeoutError
 from twilio_conversations.server import LocalServer
 
@@ -67,7 +68,7 @@ def test_events_come_to_the_loop_in_order(service: LocalServer, fresh: Any) -> N
             await asyncio.to_thread(room.join)
             for number in range(20):
                 await asyncio.to_thread(room.send_message, str(number))
-            return [(await asyncio.wait_for(messages.get(), 20)).body for _ in range(20)]
+            return [(await asyncio.wait_for(messages.get(), PATIENCE)).body for _ in range(20)]
 
     assert asyncio.run(main()) == [str(number) for number in range(20)]
 
@@ -89,7 +90,7 @@ def test_a_cancelled_task_leaves_the_call_to_its_own_time_limit(service: LocalSe
 
             for timeout in (0.2, None):
                 task = asyncio.create_task(asyncio.to_thread(call, timeout))
-                await asyncio.wait_for(entered.wait(), 20)
+                await asyncio.wait_for(entered.wait(), PATIENCE)
                 entered.clear()
                 task.cancel()
                 with pytest.raises(asyncio.CancelledError):

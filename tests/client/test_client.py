@@ -41,7 +41,7 @@ def test_a_client_becomes_ready_by_itself(connect: Connect, fresh: Any) -> None:
     identity = fresh("alice")
     client = connect(identity, ready=False)
     user = client.user
-    assert client.wait_until_ready(10) is client
+    assert client.wait_until_ready(PATIENCE) is client
 
     assert (client.is_ready, client.state, client.identity) == (True, State.INITIALIZED, identity)
     assert client.connection_state is ConnectionState.CONNECTED
@@ -107,7 +107,7 @@ def test_a_token_that_the_service_refuses_fails_every_waiter(service: LocalServe
         assert client.state is State.FAILED
         event_log.wait("connection_state_changed", lambda state: state is ConnectionState.DENIED)
         client.update_token(good)
-        assert client.wait_until_ready(10).identity == identity
+        assert client.wait_until_ready(PATIENCE).identity == identity
         event_log.wait("initialized")
 
 
@@ -127,7 +127,7 @@ def test_a_provider_is_asked_for_the_token(service: LocalServer, fresh: Any) -> 
     clients = [Client(provide, endpoint=service.url, auto_connect=False)]
     with clients[0] as client:
         client.connect()
-        assert client.wait_until_ready(10).identity == identity
+        assert client.wait_until_ready(PATIENCE).identity == identity
     assert "own thread" in str(errors[0])
 
 
@@ -169,7 +169,7 @@ def test_everything_about_closing(service: LocalServer, fresh: Any) -> None:
     """`with` closes; a closed client says so, wakes who waits, and can be closed again."""
     with Client(service.token(fresh("alice")), endpoint=service.url) as client:
         event_log = EventLog(client, "connection_state_changed")
-        client.wait_until_ready(10)
+        client.wait_until_ready(PATIENCE)
         waiter = threading.Thread(target=client.wait)
         waiter.start()
         assert client.wait(0.01) is False
@@ -212,7 +212,7 @@ def test_tokens_are_never_logged(service: LocalServer, fresh: Any, caplog: pytes
     """Not even at DEBUG, where frames are."""
     token = service.token(fresh("alice"))
     with caplog.at_level(logging.DEBUG), Client(token, endpoint=service.url) as client:
-        client.wait_until_ready(10).create_conversation()
+        client.wait_until_ready(PATIENCE).create_conversation()
         client.update_token(service.token(client.identity, ttl=1000))
         assert token not in repr(client) + repr(vars(client))
     assert token.split(".")[2] not in caplog.text
@@ -284,7 +284,7 @@ def test_the_death_of_the_io_thread_is_impossible_to_miss(connect: Connect, fres
 def test_closing_wakes_who_waits_for_a_conversation(service: LocalServer, fresh: Any) -> None:
     """A call that waits for something to appear ends at once when the client is closed."""
     client = Client(service.token(fresh("alice")), endpoint=service.url)
-    client.wait_until_ready(10)
+    client.wait_until_ready(PATIENCE)
     runtime = client._core.runtime
     membership = runtime.run_now(
         lambda: client._core.conversations._appear("CH" + "1" * 32, SyncNames("x")), Deadline(PATIENCE), "the test"
@@ -313,7 +313,7 @@ def test_a_forked_child_is_told_at_once(connect: Connect, fresh: Any) -> None:
     pid = os.fork()
     if pid == 0:
         try:
-            client.create_conversation(timeout=20)
+            client.create_conversation(timeout=PATIENCE)
         except BaseException as error:
             os.write(writer, f"{type(error).__name__}: {error}".encode())
         os._exit(0)

@@ -12,6 +12,7 @@ import pytest
 from tests.faults.proxy import FaultProxy
 from tests.support.clients import Connect
 from tests.support.event_log import EventLog
+from tests.support.patience import PATIENCE
 from tests.support.resources import descriptors, own_threads
 from tests.support.waiting import until
 from twilio_conversations import (
@@ -55,7 +56,7 @@ def in_threads(*calls: Callable[[], Any]) -> Callable[[], list[BaseException | N
 
     def finish() -> list[BaseException | None]:
         for thread in threads:
-            thread.join(10)
+            thread.join(PATIENCE)
         return [outcomes.get(number) for number in range(len(calls))]
 
     return finish
@@ -107,7 +108,7 @@ def test_every_waiter_is_woken_with_the_cause(
 ) -> None:
     """Whichever of the two threads ends: state, signals, blocked calls, loops, later calls all say why; closing works."""
     with FaultProxy(("127.0.0.1", int(service.url.rsplit(":", 1)[1])), seed=1) as proxy:
-        client = Client(service.token(fresh("alice")), endpoint=proxy.url).wait_until_ready(10)
+        client = Client(service.token(fresh("alice")), endpoint=proxy.url).wait_until_ready(PATIENCE)
         conversation = client.create_conversation().join()
         event_log = EventLog(client, "error", "connection_state_changed")
         stream = client.events("message_removed")
@@ -156,7 +157,7 @@ def test_each_of_the_last_handlers_may_exit(connect: Connect, fresh: Any) -> Non
     die_on_events(client, cause)
     assert event_log.wait("error").error.__cause__ is cause
     with pytest.raises(TransportUnavailableError, match="first"):
-        client.wait(10)
+        client.wait(PATIENCE)
 
 
 def test_a_death_before_the_client_is_ready(service: LocalServer, fresh: Any) -> None:
@@ -178,7 +179,7 @@ def test_sys_exit_in_a_handler_is_seen_by_the_main_thread(connect: Connect, fres
     conversation.on("message_added", lambda message: sys.exit(3))
     conversation.send_message("x")
     with pytest.raises(TransportUnavailableError, match="SystemExit"):
-        client.wait(10)
+        client.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("cause", CAUSES, ids=lambda one: type(one).__name__)
@@ -197,7 +198,7 @@ def test_the_connecting_thread_dies(
     client = Client(service.token(fresh("alice")), endpoint=service.url, reconnect=QUICK, auto_connect=False)
     with client:
         event_log = EventLog(client, "connection_error")
-        client.connect().wait_until_ready(10)
+        client.connect().wait_until_ready(PATIENCE)
         assert type(cause).__name__ in event_log.wait("connection_error").message or "none left" in str(cause)
     assert not left
 
@@ -214,7 +215,7 @@ def test_the_token_thread_dies(service: LocalServer, fresh: Any, cause: BaseExce
 
     with Client(provide, endpoint=service.url, reconnect=QUICK, auto_connect=False) as client:
         event_log = EventLog(client, "connection_error")
-        client.connect().wait_until_ready(10)
+        client.connect().wait_until_ready(PATIENCE)
         assert type(cause).__name__ in event_log.wait("connection_error").message
 
 
@@ -273,7 +274,7 @@ def test_no_thread_for_something_short(service: LocalServer, fresh: Any, monkeyp
     client = Client(lambda: service.token(identity), endpoint=service.url, reconnect=QUICK, auto_connect=False)
     with client:
         event_log = EventLog(client, "connection_error")
-        client.connect().wait_until_ready(10)
+        client.connect().wait_until_ready(PATIENCE)
         assert "can't start new thread" in event_log.wait("connection_error").message
     assert refusing.refused == 2
 
@@ -288,4 +289,4 @@ def test_no_thread_for_an_upload(connect: Connect, fresh: Any, monkeypatch: pyte
         with pytest.raises(RuntimeError, match="can't start new thread"):
             unsent.send_in_background()
     assert not client._core.runtime.media._running
-    assert unsent.send_in_background().result(10).index == 0
+    assert unsent.send_in_background().result(PATIENCE).index == 0

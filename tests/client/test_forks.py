@@ -18,6 +18,7 @@ import pytest
 from tests.faults.proxy import FaultProxy
 from tests.support.clients import Connect
 from tests.support.event_log import EventLog
+from tests.support.patience import PATIENCE
 from tests.support.stopwatch import Stopwatch
 from tests.support.waiting import until
 from twilio_conversations import Client, ClientClosedError
@@ -166,7 +167,7 @@ def test_a_fork_while_the_parent_sends(service: LocalServer, fresh: Any) -> None
         until(lambda: client.stats().connection.in_flight > 0, "it is under way")
         told = in_child(lambda: refused(**calls_of(client, conversation, service.token(client.identity))))
         proxy.resume()
-        sender.join(10)
+        sender.join(PATIENCE)
     assert told == "fine"
     assert sent[0].body == "under way"
 
@@ -180,7 +181,7 @@ def test_a_handler_forks(connect: Connect, service: LocalServer, fresh: Any) -> 
     def child() -> str:
         with Client(service.token(identity), endpoint=service.url) as own:
             room = own.create_conversation().join()
-            with own.events("message_added", timeout=10) as stream:
+            with own.events("message_added", timeout=PATIENCE) as stream:
                 room.send_message("mine")
                 return f"{next(stream).payload.body} {refused(create=client.create_conversation)}"
 
@@ -203,7 +204,7 @@ def test_a_client_that_was_not_started_can_be_started_in_every_child(service: Lo
             return str(name)
 
         assert [in_child(child) for _ in range(2)] == ["made in a worker"] * 2
-        assert client.connect().wait_until_ready(10).identity == identity
+        assert client.connect().wait_until_ready(PATIENCE).identity == identity
 
 
 PARENT = """

@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.clients import Connect
 from tests.support.event_log import EventLog
+from tests.support.patience import PATIENCE
 from tests.support.waiting import until
 from twilio_conversations import Client, ClientClosedError, Conversation
 from twilio_conversations.events.emitter import EventEmitter
@@ -72,7 +73,7 @@ def test_a_handler_keeps_its_object_alive(meet: Callable[[], Pair]) -> None:
     bobs.get_messages().items[0].on("updated", lambda args: changed.set())
     gc.collect()
     message.update_body("y")
-    assert changed.wait(10)
+    assert changed.wait(PATIENCE)
 
 
 def _by_cancel(one: EventEmitter) -> None:
@@ -131,7 +132,7 @@ def test_once_lets_go_when_it_was_called(meet: Callable[[], Pair]) -> None:
     seen.once("updated", lambda args: done.set())
     del seen
     message.update_body("y")
-    assert done.wait(10)
+    assert done.wait(PATIENCE)
     let_go([kept], client_of(bobs), bobs)
 
 
@@ -173,7 +174,7 @@ def test_all_that_lives_in_a_conversation_goes_with_it(meet: Callable[[], Pair])
     del model, bobs
     assert not gone(kept[0])
     conversation.delete()
-    assert ends.wait(10), "its own handler hears of the end"
+    assert ends.wait(PATIENCE), "its own handler hears of the end"
     let_go(kept, bob)
 
 
@@ -193,7 +194,7 @@ def test_a_conversation_that_comes_back_has_its_handlers(meet: Callable[[], Pair
     event_log.entries.clear()
     gc.collect()
     conversation.send_message("again")
-    assert got.wait(10)
+    assert got.wait(PATIENCE)
 
 
 def test_conversations_that_were_left_leave_nothing_behind(connect: Connect, fresh: Any) -> None:

@@ -17,7 +17,7 @@ import pytest
 from tests.faults.proxy import FaultProxy
 from tests.support.clients import Connect
 from tests.support.event_log import EventLog
-from tests.support.patience import LONG_PATIENCE
+from tests.support.patience import LONG_PATIENCE, PATIENCE
 from tests.support.resources import own_threads
 from tests.support.stopwatch import within
 from tests.support.waiting import until
@@ -114,7 +114,7 @@ def test_a_whole_life_with_logging_that_raises(service: LocalServer, fresh: Any,
         assert line.cut_all() > 0
         assert room.send_message("after").index == 1
         handle = room.prepare_message().add_media(("a.txt", b"x")).build().send_in_background()
-        assert handle.result(20).index == 2
+        assert handle.result(PATIENCE).index == 2
         until(lambda: len(event_log.of("message_added")) == 3, "all events")
         assert "no token now" in event_log.wait("connection_error").message
         assert client.connection_state is ConnectionState.CONNECTED
@@ -167,7 +167,7 @@ def typing(room: Conversation, text: str) -> None:
 
 
 SENDERS = [
-    lambda room, text: room.send_message(text, timeout=10),
+    lambda room, text: room.send_message(text, timeout=PATIENCE),
     lambda room, text: room.prepare_message().set_body(text).build().send_in_background(),
     lambda room, text: room.get_messages_count(),
     lambda room, text: room.typing(),
@@ -189,7 +189,7 @@ def test_a_handler_that_sends_through_the_client(
         log_on_events = threading.Event()
         client._core.dispatcher.call(lambda: (log.warning("from the events thread"), log_on_events.set()))
         client._core.connection.post(lambda: log.warning("from the io thread"))
-        assert log_on_events.wait(20)
+        assert log_on_events.wait(PATIENCE)
         room.update_attributes({"a": 1})
         until(lambda: handler.refused, "the record of the io thread")
         assert logs.flush(20)
@@ -235,7 +235,7 @@ def test_a_handler_that_blocks_holds_up_nobody(connect: Connect, fresh: Any) -> 
     with Attached(Blocking()):
         try:
             client._core.connection.post(lambda: logs.logger("twilio_conversations.test").warning("x"))
-            assert entered.wait(10)
+            assert entered.wait(PATIENCE)
             assert client.create_conversation().join().send_message("x").index == 0
             with within(2.4):
                 client.close()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from benchmarks.worker import resident_kib
+from tests.support.patience import PATIENCE
 from tests.support.resources import descriptors, own_threads
 from tests.support.waiting import until
 from twilio_conversations import BackoffPolicy, Client, ClientClosedError
@@ -51,7 +52,7 @@ class Cycles:
     def refused(self) -> None:
         """Nobody listens there; it is in its back-off."""
         with Client(self.token, endpoint="http://127.0.0.1:9", reconnect=QUICK) as client:
-            client.wait_for("connection_error", timeout=10)
+            client.wait_for("connection_error", timeout=PATIENCE)
 
     def asking_for_a_token(self) -> None:
         """The provider takes its time."""
@@ -62,22 +63,22 @@ class Cycles:
             return self.token
 
         with Client(provide, endpoint=self.url):
-            assert entered.wait(10)
+            assert entered.wait(PATIENCE)
 
     def ready(self) -> None:
         """In use, by a provider's token."""
         with Client(lambda: self.token, endpoint=self.url) as client:
-            client.wait_until_ready(10)
+            client.wait_until_ready(PATIENCE)
             client.on("message_added", print)
 
     def under_way(self) -> None:
         """With a request in flight and somebody who waits for events."""
         with Client(self.token, endpoint=self.url) as client:
-            client.wait_until_ready(10)
+            client.wait_until_ready(PATIENCE)
             stream = client.events()
             caller = threading.Thread(target=lambda: self.try_it(client.create_conversation))
             caller.start()
-        caller.join(10)
+        caller.join(PATIENCE)
         list(stream)
 
     @staticmethod
@@ -112,7 +113,7 @@ def mute() -> Iterator[str]:
         accepter.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         listener.shutdown(socket.SHUT_RDWR)
-        accepter.join(10)
+        accepter.join(PATIENCE)
 
 
 def alive() -> dict[str, int]:
@@ -142,5 +143,5 @@ def test_a_thousand_clients_leave_nothing(service: LocalServer, fresh: Any, mute
         now = alive()
         return all(now[what] <= before[what] for what in ("clients", "connections", "threads", "descriptors"))
 
-    until(as_before, f"as before: {before}, now: {alive()}", 10)
+    until(as_before, f"as before: {before}, now: {alive()}", PATIENCE)
     assert resident_kib() - memory < 12 * 1024

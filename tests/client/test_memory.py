@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks.processes import Child, python
 from benchmarks.worker import resident_kib
+from tests.support.patience import PATIENCE
 from twilio_conversations import Client
 from twilio_conversations.server import LocalServer
 
@@ -41,7 +42,7 @@ class Reader:
         """Register, and connect."""
         self.client.on("message_added", self.read)
         self.client.on("conversation_updated", self.count)
-        self.client.connect().wait_until_ready(20)
+        self.client.connect().wait_until_ready(PATIENCE)
 
     def read(self, message: Any) -> None:
         """Take one message; they come in order, each once."""

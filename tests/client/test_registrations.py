@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.clients import Connect
 from tests.support.event_log import EventLog
+from tests.support.patience import PATIENCE
 from twilio_conversations import (
     Client,
     InvalidArgumentError,
@@ -106,7 +107,7 @@ def test_two_at_once_for_a_channel_are_refused(service: LocalServer, alice: Clie
         with pytest.raises(RegistrationError):
             alice.set_push_registration_id("fcm", "device-2")
     finally:
-        first.join(10)
+        first.join(PATIENCE)
         service.faults.clear()
     assert devices(service, alice) == [("fcm", "device-1")]
 

@@ -136,7 +136,7 @@ def test_gunicorn_s_gevent_worker_with_preload(service: LocalServer, tmp_path: P
                 texts = [requests.get(url + path, timeout=40).text for path in ("/", "/early", "/")]
             finally:
                 process.terminate()
-            _, errors = process.communicate(timeout=20)
+            _, errors = process.communicate(timeout=PATIENCE)
     assert texts[0].startswith("CH"), errors.decode()
     assert texts[1].startswith("UnsupportedOperationError: gevent has patched this process after this client was made"), texts
     assert texts[2].startswith("CH")

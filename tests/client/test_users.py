@@ -81,7 +81,7 @@ def test_simultaneous_calls_get_the_same_user(alice: Client, others: list[str]) 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE)
     assert len(got) == 5
     assert len({id(user) for user in got}) == 1
     alice.get_user(others[1])
@@ -189,8 +189,8 @@ def test_reachability_follows_connections_and_registrations(telling: LocalServer
         Client(telling.token("alice"), endpoint=telling.url) as alice,
         Client(telling.token("bob"), endpoint=telling.url) as bob,
     ):
-        bob.wait_until_ready(10)
-        assert alice.wait_until_ready(10).reachability_enabled
+        bob.wait_until_ready(PATIENCE)
+        assert alice.wait_until_ready(PATIENCE).reachability_enabled
         online, notifiable = UserUpdateReason.REACHABILITY_ONLINE, UserUpdateReason.REACHABILITY_NOTIFIABLE
         event_log = EventLog(alice, "user_subscribed", "user_updated")
         user = alice.get_user("bob")

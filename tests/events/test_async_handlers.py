@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.clients import Connect
 from tests.support.event_log import EventLog
+from tests.support.patience import PATIENCE
 from twilio_conversations import Client, ConnectionErrorInfo, Conversation, InvalidArgumentError
 from twilio_conversations.server import LocalServer
 
@@ -107,7 +108,7 @@ def test_they_are_refused_wherever_a_function_is_given(room: Conversation, lazy:
     handle = room.prepare_message().set_body("x").build().send_in_background()
     with pytest.raises(InvalidArgumentError, match="a callback must be a plain function"):
         handle.add_done_callback(lazy)
-    assert handle.result(10).index == 0
+    assert handle.result(PATIENCE).index == 0
 
 
 def test_the_text_says_what_to_do(room: Conversation) -> None:
@@ -151,7 +152,7 @@ def test_a_token_function_that_only_returns_one_is_reported(service: LocalServer
             told.set()
 
         client.connect()
-        assert told.wait(10)
+        assert told.wait(PATIENCE)
     assert "returned <coroutine" in problems[0].message
 
 
@@ -172,10 +173,10 @@ def test_all_other_functions_are_taken(room: Conversation) -> None:
             room.on("message_added", function)
         room.on("message_added", lambda message: asyncio.run_coroutine_threadsafe(finish(message), loop))
         message = room.send_message("x")
-        assert done.wait(10)
+        assert done.wait(PATIENCE)
     finally:
         loop.call_soon_threadsafe(loop.stop)
-        runner.join(10)
+        runner.join(PATIENCE)
         loop.close()
     assert seen == [message, message, "x"]
     mock.assert_called_once_with(message)

@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.clients import Connect
 from tests.support.event_log import EventLog
+from tests.support.patience import PATIENCE
 from twilio_conversations import Client, Conversation, HandlerError
 from twilio_conversations.util import logs
 
@@ -131,7 +132,7 @@ def test_a_callback_of_an_upload(room: Conversation, what: Callable[[], None]) -
 
     handle = room.prepare_message().set_body("x").build().send_in_background()
     handle.add_done_callback(callback)
-    assert handle.result(10).index == 0
+    assert handle.result(PATIENCE).index == 0
     assert event_log.wait("error").handler is callback
 
 
@@ -159,7 +160,7 @@ def test_a_handler_that_cannot_be_named(room: Conversation) -> None:
     odd = Odd()
     room.on("message_added", odd)
     room.send_message("x")
-    assert called.wait(10)
+    assert called.wait(PATIENCE)
     assert event_log.wait("error").handler is odd
     room.send_message("y")
     assert logs.flush(10)

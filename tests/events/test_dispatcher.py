@@ -88,7 +88,7 @@ def test_several_conversations_and_a_cut_while_events_are_on_hold(
             for _ in range(40):
                 for room in rooms:
                     room.send_message("before the cut")
-            assert handler.entered.wait(10)
+            assert handler.entered.wait(PATIENCE)
             until(lambda: warnings(caplog), "the warning")
             reconnects = reader.stats().connection.reconnects
             assert proxy.cut_all() > 0
@@ -180,7 +180,7 @@ def test_a_client_is_closed_while_events_are_on_hold(connect: Connect, fresh: An
     try:
         for _ in range(3 * LIMIT):
             room.send_message("x")
-        assert handler.entered.wait(10)
+        assert handler.entered.wait(PATIENCE)
         until(lambda: reader._core.dispatcher.full, "the queue is full")
         with within(2.4):
             reader.close()
@@ -255,7 +255,7 @@ def test_room_is_noticed_though_the_queue_empties_while_it_is_found_full() -> No
             if size and threading.current_thread() is looking:
                 dispatcher.start()
                 dispatcher.release()
-                assert done.wait(10)
+                assert done.wait(PATIENCE)
                 until(lambda: dispatcher._idle, "the events thread waits for more")
             return size
 

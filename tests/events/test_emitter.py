@@ -182,7 +182,7 @@ def test_events_in_a_loop(pair: Pair) -> None:
     """A plain `for` sees the events in order and ends when the client is closed."""
     conversation, bobs = pair
     bob: Any = bobs._live.runtime.events
-    with bob.events("message_added", "message_removed", timeout=10) as stream:
+    with bob.events("message_added", "message_removed", timeout=PATIENCE) as stream:
         message = conversation.send_message("one")
         message.remove()
         first, second = next(stream), next(stream)
@@ -227,8 +227,8 @@ def test_a_slow_handler_loses_nothing_and_bounds_the_queue(
     sender, reader = connect(fresh("sender")), connect(fresh("reader"), max_pending_events=20)
     conversation = sender.create_conversation()
     conversation.join()
-    conversation.add(reader.identity)
     event_log = EventLog(reader, "conversation_joined")
+    conversation.add(reader.identity)
     event_log.wait("conversation_joined")
     stuck, release, got = threading.Event(), threading.Event(), []
     all_there = threading.Event()
@@ -236,7 +236,7 @@ def test_a_slow_handler_loses_nothing_and_bounds_the_queue(
     def slow(message: Any) -> None:
         got.append(message.index)
         stuck.set()
-        release.wait(20)
+        release.wait(PATIENCE)
         if len(got) == 300:
             all_there.set()
 
@@ -251,5 +251,5 @@ def test_a_slow_handler_loses_nothing_and_bounds_the_queue(
         until(lambda: "handlers are too slow" in caplog.text, "the warning")
     assert "<locals>.slow (message_added)" in caplog.text
     release.set()
-    assert all_there.wait(20), len(got)
+    assert all_there.wait(PATIENCE), len(got)
     assert got == list(range(300))

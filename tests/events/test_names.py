@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.clients import Connect
 from tests.support.event_log import EventLog
+from tests.support.patience import PATIENCE
 from twilio_conversations import (
     Client,
     Conversation,
@@ -192,7 +193,7 @@ def test_the_own_user_is_updated(connect: Connect, fresh: Any) -> None:
     """The user, changed already, and why; on the user too; the start itself tells all four reasons."""
     client: Client = connect(fresh("alice"), ready=False)
     event_log, own = EventLog(client, "user_updated"), EventLog(client.user, "updated")
-    client.wait_until_ready(10)
+    client.wait_until_ready(PATIENCE)
     client.user.update_friendly_name("Alice")
     client.user.update_attributes({"a": 1})
     event_log.wait("user_updated", lambda change: change.update_reasons == ("attributes",))

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from tests.events.dispatching import LIMIT, warnings
+from tests.support.patience import PATIENCE
 from tests.support.waiting import until
 from twilio_conversations import Subscription
 from twilio_conversations.events.dispatcher import Dispatcher
@@ -76,13 +77,13 @@ def test_the_one_that_runs_is_named(dispatcher: Dispatcher, caplog: pytest.LogCa
             source.on("message_added", show)
             dispatcher.start()
             dispatcher.release()
-        assert entered.wait(10)
+        assert entered.wait(PATIENCE)
         filled(source, dispatcher)
         for _ in range(3):
             assert dispatcher.full
         assert warnings(caplog) == [f"{stand_still.__qualname__} (message_added)"] * times
         release.set()
-        assert room.wait(10)
+        assert room.wait(PATIENCE)
         until(lambda: dispatcher._idle, "all are delivered")
         assert dispatcher._busy_with is None
         for event in (entered, release, room):

@@ -16,6 +16,7 @@ import requests
 
 from tests.faults.plan import generator
 from tests.support.contrary import AT_START, CONTRARY, IDS_IGNORED, defaults, draw_settings
+from tests.support.patience import PATIENCE
 from tests.support.service_process import ServiceProcess
 from twilio_conversations.server.http.replies import TUNNEL_TOO_MANY
 from twilio_conversations.server.storage.credentials import load_or_create
@@ -132,15 +133,15 @@ class ControlPlane:
 
     def order(self, kind: str, **fields: Any) -> None:
         """Order a fault."""
-        self._session.post(f"{self._url}/faults", json={"kind": kind, **fields}, timeout=10).raise_for_status()
+        self._session.post(f"{self._url}/faults", json={"kind": kind, **fields}, timeout=PATIENCE).raise_for_status()
 
     def clear(self) -> None:
         """Remove all faults."""
-        self._session.delete(f"{self._url}/faults", timeout=10).raise_for_status()
+        self._session.delete(f"{self._url}/faults", timeout=PATIENCE).raise_for_status()
 
     def configure(self, settings: Mapping[str, Any]) -> None:
         """Change settings of the service."""
-        self._session.post(f"{self._url}/config", json=dict(settings), timeout=10).raise_for_status()
+        self._session.post(f"{self._url}/config", json=dict(settings), timeout=PATIENCE).raise_for_status()
 
 
 class ServiceFaults:

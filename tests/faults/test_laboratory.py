@@ -20,7 +20,7 @@ from tests.faults.members import OPTIONS
 from tests.faults.plan import Cuts, Ending, Plan, Script, Stall, fresh_seed
 from tests.faults.proxy import FaultProxy
 from tests.support.conversations import MessageLog, every_message, pair_up
-from tests.support.patience import LONG_PATIENCE
+from tests.support.patience import LONG_PATIENCE, PATIENCE
 from tests.support.service_process import QUICK, ServiceProcess
 from tests.support.waiting import until
 from twilio_conversations import Client
@@ -171,7 +171,7 @@ def test_a_start_comes_through_connections_that_die_young(server: LocalServer) -
         until(lambda: proxy.counts["cuts"] >= 12, "twelve connections died")
         assert not alice.is_ready
         proxy.pause_cuts()
-        alice.wait_until_ready(timeout=20)
+        alice.wait_until_ready(timeout=PATIENCE)
 
 
 def test_a_resend_after_a_restart_gives_the_same_message(tmp_path: Path) -> None:

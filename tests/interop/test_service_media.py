@@ -11,6 +11,7 @@ import requests
 from tests.interop.official import Official, OfficialError, Target, binary
 from tests.interop.steps import official_room
 from tests.server.peer import Peer
+from tests.support.patience import PATIENCE
 from twilio_conversations.server import LocalServer
 
 Fresh = Callable[[str], str]
@@ -21,7 +22,7 @@ CONTENT = bytes(range(256)) * 300
 
 def content(url: str) -> bytes:
     """Return what is behind a temporary link, fetched as an application does, without a token."""
-    answer = requests.get(url, timeout=10)
+    answer = requests.get(url, timeout=PATIENCE)
     assert answer.status_code == 200, answer.text
     return answer.content
 
@@ -101,7 +102,9 @@ def test_media_from_elsewhere(official: Connect, fresh: Fresh, service: LocalSer
         room = alice.room(bob.identity)
         sid = bob.wait_event("conversationJoined")["sid"]
         headers = {"X-Twilio-Token": service.token(alice.identity)}
-        made = requests.post(alice.link("media_service"), files={"file": ("f.bin", CONTENT)}, headers=headers, timeout=10).json()
+        made = requests.post(
+            alice.link("media_service"), files={"file": ("f.bin", CONTENT)}, headers=headers, timeout=PATIENCE
+        ).json()
         alice.say(room, "a caption", media_sids=[made["sid"]])
     message = bob.wait_event("messageAdded")
     assert (message["type"], message["body"]) == ("media", "a caption")
@@ -119,6 +122,6 @@ def test_media_are_gone_with_their_message(official: Connect, fresh: Fresh) -> N
     url = bob.media(sid, 0).call("getContentTemporaryUrl")
     alice.message(sid, 0).call("remove")
     bob.wait_event("messageRemoved")
-    assert requests.get(url, timeout=10).status_code == 404
+    assert requests.get(url, timeout=PATIENCE).status_code == 404
     with pytest.raises(OfficialError):
         bob.call("getTemporaryContentUrlsForMediaSids", [medium["sid"]])

@@ -10,6 +10,7 @@ import requests
 
 from tests.interop.official import Official
 from tests.interop.steps import official_room
+from tests.support.patience import PATIENCE
 from twilio_conversations.server import InboundMedia, LocalServer
 
 Fresh = Callable[[str], str]
@@ -38,7 +39,7 @@ def test_other_channels(official: Connect, fresh: Fresh, service: LocalServer) -
         assert (message["author"], message["participantSid"], message["body"]) == (number, joined["sid"], "by SMS")
         assert message["aggregatedDeliveryReceipt"] is not None  # the two others outside get it too
     url = bob.media(sid, 0).call("getContentTemporaryUrl")
-    assert requests.get(url, timeout=10).content == b"abc"
+    assert requests.get(url, timeout=PATIENCE).content == b"abc"
 
 
 def test_email_bodies_from_outside(official: Connect, fresh: Fresh, service: LocalServer) -> None:
@@ -52,7 +53,7 @@ def test_email_bodies_from_outside(official: Connect, fresh: Fresh, service: Loc
     for method, contents in (("getEmailBody", body), ("getEmailHistory", history)):
         for kind, text in contents.items():
             url = alice.message(sid, 0).chain((method, kind), ("getContentTemporaryUrl",))
-            assert requests.get(url, timeout=10).text == text
+            assert requests.get(url, timeout=PATIENCE).text == text
 
 
 def test_receipts(official: Connect, fresh: Fresh, service: LocalServer) -> None:

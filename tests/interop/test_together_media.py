@@ -12,6 +12,7 @@ import requests
 
 from tests.interop.official import WAIT, Official, binary
 from tests.interop.steps import official_room
+from tests.support.patience import PATIENCE
 from twilio_conversations import Client, Conversation, MediaCategory, Message, SendMediaOptions
 
 Fresh = Callable[[str], str]
@@ -58,7 +59,7 @@ def test_the_official_client_sends(pair: Pair) -> None:
         assert stream.read(1000) == CONTENT[:1000]
     url = medium.get_content_temporary_url()
     assert url is not None
-    assert requests.get(url, timeout=10).content == CONTENT
+    assert requests.get(url, timeout=PATIENCE).content == CONTENT
 
 
 def test_the_official_client_sends_an_email(pair: Pair) -> None:
@@ -100,7 +101,7 @@ def test_our_client_sends(pair: Pair) -> None:
     assert [medium["sid"] for medium in found] == [medium.sid for medium in sent.attached_media]
     for number, expected in enumerate((CONTENT, b"a;b\n")):
         url = pair.official.media(pair.sid, seen["index"], number).call("getContentTemporaryUrl")
-        assert requests.get(url, timeout=10).content == expected
+        assert requests.get(url, timeout=PATIENCE).content == expected
 
 
 def test_our_client_sends_an_email(pair: Pair) -> None:
@@ -117,7 +118,7 @@ def test_our_client_sends_an_email(pair: Pair) -> None:
         ("getEmailHistory", "text/plain", "> before"),
     ):
         url = message.chain((method, kind), ("getContentTemporaryUrl",))
-        assert requests.get(url, timeout=10).content.decode() == expected
+        assert requests.get(url, timeout=PATIENCE).content.decode() == expected
 
 
 def test_empty_files_both_ways(pair: Pair) -> None:
@@ -132,4 +133,4 @@ def test_empty_files_both_ways(pair: Pair) -> None:
     found = pair.official.message(pair.sid, seen["index"]).call("getMediaByCategories", ["media"])
     assert [(one["filename"], one["contentType"], one["size"]) for one in found] == [("o.txt", "text/plain", 0)]
     url = pair.official.media(pair.sid, seen["index"], 0).call("getContentTemporaryUrl")
-    assert requests.get(url, timeout=10).content == b""
+    assert requests.get(url, timeout=PATIENCE).content == b""

@@ -12,6 +12,7 @@ import requests
 
 from tests.interop.official import eventually
 from tests.interop.steps import official_room
+from tests.support.patience import PATIENCE
 from twilio_conversations.server import LocalServer
 
 Fresh = Callable[[str], str]
@@ -127,7 +128,7 @@ def test_an_email_comes_in(scene: Scene) -> None:
         assert medium is not None
         assert (official["sid"], official["contentType"], official["size"]) == (medium.sid, kind, medium.size)
         url = scene.alice.message(scene.sid, 0).chain((method, kind), ("getContentTemporaryUrl",))
-        assert requests.get(url, timeout=10).content == medium.read() == text.encode()
+        assert requests.get(url, timeout=PATIENCE).content == medium.read() == text.encode()
 
 
 @pytest.mark.row("CV15", "EV05")

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.patience import PATIENCE
 from twilio_conversations import InvalidArgumentError, SendMediaOptions
 from twilio_conversations.sending.attachment import CHUNK, attachment, attachments, known_size, opened
 
@@ -148,7 +149,7 @@ def test_the_path_of_a_pipe(tmp_path: Path) -> None:
     writer = threading.Thread(target=lambda: path.write_bytes(CONTENT))
     writer.start()
     assert content_of(attachment(path))[1] == CONTENT
-    writer.join(10)
+    writer.join(PATIENCE)
 
 
 def test_a_file_that_shrinks_is_an_error(path: Path) -> None:

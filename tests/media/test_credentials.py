@@ -16,6 +16,7 @@ from urllib3.util.retry import Retry
 from tests.media.conftest import lead_media_to
 from tests.media.http_service import LIMIT, Answer, HttpService, Seen
 from tests.media.test_media import CONTENT, described, foreign
+from tests.support.patience import PATIENCE
 from twilio_conversations import Client, ConversationsError, MediaError, RequestTimeoutError, TransportUnavailableError
 from twilio_conversations.server import LocalServer
 from twilio_conversations.transport.link_secrecy import without_queries, without_url
@@ -50,7 +51,7 @@ def alice(request: pytest.FixtureRequest, service: LocalServer, fresh: Callable[
     with requests.Session() as session:
         given = {"own": None, "plain": session, "laden": laden(session)}[request.param] if request.param != "own" else None
         with Client(service.token(fresh("alice")), endpoint=service.url, session=given) as client:
-            yield client.wait_until_ready(10)
+            yield client.wait_until_ready(PATIENCE)
 
 
 def carried(seen: Seen) -> tuple[bool, list[str]]:
@@ -82,7 +83,7 @@ def test_the_headers_of_a_session(service: LocalServer, fresh: Callable[[str], s
     with requests.Session() as session, HttpService() as media:
         before = dict(laden(session).headers)
         with Client(service.token(fresh("alice")), endpoint=service.url, session=session) as client:
-            client.wait_until_ready(10)
+            client.wait_until_ready(PATIENCE)
             lead_media_to(client, media)
             media.script += [described(f"{media.url}/content"), Answer(200, CONTENT)]
             foreign(client).read()
@@ -125,7 +126,7 @@ def test_signatures_of_links_that_fail_are_nowhere(service: LocalServer, fresh: 
     with requests.Session() as session, HttpService() as media:
         session.mount("http://", HTTPAdapter(max_retries=Retry(2, status_forcelist=[503], backoff_factor=0.001)))
         with Client(service.token(fresh("alice")), endpoint=service.url, session=session, default_timeout=2) as client:
-            client.wait_until_ready(10)
+            client.wait_until_ready(PATIENCE)
             lead_media_to(client, media)
             for url, answers in {
                 f"http://127.0.0.1:9/{query}": [],
@@ -147,7 +148,7 @@ def test_the_signature_of_a_link_that_takes_too_long_is_nowhere(service: LocalSe
     with requests.Session() as session, HttpService() as media:
         session.mount("http://127.0.0.1:9/", HTTPAdapter(max_retries=Retry(3, backoff_factor=0.25)))  # 1.5 s
         with Client(service.token(fresh("alice")), endpoint=service.url, session=session) as client:
-            client.wait_until_ready(10)
+            client.wait_until_ready(PATIENCE)
             lead_media_to(client, media)
             media.script[:] = [described(f"http://127.0.0.1:9/?Signature={SECRET}")]
             with pytest.raises(RequestTimeoutError) as raised:

@@ -29,7 +29,7 @@ def server() -> Iterator[LocalServer]:
 def zoe(server: LocalServer) -> Iterator[Client]:
     """A client of that service."""
     with Client(server.token("zoe"), endpoint=server.url) as client:
-        yield client.wait_until_ready(10)
+        yield client.wait_until_ready(PATIENCE)
 
 
 @pytest.fixture
@@ -98,9 +98,9 @@ def test_a_link_that_is_over_by_the_services_clock(server: LocalServer, place: C
     media = place.send_message(media=CONTENT).attached_media[0]
     url = media.get_content_temporary_url()
     assert url is not None
-    assert requests.get(url, timeout=10).content == CONTENT
+    assert requests.get(url, timeout=PATIENCE).content == CONTENT
     server.advance_clock(3600)
-    assert requests.get(url, timeout=10).status_code == 403
+    assert requests.get(url, timeout=PATIENCE).status_code == 403
     assert media.read() == CONTENT
     assert media.get_content_temporary_url() != url
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.clients import Connect
 from tests.support.event_log import EventLog
+from tests.support.patience import PATIENCE
 from twilio_conversations import (
     BackoffPolicy,
     Client,
@@ -172,7 +173,7 @@ def test_addresses(service: LocalServer) -> None:
 def test_a_client_says_what_it_is(own: LocalServer) -> None:
     """The service is told the program's own words beside those of the package."""
     with Client(own.token("alice"), endpoint=own.url, client_metadata={"app": "test"}) as client:
-        client.wait_until_ready(10)
+        client.wait_until_ready(PATIENCE)
         first = next(frame for frame in own.traffic("alice") if frame["direction"] == "in")
     assert first["header"]["method"] == "init"
     told = first["payload"]["metadata"] if first["payload"] else first["header"]["metadata"]

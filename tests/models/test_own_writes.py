@@ -12,6 +12,7 @@ import pytest
 from tests.support.clients import Connect, told
 from tests.support.delayed_calls import delayed
 from tests.support.event_log import EventLog
+from tests.support.patience import PATIENCE
 from tests.support.waiting import until
 from twilio_conversations import Client, Conversation, ConversationStatus, NotFoundError
 from twilio_conversations.server import LocalServer
@@ -108,7 +109,7 @@ def test_what_somebody_else_wrote_over_is_told(tmp_path: Path, connect: Connect,
         until(lambda: seen, "the update was told")
         if by == "refresh":
             assert room.refresh().attributes == {"by": "bob"}
-        until(lambda: seen[-1] == {"by": "bob"}, "what Bob wrote was told", 10)
+        until(lambda: seen[-1] == {"by": "bob"}, "what Bob wrote was told", PATIENCE)
         assert room.attributes == {"by": "bob"}
         alice.close()
         bob.close()
@@ -229,7 +230,7 @@ def test_who_is_there(own: LocalServer, connect: Connect) -> None:
     alice = connect("alice", token=own.token("alice"), endpoint=own.url)
     assert alice.reachability_enabled
     with Client(own.token("bob"), endpoint=own.url) as bob:
-        bob.wait_until_ready(10)
+        bob.wait_until_ready(PATIENCE)
         seen: Any = alice.get_user("bob")
         event_log = EventLog(alice, "user_updated")
         bob.set_push_registration_id("fcm", "device")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.clients import Connect
+from tests.support.patience import PATIENCE
 from twilio_conversations import Client, Conversation, Message
 from twilio_conversations.errors import ConversationsError
 
@@ -29,11 +30,11 @@ def things(message: Message) -> dict[str, Any]:
     """Return one of everything that a program holds."""
     room: Conversation = message.conversation
     client: Any = room._live.runtime.events
-    stream = client.events("message_added", timeout=5)
+    stream = client.events("message_added", timeout=PATIENCE)
     room.send_message(LONG)
     builder = room.prepare_message().set_body(LONG)
     handle = builder.build_and_send_in_background()
-    handle.result(10)
+    handle.result(PATIENCE)
     return {
         "client": client,
         "conversation": room,
@@ -80,7 +81,7 @@ def test_a_repr_takes_no_lock(message: Message) -> None:
     with client._core.runtime.lock, client._core.dispatcher.registering, client._core.lock:
         looking = threading.Thread(target=lambda: shown.extend(map(repr, found.values())), daemon=True)
         looking.start()
-        looking.join(10)
+        looking.join(PATIENCE)
         assert len(shown) == len(found)
     client.close()
     assert "disconnected" in repr(client)

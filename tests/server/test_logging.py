@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.support.patience import PATIENCE
 from tests.support.waiting import until
 from twilio_conversations import Client
 from twilio_conversations.server import LocalServer
@@ -69,7 +70,7 @@ def test_a_handler_that_raises_ends_nothing(attach: Callable[..., Program], erro
         raise error
 
     with LocalServer() as server, Client(server.token("alice"), endpoint=server.url, default_timeout=20) as client:
-        client.wait_until_ready(20)
+        client.wait_until_ready(PATIENCE)
         program = attach(fail)
         failing(server)
         room = client.create_conversation().join()
@@ -84,11 +85,11 @@ def test_a_handler_that_blocks_holds_up_nobody(attach: Callable[..., Program]) -
     release = threading.Event()
     try:
         with LocalServer() as server, Client(server.token("alice"), endpoint=server.url, default_timeout=20) as client:
-            client.wait_until_ready(20)
+            client.wait_until_ready(PATIENCE)
             program = attach(lambda: release.wait(60))
             failing(server)
             client.create_conversation()
-            assert program.came.wait(20)
+            assert program.came.wait(PATIENCE)
             assert client.create_conversation().sid
         assert not server.is_running
     finally:

@@ -14,7 +14,7 @@ import subprocess
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import pytest
 import requests
@@ -45,6 +45,13 @@ def unavailable(reason: str) -> NoReturn:
     if REQUIRED:
         pytest.fail(f"a browser is required here, but {reason}")
     pytest.skip(reason)
+
+
+_AT_REST: Final = """new Promise((done) => {
+    const place = () => JSON.stringify(document.querySelector(arguments[0])?.getBoundingClientRect());
+    const before = place();
+    setTimeout(() => done(place() === before), 100);
+})"""
 
 
 class Chromium:
@@ -98,7 +105,8 @@ class Chromium:
         return value
 
     def click(self, selector: str) -> None:
-        """Click on an element as a person does."""
+        """Click on an element as a person does, once it stays where it is: a click on what moves may miss."""
+        self.until(_AT_REST, selector)
         self._send("POST", f"/element/{self._find(selector)}/click", {})
 
     def type(self, selector: str, text: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.addresses import Place, resolve, swallowing
+from tests.support.patience import PATIENCE
 from tests.support.resources import sockets
 from tests.transport.conftest import wait_until
 from twilio_conversations.transport import process_hooks
@@ -115,7 +116,7 @@ def test_the_waiting_is_broken_off_from_another_thread(monkeypatch: pytest.Monke
     thread.start()
     wait_until(lambda: bool(sockets() - before), "the race has begun")
     connecting.break_off()
-    thread.join(5)
+    thread.join(PATIENCE)
     assert ended
     assert not connecting.finish()
     assert not sockets() - before
@@ -160,7 +161,7 @@ def dialling(monkeypatch: pytest.MonkeyPatch, hole: Place) -> Iterator[Dialling]
     race = Dialling()
     yield race
     race.begin_close()
-    race.join(5)
+    race.join(PATIENCE)
 
 
 def left_in_child(before: set[str]) -> int:
@@ -195,7 +196,7 @@ def test_a_fork_waits_for_a_socket_that_is_being_made(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(socket.socket, "dup", slow_dup)
     dialling.start()
-    assert made.wait(5)
+    assert made.wait(PATIENCE)
     left = left_in_child(before)
     forked.set()
     assert left == 0

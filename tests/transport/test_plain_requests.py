@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from tests.support.clients import Connect
-from tests.support.patience import LONG_PATIENCE
+from tests.support.patience import LONG_PATIENCE, PATIENCE
 from twilio_conversations import Client
 from twilio_conversations.server import LocalServer
 
@@ -94,7 +94,7 @@ def test_a_client_under_a_patch(connect: Connect, fresh: Any, patch: Patch) -> N
         whole_story(connect(fresh("bob")))
         assert seen() == 0
         if patch in (mocked, answered):
-            assert requests.get(OWN, timeout=5).text == "sun"
+            assert requests.get(OWN, timeout=PATIENCE).text == "sun"
     whole_story(before)
 
 

@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from tests.server.peer import Answer, Peer
+from tests.support.patience import PATIENCE
 from twilio_conversations.server import LocalServer
 from twilio_conversations.server.domain import roles
 
@@ -29,7 +30,7 @@ class Scene:
     def upload(self) -> str:
         """A medium of alice's; its sid."""
         headers = {"X-Twilio-Token": self.alice.server.token("alice")}
-        return str(requests.post(self.alice.link("media_service"), data=b"x", headers=headers, timeout=10).json()["sid"])
+        return str(requests.post(self.alice.link("media_service"), data=b"x", headers=headers, timeout=PATIENCE).json()["sid"])
 
 
 Set = Callable[[frozenset[str]], Scene]

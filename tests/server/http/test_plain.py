@@ -24,15 +24,17 @@ Fresh = Callable[[str], str]
 def test_requests_without_the_tunnel(service: LocalServer, fresh: Fresh) -> None:
     """With a token in `X-Twilio-Token` reads and commands work as through the tunnel; paths are decoded once."""
     headers = {"X-Twilio-Token": service.token(fresh("alice"))}
-    configuration = requests.get(f"{service.url}/Client/v2/Configuration", headers=headers, timeout=10).json()
+    configuration = requests.get(f"{service.url}/Client/v2/Configuration", headers=headers, timeout=PATIENCE).json()
     name = fresh("a b/c")
-    made = requests.post(configuration["links"]["conversations"], json={"unique_name": name}, headers=headers, timeout=10)
+    made = requests.post(configuration["links"]["conversations"], json={"unique_name": name}, headers=headers, timeout=PATIENCE)
     assert made.status_code == 201
     found = requests.get(
-        configuration["links"]["conversations"] + "/" + name.replace(" ", "%20").replace("/", "%2F"), headers=headers, timeout=10
+        configuration["links"]["conversations"] + "/" + name.replace(" ", "%20").replace("/", "%2F"),
+        headers=headers,
+        timeout=PATIENCE,
     )
     assert found.json()["sid"] == made.json()["sid"]
-    assert requests.delete(made.json()["url"], headers=headers, timeout=10).status_code == 204
+    assert requests.delete(made.json()["url"], headers=headers, timeout=PATIENCE).status_code == 204
 
 
 @pytest.mark.parametrize("name", [".", ".."])
@@ -40,7 +42,7 @@ def test_requests_without_the_tunnel(service: LocalServer, fresh: Fresh) -> None
 def test_dots_in_a_path_mean_themselves(service: LocalServer, fresh: Fresh, name: str, spelled: str) -> None:
     """Nothing is resolved: the segment is an identity, encoded or not, and never the resource above it."""
     token = service.token(fresh("alice"))
-    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=PATIENCE)
 
     def ask(method: str, path: str, body: str = "") -> tuple[int, Any]:
         connection.request(method, path, body, {"X-Twilio-Token": token, "Content-Type": "application/json"})
@@ -67,14 +69,14 @@ def links(ask: Callable[..., tuple[int, Any]]) -> dict[str, str]:
 def test_plain_requests_need_a_token(service: LocalServer) -> None:
     """Without a good token the answer is 401 with Twilio's error body."""
     for headers in ({}, {"X-Twilio-Token": "x"}):
-        answer = requests.get(f"{service.url}/Client/v2/Configuration", headers=headers, timeout=10)
+        answer = requests.get(f"{service.url}/Client/v2/Configuration", headers=headers, timeout=PATIENCE)
         assert (answer.status_code, answer.json()["code"]) == (401, 20101)
 
 
 def test_health(service: LocalServer, connect: Connect) -> None:
     """The health page needs no token and counts connections."""
     connect("alice")
-    health = requests.get(f"{service.url}/_local/health", timeout=10).json()
+    health = requests.get(f"{service.url}/_local/health", timeout=PATIENCE).json()
     assert health["status"] == "ok"
     assert health["connections"] >= 1
 
