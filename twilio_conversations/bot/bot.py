@@ -69,8 +69,8 @@ class Bot:
     Args:
         token: a function that returns a token, a token, or a `Client`; the bot closes a client only if it has made it.
         catch_up: hand over the messages that came while the bot was away, too: those above its read horizon, which the bot moves
-            when a handler has finished. In a conversation without a read horizon they begin when the bot became a participant; one of
-            the same millisecond is handed over.
+            when a handler has finished. In a conversation without a read horizon they begin with the millisecond in which the bot
+            became a participant.
         workers: largest number of handlers that run at once.
         dialogues: largest number of handlers that wait in `ask` without counting as running.
         stop_timeout: seconds that handlers which are running have to finish when the bot stops.
