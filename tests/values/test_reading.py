@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 
 from tests.wire.test_frame import json_values
 from twilio_conversations.errors import ProtocolError
+from twilio_conversations.values.content_templates import ContentTemplate
 from twilio_conversations.values.conversation import ConversationData, ConversationState, LastMessage
 from twilio_conversations.values.media import MediaData
 from twilio_conversations.values.message import MessageData
 from twilio_conversations.values.participant import ParticipantData
+from twilio_conversations.values.receipts import DetailedDeliveryReceipt
+from twilio_conversations.values.recipients import parse_recipient
 from twilio_conversations.values.user import UserData
 
 MESSAGE_KEYS = [
@@ -164,3 +167,23 @@ def test_the_answer_to_a_look_up_is_a_user() -> None:
     assert (user.friendly_name, user.attributes.value(), user.is_online, user.is_notifiable) == ("Bob", {"a": 1}, True, None)
     with pytest.raises(ProtocolError):
         UserData.from_rest(None)
+
+
+@pytest.mark.parametrize("value", [None, 7, "text", [], True])
+def test_what_is_no_object(value: Any) -> None:
+    """Of a whole value an error or nothing; of an addition to a value, that value."""
+    for parse in (ConversationData().with_document, MessageData.parse, ParticipantData.parse):
+        with pytest.raises(ProtocolError):
+            parse(value)
+    for entry in (ContentTemplate.parse, DetailedDeliveryReceipt.parse, parse_recipient):
+        assert entry(value) is None
+    conversation, user = ConversationData(), UserData()
+    assert conversation.with_membership(value) is conversation
+    assert user.with_item("friendlyName", value) is user
+    assert user.with_item("unknown", {"value": 1}) is user
+
+
+def test_a_user_s_item_is_read() -> None:
+    """The rest stays."""
+    user = UserData(is_online=True).with_item("friendlyName", {"value": "Bob"})
+    assert (user.friendly_name, user.is_online) == ("Bob", True)
