@@ -147,3 +147,12 @@ def test_the_end_while_one_waits_for_room(chat: Chat) -> None:
     inbox.close()
     assert len(alice.told("^own participant_joined")) == 2
     assert inbox.take() is None
+
+
+def test_a_question_at_the_end(chat: Chat) -> None:
+    """A dialogue that waits is cut."""
+    inbox = inbox_of(chat[0])
+    question = inbox.expect(None, 0)
+    inbox.close()
+    with pytest.raises(DialogueCutError):
+        question.answer.result()
