@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.patience import PATIENCE
 from tests.support.resources import own_threads
 from tests.support.service_process import ServiceProcess
 from tests.support.waiting import until
@@ -33,4 +32,4 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]
 def no_thread_survives() -> Iterator[None]:
     """Whatever a test did with clients: when it is over, none of their threads is left."""
     yield
-    until(lambda: not own_threads(), f"threads gone, still there: {own_threads()}", PATIENCE)
+    until(lambda: not own_threads(), f"threads gone, still there: {own_threads()}", 5)

@@ -298,5 +298,5 @@ def test_the_client_withstands_malformed_input(served: ServiceProcess, hostile: 
         until(
             lambda: set(threading.enumerate()) <= before and descriptors() <= opened,
             f"no more threads and descriptors than at the start: {before}, {opened}",
-            PATIENCE,
+            10,
         )

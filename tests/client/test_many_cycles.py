@@ -143,5 +143,5 @@ def test_a_thousand_clients_leave_nothing(service: LocalServer, fresh: Any, mute
         now = alive()
         return all(now[what] <= before[what] for what in ("clients", "connections", "threads", "descriptors"))
 
-    until(as_before, f"as before: {before}, now: {alive()}", PATIENCE)
+    until(as_before, f"as before: {before}, now: {alive()}", 10)
     assert resident_kib() - memory < 12 * 1024

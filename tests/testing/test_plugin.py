@@ -168,7 +168,7 @@ def test_handlers_of_other_tests(pytester: pytest.Pytester) -> None:
 
             def create():
                 client.create_conversation().join()
-                raised.wait()
+                assert raised.wait(60)
 
             with Client(lambda: own.token("bob"), endpoint=own.url) as client:
                 client.on("conversation_joined", fail)

@@ -55,7 +55,8 @@ class Watch:
             outcome = yield
         if _uses_service(item):
             self._raise()
-        self._service.handler_errors.clear()
+        else:
+            self._service.handler_errors.clear()
         return outcome
 
     def _finish(self) -> None:

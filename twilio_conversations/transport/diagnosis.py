@@ -40,6 +40,7 @@ _CERTIFICATE_FAULTS: Final = {
 """OpenSSL's codes (`X509_V_ERR_...`) for which a certificate is refused."""
 
 _BROKEN_OFF: Final = frozenset({errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, errno.ENOTCONN})
+"""Errors of a connection that the peer has ended."""
 
 _TUNNEL: Final = re.compile(r"Tunnel connection failed: (\d+) ?(.*)")
 

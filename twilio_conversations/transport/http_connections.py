@@ -81,6 +81,5 @@ def close_half_made(error: BaseException) -> None:
     It leaves one open that the peer has reset before the handshake, and nobody else has it.
     """
     for frame, _ in traceback.walk_tb(error.__traceback__):
-        half_made = frame.f_locals.get("self")
-        if frame.f_globals.get("__name__") == "ssl" and isinstance(half_made, ssl.SSLSocket):
+        if frame.f_globals.get("__name__") == "ssl" and isinstance(half_made := frame.f_locals.get("self"), ssl.SSLSocket):
             half_made.close()
