@@ -109,7 +109,7 @@ def test_what_somebody_else_wrote_over_is_told(tmp_path: Path, connect: Connect,
         until(lambda: seen, "the update was told")
         if by == "refresh":
             assert room.refresh().attributes == {"by": "bob"}
-        until(lambda: seen[-1] == {"by": "bob"}, "what Bob wrote was told", PATIENCE)
+        until(lambda: seen[-1] == {"by": "bob"}, "what Bob wrote was told", 10)
         assert room.attributes == {"by": "bob"}
         alice.close()
         bob.close()
