@@ -187,15 +187,26 @@ def test_of_one_version_the_latest_counts() -> None:
 def test_catching_up_takes_what_is_not_older() -> None:
     """What a page says in place of lost events is the replica from then on; an event that came meanwhile is newer."""
     state = ReplicatedState(Thing("five"), 5)
-    state.catch_up(Thing("four"), 4)
+    assert not state.catch_up(Thing("four"), 4)
     assert (state.visible, state.replica) == (Thing("five"), Thing("five"))
-    state.catch_up(Thing("five again"), 5)
+    assert state.catch_up(Thing("five again"), 5)
     assert (state.visible, state.replica) == (Thing("five again"), Thing("five again"))
-    state.catch_up(Thing("six"), 6)
+    assert state.catch_up(Thing("six"), 6)
     assert (state.visible, state.replica) == (Thing("six"), Thing("six"))
     state.expect_anything()
-    state.catch_up(Thing("anew"), 0)
+    assert not state.catch_up(Thing("six"), 6)
+    assert state.catch_up(Thing("anew"), 6)
     assert (state.visible, state.replica) == (Thing("anew"), Thing("anew"))
+
+
+def test_catching_up_with_an_own_write() -> None:
+    """Readers see it by the answer, handlers know it by its event: the page that comes in place of that differs once."""
+    state = ReplicatedState(Thing("five"), 5)
+    state.confirm(state.begin({"name": "mine"}), {})
+    assert state.visible.name == "mine"
+    assert state.catch_up(Thing("mine"), 6)
+    assert not state.catch_up(Thing("mine"), 6)
+    assert not state.overlay
 
 
 def test_an_event_of_what_a_page_showed_changes_nothing_known() -> None:

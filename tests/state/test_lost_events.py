@@ -264,6 +264,26 @@ def test_a_replay_that_begins_late_announces_what_it_left_out(alice: Driven, fur
     assert zero.body == "replayed"
 
 
+def test_an_own_edit_whose_event_is_lost(alice: Driven) -> None:
+    """The answer has shown it before; handlers know of it from `resynced` on, although no value differs any more."""
+    room = alice.room("CH1")
+    alice.start()
+    room.post("zero", author="alice")
+    alice.run(1)
+    (zero,) = alice.conversation("CH1").get_messages().items
+    alice.backend.answer("POST", zero._url, {})
+
+    def happens(room: Room) -> None:
+        room.edit(0, text="edited", lastUpdatedBy="alice")
+        zero.update_body("edited")
+
+    away(alice, happens, room)
+    assert zero.body == "edited"
+    room.post("replayed")
+    alice.run(1)
+    assert alice.told("own") == ["own message_added CH1/1", "own resynced CH1"]
+
+
 @pytest.mark.parametrize("part", ["messages", "roster"])
 def test_what_pages_have_announced_is_not_announced_by_the_next_replay(alice: Driven, part: str) -> None:
     """The line breaks before the events come that a page has overtaken, and the next replay begins behind the first of them."""

@@ -130,10 +130,15 @@ class ReplicatedState(Generic[Data]):
         """Discard the writes that `data` contains; each is compared by itself, since no state need carry two of them."""
         self._confirmed = {number: own for number, own in self._confirmed.items() if not own.is_in(data)}
 
-    def catch_up(self, data: Data, version: int) -> None:
-        """Apply the data of a page in place of events that never came, unless a newer event has come meanwhile."""
-        if version >= self.version:
-            self.apply(data, version)
+    def catch_up(self, data: Data, version: int) -> bool:
+        """Apply the data of a page in place of events that never came, unless a newer event has come meanwhile.
+
+        Return whether it may differ from what readers or handlers know: handlers know of an own write by its event only.
+        """
+        if version < self.version:
+            return False
+        shown = self.visible
+        return self.apply(data, version) != data or self.visible != shown
 
     def expect_anything(self) -> None:
         """Treat the next data as newer: event ids may start again from the beginning."""

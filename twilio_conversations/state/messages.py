@@ -204,9 +204,7 @@ class Messages:
                 if item.event_id > followed_from:
                     state.show(data, item.event_id)
                     return False
-                former = state.visible
-                state.catch_up(data, item.event_id)
-                return state.visible != former
+                return state.catch_up(data, item.event_id)
         except ProtocolError as error:
             _log.warning("%r: leaving out message %s: %s", self._conversation, index, error)
             return False
