@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import queue
 import socket
 import ssl
 import struct
 import threading
 import time
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -18,8 +21,10 @@ from tests.support.certificates import Authority
 from tests.support.patience import PATIENCE
 from tests.support.resources import sockets
 from tests.support.scripted_service import Peer, ScriptedService
+from tests.support.waiting import until
 from tests.transport.conftest import Wire
 from twilio_conversations.errors import InvalidArgumentError, TransportUnavailableError
+from twilio_conversations.transport.attempts import Attempts
 from twilio_conversations.transport.connect import Attempt, open_socket
 from twilio_conversations.transport.dialling import Connecting
 from twilio_conversations.transport.route import ProxyRoute
@@ -144,7 +149,7 @@ def test_the_answer_to_the_upgrade_is_bounded(flood: bytes) -> None:
     with ScriptedService(upgrade=False) as service:
         done = threading.Event()
         attempt = Attempt(1, f"ws://127.0.0.1:{service.port}/", None, 0.5, lambda _: done.set())
-        attempt.start("connecting")
+        thread = attempt.start("connecting")
         peer: Peer = service.peer()
         while not done.is_set():
             try:
@@ -153,7 +158,7 @@ def test_the_answer_to_the_upgrade_is_bounded(flood: bytes) -> None:
                 break
             time.sleep(0.01)
         assert done.wait(SOON)
-        attempt.join(SOON)
+        thread.join(SOON)
 
         with pytest.raises((TransportUnavailableError, OSError, websocket.WebSocketException)):
             attempt.take()
@@ -174,10 +179,32 @@ def test_an_abandoned_attempt_closes_its_own_socket() -> None:
     with ScriptedService(upgrade=False) as service:
         called: list[Attempt] = []
         attempt = Attempt(1, f"ws://127.0.0.1:{service.port}/", None, 60, called.append)
-        attempt.start("connecting")
+        thread = attempt.start("connecting")
         peer = service.peer()
         attempt.abandon()
-        attempt.join(SOON)
+        thread.join(SOON)
         peer.wait_closed()
 
         assert not called
+
+
+def test_an_attempt_that_is_over_is_freed_without_a_further_step() -> None:
+    """Nothing need happen on the connection, nor the collector run."""
+    with ScriptedService() as service:
+        posted: queue.Queue[Callable[[], object]] = queue.Queue()
+        done: list[weakref.ref[Attempt]] = []
+
+        def take(attempt: Attempt) -> None:
+            done.append(weakref.ref(attempt))
+            attempt.take().close()
+
+        attempts = Attempts(f"ws://127.0.0.1:{service.port}/", None, SOON, "freed", posted.put, take)
+        gc.disable()
+        try:
+            attempts.begin(1)
+            posted.get(timeout=SOON)()
+            attempts.join(SOON)
+            until(lambda: all(one.name != "conversations-connect-freed" for one in threading.enumerate()), "the thread's end")
+            assert [attempt() for attempt in done] == [None]
+        finally:
+            gc.enable()

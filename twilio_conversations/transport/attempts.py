@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import weakref
 from collections.abc import Callable
 
 import requests
@@ -11,7 +13,10 @@ from twilio_conversations.transport.connect import Attempt
 
 
 class Attempts:
-    """Begins attempts, each on a thread of its own, and reports the wanted one when it is done. Lives on the io thread."""
+    """Begins attempts, each on a thread of its own, and reports the wanted one when it is done. Lives on the io thread.
+
+    Its thread keeps an attempt alive; of one that is over nothing is kept, also while the connection is idle.
+    """
 
     def __init__(
         self,
@@ -39,7 +44,8 @@ class Attempts:
         self._post = post
         self._on_done = on_done
         self._wanted: Attempt | None = None
-        self._latest: Attempt | None = None
+        self._latest: weakref.ref[Attempt] | None = None
+        self._thread: weakref.ref[threading.Thread] | None = None  # of the latest one
 
     @property
     def under_way(self) -> bool:
@@ -53,9 +59,9 @@ class Attempts:
             NoThreadError: the system has no thread for it now.
         """
         attempt = Attempt(generation, self._url, self._http_session, self._timeout, self._on_thread_done)
-        self._wanted = self._latest = attempt
+        self._wanted, self._latest = attempt, weakref.ref(attempt)
         try:
-            attempt.start(f"conversations-connect-{self._name}")
+            self._thread = weakref.ref(attempt.start(f"conversations-connect-{self._name}"))
         except NoThreadError:
             self._wanted = None
             raise
@@ -66,20 +72,14 @@ class Attempts:
         if attempt is not None:
             attempt.abandon()
 
-    def tidy(self) -> None:
-        """Forget the latest attempt once its thread has ended."""
-        if self._latest is not None and self._latest.has_ended:
-            self._latest = None
-
     def join(self, timeout: float) -> None:
         """Wait for the latest thread, at most `timeout` seconds."""
-        if self._latest is not None:
-            self._latest.join(timeout)
+        if self._thread is not None and (thread := self._thread()) is not None:
+            thread.join(timeout)
 
     def close_in_child(self) -> None:
         """Close the child's copies of the descriptors after a fork."""
-        latest, self._latest = self._latest, None
-        if latest is not None:
+        if self._latest is not None and (latest := self._latest()) is not None:
             latest.close_in_child()
 
     def _on_thread_done(self, attempt: Attempt) -> None:

@@ -59,13 +59,12 @@ class Attempt:
         self._connecting = Connecting()
         self._ready: Any = None
         self._error: Exception | None = None
-        self._thread: threading.Thread | None = None
 
-    def start(self, name: str) -> None:
-        """Start the thread."""
+    def start(self, name: str) -> threading.Thread:
+        """Start the thread, and return it."""
         thread = threading.Thread(target=self._run, name=name, daemon=True)
         start_thread(thread)
-        self._thread = thread
+        return thread
 
     def take(self) -> socket.socket:
         """Return the open socket, non-blocking; raise the error instead if it could not be opened."""
@@ -82,16 +81,6 @@ class Attempt:
             ready, self._ready = self._ready, None
         if ready is not None:
             ready.close()
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether the thread was started and is over."""
-        return self._thread is not None and not self._thread.is_alive()
-
-    def join(self, timeout: float) -> None:
-        """Wait for the thread."""
-        if self._thread is not None:
-            self._thread.join(timeout)
 
     def close_in_child(self) -> None:
         """Close the child's descriptors after a fork, without a byte to the peer. Takes no lock."""

@@ -325,7 +325,6 @@ class IoThread:
     def _do_connected(self, effect: fx.Connected) -> None:
         if self.link is not None:
             self.link.probe(time.monotonic())
-        self._attempts.tidy()
         self._log.connected(effect.resumed)
         notify(self._listener.on_connected, effect.resumed)
 
