@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.state.backend import Room, date, trouble
+from tests.state.backend import Room, date, sids, trouble
 from tests.state.driven import Driven
+from twilio_conversations.errors import RequestTimeoutError
 from twilio_conversations.sync.places import NO_ROOM
 from twilio_conversations.util import logs
 
@@ -309,6 +310,41 @@ def test_what_pages_have_announced_is_not_announced_by_the_next_replay(alice: Dr
     alice.sync.connected()
     alice.run(1)
     assert alice.told(f"own {event}") == []
+
+
+def test_who_joined_unnoticed_is_not_taken_for_one_that_was_there(alice: Driven) -> None:
+    """The participants are read for the first time when events of them are lost, which that reading shows."""
+    room = alice.room("CH1")
+    room.add("MB1", "bob")
+    alice.start()
+    conversation = alice.conversation("CH1")
+    alice.backend.held = {f"{room.roster.sid}/Items"}
+    with pytest.raises(RequestTimeoutError):
+        conversation.get_participants(timeout=0.01)
+    away(alice, lambda room: room.add("MB2", "carol"), room, "roster")
+    room.add("MB3", "dave")
+    alice.run(1)
+    alice.backend.held = set()
+    alice.run(1)
+    assert alice.told("own par") == ["own participant_joined MB2", "own participant_joined MB3"]
+    assert sids(conversation) == ["MB1", "MB2", "MB3"]
+
+
+def test_who_did_not_come_with_the_map_was_there_all_the_same(alice: Driven) -> None:
+    """After a loss all participants are read; whoever was not read before has not joined meanwhile."""
+    room = alice.room("CH1")
+    alice.backend.first_items = 1
+    for number in (1, 2, 3):
+        room.add(f"MB{number}", f"person {number}")
+    alice.start()
+    conversation = alice.conversation("CH1")
+    away(alice, lambda room: room.add("MB4", "person 4"), room, "roster")
+    alice.run(1)
+    assert alice.told("own par") == ["own participant_joined MB4"]
+    room.drop("MB3")
+    alice.run(1)
+    assert alice.told("own par") == ["own participant_left MB3"]
+    assert sids(conversation) == ["MB1", "MB2", "MB4"]
 
 
 def test_who_joined_meanwhile_is_announced_in_the_order_of_joining(alice: Driven) -> None:

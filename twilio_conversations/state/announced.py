@@ -1,4 +1,4 @@
-"""Messages of one conversation that handlers have received, where pages are read in place of events that did not come."""
+"""Messages and participants of one conversation that handlers know, where pages are read beside events or in their place."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections import deque
 from typing import Any, Final
 
-from twilio_conversations.sync.changes import Item, ItemAdded, ItemChange, ItemRemoved, Resynced
+from twilio_conversations.sync.changes import Item, ItemAdded, ItemChange, ItemRemoved, ItemUpdated, Resynced
 from twilio_conversations.util.json import parse_index
 
 _REMOVED: Final = math.inf
@@ -92,3 +92,49 @@ class AnnouncedMessages:
     def note_removed(self, index: int) -> None:
         """Note that the removal of a message was announced, as a page has it no more; its event may still come."""
         self._early[index] = _REMOVED
+
+
+class AnnouncedParticipants:
+    """Participants that were announced from pages, and how far the events have come. It belongs to the io thread."""
+
+    def __init__(self) -> None:
+        self._applied_to = -1  # changes up to this id are applied, or were made before the map was followed; none was lost
+        self._early: dict[str, float] = {}  # announced from a page: up to which event; those may still come
+
+    def begin(self, opened_at: int) -> None:
+        """Begin with a map that was opened at an event id."""
+        self._applied_to = opened_at
+
+    def lost(self, loss: Resynced) -> None:
+        """Note that events were lost, until `made_up_for`; those behind them come."""
+        self._early = ahead_of(self._early, loss)
+        self._applied_to = min(self._applied_to, loss.known_to)
+
+    def made_up_for(self, loss: Resynced) -> None:
+        """Note that what a loss has left out is announced."""
+        self._applied_to = loss.event_id
+
+    def includes(self, item: Item, cursor: int) -> bool:
+        """Return whether an item of a page is as it was before the events that are still to be applied or were lost.
+
+        `cursor`: id of the change from which the service would replay.
+        """
+        return item.event_id <= min(self._applied_to, cursor)
+
+    def take(self, sid: str, change: ItemChange) -> bool:
+        """Note a change from an event; return whether joining or leaving was announced before, from a page that was ahead of the
+        events."""
+        self._applied_to = max(self._applied_to, change.event_id)
+        until = self._early.get(sid, -1)
+        if isinstance(change, ItemUpdated):
+            return until == _REMOVED
+        self._early.pop(sid, None)
+        return until == _REMOVED if isinstance(change, ItemRemoved) else _REMOVED > until >= change.event_id
+
+    def note_page(self, sid: str, item: Item) -> None:
+        """Note that a participant of a page was announced; the events up to the page's may still come."""
+        self._early[sid] = item.event_id
+
+    def note_removed(self, sid: str) -> None:
+        """Note that leaving was announced, as a page has the participant no more; its event may still come."""
+        self._early[sid] = _REMOVED

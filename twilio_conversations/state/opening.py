@@ -111,7 +111,7 @@ class Opener:
         handle = yield self._runtime.sync.open_map(name, self._listener(tracked, Kind.PARTICIPANTS), include_items=True)
         if _is_wanted(tracked, handle):
             items = sorted(handle.take_items(), key=lambda item: str(item.key))
-            tracked.participants = in_place_of(tracked.participants, OpenParticipants(name, handle, items))
+            tracked.participants = in_place_of(tracked.participants, OpenParticipants(name, handle, items, handle.event_id))
 
     def _listener(self, tracked: TrackedConversation, kind: Kind) -> Callable[[Handle, Change], None]:
         return functools.partial(self._changed, tracked, kind)
@@ -121,7 +121,7 @@ class Opener:
         opened = tracked.participants
         if opened is not None and opened.items is not None:
             items, opened.items = opened.items, None
-            tracked.live.participants.load_first(items)
+            tracked.live.participants.load_first(items, opened.opened_at)
 
     def read_participants(self, tracked: TrackedConversation) -> Flow[None]:
         """Read all participants, page by page, once for each opening of the map."""
@@ -171,7 +171,7 @@ class Opener:
             participants.reading()
             participants.resynced(loss)
             items = yield from all_items(handle)
-            return handle.open and participants.load_anew(items, loss.event_id)
+            return handle.open and participants.load_anew(items, loss)
         return False
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 import operator
 from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +12,7 @@ from twilio_conversations.events.names import ClientEvent, ConversationEvent, Pa
 from twilio_conversations.models.layers import OVERLAY_SECONDS, ReplicatedState
 from twilio_conversations.models.live import Live, date_updated
 from twilio_conversations.models.participant import Participant, ParticipantUpdatedEventArgs
-from twilio_conversations.state.announced import ahead_of
+from twilio_conversations.state.announced import AnnouncedParticipants
 from twilio_conversations.state.late_handlers import LateHandlers, Take
 from twilio_conversations.state.own_commands import Command, OwnCommand, OwnCommands
 from twilio_conversations.sync.changes import Item, ItemAdded, ItemChange, ItemRemoved, ItemUpdated, Resynced
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from twilio_conversations.sync.client import Handle
 
 _log = logs.logger(__name__)
-_GONE: Final = math.inf
 _JOINING: Final = operator.itemgetter(0, 1)
 """Date of joining and id of the latest change."""
 
@@ -51,7 +49,7 @@ class Participants:
         self._own = OwnCommands()
         self._read_from = 0  # number of the latest own command when the map was read last
         self._behind: set[str] = set()  # known from an earlier membership, and not read in this one yet
-        self._early: dict[str, float] = {}  # announced from a page: up to which event; those may still come
+        self._announced = AnnouncedParticipants()
         self._late = LateHandlers()
 
     # -- from Sync, on the io thread ----------------------------------------------------------------------------------
@@ -60,20 +58,22 @@ class Participants:
         """Begin to read the map: whoever is known by now, if only from an answer, is in it or has left since."""
         self._read_from = self._own.number
 
-    def load_first(self, items: list[Item]) -> None:
+    def load_first(self, items: list[Item], opened_at: int) -> None:
         """Take the participants that came with the map, and announce nothing; there may be others."""
+        self._announced.begin(opened_at)
         known = {str(item.key) for item in items if self._take_silently(item)}
         self._behind = self._by_sid.keys() - known
 
-    def load(self, items: list[Item], followed_from: int) -> None:
-        """Take all participants as pages have them, which may be ahead of the events: these announce what changed.
+    def load(self, items: list[Item], cursor: int) -> None:
+        """Take all participants as pages have them.
 
-        Events behind `followed_from` are still to come.
+        Those may be ahead of the events, which then announce what is new; lost ones are made up for by `load_anew`. `cursor` is
+        the id of the change from which the service would replay.
         """
         known = set()
         for item in items:
             sid = str(item.key)
-            if item.event_id <= followed_from and (not self._is_told(sid) or sid in self._behind):
+            if self._announced.includes(item, cursor) and (not self._is_told(sid) or sid in self._behind):
                 self._take_silently(item)
             else:
                 self._show(sid, item)
@@ -83,39 +83,39 @@ class Participants:
                 self._forget(sid)
         self._behind.clear()
 
-    def load_anew(self, items: list[Item], followed_from: int) -> bool:
-        """Take all participants after events up to `followed_from` were lost, and announce who joined and who left meanwhile.
+    def load_anew(self, items: list[Item], loss: Resynced) -> bool:
+        """Take all participants after events were lost, and announce who joined and who left meanwhile.
 
-        Changes behind `followed_from` have events of their own. Return whether others are found.
+        Changes behind the lost ones have events of their own. Return whether others are found.
         """
         is_lost = False
         known = set()
         joined: list[tuple[float, int, Participant]] = []
         for item in items:
             sid = str(item.key)
-            was_told = self._is_told(sid)
-            if was_told and item.event_id > followed_from:
+            known.add(sid)
+            is_told = self._is_told(sid)
+            if is_told and item.event_id > loss.event_id:
                 self._show(sid, item)
-                known.add(sid)
-                continue
-            taken = self._take(sid, item.data, item.event_id)
-            if taken is not None:
+            elif not is_told and self._announced.includes(item, loss.known_to):
+                self._take_silently(item)  # it did not come with the map
+            elif (taken := self._take(sid, item.data, item.event_id)) is not None:
                 participant, former, current = taken
-                known.add(sid)
-                is_lost |= former != current and item.event_id <= followed_from
-                if not was_told:
+                is_lost |= former != current and item.event_id <= loss.event_id
+                if not is_told:
                     self._late.end(sid)
-                    self._early[sid] = item.event_id
+                    self._announced.note_page(sid, item)
                     since = current.date_created
                     joined.append((0.0 if since is None else since.timestamp(), item.event_id, participant))
         for _, _, participant in sorted(joined, key=_JOINING):  # the map is in the order of its keys
             self._emit(participant, ConversationEvent.PARTICIPANT_JOINED, ClientEvent.PARTICIPANT_JOINED)
         for sid in self._missing(known):
             if self._is_told(sid):
-                self._early[sid] = _GONE
+                self._announced.note_removed(sid)
                 self._removed(sid)
             else:
                 self._forget(sid)
+        self._announced.made_up_for(loss)
         return is_lost
 
     def _missing(self, known: Container[str]) -> list[str]:
@@ -158,14 +158,14 @@ class Participants:
 
     def resynced(self, loss: Resynced) -> None:
         """Take whatever is loaded next as newer than what is held: event ids may have started from below."""
-        self._early = ahead_of(self._early, loss)
+        self._announced.lost(loss)
         with self._runtime.lock:
             for participant in self._by_sid.values():
                 participant._live.state.expect_anything()
 
     def changed(self, change: ItemChange) -> None:
         """Apply a change of the map and announce it."""
-        if self._is_early(str(change.key), change):
+        if self._announced.take(str(change.key), change):
             return
         self._give_late(str(change.key), change)
         if isinstance(change, ItemRemoved):
@@ -181,14 +181,6 @@ class Participants:
             self._late.end(sid)
         else:
             self._late.give(participant)
-
-    def _is_early(self, sid: str, change: ItemChange) -> bool:
-        """Return whether joining or leaving was announced before, from a page that was ahead of the events."""
-        until = self._early.get(sid, -1)
-        if isinstance(change, ItemUpdated):
-            return until == _GONE
-        self._early.pop(sid, None)
-        return until == _GONE if isinstance(change, ItemRemoved) else _GONE > until >= change.event_id
 
     def _added_or_updated(self, change: ItemAdded | ItemUpdated) -> None:
         taken = self._take(str(change.key), change.data, change.event_id)

@@ -89,10 +89,12 @@ class OpenParticipants(OpenObject):
 
     Attributes:
         items: what came with it, until that is loaded; these need not be all.
+        opened_at: event id of that.
         reading: the reading of all pages, once it has begun.
     """
 
     items: list[Item] | None
+    opened_at: int
     reading: Future[None] | None = None
 
 
