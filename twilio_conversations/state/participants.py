@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import operator
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from twilio_conversations.errors import ConversationsError, NotFoundError, ProtocolError, RestError
@@ -27,8 +26,7 @@ if TYPE_CHECKING:
     from twilio_conversations.sync.client import Handle
 
 _log = logs.logger(__name__)
-_JOINING: Final = operator.itemgetter(0, 1)
-"""Date of joining and id of the latest change."""
+_NEVER: Final = dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
 class Participants:
@@ -50,6 +48,7 @@ class Participants:
         self._read_from = 0  # number of the latest own command when the map was read last
         self._behind: set[str] = set()  # known from an earlier membership, and not read in this one yet
         self._announced = AnnouncedParticipants()
+        self._arriving: dict[str, Item] = {}  # not told yet, as a page after a loss has them: their next event announces them
         self._late = LateHandlers()
 
     # -- from Sync, on the io thread ----------------------------------------------------------------------------------
@@ -61,6 +60,7 @@ class Participants:
     def load_first(self, items: list[Item], opened_at: int) -> None:
         """Take the participants that came with the map, and announce nothing; there may be others."""
         self._announced.begin(opened_at)
+        self._arriving.clear()
         known = {str(item.key) for item in items if self._take_silently(item)}
         self._behind = self._by_sid.keys() - known
 
@@ -86,29 +86,28 @@ class Participants:
     def load_anew(self, items: list[Item], loss: Resynced) -> bool:
         """Take all participants after events were lost, and announce who joined and who left meanwhile.
 
-        Changes behind the lost ones have events of their own. Return whether others are found.
+        Changes behind the lost ones have events of their own: the next one of an unknown participant announces that one, whether
+        it is about joining or that was lost. Return whether there was a change without an event.
         """
         is_lost = False
-        known = set()
-        joined: list[tuple[float, int, Participant]] = []
+        joined = []
+        self._arriving.clear()
         for item in items:
             sid = str(item.key)
-            known.add(sid)
             is_told = self._is_told(sid)
-            if is_told and item.event_id > loss.event_id:
+            if item.event_id > loss.event_id:
                 self._show(sid, item)
+                if not is_told and sid in self._by_sid:
+                    self._arriving[sid] = item
             elif not is_told and self._announced.includes(item, loss.known_to):
                 self._take_silently(item)  # it did not come with the map
             elif (taken := self._take(sid, item.data, item.event_id)) is not None:
                 participant, former, current = taken
-                is_lost |= former != current and item.event_id <= loss.event_id
+                is_lost |= former != current
                 if not is_told:
-                    self._late.end(sid)
-                    self._announced.note_page(sid, item)
-                    since = current.date_created
-                    joined.append((0.0 if since is None else since.timestamp(), item.event_id, participant))
-        for _, _, participant in sorted(joined, key=_JOINING):  # the map is in the order of its keys
-            self._emit(participant, ConversationEvent.PARTICIPANT_JOINED, ClientEvent.PARTICIPANT_JOINED)
+                    joined.append(participant)
+        self._announce_joined(joined)
+        known = {str(item.key) for item in items}
         for sid in self._missing(known):
             if self._is_told(sid):
                 self._announced.note_removed(sid)
@@ -146,6 +145,7 @@ class Participants:
 
     def _forget(self, sid: str) -> None:
         self._late.end(sid)
+        self._arriving.pop(sid, None)
         with self._runtime.lock:
             participant = self._by_sid.pop(sid)
             self._own.left([sid])
@@ -177,20 +177,39 @@ class Participants:
         """Give the late handlers a participant that a page has shown, if the event about it is not about joining: it has been
         there for longer."""
         participant = self._by_sid.get(sid)
-        if participant is None or isinstance(change, ItemAdded):
+        if participant is None or isinstance(change, ItemAdded) or sid in self._arriving:
             self._late.end(sid)
         else:
             self._late.give(participant)
 
     def _added_or_updated(self, change: ItemAdded | ItemUpdated) -> None:
-        taken = self._take(str(change.key), change.data, change.event_id)
+        sid = str(change.key)
+        taken = self._take(sid, change.data, change.event_id)
         if taken is None:
             return
         participant, former, current = taken
-        if isinstance(change, ItemAdded):
-            self._emit(participant, ConversationEvent.PARTICIPANT_JOINED, ClientEvent.PARTICIPANT_JOINED)
+        if isinstance(change, ItemUpdated) and sid not in self._arriving:
+            self.announce_update(participant, former, current)
             return
-        self.announce_update(participant, former, current)
+        self._arriving.pop(sid, None)
+        self._announce_arriving(current.date_created)
+        self._announce_joined([participant])
+
+    def _announce_arriving(self, moment: dt.datetime | None) -> None:
+        """Announce who joined before a moment and waits for a later event: the one about joining was lost."""
+        earlier = [sid for sid in self._arriving if moment is not None and _joining(self._by_sid[sid])[0] < moment]
+        joined = []
+        for sid in earlier:
+            item = self._arriving.pop(sid)
+            if (taken := self._take(sid, item.data, item.event_id)) is not None:
+                joined.append(taken[0])
+        self._announce_joined(joined)
+
+    def _announce_joined(self, participants: Iterable[Participant]) -> None:
+        """Announce that these joined, in the order in which they did: a map is in the order of its keys."""
+        for participant in sorted(participants, key=_joining):
+            self._late.end(participant.sid)
+            self._emit(participant, ConversationEvent.PARTICIPANT_JOINED, ClientEvent.PARTICIPANT_JOINED)
 
     def announce_update(self, participant: Participant, former: ParticipantData | None, current: ParticipantData) -> None:
         """Raise ``updated`` for what differs between two states; also when the one before is not known."""
@@ -224,6 +243,7 @@ class Participants:
         participant = self._by_sid.get(sid)
         if participant is not None and participant.identity is not None:
             self._typing_ended(participant.identity)
+        self._arriving.pop(sid, None)
         with self._runtime.lock:
             self._by_sid.pop(sid, None)
             self._own.left([sid])
@@ -416,3 +436,8 @@ def _is_wanted(data: Any, request: Mapping[str, Any]) -> bool:
     found = list(bindings.values()) if isinstance(bindings, dict) else []
     pair = ("address", "proxy_address")
     return any(isinstance(one, dict) and all(one.get(name) == wanted[name] for name in pair) for one in found)
+
+
+def _joining(participant: Participant) -> tuple[dt.datetime, int]:
+    """Return the date of joining and the id of the latest change, for sorting."""
+    return participant.date_created or _NEVER, participant._live.state.version
