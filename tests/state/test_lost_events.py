@@ -362,6 +362,23 @@ def test_who_joined_unnoticed_and_changed_afterwards_is_announced_once(alice: Dr
     assert alice.told("own par") == ["own participant_updated MB3 attributes"]
 
 
+def test_dates_that_are_not_in_the_order_of_events(alice: Driven) -> None:
+    """Whoever is announced by the date is not announced once more by the event."""
+    room = alice.room("CH1")
+    alice.start()
+    lose_one(alice, room)
+    room.add("MB2", "carol", dateCreated=date(3))
+    room.add("MB3", "dave", dateCreated=date(2))
+    room.alter("MB3", attributes='{"a": 1}')
+    alice.hear()
+    alice.backend.held = set()
+    alice.run(1)
+    assert alice.told("own par") == [f"own participant_joined MB{number}" for number in (1, 3, 2)]
+    room.drop("MB3")
+    alice.run(1)
+    assert alice.told("own par") == ["own participant_left MB3"]
+
+
 def test_who_is_to_be_announced_and_leaves_before_that(alice: Driven) -> None:
     """Left is announced all the same; nothing of them is kept for the next one who joins."""
     room = alice.room("CH1")

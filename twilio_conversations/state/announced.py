@@ -99,7 +99,7 @@ class AnnouncedParticipants:
 
     def __init__(self) -> None:
         self._applied_to = -1  # changes up to this id are applied, or were made before the map was followed; none was lost
-        self._gone: set[str] = set()  # announced as left from a page; the event may still come
+        self._early: dict[str, float] = {}  # announced from a page: up to which event; those may still come
 
     def begin(self, opened_at: int) -> None:
         """Begin with a map that was opened at an event id."""
@@ -107,9 +107,8 @@ class AnnouncedParticipants:
 
     def lost(self, loss: Resynced) -> None:
         """Note that events were lost, until `made_up_for`; those behind them come."""
+        self._early = ahead_of(self._early, loss)
         self._applied_to = min(self._applied_to, loss.known_to)
-        if loss.is_restart:
-            self._gone.clear()
 
     def made_up_for(self, loss: Resynced) -> None:
         """Note that what a loss has left out is announced."""
@@ -123,14 +122,19 @@ class AnnouncedParticipants:
         return item.event_id <= min(self._applied_to, cursor)
 
     def take(self, sid: str, change: ItemChange) -> bool:
-        """Note a change from an event; return whether leaving was announced before."""
+        """Note a change from an event; return whether joining or leaving was announced before, from a page that was ahead of the
+        events."""
         self._applied_to = max(self._applied_to, change.event_id)
+        until = self._early.get(sid, -1)
         if isinstance(change, ItemUpdated):
-            return sid in self._gone
-        was_gone = sid in self._gone
-        self._gone.discard(sid)
-        return was_gone and isinstance(change, ItemRemoved)
+            return until == _REMOVED
+        self._early.pop(sid, None)
+        return until == _REMOVED if isinstance(change, ItemRemoved) else _REMOVED > until >= change.event_id
+
+    def note_page(self, item: Item) -> None:
+        """Note that a participant of a page was announced; the events up to the page's may still come."""
+        self._early[str(item.key)] = item.event_id
 
     def note_removed(self, sid: str) -> None:
         """Note that leaving was announced, as a page has the participant no more; its event may still come."""
-        self._gone.add(sid)
+        self._early[sid] = _REMOVED

@@ -196,12 +196,13 @@ class Participants:
         self._announce_joined([participant])
 
     def _announce_arriving(self, moment: dt.datetime | None) -> None:
-        """Announce who joined before a moment and waits for a later event: the one about joining was lost."""
+        """Announce who joined before a moment and waits for a later event, as the one about joining was lost."""
         earlier = [sid for sid in self._arriving if moment is not None and _joining(self._by_sid[sid])[0] < moment]
         joined = []
         for sid in earlier:
             item = self._arriving.pop(sid)
             if (taken := self._take(sid, item.data, item.event_id)) is not None:
+                self._announced.note_page(item)
                 joined.append(taken[0])
         self._announce_joined(joined)
 
