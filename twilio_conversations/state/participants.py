@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from twilio_conversations.errors import ConversationsError, NotFoundError, ProtocolError, RestError
@@ -192,25 +192,24 @@ class Participants:
             self.announce_update(participant, former, current)
             return
         self._arriving.pop(sid, None)
-        self._announce_arriving(current.date_created)
         self._announce_joined([participant])
 
-    def _announce_arriving(self, moment: dt.datetime | None) -> None:
-        """Announce who joined before a moment and waits for a later event, as the one about joining was lost."""
-        earlier = [sid for sid in self._arriving if moment is not None and _joining(self._by_sid[sid])[0] < moment]
+    def _announce_joined(self, participants: list[Participant]) -> None:
+        """Announce that these joined, and with them whoever joined earlier and waits for an event: that about joining was lost."""
+        latest = max((participant.date_created or _NEVER for participant in participants), default=_NEVER)
+        for participant in sorted(participants + self._arrived(latest), key=_joining):  # a map is in the order of its keys
+            self._late.end(participant.sid)
+            self._emit(participant, ConversationEvent.PARTICIPANT_JOINED, ClientEvent.PARTICIPANT_JOINED)
+
+    def _arrived(self, moment: dt.datetime) -> list[Participant]:
+        """Return those who joined before a moment, of whom an event was to announce that."""
         joined = []
-        for sid in earlier:
+        for sid in [sid for sid in self._arriving if (self._by_sid[sid].date_created or moment) < moment]:
             item = self._arriving.pop(sid)
             if (taken := self._take(sid, item.data, item.event_id)) is not None:
                 self._announced.note_page(item)
                 joined.append(taken[0])
-        self._announce_joined(joined)
-
-    def _announce_joined(self, participants: Iterable[Participant]) -> None:
-        """Announce that these joined, in the order in which they did: a map is in the order of its keys."""
-        for participant in sorted(participants, key=_joining):
-            self._late.end(participant.sid)
-            self._emit(participant, ConversationEvent.PARTICIPANT_JOINED, ClientEvent.PARTICIPANT_JOINED)
+        return joined
 
     def announce_update(self, participant: Participant, former: ParticipantData | None, current: ParticipantData) -> None:
         """Raise ``updated`` for what differs between two states; also when the one before is not known."""
