@@ -195,7 +195,7 @@ class Participants:
         self._announce_joined([participant])
 
     def _announce_joined(self, participants: list[Participant]) -> None:
-        """Announce that these joined, and with them whoever joined earlier and waits for an event: that about joining was lost."""
+        """Announce that these joined, and with them whoever joined earlier and waits for another event than the lost one."""
         latest = max((participant.date_created or _NEVER for participant in participants), default=_NEVER)
         for participant in sorted(participants + self._arrived(latest), key=_joining):  # a map is in the order of its keys
             self._late.end(participant.sid)
