@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from tests.state.backend import Room, sids
+from tests.state.backend import Room, date, sids
 from tests.state.driven import Driven
 from tests.sync.model_service import Answer
 from twilio_conversations.errors import NotFoundError, ProtocolError, RestError
@@ -207,6 +207,25 @@ def test_who_joins_while_they_are_looked_up_stays(alice: Driven, room: Room, con
     alice.hear()
     alice.backend.deliver(looking)
     assert sids(conversation) == ["MB1", "MB2", "MB9"]
+
+
+def test_who_is_added_in_a_loss_and_gone_before_an_event(alice: Driven, room: Room, conversation: Conversation) -> None:
+    """A page has shown them ahead of an event that never comes; whoever joins next is announced all the same."""
+    alice.backend.answer("POST", PARTICIPANTS, {"sid": "MB9", "identity": "eve", "date_created": date(1)})
+    conversation.add("eve")
+    lose(alice, room)
+    room.add("MB9", "eve", dateCreated=date(1))
+    alice.backend.outbox.clear()
+    alice.backend.held = set()
+    alice.run(1)
+    assert alice.told("own par") == []
+    room.drop("MB9")
+    alice.backend.outbox.clear()
+    alice.run(6)
+    assert sids(conversation) == ["MB1", "MB2"]
+    room.add("MB8", "frank", dateCreated=date(2))
+    alice.run(1)
+    assert alice.told("own par") == ["own participant_joined MB8"]
 
 
 # -- removing -------------------------------------------------------------------------------------------------------------

@@ -385,11 +385,8 @@ class Participants:
             if not self._own.has(sid, own) or is_there is is_add:
                 return
             self._own.end(sid)
-            if is_add:
-                del self._by_sid[sid]
         if is_add:
-            self._late.end(sid)
-            participant._live.leave(participant)
+            self._forget(sid)
 
     def url_of(self, key: str, deadline: Deadline) -> str:
         """Return the resource of a participant, named by sid or identity.
