@@ -95,7 +95,7 @@ class AnnouncedMessages:
 
 
 class AnnouncedParticipants:
-    """How far the events of participants have come, and who was announced before them. It belongs to the io thread."""
+    """Progress of the events of participants, and those that were announced before theirs. It belongs to the io thread."""
 
     def __init__(self) -> None:
         self._applied_to = -1  # changes up to this id are applied, or were made before the map was followed; none was lost
