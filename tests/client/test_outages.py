@@ -96,10 +96,11 @@ def test_a_black_hole_is_found_and_what_was_in_flight_is_done_once(
 ) -> None:
     """Not a byte passes: the line is left after interval and timeout; the call returns when there is a line again."""
     client = connect("alice", endpoint=line.url, **ALERT)
+    began = time.monotonic()
     conversation = client.create_conversation().join()
     event_log = EventLog(client, "connection_state_changed")
     line.stall()
-    began, watch = time.monotonic(), Stopwatch()
+    watch = Stopwatch()
     call = Call(lambda: conversation.send_message("out of the hole", timeout=PATIENCE))
     event_log.wait("connection_state_changed", lambda state: state is not ConnectionState.CONNECTED)
     found, waited = time.monotonic() - began, watch.waited

@@ -184,8 +184,9 @@ def test_a_hint_is_waited_out(wire: Wire) -> None:
     wired = wire()
     wired.connection.start()
     peer = wired.service.peer()
-    peer.refuse(peer.packet(), 429, body=b'{"backoff_policy":{"reconnect_min_ms":400}}')
+    packet = peer.packet()
     refused = time.monotonic()
+    peer.refuse(packet, 429, body=b'{"backoff_policy":{"reconnect_min_ms":400}}')
     wired.service.peer()
 
     assert time.monotonic() - refused >= 0.39
@@ -289,8 +290,8 @@ def test_what_came_before_the_end_is_delivered(wire: Wire) -> None:
 def test_a_black_hole_is_found_by_pinging(wire: Wire) -> None:
     """A peer that reads nothing and says nothing is left after interval and timeout."""
     wired = wire(keepalive_interval=0.2, keepalive_timeout=0.2)
-    wired.up()
     began = time.monotonic()
+    wired.up()
     wired.service.peer().accept_init()
 
     assert time.monotonic() - began >= 0.39

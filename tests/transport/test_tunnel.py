@@ -179,8 +179,9 @@ def test_retry_after_is_honoured(wire: Wire) -> None:
     wired = wire()
     peer = wired.up()
     future = ask(wired, idempotent=True)
-    peer.answer(peer.expect(RestCall), 429, headers={"Retry-After": "1"})
+    call = peer.expect(RestCall)
     refused = time.monotonic()
+    peer.answer(call, 429, headers={"Retry-After": "1"})
     peer.answer(peer.expect(RestCall))
 
     assert time.monotonic() - refused >= 0.98
