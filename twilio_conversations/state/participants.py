@@ -48,7 +48,7 @@ class Participants:
         self._read_from = 0  # number of the latest own command when the map was read last
         self._behind: set[str] = set()  # known from an earlier membership, and not read in this one yet
         self._announced = AnnouncedParticipants()
-        self._arriving: dict[str, Item] = {}  # unknown to handlers, as a page after a loss has them: the next event announces them
+        self._arriving: dict[str, Item] = {}  # unknown to handlers, as a page has them: announced by the next event
         self._late = LateHandlers()
 
     # -- from Sync, on the io thread ----------------------------------------------------------------------------------
