@@ -6,11 +6,12 @@ of two shells::
     HISTORIES=5000 pytest tests/histories -m long -s -o faulthandler_timeout=0
 
 The seed is printed, and `STORY_SEED` repeats the same steps; since real threads and sockets take part, the outcome may
-differ.
+differ. `HISTORY_SETTINGS`, a JSON object, gives every history settings of the service, such as ``{"journal_limit": 1}``.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import sys
@@ -46,6 +47,8 @@ COMPACTED = 0.25
 CONTRARY_SHARE = 0.5
 """Share of the histories with contrary settings of the service, each of which is drawn with a probability of"""
 SETTING_SHARE = 0.2
+FIXED: dict[str, Any] = json.loads(os.environ.get("HISTORY_SETTINGS", "{}"))
+"""Contrary settings of all histories."""
 RENEWED = 0.05
 """Share of those that have a new service, with users that it does not know."""
 
@@ -109,7 +112,8 @@ class History:
 
     def __init__(self, runner: Runner, rng: random.Random) -> None:
         self.runner = runner
-        settings = draw_settings(rng, share=SETTING_SHARE) if rng.random() < CONTRARY_SHARE else {}
+        drawn = draw_settings(rng, share=SETTING_SHARE) if rng.random() < CONTRARY_SHARE else {}
+        settings = {**drawn, **FIXED}
         self.confirmed: list[Sent] = []
         try:
             self.environment = runner.environment(settings, is_new=bool(settings) and rng.random() < RENEWED)
