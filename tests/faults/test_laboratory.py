@@ -203,15 +203,25 @@ def test_a_resend_after_a_restart_gives_the_same_message(tmp_path: Path) -> None
 
 
 def test_ten_seconds_of_everything(tmp_path: Path) -> None:
-    """The command, on a fresh seed that it prints (FAULT_SEED repeats it): nothing lost, doubled, out of order or raised."""
+    """The command, on a fresh seed that it prints (FAULT_SEED repeats it): nothing lost, doubled, out of order or raised.
+
+    Where the machine is so slow that hardly anything happens in ten seconds, in a longer run.
+    """
     seed = fresh_seed()
-    written = tmp_path / "figures.json"
-    command = [sys.executable, "-m", "tests.faults", "--minutes", f"{10 / 60}", "--seed", str(seed), "--json", str(written)]
+    for seconds in (10, 30, 90):
+        figures = laboratory(seconds, seed, tmp_path / "figures.json")
+        assert (figures["clean"], figures["seed"]) == (True, seed)
+        assert [figures["counts"][name] for name in COMPLAINTS] == [0] * 6
+        if figures["counts"]["messages"] >= 50 and figures["cuts"] >= 5:
+            return
+    pytest.fail("hardly anything happened")
+
+
+def laboratory(seconds: float, seed: int, written: Path) -> Any:
+    """Run the command; return its figures."""
+    command = [sys.executable, "-m", "tests.faults", "--minutes", f"{seconds / 60}", "--seed", str(seed), "--json", str(written)]
     process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LONG_PATIENCE, check=False)
     print(process.stdout, process.stderr)
     assert process.returncode == 0
     (figures,) = json.loads(written.read_text())
-    assert (figures["clean"], figures["seed"]) == (True, seed)
-    assert [figures["counts"][name] for name in COMPLAINTS] == [0] * 6
-    assert figures["counts"]["messages"] >= 50
-    assert figures["cuts"] >= 5
+    return figures
