@@ -47,10 +47,10 @@ COMPACTED = 0.25
 CONTRARY_SHARE = 0.5
 """Share of the histories with contrary settings of the service, each of which is drawn with a probability of"""
 SETTING_SHARE = 0.2
-FIXED: dict[str, Any] = json.loads(os.environ.get("HISTORY_SETTINGS", "{}"))
-"""Contrary settings of all histories."""
 RENEWED = 0.05
 """Share of those that have a new service, with users that it does not know."""
+FIXED: dict[str, Any] = json.loads(os.environ.get("HISTORY_SETTINGS", "{}"))
+"""Contrary settings of all histories, beside those that are drawn."""
 
 MOVES: Moves = {
     "act": lambda rng: {
@@ -112,8 +112,7 @@ class History:
 
     def __init__(self, runner: Runner, rng: random.Random) -> None:
         self.runner = runner
-        drawn = draw_settings(rng, share=SETTING_SHARE) if rng.random() < CONTRARY_SHARE else {}
-        settings = {**drawn, **FIXED}
+        settings = (draw_settings(rng, share=SETTING_SHARE) if rng.random() < CONTRARY_SHARE else {}) | FIXED
         self.confirmed: list[Sent] = []
         try:
             self.environment = runner.environment(settings, is_new=bool(settings) and rng.random() < RENEWED)

@@ -177,7 +177,7 @@ class Participants:
         """Give the late handlers a participant that a page has shown, if the event about it is not about joining: it has been
         there for longer."""
         participant = self._by_sid.get(sid)
-        if participant is None or isinstance(change, ItemAdded) or sid in self._arriving:
+        if participant is None or self._is_joining(sid, change):
             self._late.end(sid)
         else:
             self._late.give(participant)
@@ -188,21 +188,25 @@ class Participants:
         if taken is None:
             return
         participant, former, current = taken
-        if isinstance(change, ItemUpdated) and sid not in self._arriving:
+        if self._is_joining(sid, change):
+            self._arriving.pop(sid, None)
+            self._announce_joined([participant])
+        else:
             self.announce_update(participant, former, current)
-            return
-        self._arriving.pop(sid, None)
-        self._announce_joined([participant])
+
+    def _is_joining(self, sid: str, change: ItemChange) -> bool:
+        """Return whether a change is the first one that handlers are notified of, as the participant joined or that was lost."""
+        return isinstance(change, ItemAdded) or sid in self._arriving
 
     def _announce_joined(self, participants: list[Participant]) -> None:
         """Announce that these joined, and with them whoever joined earlier and waits for another event than the lost one."""
-        latest = max((participant.date_created or _NEVER for participant in participants), default=_NEVER)
+        latest = max((_joining(participant)[0] for participant in participants), default=_NEVER)
         for participant in sorted(participants + self._arrived(latest), key=_joining):  # a map is in the order of its keys
             self._late.end(participant.sid)
             self._emit(participant, ConversationEvent.PARTICIPANT_JOINED, ClientEvent.PARTICIPANT_JOINED)
 
     def _arrived(self, moment: dt.datetime) -> list[Participant]:
-        """Return those who joined before a moment, of whom an event was to announce that."""
+        """Return those who joined before a moment and have waited for an event to announce that."""
         joined = []
         for sid in [sid for sid in self._arriving if (self._by_sid[sid].date_created or moment) < moment]:
             item = self._arriving.pop(sid)
